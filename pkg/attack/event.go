@@ -1,0 +1,201 @@
+// Package attack holds the words of the domain: what an attack event is and which kinds there
+// are.
+//
+// An [Event] is what a matcher makes of log lines and what everything after it carries, stores
+// and draws. It promises bounds, not truth: [Event.Check] refuses an event that no honest agent
+// could have made. Text in an event is what an attacker wrote: any bytes, valid UTF-8 or not,
+// control characters included. Whoever shows it must quote it.
+//
+// The package knows no log format, no transport and no storage, and imports only the standard
+// library.
+package attack
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Bounds of an event's fields, in bytes where they bound text. A matcher clips text to them;
+// [Event.Check] refuses what exceeds them.
+const (
+	MaxUser   = 256     // a user name
+	MaxName   = 255     // a host name (RFC 1035 section 2.3.4) or any name of our own
+	MaxText   = 1024    // a request target, a user agent or another text of a detail
+	MaxWord   = 64      // a method, a reason, a service: words that daemons choose from
+	MaxCount  = 1 << 40 // attempts in one event: far above what a server can log in a day
+	MaxRuleID = 64      // a rule's name
+)
+
+// Event says that an attack was attempted. The zero value is not valid.
+type Event struct {
+	Kind     Kind
+	Severity Severity
+	Rule     string // id of the rule that matched, such as "sshd-failed-password"
+
+	Logged   time.Time // when the daemon says that it happened; zero if the line has no time
+	Observed time.Time // when the agent read the line
+
+	SourceIP   netip.Addr // IPv4-mapped addresses as IPv4, no zone; invalid if the line has none
+	SourceHost string     // the name that was logged where an address was expected
+	SourcePort uint16     // 0 if unknown
+	User       string     // the account that was tried; may be empty though one was sent
+
+	Count uint64 // attempts that this event stands for; 0 only for updates of a flood
+	Test  bool   // fired by a person: lights, but is never added to an attack total
+
+	Log    string // name of the log that the line stood in
+	Detail Detail // nil, or what is particular to the event's family
+}
+
+// Detail is what is particular to a family of kinds: one of [SSH], [HTTP], [Flood], [BanInfo],
+// [Local] and [Service].
+type Detail interface{ detail() }
+
+// SSH is the detail of SSHLogin and SSHProbe.
+type SSH struct {
+	Method      string // "password", "publickey", "keyboard-interactive/pam", ...; empty for a probe
+	InvalidUser bool   // the daemon said that there is no such account
+	Reason      string // what a probe did, such as "bad banner" or "no matching key exchange"
+}
+
+// HTTP is the detail of the kinds that one web request causes.
+type HTTP struct {
+	Method    string // request method, as sent
+	Target    string // request target as logged, before any decoding
+	Status    uint16 // 0 if the log does not say
+	UserAgent string
+	Host      string // virtual host, if the log names it
+}
+
+// FloodPhase says where in its episode a flood event stands.
+type FloodPhase uint8
+
+// The phases of an episode: one Start, any number of Updates, one End.
+const (
+	FloodStart  FloodPhase = 1
+	FloodUpdate FloodPhase = 2
+	FloodEnd    FloodPhase = 3
+)
+
+// Flood is the detail of HTTPFlood. The counts of an episode's events add up to Requests of
+// its last event.
+type Flood struct {
+	Phase    FloodPhase
+	Network  netip.Prefix // the whole of what floods: a single address, a /24 or a /64
+	Method   string       // request method that floods
+	Requests uint64       // requests of the episode so far
+	Window   time.Duration
+}
+
+// BanInfo is the detail of Ban and Unban.
+type BanInfo struct {
+	Jail string // the list that the banning program names, such as fail2ban's jail
+}
+
+// Local is the detail of LocalAuth.
+type Local struct {
+	Service string // "sudo", "su", ...
+	Target  string // the account that was to be become
+	TTY     string
+}
+
+// Service is the detail of the login kinds of mail, ftp, web application, router and VPN.
+type Service struct {
+	Name   string // the daemon, such as "dovecot"
+	Reason string // why it refused, in its words
+}
+
+func (SSH) detail()     {}
+func (HTTP) detail()    {}
+func (Flood) detail()   {}
+func (BanInfo) detail() {}
+func (Local) detail()   {}
+func (Service) detail() {}
+
+// ErrInvalid is wrapped by every error that [Event.Check] returns.
+var ErrInvalid = errors.New("invalid event")
+
+// Check returns an error that names the first field outside its bounds, or nil.
+func (e *Event) Check() error {
+	switch {
+	case !e.Kind.Valid():
+		return fmt.Errorf("%w: kind %d is unknown", ErrInvalid, uint8(e.Kind))
+	case !e.Severity.Valid():
+		return fmt.Errorf("%w: severity %d is unknown", ErrInvalid, uint8(e.Severity))
+	case len(e.Rule) > MaxRuleID:
+		return tooLong("rule", len(e.Rule), MaxRuleID)
+	case e.Observed.IsZero():
+		return fmt.Errorf("%w: it has no time of observation", ErrInvalid)
+	case !plausible(e.Observed):
+		return fmt.Errorf("%w: observed in the year %d", ErrInvalid, e.Observed.Year())
+	case !e.Logged.IsZero() && !plausible(e.Logged):
+		return fmt.Errorf("%w: logged in the year %d", ErrInvalid, e.Logged.Year())
+	case e.SourceIP.Is4In6() || e.SourceIP.Zone() != "":
+		return fmt.Errorf("%w: source address %s is mapped or has a zone", ErrInvalid, e.SourceIP)
+	case len(e.SourceHost) > MaxName:
+		return tooLong("source host", len(e.SourceHost), MaxName)
+	case len(e.User) > MaxUser:
+		return tooLong("user", len(e.User), MaxUser)
+	case e.Count > MaxCount:
+		return fmt.Errorf("%w: count %d is above %d", ErrInvalid, e.Count, uint64(MaxCount))
+	case e.Count == 0 && e.Kind != HTTPFlood:
+		return fmt.Errorf("%w: it counts no attempt", ErrInvalid)
+	case len(e.Log) > MaxName:
+		return tooLong("log", len(e.Log), MaxName)
+	}
+	return checkDetail(e.Detail)
+}
+
+func checkDetail(d Detail) error {
+	switch d := d.(type) {
+	case nil:
+		return nil
+	case SSH:
+		return errors.Join(bounded("method", d.Method, MaxWord), bounded("reason", d.Reason, MaxText))
+	case HTTP:
+		return errors.Join(bounded("method", d.Method, MaxWord), bounded("target", d.Target, MaxText),
+			bounded("user agent", d.UserAgent, MaxText), bounded("host", d.Host, MaxName))
+	case Flood:
+		if d.Phase < FloodStart || d.Phase > FloodEnd {
+			return fmt.Errorf("%w: flood phase %d is unknown", ErrInvalid, uint8(d.Phase))
+		}
+		if !d.Network.IsValid() || d.Window < 0 || d.Requests > MaxCount {
+			return fmt.Errorf("%w: flood without network, or with absurd counts", ErrInvalid)
+		}
+		return bounded("method", d.Method, MaxWord)
+	case BanInfo:
+		return bounded("jail", d.Jail, MaxWord)
+	case Local:
+		return errors.Join(bounded("service", d.Service, MaxWord), bounded("target", d.Target, MaxUser),
+			bounded("tty", d.TTY, MaxWord))
+	case Service:
+		return errors.Join(bounded("service", d.Name, MaxWord), bounded("reason", d.Reason, MaxText))
+	default:
+		return fmt.Errorf("%w: detail %T is unknown", ErrInvalid, d)
+	}
+}
+
+func bounded(field, text string, most int) error {
+	if len(text) > most {
+		return tooLong(field, len(text), most)
+	}
+	return nil
+}
+
+func tooLong(field string, got, most int) error {
+	return fmt.Errorf("%w: %s has %d bytes, at most %d are allowed", ErrInvalid, field, got, most)
+}
+
+// plausible bounds years to what a log that still exists can say. Year-less stamps in test logs
+// go back to the 2000s; nothing honest is dated before 1990 or after 2200.
+func plausible(t time.Time) bool { return t.Year() >= 1990 && t.Year() <= 2200 }
+
+// Clip returns at most the first n bytes of text. It may cut a rune in two: event text is bytes.
+func Clip(text string, n int) string {
+	if len(text) > n {
+		return text[:n]
+	}
+	return text
+}
