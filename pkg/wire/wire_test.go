@@ -90,11 +90,13 @@ func TestDecodeRefuses(t *testing.T) {
 		"absurd count":      func(m *pialertv1.Event) { m.Count = math.MaxUint64 },
 		"no count":          func(m *pialertv1.Event) { m.Count = 0 },
 		"five byte address": func(m *pialertv1.Event) { m.SourceIp = []byte("12345") },
-		"mapped address":    func(m *pialertv1.Event) { m.SourceIp = []byte("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x01\x02\x03\x04") },
-		"port 65536":        func(m *pialertv1.Event) { m.SourcePort = 65536 },
-		"long user":         func(m *pialertv1.Event) { m.User = make([]byte, attack.MaxUser+1) },
-		"long rule":         func(m *pialertv1.Event) { m.Rule = strings.Repeat("r", attack.MaxRuleID+1) },
-		"long method":       func(m *pialertv1.Event) { m.GetSsh().Method = make([]byte, attack.MaxWord+1) },
+		"mapped address": func(m *pialertv1.Event) {
+			m.SourceIp = []byte("\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x01\x02\x03\x04")
+		},
+		"port 65536":  func(m *pialertv1.Event) { m.SourcePort = 65536 },
+		"long user":   func(m *pialertv1.Event) { m.User = make([]byte, attack.MaxUser+1) },
+		"long rule":   func(m *pialertv1.Event) { m.Rule = strings.Repeat("r", attack.MaxRuleID+1) },
+		"long method": func(m *pialertv1.Event) { m.GetSsh().Method = make([]byte, attack.MaxWord+1) },
 		"status 1000": func(m *pialertv1.Event) {
 			m.Detail = &pialertv1.Event_Http{Http: &pialertv1.HTTPDetail{Status: 1000}}
 		},

@@ -1,0 +1,148 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/pkg/config"
+)
+
+type sample struct {
+	Name  string          `yaml:"name"`
+	Wait  config.Duration `yaml:"wait"`
+	Keep  config.Size     `yaml:"keep"`
+	Lamps []struct {
+		Color string `yaml:"color"`
+	} `yaml:"lamps"`
+}
+
+func (s *sample) Validate() error {
+	var problems []error
+	if s.Name == "" {
+		problems = append(problems, &config.FieldError{Path: "name", Value: s.Name, Problem: "give it a name"})
+	}
+	for i, lamp := range s.Lamps {
+		if lamp.Color != "red" {
+			path := "lamps[" + string(rune('0'+i)) + "].color"
+			problems = append(problems, &config.FieldError{Path: path, Value: lamp.Color, Problem: "only red is for sale"})
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func TestDefaultsStayWhereTheFileIsSilent(t *testing.T) {
+	cfg := sample{Name: "desk", Wait: config.Duration(time.Minute)}
+	if err := config.Parse("c.yaml", []byte("wait: 5s\nkeep: 64MiB\n"), &cfg); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Name != "desk" || cfg.Wait != config.Duration(5*time.Second) || cfg.Keep != 64<<20 {
+		t.Errorf("got %+v", cfg)
+	}
+}
+
+func TestEmptyFileIsAllDefaults(t *testing.T) {
+	for _, text := range []string{"", "# nothing yet\n", "---\n"} {
+		cfg := sample{Name: "desk"}
+		if err := config.Parse("c.yaml", []byte(text), &cfg); err != nil || cfg.Name != "desk" {
+			t.Errorf("%q: %+v, error %v", text, cfg, err)
+		}
+	}
+}
+
+func TestRefusalsSayWhere(t *testing.T) {
+	tests := map[string]struct {
+		text string
+		want []string
+	}{
+		"unknown key":           {"name: a\nnmae: b\n", []string{"c.yaml:2:1", "nmae"}},
+		"key twice":             {"name: a\nname: b\n", []string{"c.yaml:2:1", "name"}},
+		"wrong type":            {"name: a\nlamps: 7\n", []string{"c.yaml:2:"}},
+		"no duration":           {"wait: soon\n", []string{"c.yaml:1:7", "soon"}},
+		"no size":               {"keep: 3 parsecs\n", []string{"c.yaml:1:7", "3 parsecs", "64MiB"}},
+		"a comment is no value": {"wait: 600 # s\n", []string{"c.yaml:1:7"}},
+		"broken":                {"name: [\n", []string{"c.yaml:1:"}},
+		"every bad value": {
+			"name: ''\nlamps:\n- color: red\n- color: blue\n- color: green\n",
+			[]string{"c.yaml:1:7: name", "c.yaml:4:10: lamps[1].color: blue", "c.yaml:5:10: lamps[2].color: green"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := config.Parse("c.yaml", []byte(test.text), &sample{Name: "desk"})
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error misses %q:\n%v", want, err)
+				}
+			}
+		})
+	}
+}
+
+func TestLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	if err := config.Load(path, &sample{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+	if err := os.WriteFile(path, []byte("name: "+strings.Repeat("x", 1<<20)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Load(path, &sample{}); err == nil || !strings.Contains(err.Error(), "larger") {
+		t.Errorf("a huge file: %v", err)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for text, want := range map[string]config.Size{"0": 0, "4096": 4 << 10, "7B": 7, "64MiB": 64 << 20, "2GiB": 2 << 30} {
+		if got, err := config.ParseSize(text); err != nil || got != want {
+			t.Errorf("%q = %d, error %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "-1", "1.5MiB", "9999999999GiB", "MiB"} {
+		if got, err := config.ParseSize(text); err == nil {
+			t.Errorf("%q = %d", text, got)
+		}
+	}
+	if got := config.Size(64 << 20).String(); got != "64MiB" {
+		t.Errorf("64 MiB is written %s", got)
+	}
+}
+
+func TestDurations(t *testing.T) {
+	tests := []struct {
+		text string
+		want time.Duration
+		back string
+	}{
+		{"30s", 30 * time.Second, "30s"},
+		{"90m", 90 * time.Minute, "1h30m"},
+		{"30d", 30 * 24 * time.Hour, "30d"},
+		{"2h", 2 * time.Hour, "2h"},
+		{"10m", 10 * time.Minute, "10m"},
+	}
+	for _, test := range tests {
+		got, err := config.ParseDuration(test.text)
+		if err != nil || time.Duration(got) != test.want || got.String() != test.back {
+			t.Errorf("%q = %v (%s), error %v", test.text, time.Duration(got), got, err)
+		}
+	}
+	for _, text := range []string{"", "30", "-5s", "soon", "1.5d", "99999999d"} {
+		if got, err := config.ParseDuration(text); err == nil {
+			t.Errorf("%q = %v", text, got)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("name: a\nlamps:\n- color: red\n"))
+	f.Add([]byte("name: &a [*a]\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		config.Parse("c.yaml", text, &sample{Name: "desk"})
+	})
+}

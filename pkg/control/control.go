@@ -1,0 +1,151 @@
+// Package control lets a command talk to the running program on the same machine: HTTP with
+// JSON over a Unix socket.
+//
+// Who may open the socket may do everything that it offers, so it is made with mode 0660 in a
+// folder that belongs to the program; there is no other access control and no TCP. A socket file
+// that a killed program left behind is replaced, one that is served is not.
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// maxBody bounds what either end reads of a request or an answer, in bytes.
+const maxBody = 8 << 20
+
+// ErrNotRunning is wrapped by a [Client]'s errors when nobody serves the socket.
+var ErrNotRunning = errors.New("the program is not running")
+
+// Listen opens the socket at path. The error says so if another process serves it.
+func Listen(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return nil, fmt.Errorf("cannot make the control socket's folder: %w", err)
+	}
+	if conn, err := net.Dial("unix", path); err == nil {
+		conn.Close()
+		return nil, fmt.Errorf("cannot serve the control socket %s: another process does; stop it or set another path", path)
+	} else if errors.Is(err, syscall.ECONNREFUSED) {
+		os.Remove(path)
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot serve the control socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o660); err != nil {
+		listener.Close()
+		return nil, fmt.Errorf("cannot protect the control socket: %w", err)
+	}
+	return listener, nil
+}
+
+// Serve answers requests until ctx ends, then closes the listener and the open connections.
+func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("cannot serve %s: %w", listener.Addr(), err)
+	}
+	return nil
+}
+
+// problem is the body of every answer that is no success.
+type problem struct {
+	Error string `json:"error"`
+}
+
+// Handle makes an HTTP handler of a function from a request's JSON body to an answer. A request
+// without a body gives the zero In. An error becomes status 400 with its text.
+func Handle[In, Out any](do func(ctx context.Context, in In) (Out, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var in In
+		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
+			answer(w, http.StatusBadRequest, problem{fmt.Sprintf("cannot read the request: %v", err)})
+			return
+		}
+		out, err := do(r.Context(), in)
+		if err != nil {
+			answer(w, http.StatusBadRequest, problem{err.Error()})
+			return
+		}
+		answer(w, http.StatusOK, out)
+	}
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(body)
+}
+
+// Client speaks to the program that serves the socket at Path.
+type Client struct{ Path string }
+
+// Call sends in as JSON to an HTTP path and reads the answer into out; either may be nil. Its
+// error is the program's own words, or wraps [ErrNotRunning].
+func (c Client) Call(ctx context.Context, path string, in, out any) error {
+	reader, writer := io.Pipe()
+	go func() {
+		if in == nil {
+			writer.Close()
+			return
+		}
+		writer.CloseWithError(json.NewEncoder(writer).Encode(in))
+	}()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://control"+path, reader)
+	if err != nil {
+		return fmt.Errorf("cannot ask %s: %w", c.Path, err)
+	}
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", c.Path)
+		},
+	}
+	response, err := transport.RoundTrip(request)
+	switch {
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w: nobody serves %s", ErrNotRunning, c.Path)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("cannot open %s: permission denied; try again with sudo", c.Path)
+	case err != nil:
+		return fmt.Errorf("cannot ask %s: %w", c.Path, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	if err != nil {
+		return fmt.Errorf("cannot read the answer of %s: %w", c.Path, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		var p problem
+		if json.Unmarshal(body, &p) == nil && p.Error != "" {
+			return errors.New(p.Error)
+		}
+		return fmt.Errorf("%s answered %s", c.Path, response.Status)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return fmt.Errorf("cannot understand the answer of %s: %w", c.Path, err)
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pialert/pialert/pkg/control"
+)
+
+type word struct {
+	Text string `json:"text"`
+}
+
+// serve starts a program that shouts back, and returns its socket.
+func serve(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "run", "control.sock")
+	listener, err := control.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("POST /shout", control.Handle(func(_ context.Context, in word) (word, error) {
+		if in.Text == "" {
+			return word{}, errors.New("nothing to shout: give a text")
+		}
+		return word{strings.ToUpper(in.Text)}, nil
+	}))
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- control.Serve(ctx, listener, mux) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return path
+}
+
+func TestCall(t *testing.T) {
+	client := control.Client{Path: serve(t)}
+	var out word
+	if err := client.Call(t.Context(), "/shout", word{"ssh"}, &out); err != nil || out.Text != "SSH" {
+		t.Errorf("got %q, error %v", out.Text, err)
+	}
+	if err := client.Call(t.Context(), "/shout", nil, &out); err == nil || err.Error() != "nothing to shout: give a text" {
+		t.Errorf("the program's own words came as: %v", err)
+	}
+	if err := client.Call(t.Context(), "/shout", map[string]int{"volume": 11}, nil); err == nil || !strings.Contains(err.Error(), "volume") {
+		t.Errorf("an unknown field: %v", err)
+	}
+	if err := client.Call(t.Context(), "/whisper", nil, nil); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("an unknown path: %v", err)
+	}
+}
+
+func TestSocketIsForTheGroupOnly(t *testing.T) {
+	info, err := os.Stat(serve(t))
+	if err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("mode %v, error %v", info.Mode(), err)
+	}
+}
+
+func TestNobodyServes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	if err := (control.Client{Path: path}).Call(t.Context(), "/", nil, nil); !errors.Is(err, control.ErrNotRunning) {
+		t.Errorf("without a socket: %v", err)
+	}
+	left, err := net.ListenUnix("unix", &net.UnixAddr{Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.SetUnlinkOnClose(false)
+	left.Close()
+	if err := (control.Client{Path: path}).Call(t.Context(), "/", nil, nil); !errors.Is(err, control.ErrNotRunning) {
+		t.Errorf("with the socket of a killed program: %v", err)
+	}
+	listener, err := control.Listen(path)
+	if err != nil {
+		t.Fatalf("the socket of a killed program is in the way: %v", err)
+	}
+	listener.Close()
+}
+
+func TestOnlyOneServes(t *testing.T) {
+	if _, err := control.Listen(serve(t)); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("a second program got the socket: %v", err)
+	}
+}
