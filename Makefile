@@ -1,0 +1,63 @@
+# PiAlert. `make` lists the targets; each is explained by the comment behind it.
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+PROGRAMS := agent display
+PACKAGE  := github.com/pialert/pialert
+LDFLAGS  := -s -w -X $(PACKAGE)/pkg/cli.Version=$(VERSION)
+PROTOS   := pialert/v1/event.proto pialert/v1/delivery.proto pialert/v1/pairing.proto
+
+export CGO_ENABLED := 0
+
+# What the tests run against: program=Debian package.
+NEEDS := sshd=openssh-server ssh=openssh-client sshpass=sshpass rsyslogd=rsyslog logger=bsdutils \
+	apache2=apache2 curl=curl journalctl=systemd logrotate=logrotate ip=iproute2 nft=nftables \
+	unshare=util-linux sigrok-cli=sigrok-cli qemu-arm-static=qemu-user-static sudo=sudo
+
+.PHONY: help demo build test check fmt vet lint race cross proto bench crash-test clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: build ## watch recorded attacks become light, in this terminal
+	@build/pialert-display demo --play packaging/demo
+
+build: ## both programs for this machine, in build/
+	@mkdir -p build
+	go build -trimpath -ldflags '$(LDFLAGS)' -o build/pialert-agent ./agent
+	go build -trimpath -ldflags '$(LDFLAGS)' -o build/pialert-display ./display
+
+test: ## every test; installs what they run against, or names it
+	@tools/need $(NEEDS)
+	go test -timeout 20m ./...
+
+check: fmt vet lint proto race cross ## what a change must pass besides the tests; leaves a clean tree clean
+	@git diff --exit-code -- proto go.mod go.sum
+
+fmt: ## fail if a file is not gofmt'd
+	@files=$$(git ls-files '*.go' | xargs gofmt -l); [ -z "$$files" ] || { echo "not gofmt'd: $$files"; exit 1; }
+
+vet: ## go vet
+	go vet ./...
+	cd tools && go vet ./...
+
+lint: ## staticcheck, pinned in tools/go.mod
+	cd tools && go build -o ../build/staticcheck honnef.co/go/tools/cmd/staticcheck
+	build/staticcheck ./...
+
+race: ## the tests that need no daemon, under the race detector
+	CGO_ENABLED=1 go test -race -short -timeout 15m $$(go list ./... | grep -v /pkg/e2e)
+
+cross: ## both programs for every processor they are packaged for
+	@for target in linux/amd64 linux/arm64 linux/arm/6; do \
+		for program in $(PROGRAMS); do \
+			echo "building pialert-$$program for $$target"; \
+			GOOS=linux GOARCH=$$(echo $$target | cut -d/ -f2) GOARM=$$(echo $$target | cut -d/ -f3) \
+				go build -trimpath -ldflags '$(LDFLAGS)' -o build/$$target/pialert-$$program ./$$program || exit 1; \
+		done; \
+	done
+
+proto: ## regenerate proto/ with the pinned plugins
+	cd tools && go run ./protogen -root ../proto $(PROTOS)
+
+clean: ## remove build/ and dist/
+	rm -rf build dist

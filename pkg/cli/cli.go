@@ -1,0 +1,133 @@
+// Package cli holds what the two command lines have in common: how a command is run and ended,
+// how errors are told, and the version.
+//
+// It prints an error once, as "error: …" and, where the error knows one, "hint: …". The exit
+// code is 0 for success, 1 for a failure and 2 for a command that was called wrongly. The first
+// SIGINT or SIGTERM ends the command's context, a second one the process.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// Version is set by the linker (-X) to the release; a plain build says "devel".
+var Version = "devel"
+
+// UsageError is a mistake in how a command was called.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// hinted is an error that knows what to do next.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e *hinted) Unwrap() error { return e.error }
+
+// Hint adds to an error what its reader can do about it.
+func Hint(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return &hinted{err, fmt.Sprintf(format, args...)}
+}
+
+// Main runs the command line and returns the process's exit code.
+func Main(root *cobra.Command) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	// After the first signal the default action is back: a second one kills.
+	context.AfterFunc(ctx, stop)
+	Prepare(root)
+	return report(root.ErrOrStderr(), root.ExecuteContext(ctx))
+}
+
+// Prepare gives a root command what both programs have: the version command, quiet errors and
+// usage errors that are told apart.
+func Prepare(root *cobra.Command) {
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.AddCommand(versionCommand(root.Name()))
+	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
+		return &UsageError{Hint(err, "see %s --help", command.CommandPath())}
+	})
+	markArgs(root)
+}
+
+// markArgs makes wrong arguments of every command usage errors.
+func markArgs(command *cobra.Command) {
+	if check := command.Args; check != nil {
+		command.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return &UsageError{Hint(err, "see %s --help", c.CommandPath())}
+			}
+			return nil
+		}
+	}
+	if command.HasSubCommands() && command.Run == nil && command.RunE == nil {
+		command.Args = cobra.ArbitraryArgs
+		command.RunE = func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			return &UsageError{Hint(fmt.Errorf("%s has no command %q", c.CommandPath(), args[0]), "see %s --help", c.CommandPath())}
+		}
+	}
+	for _, sub := range command.Commands() {
+		markArgs(sub)
+	}
+}
+
+func report(stderr io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "error:", err)
+	var h *hinted
+	if errors.As(err, &h) {
+		fmt.Fprintln(stderr, "hint:", h.hint)
+	}
+	var usage *UsageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+func versionCommand(program string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(command.OutOrStdout(), "%s %s (%s, %s/%s)\n",
+				program, Release(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
+}
+
+// Release is [Version], or what Go's build recorded of the module for a build without it.
+func Release() string {
+	if info, ok := debug.ReadBuildInfo(); ok && Version == "devel" && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return Version
+}
