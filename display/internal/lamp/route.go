@@ -1,0 +1,84 @@
+package lamp
+
+import (
+	"slices"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// route is a lamp's configuration in the form that events are matched with.
+type route struct {
+	name, color string
+	agents      []string // empty: every agent
+	kinds       kindSet
+	listed      kindSet // the kinds that are listed by their own names
+	sweepFrom   attack.Severity
+	today       bool
+}
+
+// routes compiles lamps that passed [Validate].
+func routes(lamps []Config) []route {
+	compiled := make([]route, len(lamps))
+	for i, c := range lamps {
+		r := route{name: c.Name, color: c.Color, agents: slices.Clone(c.Agents), today: c.Count == "today"}
+		r.sweepFrom, _ = sweepFrom(c.SweepFrom)
+		for _, word := range c.Kinds {
+			set, _ := parseKinds(word)
+			r.kinds |= set
+			if _, isFamily := families[word]; !isFamily {
+				r.listed |= set
+			}
+		}
+		if len(c.Kinds) == 0 {
+			r.kinds = ^kindSet(1 << attack.Visit)
+		}
+		compiled[i] = r
+	}
+	return compiled
+}
+
+// counts says whether a kind's counts enter the lamp's total.
+func (r *route) counts(kind attack.Kind) bool { return kind.Attempt() || r.listed.has(kind) }
+
+// route returns the index of the lamp that collects a kind from an agent, or -1.
+func (t *Table) route(agent string, kind attack.Kind) int {
+	for i := range t.lamps {
+		if t.lamps[i].kinds.has(kind) && t.collects(i, agent) {
+			return i
+		}
+	}
+	return -1
+}
+
+// collects says whether the lamp at index i collects from an agent.
+func (t *Table) collects(i int, agent string) bool {
+	agents := t.lamps[i].agents
+	if len(agents) == 0 {
+		return true
+	}
+	for _, name := range agents {
+		switch {
+		case name == agent:
+			return true
+		case name == FirstAgent && t.isFirst(agent):
+			return true
+		case name == OtherAgents && !t.named(agent):
+			return true
+		}
+	}
+	return false
+}
+
+// named says whether any lamp names the agent, be it as the first.
+func (t *Table) named(agent string) bool {
+	for i := range t.lamps {
+		for _, name := range t.lamps[i].agents {
+			if name == agent || name == FirstAgent && t.isFirst(agent) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (t *Table) isFirst(agent string) bool { return t.first != "" && agent == t.first }

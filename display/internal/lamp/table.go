@@ -1,0 +1,227 @@
+// Package lamp decides which lamp shows an event, and counts.
+//
+// A lamp is a named route: the agents and kinds that it collects, a colour, a resting LED and a
+// total of its own. An event goes to the first lamp in the list that collects it, so that no
+// attempt is in two totals; the grand total has every attempt, collected or not.
+//
+// What is counted: the attempts of the kinds that are attempts. Floods, bans and visits light
+// their lamp but add to its total only where the lamp lists that kind by its own name, and never
+// to the grand total. Events that a person fired as tests light a lamp and are never added.
+//
+// The package keeps numbers only: it stores nothing, draws nothing and reads no clock.
+package lamp
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Tally is how often an agent reported a kind.
+type Tally struct {
+	Agent string
+	Kind  attack.Kind
+	Count uint64
+}
+
+// Hit says what an event did.
+type Hit struct {
+	Lamp  int    // index of the lamp that shows it
+	Sweep bool   // whether it is severe enough to sweep
+	Total uint64 // the lamp's total with this event
+}
+
+// Table routes events to lamps and keeps their totals. It is safe for concurrent use.
+type Table struct {
+	mu         sync.Mutex
+	zone       *time.Location
+	lamps      []route
+	first      string
+	all, today map[source]uint64
+	day        date
+	totals     [Max]uint64 // what all and today add up to, per lamp
+	grand      uint64
+}
+
+// source is what tallies are kept by. There are as many as paired agents times kinds.
+type source struct {
+	agent string
+	kind  attack.Kind
+}
+
+type date struct {
+	year  int
+	month time.Month
+	day   int
+}
+
+// New returns a table for lamps that pass [Validate]; midnight is that of the zone.
+func New(lamps []Config, zone *time.Location) (*Table, error) {
+	t := &Table{all: map[source]uint64{}, today: map[source]uint64{}}
+	if err := t.Configure(lamps, zone); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Configure changes the lamps and the zone and keeps what was counted. After an error nothing
+// has changed.
+func (t *Table) Configure(lamps []Config, zone *time.Location) error {
+	if err := Validate(lamps); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lamps, t.zone = routes(lamps), zone
+	t.sum()
+	return nil
+}
+
+// SetFirst names the agent that was paired first, which the lamps call [FirstAgent]; empty if
+// none is paired.
+func (t *Table) SetFirst(agent string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.first = agent
+	t.sum()
+}
+
+// Load replaces everything counted by what the history holds: all of it, and the part of it
+// that is of now's day in the table's zone.
+func (t *Table) Load(all, today []Tally, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all, t.today = map[source]uint64{}, map[source]uint64{}
+	for _, tally := range all {
+		add(t.all, source{tally.Agent, tally.Kind}, tally.Count)
+	}
+	for _, tally := range today {
+		add(t.today, source{tally.Agent, tally.Kind}, tally.Count)
+	}
+	t.day = t.date(now)
+	t.sum()
+}
+
+// Add counts an event and says which lamp shows it; ok is false if none does. An event counts
+// for the day on which it arrives.
+func (t *Table) Add(agent string, event *attack.Event, now time.Time) (hit Hit, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.roll(now)
+	index := t.route(agent, event.Kind)
+	if !event.Test && event.Kind != attack.Test {
+		from := source{agent, event.Kind}
+		add(t.all, from, event.Count)
+		add(t.today, from, event.Count)
+		if event.Kind.Attempt() {
+			t.grand = plus(t.grand, event.Count)
+		}
+		if index >= 0 && t.lamps[index].counts(event.Kind) {
+			t.totals[index] = plus(t.totals[index], event.Count)
+		}
+	}
+	if index < 0 {
+		return Hit{}, false
+	}
+	return Hit{Lamp: index, Sweep: event.Severity >= t.lamps[index].sweepFrom, Total: t.totals[index]}, true
+}
+
+// Totals writes the lamps' totals to dst, in their order and as far as it reaches, and returns
+// the grand total.
+func (t *Table) Totals(dst []uint64, now time.Time) (grand uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.roll(now)
+	copy(dst, t.totals[:len(t.lamps)])
+	return t.grand
+}
+
+// OfAgent returns the index of the lamp that stands for an agent: the first that names it or
+// counts it among the first and the others, else the first that collects from every agent. It
+// returns -1 if no lamp collects from the agent.
+func (t *Table) OfAgent(agent string) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range t.lamps {
+		if len(t.lamps[i].agents) > 0 && t.collects(i, agent) {
+			return i
+		}
+	}
+	return slices.IndexFunc(t.lamps, func(r route) bool { return len(r.agents) == 0 })
+}
+
+// Find returns the index of the lamp with a name, or with a colour if only one lamp has it. Its
+// error lists the lamps.
+func (t *Table) Find(name string) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var names []string
+	byColor, matches := -1, 0
+	for i, r := range t.lamps {
+		if r.name == name {
+			return i, nil
+		}
+		if r.color == name {
+			byColor, matches = i, matches+1
+		}
+		names = append(names, r.name)
+	}
+	if matches == 1 {
+		return byColor, nil
+	}
+	return -1, fmt.Errorf("there is no lamp %q; the lamps are %s", name, strings.Join(names, ", "))
+}
+
+// roll starts today's tallies anew if now is of another day. The caller holds the lock.
+func (t *Table) roll(now time.Time) {
+	day := t.date(now)
+	if day == t.day {
+		return
+	}
+	t.day = day
+	clear(t.today)
+	t.sum()
+}
+
+func (t *Table) date(now time.Time) date {
+	year, month, day := now.In(t.zone).Date()
+	return date{year, month, day}
+}
+
+// sum adds the totals up from the tallies. The caller holds the lock.
+func (t *Table) sum() {
+	t.totals, t.grand = [Max]uint64{}, 0
+	for from, count := range t.all {
+		if from.kind.Attempt() {
+			t.grand = plus(t.grand, count)
+		}
+		t.credit(from, count, false)
+	}
+	for from, count := range t.today {
+		t.credit(from, count, true)
+	}
+}
+
+func (t *Table) credit(from source, count uint64, today bool) {
+	index := t.route(from.agent, from.kind)
+	if index >= 0 && t.lamps[index].today == today && t.lamps[index].counts(from.kind) {
+		t.totals[index] = plus(t.totals[index], count)
+	}
+}
+
+func add(tallies map[source]uint64, from source, count uint64) {
+	tallies[from] = plus(tallies[from], count)
+}
+
+// plus adds without wrapping: a total that cannot grow any more stays where it is.
+func plus(a, b uint64) uint64 {
+	if a > math.MaxUint64-b {
+		return math.MaxUint64
+	}
+	return a + b
+}
