@@ -1,0 +1,216 @@
+package pattern
+
+import (
+	"regexp/syntax"
+	"unicode/utf8"
+)
+
+// first is what a match from some node on can start with.
+type first struct {
+	byte   [256]bool
+	accept bool // it can end right there, whatever comes
+	assert bool // it can end right there if an assertion holds
+	end    bool // it can end right there at the end of the text
+}
+
+// at says whether a match can start at a position.
+func (f *first) at(text []byte, at int) bool {
+	if f.accept || f.assert {
+		return true
+	}
+	if at == len(text) {
+		return f.end
+	}
+	return f.byte[text[at]]
+}
+
+func (f *first) join(other *first) {
+	for b, ok := range other.byte {
+		f.byte[b] = f.byte[b] || ok
+	}
+	f.accept = f.accept || other.accept
+	f.assert = f.assert || other.assert
+	f.end = f.end || other.end
+}
+
+// analyse fills in what the matcher needs to know ahead of time, and returns what a match can
+// start with.
+func (c *compiler) analyse(start *node) *first {
+	known := make(map[*node]*first)
+	for _, n := range c.nodes {
+		switch n.op {
+		case opRepeat:
+			n.follow = firstOf(n.next, known)
+			n.possessive = onlyLongest(n)
+		case opChoice:
+			n.viable = new([256]uint64)
+			for i, branch := range n.branches {
+				f := firstOf(branch, known)
+				for b := range n.viable {
+					if f.byte[b] || f.accept || f.assert {
+						n.viable[b] |= 1 << i
+					}
+				}
+				if f.accept || f.assert || f.end {
+					n.atEnd |= 1 << i
+				}
+			}
+		}
+	}
+	return firstOf(start, known)
+}
+
+// onlyLongest says whether a repetition needs no backtracking. Wherever it could stop early, the
+// next character is one of its own, and nothing that follows can start with one of those; or
+// what follows may be nothing at all, and then the longest run leads to a match already.
+func onlyLongest(n *node) bool {
+	if n.follow.accept {
+		return !n.lazy
+	}
+	if n.follow.assert {
+		return false
+	}
+	for b, ok := range n.follow.byte {
+		if ok && (n.class.one[b] || b >= utf8.RuneSelf && n.class.high) {
+			return false
+		}
+	}
+	return true
+}
+
+func firstOf(n *node, known map[*node]*first) *first {
+	if f := known[n]; f != nil {
+		return f
+	}
+	f := new(first)
+	switch n.op {
+	case opAccept:
+		f.accept = true
+	case opLiteral:
+		f.byte[n.literal[0]] = true
+	case opClass, opRepeat:
+		for b := range f.byte {
+			f.byte[b] = n.class.one[b] || b >= utf8.RuneSelf && n.class.high
+		}
+		if n.op == opRepeat && n.min == 0 {
+			f.join(firstOf(n.next, known))
+		}
+	case opChoice:
+		for _, branch := range n.branches {
+			f.join(firstOf(branch, known))
+		}
+	case opSave:
+		f.join(firstOf(n.next, known))
+	case opEndText:
+		after := firstOf(n.next, known)
+		f.end = after.accept || after.assert || after.end
+	default: // the other assertions
+		f.join(firstOf(n.next, known))
+		f.assert = f.assert || f.accept || f.end
+		f.accept = false
+	}
+	known[n] = f
+	return f
+}
+
+// minLen returns a lower bound of the bytes that re matches, at most 1.
+func minLen(re *syntax.Regexp) int {
+	switch re.Op {
+	case syntax.OpLiteral, syntax.OpCharClass, syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return 1
+	case syntax.OpCapture, syntax.OpPlus:
+		return minLen(re.Sub[0])
+	case syntax.OpRepeat:
+		return min(re.Min, 1) * minLen(re.Sub[0])
+	case syntax.OpConcat:
+		for _, sub := range re.Sub {
+			if minLen(sub) == 1 {
+				return 1
+			}
+		}
+	case syntax.OpAlternate:
+		for _, sub := range re.Sub {
+			if minLen(sub) == 0 {
+				return 0
+			}
+		}
+		return 1
+	}
+	return 0
+}
+
+// startsAnchored says whether every match starts at the start of the text.
+func startsAnchored(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpBeginText:
+		return true
+	case syntax.OpCapture:
+		return startsAnchored(re.Sub[0])
+	case syntax.OpConcat:
+		return startsAnchored(re.Sub[0])
+	case syntax.OpAlternate:
+		for _, sub := range re.Sub {
+			if !startsAnchored(sub) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// prefix returns the literal that every match of re starts with, and whether that is all of it.
+func prefix(re *syntax.Regexp) (literal string, all bool) {
+	switch re.Op {
+	case syntax.OpBeginText, syntax.OpEmptyMatch:
+		return "", true
+	case syntax.OpLiteral:
+		return exact(re)
+	case syntax.OpCapture:
+		return prefix(re.Sub[0])
+	case syntax.OpConcat:
+		for _, sub := range re.Sub {
+			part, all := prefix(sub)
+			if literal += part; !all {
+				return literal, false
+			}
+		}
+		return literal, true
+	}
+	return "", false
+}
+
+// required returns the longest literal found that every match of re contains.
+func required(re *syntax.Regexp) string {
+	var longest string
+	switch re.Op {
+	case syntax.OpLiteral:
+		longest, _ = exact(re)
+	case syntax.OpCapture, syntax.OpPlus:
+		return required(re.Sub[0])
+	case syntax.OpRepeat:
+		if re.Min > 0 {
+			return required(re.Sub[0])
+		}
+	case syntax.OpConcat:
+		for _, sub := range re.Sub {
+			if literal := required(sub); len(literal) > len(longest) {
+				longest = literal
+			}
+		}
+	}
+	return longest
+}
+
+// exact returns the text of a literal node up to the first rune that matches other bytes too.
+func exact(re *syntax.Regexp) (literal string, all bool) {
+	if re.Flags&syntax.FoldCase != 0 {
+		return "", false
+	}
+	for i, r := range re.Rune {
+		if r == utf8.RuneError {
+			return string(re.Rune[:i]), false
+		}
+	}
+	return string(re.Rune), true
+}
