@@ -42,6 +42,7 @@ func (c *compiler) analyse(start *node) *first {
 		case opRepeat:
 			n.follow = firstOf(n.next, known)
 			n.possessive = onlyLongest(n)
+			n.ahead = literalAt(n.next)
 		case opChoice:
 			n.viable = new([256]uint64)
 			for i, branch := range n.branches {
@@ -76,6 +77,14 @@ func onlyLongest(n *node) bool {
 		}
 	}
 	return true
+}
+
+// literalAt returns the literal that a match from n on has to start with, or "".
+func literalAt(n *node) string {
+	for n.op == opSave {
+		n = n.next
+	}
+	return n.literal
 }
 
 func firstOf(n *node, known map[*node]*first) *first {

@@ -36,6 +36,7 @@ type node struct {
 	lazy       bool
 	possessive bool   // of opRepeat: only the longest run can lead to a match
 	follow     *first // of opRepeat: what can come after it
+	ahead      string // of opRepeat: the literal that has to come after it, if there is one
 
 	branches []*node
 	viable   *[256]uint64 // of opChoice: the branches, as bits, that can start with a byte

@@ -1,6 +1,9 @@
 package pattern
 
-import "math/bits"
+import (
+	"bytes"
+	"math/bits"
+)
 
 // The limits of backtracking. A step is a branch tried or sixteen bytes looked at. Rules stay far
 // below these on real lines; what exceeds them is hostile, and is left to regexp.
@@ -127,32 +130,47 @@ func (m *matcher) longest(n *node, least int) int {
 // the other way round where it is lazy. It tries only those that what follows can start after.
 func (m *matcher) backtrack(n *node, least int) bool {
 	longest := m.longest(n, least)
-	at, last := longest, least
-	if n.lazy {
-		at, last = least, longest
-	}
-	for {
-		if n.follow.at(m.text, at) && (n.next.op != opLiteral || m.has(n.next.literal, at)) {
-			if m.steps--; m.run(n.next, at) {
+	switch {
+	case n.lazy:
+		for at := least; ; at += width(m.text, at) {
+			if n.follow.at(m.text, at) && m.continues(n, at) {
 				return true
+			}
+			if m.steps < 0 || at == longest {
+				return false
+			}
+		}
+	case n.ahead != "":
+		// No byte that starts a literal stands within a character, so plain bytes are looked at.
+		for at := longest; at >= least; at-- {
+			at = least + bytes.LastIndexByte(m.text[least:min(at+1, len(m.text))], n.ahead[0])
+			if at < least || m.continues(n, at) {
+				return at >= least
 			}
 			if m.steps < 0 {
 				return false
 			}
 		}
-		switch {
-		case at == last:
+		return false
+	}
+	for at := longest; ; at = before(m.text, at) {
+		if n.follow.at(m.text, at) && m.continues(n, at) {
+			return true
+		}
+		if m.steps < 0 || at == least {
 			return false
-		case n.lazy:
-			at += width(m.text, at)
-		default:
-			at = before(m.text, at)
 		}
 	}
 }
 
-func (m *matcher) has(literal string, at int) bool {
-	return len(m.text)-at >= len(literal) && string(m.text[at:at+len(literal)]) == literal
+// continues says whether what follows a repetition matches from a position on.
+func (m *matcher) continues(n *node, at int) bool {
+	end := at + len(n.ahead)
+	if end > len(m.text) || string(m.text[at:end]) != n.ahead {
+		return false
+	}
+	m.steps--
+	return m.run(n.next, at)
 }
 
 // holds says whether an assertion is true at a position.

@@ -73,6 +73,9 @@ func (p *Pattern) Match(text []byte, loc []int) ([]int, bool) {
 		return p.ask(text, loc)
 	}
 	loc = loc[:0]
+	if len(text) < len(p.prefix) || string(text[:len(p.prefix)]) != p.prefix {
+		return loc, false
+	}
 	for range p.slots {
 		loc = append(loc, -1)
 	}
