@@ -1,0 +1,112 @@
+// Package pins opens the GPIO lines of a Raspberry Pi and gives them back.
+//
+// Two ways lead to a pin: go-rpio writes the registers of a Pi 0 to 4 through /dev/gpiomem, and
+// Linux's GPIO character device serves a Pi 5, whose registers go-rpio does not know. [Open]
+// takes the one that fits the board. Its errors say which board was found, which file is
+// missing or forbidden, who holds a line, and what to do.
+//
+// A [Pin] is for one goroutine at a time. Closing the board turns its pins back into inputs,
+// which is what they are after power-on (BCM2835 ARM Peripherals, page 92).
+package pins
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+)
+
+// Way is how pins are reached.
+type Way string
+
+// The ways.
+const (
+	Auto Way = "auto" // the one that fits the board
+	RPIO Way = "rpio" // registers, by go-rpio: Pi 0 to 4
+	CDev Way = "cdev" // GPIO character device, by go-gpiocdev: any board with a driver
+)
+
+// Pin is one GPIO line, by its BCM number.
+type Pin interface {
+	// Set drives the line high or low.
+	Set(high bool)
+	// Low drives the line low.
+	Low()
+	// Release makes the line an input with a pull-up.
+	Release()
+	// Read returns whether the line is high.
+	Read() bool
+}
+
+// Board gives out pins.
+type Board interface {
+	// Pin returns the line with a BCM number of 0 to 27, as an input with a pull-up.
+	Pin(bcm int) (Pin, error)
+	// Close gives all pins back. Nothing may use them any more.
+	Close() error
+}
+
+// ErrNoHardware is wrapped by the errors of [Open] where no GPIO can be reached.
+var ErrNoHardware = errors.New("no GPIO to drive")
+
+// Open opens the board's GPIO. root is the machine's file system, from "/".
+func Open(root fs.FS, way Way) (Board, error) {
+	model := Model(root)
+	if way == Auto {
+		way = wayFor(model)
+	}
+	switch way {
+	case RPIO:
+		return openRPIO(root, model)
+	case CDev:
+		return openCDev(root, model)
+	default:
+		return nil, fmt.Errorf("unknown way to the pins %q: use auto, rpio or cdev", way)
+	}
+}
+
+// Model returns what the board calls itself, such as "Raspberry Pi Zero W Rev 1.1", or "" if it
+// does not say.
+func Model(root fs.FS) string {
+	text, err := fs.ReadFile(root, "proc/device-tree/model")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(string(text), "\x00\n ")
+}
+
+// wayFor returns the way to the pins of a model. The Pi 5 and what stands on the same RP1 chip
+// have no BCM2835 registers; boards of other makes have a character device if anything.
+func wayFor(model string) Way {
+	for _, prefix := range []string{"Raspberry Pi 5", "Raspberry Pi 500", "Raspberry Pi Compute Module 5"} {
+		if strings.HasPrefix(model, prefix) {
+			return CDev
+		}
+	}
+	if strings.HasPrefix(model, "Raspberry Pi") || model == "" {
+		return RPIO
+	}
+	return CDev
+}
+
+// board names the machine in an error.
+func board(model string) string {
+	if model == "" {
+		return "this machine, which is no Raspberry Pi by its device tree"
+	}
+	return "this " + model
+}
+
+func checkBCM(bcm int) error {
+	if bcm < 0 || bcm > 27 {
+		return fmt.Errorf("BCM %d is no pin of the header: use 0 to 27", bcm)
+	}
+	return nil
+}
+
+// Spin waits by watching the clock. A sleep of a microsecond takes the kernel some forty.
+func Spin(d time.Duration) {
+	for start := time.Now(); time.Since(start) < d; {
+	}
+}
