@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os/exec"
 	"strconv"
+	"strings"
 
 	"github.com/pialert/pialert/pkg/attack"
 )
@@ -31,37 +32,47 @@ func (m *Machine) ssh(ctx context.Context, from netip.Addr, user, password strin
 	return cmd
 }
 
-// refused runs a client that must not get in: ssh exits with 255 then, curl with another code
-// than 0.
-func refused(cmd *exec.Cmd) error {
+// refused runs a client that must not get in and returns what it says: ssh exits with 255 then,
+// curl with another code than 0.
+func refused(cmd *exec.Cmd) (string, error) {
 	out, err := cmd.CombinedOutput()
 	if _, is := errors.AsType[*exec.ExitError](err); is {
-		return nil
+		return string(out), nil
 	}
 	if err == nil {
 		err = errors.New("it was let in")
 	}
-	return fmt.Errorf("cannot attack with %s: %w: %s", cmd.Path, err, out)
+	return "", fmt.Errorf("cannot attack with %s: %w: %s", cmd.Path, err, out)
 }
 
-// WrongPasswords tries n passwords for a user on one connection.
+// WrongPasswords tries n passwords for a user on one connection. Where the server does not even
+// talk to the source any more, that is a probe.
 func (m *Machine) WrongPasswords(ctx context.Context, from netip.Addr, user string, n int) ([]Attempt, error) {
-	err := refused(m.ssh(ctx, from, user, "123456", "PreferredAuthentications=password",
-		"NumberOfPasswordPrompts="+strconv.Itoa(n)))
-	return one(attack.SSHLogin, from, user, uint64(min(n, MaxAuthTries))), err
+	return m.guess(ctx, from, user, "password", n)
 }
 
 // KeyboardInteractive is like WrongPasswords with the other method that asks for passwords. The
 // server must allow it: "KbdInteractiveAuthentication yes".
 func (m *Machine) KeyboardInteractive(ctx context.Context, from netip.Addr, user string, n int) ([]Attempt, error) {
-	err := refused(m.ssh(ctx, from, user, "123456", "PreferredAuthentications=keyboard-interactive",
+	return m.guess(ctx, from, user, "keyboard-interactive", n)
+}
+
+func (m *Machine) guess(ctx context.Context, from netip.Addr, user, method string, n int) ([]Attempt, error) {
+	said, err := refused(m.ssh(ctx, from, user, "123456", "PreferredAuthentications="+method,
 		"NumberOfPasswordPrompts="+strconv.Itoa(n)))
-	return one(attack.SSHLogin, from, user, uint64(min(n, MaxAuthTries))), err
+	if err != nil {
+		return nil, err
+	}
+	if !strings.Contains(said, "Permission denied") && !strings.Contains(said, "Too many authentication failures") {
+		return one(attack.SSHProbe, from, "", 1), nil
+	}
+	name, _, _ := strings.Cut(user, ":") // sshd takes the rest for a "style" and never logs it
+	return one(attack.SSHLogin, from, name, uint64(min(n, MaxAuthTries))), nil
 }
 
 // RefusedKey offers one key that the account does not accept, and no password.
 func (m *Machine) RefusedKey(ctx context.Context, from netip.Addr, user string) ([]Attempt, error) {
-	err := refused(m.ssh(ctx, from, user, "", "PreferredAuthentications=publickey",
+	_, err := refused(m.ssh(ctx, from, user, "", "PreferredAuthentications=publickey",
 		"IdentityFile=/etc/ssh/client_key"))
 	return one(attack.SSHLogin, from, user, 1), err
 }
@@ -73,7 +84,7 @@ func (m *Machine) HostileName(ctx context.Context, from netip.Addr, name string)
 	if from.Is6() {
 		host = "[" + host + "]"
 	}
-	err := refused(m.Command(ctx, "/usr/bin/curl", "--silent", "--insecure", "--globoff",
+	_, err := refused(m.Command(ctx, "/usr/bin/curl", "--silent", "--insecure", "--globoff",
 		"--interface", from.String(), "--user", name+":123456", "sftp://"+host+"/"))
 	return one(attack.SSHLogin, from, "", 1), err
 }
@@ -89,7 +100,7 @@ func (m *Machine) Login(ctx context.Context, from netip.Addr) ([]Attempt, error)
 
 // BadKeyExchange offers only a key exchange that the server refuses.
 func (m *Machine) BadKeyExchange(ctx context.Context, from netip.Addr) ([]Attempt, error) {
-	err := refused(m.ssh(ctx, from, "root", "", "KexAlgorithms=diffie-hellman-group1-sha1"))
+	_, err := refused(m.ssh(ctx, from, "root", "", "KexAlgorithms=diffie-hellman-group1-sha1"))
 	return one(attack.SSHProbe, from, "", 1), err
 }
 
@@ -101,6 +112,20 @@ func (m *Machine) Scan(ctx context.Context, from netip.Addr) ([]Attempt, error) 
 // Banner sends a text of its own where the client's version belongs, and hangs up.
 func (m *Machine) Banner(ctx context.Context, from netip.Addr, text string) ([]Attempt, error) {
 	return m.probe(ctx, from, text)
+}
+
+// Stall connects and says nothing until sshd hangs up, after its LoginGraceTime. Debian 12's
+// OpenSSH 9.2 says nothing of it since CVE-2024-6387 was closed there; OpenSSH 10 does.
+func (m *Machine) Stall(ctx context.Context, from netip.Addr) ([]Attempt, error) {
+	conn, err := m.Dial(ctx, from, 22)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		return nil, fmt.Errorf("sshd does not hang up: %w", err)
+	}
+	return one(attack.SSHProbe, from, "", 1), nil
 }
 
 func (m *Machine) probe(ctx context.Context, from netip.Addr, text string) ([]Attempt, error) {
