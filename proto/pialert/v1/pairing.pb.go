@@ -4,8 +4,9 @@
 // 	protoc        (unknown)
 // source: pialert/v1/pairing.proto
 
-// What is said on a connection that redeems a pairing token. Both ends have proved their keys
-// by then, and the one that dials has checked the listener's against the token.
+// What two machines say to each other below delivery: how they pair, and how they greet each
+// other on every connection after that. Both ends have proved their keys by then, and the one
+// that dials has checked the listener's.
 
 package pialertv1
 
@@ -24,13 +25,65 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// JoinRequest is what the dialling end says first.
+// Role says which of the two programs a machine runs.
+type Role int32
+
+const (
+	Role_ROLE_UNSPECIFIED Role = 0
+	Role_ROLE_AGENT       Role = 1
+	Role_ROLE_DISPLAY     Role = 2
+)
+
+// Enum value maps for Role.
+var (
+	Role_name = map[int32]string{
+		0: "ROLE_UNSPECIFIED",
+		1: "ROLE_AGENT",
+		2: "ROLE_DISPLAY",
+	}
+	Role_value = map[string]int32{
+		"ROLE_UNSPECIFIED": 0,
+		"ROLE_AGENT":       1,
+		"ROLE_DISPLAY":     2,
+	}
+)
+
+func (x Role) Enum() *Role {
+	p := new(Role)
+	*p = x
+	return p
+}
+
+func (x Role) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Role) Descriptor() protoreflect.EnumDescriptor {
+	return file_pialert_v1_pairing_proto_enumTypes[0].Descriptor()
+}
+
+func (Role) Type() protoreflect.EnumType {
+	return &file_pialert_v1_pairing_proto_enumTypes[0]
+}
+
+func (x Role) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Role.Descriptor instead.
+func (Role) EnumDescriptor() ([]byte, []int) {
+	return file_pialert_v1_pairing_proto_rawDescGZIP(), []int{0}
+}
+
+// JoinRequest is what the dialling end says first when it redeems a pairing token.
 type JoinRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The token's one-time secret.
 	Secret []byte `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
 	// Name that the dialling end goes by.
-	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// What the dialling end is; two of a kind do not pair.
+	Role          Role `protobuf:"varint,3,opt,name=role,proto3,enum=pialert.v1.Role" json:"role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -79,7 +132,14 @@ func (x *JoinRequest) GetName() string {
 	return ""
 }
 
-// JoinReply answers it; the connection ends after it.
+func (x *JoinRequest) GetRole() Role {
+	if x != nil {
+		return x.Role
+	}
+	return Role_ROLE_UNSPECIFIED
+}
+
+// JoinReply answers it.
 type JoinReply struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why the request is refused, for people; empty if it is granted.
@@ -134,18 +194,172 @@ func (x *JoinReply) GetName() string {
 	return ""
 }
 
+// JoinConfirm says that the dialling end has stored the listening one. Only then does the
+// listening end store the dialling one.
+type JoinConfirm struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinConfirm) Reset() {
+	*x = JoinConfirm{}
+	mi := &file_pialert_v1_pairing_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinConfirm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinConfirm) ProtoMessage() {}
+
+func (x *JoinConfirm) ProtoReflect() protoreflect.Message {
+	mi := &file_pialert_v1_pairing_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinConfirm.ProtoReflect.Descriptor instead.
+func (*JoinConfirm) Descriptor() ([]byte, []int) {
+	return file_pialert_v1_pairing_proto_rawDescGZIP(), []int{2}
+}
+
+// JoinDone says that the listening end has stored the dialling one too; the connection ends
+// after it.
+type JoinDone struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why it could not, for people; empty if it has.
+	Refusal       string `protobuf:"bytes,1,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinDone) Reset() {
+	*x = JoinDone{}
+	mi := &file_pialert_v1_pairing_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinDone) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinDone) ProtoMessage() {}
+
+func (x *JoinDone) ProtoReflect() protoreflect.Message {
+	mi := &file_pialert_v1_pairing_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinDone.ProtoReflect.Descriptor instead.
+func (*JoinDone) Descriptor() ([]byte, []int) {
+	return file_pialert_v1_pairing_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *JoinDone) GetRefusal() string {
+	if x != nil {
+		return x.Refusal
+	}
+	return ""
+}
+
+// Greeting is what paired machines say before anything is delivered on a connection: the
+// dialling end, then the listening end, then the dialling end once more.
+type Greeting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SHA-256 of the public key that the sender is about to change to, or empty.
+	NextKey []byte `protobuf:"bytes,1,opt,name=next_key,json=nextKey,proto3" json:"next_key,omitempty"`
+	// The other end's next_key, once it is stored for good.
+	StoredKey     []byte `protobuf:"bytes,2,opt,name=stored_key,json=storedKey,proto3" json:"stored_key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Greeting) Reset() {
+	*x = Greeting{}
+	mi := &file_pialert_v1_pairing_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Greeting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Greeting) ProtoMessage() {}
+
+func (x *Greeting) ProtoReflect() protoreflect.Message {
+	mi := &file_pialert_v1_pairing_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Greeting.ProtoReflect.Descriptor instead.
+func (*Greeting) Descriptor() ([]byte, []int) {
+	return file_pialert_v1_pairing_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Greeting) GetNextKey() []byte {
+	if x != nil {
+		return x.NextKey
+	}
+	return nil
+}
+
+func (x *Greeting) GetStoredKey() []byte {
+	if x != nil {
+		return x.StoredKey
+	}
+	return nil
+}
+
 var File_pialert_v1_pairing_proto protoreflect.FileDescriptor
 
 const file_pialert_v1_pairing_proto_rawDesc = "" +
 	"\n" +
 	"\x18pialert/v1/pairing.proto\x12\n" +
-	"pialert.v1\"9\n" +
+	"pialert.v1\"_\n" +
 	"\vJoinRequest\x12\x16\n" +
 	"\x06secret\x18\x01 \x01(\fR\x06secret\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"9\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12$\n" +
+	"\x04role\x18\x03 \x01(\x0e2\x10.pialert.v1.RoleR\x04role\"9\n" +
 	"\tJoinReply\x12\x18\n" +
 	"\arefusal\x18\x01 \x01(\tR\arefusal\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04nameB7Z5github.com/pialert/pialert/proto/pialert/v1;pialertv1b\x06proto3"
+	"\x04name\x18\x02 \x01(\tR\x04name\"\r\n" +
+	"\vJoinConfirm\"$\n" +
+	"\bJoinDone\x12\x18\n" +
+	"\arefusal\x18\x01 \x01(\tR\arefusal\"D\n" +
+	"\bGreeting\x12\x19\n" +
+	"\bnext_key\x18\x01 \x01(\fR\anextKey\x12\x1d\n" +
+	"\n" +
+	"stored_key\x18\x02 \x01(\fR\tstoredKey*>\n" +
+	"\x04Role\x12\x14\n" +
+	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n" +
+	"\n" +
+	"ROLE_AGENT\x10\x01\x12\x10\n" +
+	"\fROLE_DISPLAY\x10\x02B7Z5github.com/pialert/pialert/proto/pialert/v1;pialertv1b\x06proto3"
 
 var (
 	file_pialert_v1_pairing_proto_rawDescOnce sync.Once
@@ -159,17 +373,23 @@ func file_pialert_v1_pairing_proto_rawDescGZIP() []byte {
 	return file_pialert_v1_pairing_proto_rawDescData
 }
 
-var file_pialert_v1_pairing_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_pialert_v1_pairing_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_pialert_v1_pairing_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_pialert_v1_pairing_proto_goTypes = []any{
-	(*JoinRequest)(nil), // 0: pialert.v1.JoinRequest
-	(*JoinReply)(nil),   // 1: pialert.v1.JoinReply
+	(Role)(0),           // 0: pialert.v1.Role
+	(*JoinRequest)(nil), // 1: pialert.v1.JoinRequest
+	(*JoinReply)(nil),   // 2: pialert.v1.JoinReply
+	(*JoinConfirm)(nil), // 3: pialert.v1.JoinConfirm
+	(*JoinDone)(nil),    // 4: pialert.v1.JoinDone
+	(*Greeting)(nil),    // 5: pialert.v1.Greeting
 }
 var file_pialert_v1_pairing_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	0, // 0: pialert.v1.JoinRequest.role:type_name -> pialert.v1.Role
+	1, // [1:1] is the sub-list for method output_type
+	1, // [1:1] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_pialert_v1_pairing_proto_init() }
@@ -182,13 +402,14 @@ func file_pialert_v1_pairing_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pialert_v1_pairing_proto_rawDesc), len(file_pialert_v1_pairing_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   2,
+			NumEnums:      1,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_pialert_v1_pairing_proto_goTypes,
 		DependencyIndexes: file_pialert_v1_pairing_proto_depIdxs,
+		EnumInfos:         file_pialert_v1_pairing_proto_enumTypes,
 		MessageInfos:      file_pialert_v1_pairing_proto_msgTypes,
 	}.Build()
 	File_pialert_v1_pairing_proto = out.File

@@ -1,0 +1,198 @@
+package pairing
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"testing"
+)
+
+func TestRotateAlone(t *testing.T) {
+	t.Parallel()
+	k := open(t, Agent, "web1")
+	before := k.Key()
+	next, err := k.Rotate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k.Key() != next || next == before {
+		t.Errorf("the key is %s, was %s, next was %s", k.Key(), before, next)
+	}
+	if reopen(t, k.Dir(), Agent, "web1").Key() != next {
+		t.Error("the change is not on disk")
+	}
+}
+
+// TestRotation changes an agent's key while one of its displays is away.
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	agent, desk, hall := open(t, Agent, "web1"), open(t, Display, "desk"), open(t, Display, "hall")
+	befriend(t, agent, desk)
+	befriend(t, agent, hall)
+	former := agent.Key()
+	atDesk, atAgent := mustMeet(t, desk, agent)
+
+	next, err := agent.Rotate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := agent.Rotate(); again != next {
+		t.Error("a second call began another change")
+	}
+	if agent.Valid(atAgent) {
+		t.Error("the open session may stay, so the desk would not hear of the change")
+	}
+	if !desk.Valid(atDesk) {
+		t.Error("the desk ends the session though nothing changed there")
+	}
+	wantWaiting(t, agent, "desk", "hall")
+
+	mustMeet(t, desk, agent)
+	wantWaiting(t, agent, "hall")
+	if agent.Key() != former {
+		t.Fatal("the key changed before the hall knows")
+	}
+	// A restart in between forgets nothing.
+	agent = reopen(t, agent.Dir(), Agent, "web1")
+	wantWaiting(t, agent, "hall")
+
+	_, atAgent = mustMeet(t, hall, agent)
+	if agent.Key() != next {
+		t.Fatal("the key did not change though every peer knows")
+	}
+	if agent.Valid(atAgent) {
+		t.Error("the session with the former key may stay")
+	}
+	for _, display := range []*Keyring{desk, hall} {
+		_, atAgent = mustMeet(t, display, agent)
+		if !agent.Valid(atAgent) {
+			t.Error("the session with the new key may not stay")
+		}
+		if peer, _ := display.Peer("web1"); peer.Key != next || !peer.NextKey.IsZero() {
+			t.Errorf("%s still takes the former key: %+v", display.Name(), peer)
+		}
+	}
+	if _, err := os.Stat(agent.dir.path(nextKeyFile)); !missing(err) {
+		t.Errorf("the next key's file: %v", err)
+	}
+}
+
+func wantWaiting(t *testing.T, k *Keyring, names ...string) {
+	t.Helper()
+	next, waiting := k.Rotation()
+	if next.IsZero() || !slices.Equal(waiting, names) {
+		t.Errorf("the change to %s waits for %v, want %v", next, waiting, names)
+	}
+}
+
+func TestRotationOfTheDiallingEnd(t *testing.T) {
+	t.Parallel()
+	agent, desk := open(t, Agent, "web1"), open(t, Display, "desk")
+	befriend(t, agent, desk)
+	next, err := desk.Rotate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustMeet(t, desk, agent)
+	if desk.Key() != next {
+		t.Fatal("the key did not change")
+	}
+	mustMeet(t, desk, agent)
+	if peer, _ := agent.Peer("desk"); peer.Key != next {
+		t.Errorf("the agent has %+v", peer)
+	}
+}
+
+func TestBothRotateAtOnce(t *testing.T) {
+	t.Parallel()
+	agent, desk := open(t, Agent, "web1"), open(t, Display, "desk")
+	befriend(t, agent, desk)
+	nextOfAgent, errA := agent.Rotate()
+	nextOfDesk, errB := desk.Rotate()
+	if err := errors.Join(errA, errB); err != nil {
+		t.Fatal(err)
+	}
+	mustMeet(t, desk, agent)
+	mustMeet(t, agent, desk)
+	if agent.Key() != nextOfAgent || desk.Key() != nextOfDesk {
+		t.Error("a key did not change")
+	}
+}
+
+func TestUnpairingEndsTheWait(t *testing.T) {
+	t.Parallel()
+	agent, desk, lost := open(t, Agent, "web1"), open(t, Display, "desk"), open(t, Display, "lost")
+	befriend(t, agent, desk)
+	befriend(t, agent, lost)
+	next, err := agent.Rotate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustMeet(t, desk, agent)
+	if _, err := agent.Remove("lost"); err != nil {
+		t.Fatal(err)
+	}
+	if agent.Key() != next {
+		t.Error("the change still waits for a peer that is unpaired")
+	}
+}
+
+// TestChangeDuringHandshake promotes the next key between handshake and greeting: the peer must
+// hear of the key that counts now.
+func TestChangeDuringHandshake(t *testing.T) {
+	t.Parallel()
+	agent := open(t, Agent, "web1")
+	befriend(t, agent, open(t, Display, "desk"))
+	s := &Session{own: agent.Key()}
+	if !agent.announced(s).IsZero() {
+		t.Error("a key is announced though no change is under way")
+	}
+	next, err := agent.Rotate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if agent.announced(s) != next {
+		t.Error("the next key is not announced")
+	}
+	if _, err := agent.Remove("desk"); err != nil { // ends the wait
+		t.Fatal(err)
+	}
+	if agent.Key() != next || agent.announced(s) != next {
+		t.Error("the key that has replaced the session's is not announced")
+	}
+}
+
+// TestLateGreeting has a greeting arrive that was said before the change began.
+func TestLateGreeting(t *testing.T) {
+	t.Parallel()
+	agent, desk := open(t, Agent, "web1"), open(t, Display, "desk")
+	befriend(t, agent, desk)
+	former, next := agent.Key(), Fingerprint{7}
+	if err := desk.learn(former, next[:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := desk.learn(former, nil); err != nil {
+		t.Fatal(err)
+	}
+	if peer, _ := desk.Peer("web1"); peer.NextKey != next {
+		t.Error("the desk has forgotten the next key")
+	}
+	if err := desk.learn(next, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := desk.learn(former, nil); !errors.Is(err, ErrNotPaired) {
+		t.Errorf("the former key after it was retired: %v", err)
+	}
+}
+
+func TestNobodyAnnouncesAnothersKey(t *testing.T) {
+	t.Parallel()
+	desk, web1, web2 := open(t, Display, "desk"), open(t, Agent, "web1"), open(t, Agent, "web2")
+	befriend(t, desk, web1)
+	befriend(t, desk, web2)
+	for _, key := range []Fingerprint{web2.Key(), desk.Key()} {
+		if err := desk.learn(web1.Key(), key[:]); err == nil {
+			t.Errorf("web1 may announce %s", key)
+		}
+	}
+}
