@@ -1,0 +1,137 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Displays says which displays are paired. Events are kept until all of them have acknowledged
+// them; while there is none, everything is kept, within the bounds. A display that is new begins
+// with what the others still wait for, or with everything that nobody has had. It takes effect
+// even if it cannot be written down at once, which the error says.
+func (s *Spool) Displays(names []string) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if names = slices.Compact(slices.Sorted(slices.Values(names))); slices.Equal(names, s.Paired()) {
+		return nil
+	}
+	edit := func(l *ledger) { l.setDisplays(names) }
+	err := s.append(nil, nil, edit)
+	if err != nil && !errors.Is(err, ErrClosed) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		edit(&s.ledger)
+		s.wake()
+	}
+	return err
+}
+
+// Greet returns what a display is to be told first: the epoch of its numbering, the lowest number
+// that it can still get, and the number that is given next.
+func (s *Spool) Greet(name string) (epoch, first, next uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.ledger.find(name)
+	if d == nil {
+		return 0, 0, 0, unknown(name)
+	}
+	return d.epoch, max(s.first(), d.base+1), s.next, nil
+}
+
+// held bounds by how many numbers a display may be ahead after the spool's end was cut off.
+const held = 1 << 20
+
+// Resume takes what a display says that it has committed of the epoch it was greeted with, and
+// returns the number after which it wants events.
+//
+// A display that knows numbers never given here is ahead of us. If the end of the spool was found
+// cut off, those were in it: the lines will be read again, as the positions went back with the
+// events, and get the same numbers, so sending goes on when the display has been caught up with.
+// Otherwise the spool is an old copy: again is true, the display has a new epoch, and the caller
+// has to greet it anew. Events from before this run count as known to it then, later ones do not.
+func (s *Spool) Resume(name string, committed uint64) (after uint64, again bool, err error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.Lock()
+	d := s.ledger.find(name)
+	if d == nil {
+		s.mu.Unlock()
+		return 0, false, unknown(name)
+	}
+	if committed < s.next || s.cut && committed-s.next < held {
+		if committed >= s.next {
+			s.options.Logger.Warn("a display is ahead: lines are read again until it is caught up with",
+				"display", name, "committed", committed, "next", s.next)
+		}
+		defer s.mu.Unlock()
+		d.acked = max(d.acked, committed)
+		s.release()
+		return max(committed, d.base), false, nil
+	}
+	next, opened := s.next, s.opened
+	s.mu.Unlock()
+
+	epoch, err := s.random()
+	if err != nil {
+		return 0, false, err
+	}
+	err = s.append(nil, nil, func(l *ledger) {
+		if d := l.find(name); d != nil {
+			d.epoch, d.base, d.acked = epoch, opened-1, opened-1
+		}
+	})
+	if err != nil {
+		return 0, false, fmt.Errorf("cannot begin a new epoch: %w", err)
+	}
+	s.options.Logger.Warn("a display knows events that this spool never held: it was restored from an old copy; "+
+		"beginning a new epoch", "display", name, "committed", committed, "next", next, "epoch", epoch)
+	return 0, true, nil
+}
+
+// Ack says that a display has committed all events up to a number. It returns an error wrapping
+// [ErrFuture] for a number that was never given, [ErrUnknown] for a display that is not paired.
+func (s *Spool) Ack(name string, committed uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.ledger.find(name)
+	if d == nil {
+		return unknown(name)
+	}
+	if committed <= d.acked {
+		return nil
+	}
+	if committed >= s.next {
+		return fmt.Errorf("cannot take the acknowledgement of %d by %q, the next number is %d: %w",
+			committed, name, s.next, ErrFuture)
+	}
+	d.acked = committed
+	s.release()
+	return nil
+}
+
+// Lost returns how many attempts the lost events after a number up to and including through stood
+// for, as far as that is known.
+func (s *Spool) Lost(after, through uint64) (attempts uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range s.ledger.gaps {
+		if g.first > after && g.last <= through {
+			attempts += g.attempts
+		}
+	}
+	return attempts
+}
+
+// Paired returns the names of the paired displays in order.
+func (s *Spool) Paired() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for _, d := range s.ledger.displays {
+		names = append(names, d.name)
+	}
+	return slices.Clip(names)
+}
+
+func unknown(name string) error { return fmt.Errorf("%w: %q", ErrUnknown, name) }

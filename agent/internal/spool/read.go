@@ -1,0 +1,198 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"sort"
+)
+
+// Read returns events that follow the number after, as a marshalled pialert.v1.Batch of about
+// maxBytes at most, though at least one event if there is any. Their numbers are first to
+// first+count-1; first is greater than after+1 if events between were lost. A count of 0 says
+// that there is nothing yet. The batch must not be changed.
+func (s *Spool) Read(after uint64, maxBytes int) (first uint64, count int, batch []byte, err error) {
+	p := picker{after: after, limit: maxBytes}
+	for {
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			return 0, 0, nil, ErrClosed
+		}
+		if s.recent.pick(&p) {
+			s.mu.Unlock()
+			break
+		}
+		i := sort.Search(len(s.segments), func(i int) bool { return s.segments[i].next > p.after+1 })
+		if p.after+1 >= s.next || i == len(s.segments) {
+			s.mu.Unlock()
+			break
+		}
+		g := *s.segments[i] // marks are only ever appended to
+		s.mu.Unlock()
+
+		err := p.readSegment(&g)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may have been released meanwhile
+			return 0, 0, nil, fmt.Errorf("cannot read the spool: %w", err)
+		}
+		if p.count > 0 {
+			break
+		}
+		if err == nil { // nothing in it can be read any more
+			p.after = g.next - 1
+		}
+	}
+	if p.count > 0 && p.first > after+1 {
+		s.miss(after+1, p.first-1)
+	}
+	return p.first, p.count, p.batch, nil
+}
+
+// miss takes note that the events numbered first to last cannot be read; the next commit counts
+// them.
+func (s *Spool) miss(first, last uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first = max(first, s.ledger.delivered()+1)
+	if first > last || s.ledger.covered(first, last) || len(s.missing) >= maxGaps ||
+		slices.ContainsFunc(s.missing, func(g gap) bool { return g.first <= first && last <= g.last }) {
+		return
+	}
+	s.options.Logger.Error("events in the spool are damaged", "first", first, "last", last)
+	s.missing = append(s.missing, gap{first: first, last: last})
+}
+
+// readSegment picks events from a segment.
+func (p *picker) readSegment(g *segment) error {
+	f, err := os.Open(g.path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	i := sort.Search(len(g.marks), func(i int) bool { return g.marks[i].first > p.after+1 })
+	for i = max(i-1, 0); i < len(g.marks) && p.count == 0; {
+		begin := g.marks[i].offset
+		for i++; i < len(g.marks) && g.marks[i].offset < begin+int64(p.limit); {
+			i++
+		}
+		end := g.size
+		if i < len(g.marks) {
+			end = g.marks[i].offset
+		}
+		window := make([]byte, end-begin)
+		n, err := f.ReadAt(window, begin)
+		if err != nil && err != io.EOF {
+			return err
+		}
+		scan(window[:n], g.salt, func(f *frame, _, _ int) { p.add(f.first, f.count, f.batch) })
+	}
+	return nil
+}
+
+// picker gathers events without gaps from what add is given.
+type picker struct {
+	after uint64
+	limit int
+
+	first uint64
+	count int
+	batch []byte
+	done  bool
+}
+
+// add takes of count events, numbered from first, what follows and still fits.
+func (p *picker) add(first uint64, count int, events []byte) {
+	wanted := p.after + 1
+	if p.count > 0 {
+		wanted = p.first + uint64(p.count)
+	}
+	if p.done || count == 0 || first+uint64(count) <= wanted {
+		return
+	}
+	if first > wanted && p.count > 0 {
+		p.done = true
+		return
+	}
+	for ; first < wanted; first++ {
+		events = events[eventBytes(events):]
+		count--
+	}
+	used := 0
+	taken := 0
+	for ; taken < count; taken++ {
+		size := eventBytes(events[used:])
+		if len(p.batch)+used+size > p.limit && p.count+taken > 0 {
+			p.done = true
+			break
+		}
+		used += size
+	}
+	if p.count == 0 {
+		p.first = first
+		p.batch = events[:used:used] // append copies
+	} else {
+		p.batch = append(p.batch, events[:used]...)
+	}
+	p.count += taken
+}
+
+// recentBytes bounds the events that are kept in memory.
+const recentBytes = 2 << 20
+
+// recent holds the newest events, so that a display that keeps up is served without reading the
+// disk.
+type recent struct {
+	chunks []chunk
+	bytes  int
+}
+
+// chunk is what one commit added.
+type chunk struct {
+	first uint64
+	count int
+	batch []byte
+}
+
+// chunkOverhead is about what a chunk costs beside its bytes.
+const chunkOverhead = 64
+
+func (r *recent) add(c chunk) {
+	r.chunks = append(r.chunks, c)
+	r.bytes += len(c.batch) + chunkOverhead
+	for r.bytes > recentBytes {
+		r.drop()
+	}
+}
+
+// forget drops what ends at or before the number through.
+func (r *recent) forget(through uint64) {
+	for len(r.chunks) > 0 && r.chunks[0].first+uint64(r.chunks[0].count)-1 <= through {
+		r.drop()
+	}
+}
+
+func (r *recent) drop() {
+	r.bytes -= len(r.chunks[0].batch) + chunkOverhead
+	r.chunks[0] = chunk{}
+	r.chunks = r.chunks[1:]
+	if len(r.chunks) == 0 {
+		r.chunks = nil
+	}
+}
+
+// pick picks what follows p.after, and returns false if that is not in memory.
+func (r *recent) pick(p *picker) bool {
+	if len(r.chunks) == 0 || r.chunks[0].first > p.after+1 {
+		return false
+	}
+	i := sort.Search(len(r.chunks), func(i int) bool {
+		return r.chunks[i].first+uint64(r.chunks[i].count) > p.after+1
+	})
+	for ; i < len(r.chunks) && !p.done; i++ {
+		p.add(r.chunks[i].first, r.chunks[i].count, r.chunks[i].batch)
+	}
+	return p.count > 0
+}
