@@ -131,13 +131,13 @@ func (t *Table) Add(agent string, event *attack.Event, now time.Time) (hit Hit, 
 	return Hit{Lamp: index, Sweep: event.Severity >= t.lamps[index].sweepFrom, Total: t.totals[index]}, true
 }
 
-// Totals writes the lamps' totals to dst, in their order and as far as it reaches, and returns
-// the grand total.
+// Totals writes the lamps' totals to dst, in their order and as far as it reaches, zeros behind
+// them, and returns the grand total.
 func (t *Table) Totals(dst []uint64, now time.Time) (grand uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.roll(now)
-	copy(dst, t.totals[:len(t.lamps)])
+	copy(dst, t.totals[:])
 	return t.grand
 }
 
