@@ -1,0 +1,188 @@
+// Package panel is the one goroutine that draws.
+//
+// It promises that whoever reports an event is never held up by what draws it: Add takes a lock
+// that is only ever held for some arithmetic, never while a driver works. It promises that an
+// event is drawn when it comes, not at a next tick; that a picture which did not change is not
+// sent; that nothing is computed while nothing moves; and that the totals shown are those of
+// the counts, however many events were merged into one sweep. An output that fails is reported
+// once and tried again every few seconds, and the other one goes on.
+//
+// When Run ends, the picture for the exit is drawn, dark if the owner did not choose another.
+// Closing the outputs is their owner's.
+package panel
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/pialert/pialert/display/internal/animate"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Strip is the eight LEDs. It is only called by Run, and with what has changed.
+type Strip interface {
+	Draw(pixels [animate.Pixels]animate.Pixel) error
+}
+
+// Digits is the four digits. It is only called by Run, and with what has changed.
+type Digits interface {
+	Show(digits animate.Digits) error
+}
+
+// Legend is told the totals when Run begins and whenever they have changed. It keeps neither
+// the slice nor the caller.
+type Legend interface {
+	Totals(lamps []uint64, grand uint64)
+}
+
+// Counts knows the totals of the lamps, in their order, and the grand total. Lamps that are no
+// more are 0.
+type Counts interface {
+	Totals(dst []uint64, now time.Time) (grand uint64)
+}
+
+// Outputs is what a panel draws on. Each may be nil.
+type Outputs struct {
+	Strip  Strip
+	Digits Digits
+	Legend Legend
+}
+
+// Stats counts what a panel did.
+type Stats struct {
+	Frames      uint64 // pictures handed to the outputs
+	Failures    uint64 // pictures that an output refused
+	StripError  string // what is wrong with the strip now; empty if nothing is
+	DigitsError string // the same of the digits
+}
+
+// Panel draws a scene. Its methods are safe for concurrent use; Run is for one goroutine.
+type Panel struct {
+	counts Counts
+	legend Legend
+	strip  output[[animate.Pixels]animate.Pixel]
+	digits output[animate.Digits]
+	wake   chan struct{}
+
+	read, told counted // only Run uses them
+
+	mu    sync.Mutex
+	scene *animate.Scene
+	stats Stats
+}
+
+// counted is what the counts say. told.known says whether the legend has been told.
+type counted struct {
+	lamps [animate.Pixels]uint64
+	grand uint64
+	known bool
+}
+
+// New returns a panel that owns the scene from now on.
+func New(scene *animate.Scene, counts Counts, outputs Outputs, log *slog.Logger) *Panel {
+	p := &Panel{
+		counts: counts,
+		legend: outputs.Legend,
+		wake:   make(chan struct{}, 1),
+		scene:  scene,
+	}
+	p.strip = output[[animate.Pixels]animate.Pixel]{name: "LEDs", log: log}
+	if outputs.Strip != nil {
+		p.strip.send = outputs.Strip.Draw
+	}
+	p.digits = output[animate.Digits]{name: "digits", log: log}
+	if outputs.Digits != nil {
+		p.digits.send = outputs.Digits.Show
+	}
+	return p
+}
+
+// Run shows the start-up and draws until the context is done. It returns nil then.
+func (p *Panel) Run(ctx context.Context) error {
+	defer p.exit()
+	p.change(func(scene *animate.Scene, now time.Time) { scene.Start(now) })
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		next := p.draw()
+		timer.Reset(time.Until(next))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// draw hands the present picture to the outputs and returns when to draw again at the latest.
+func (p *Panel) draw() (next time.Time) {
+	now := time.Now()
+	p.read.grand = p.counts.Totals(p.read.lamps[:], now)
+	p.read.known = true
+
+	p.mu.Lock()
+	p.scene.SetTotals(p.read.lamps[:], p.read.grand)
+	frame := p.scene.Frame(now)
+	next = p.scene.NextChange(now)
+	p.mu.Unlock()
+
+	if p.legend != nil && p.told != p.read {
+		p.legend.Totals(p.read.lamps[:], p.read.grand)
+		p.told = p.read
+	}
+	sent := p.strip.show(frame.Pixels, now)
+	sent = p.digits.show(frame.Digits, now) || sent
+	p.count(sent)
+	return p.strip.before(p.digits.before(next))
+}
+
+func (p *Panel) count(sent bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if sent {
+		p.stats.Frames++
+	}
+	p.stats.Failures = p.strip.failures + p.digits.failures
+	p.stats.StripError, p.stats.DigitsError = p.strip.problem, p.digits.problem
+}
+
+// exit draws the last picture, also on an output that failed before.
+func (p *Panel) exit() {
+	p.mu.Lock()
+	frame := p.scene.Exit()
+	p.mu.Unlock()
+	p.strip.retry, p.digits.retry = time.Time{}, time.Time{}
+	now := time.Now()
+	p.strip.show(frame.Pixels, now)
+	p.digits.show(frame.Digits, now)
+}
+
+// Stats returns what has been done so far.
+func (p *Panel) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stats
+}
+
+// Add has a lamp light for an event that the counts know already. With sweep it sweeps, or waits
+// for its turn; without only its resting LED flashes.
+func (p *Panel) Add(lamp int, severity attack.Severity, sweep bool) {
+	p.change(func(scene *animate.Scene, now time.Time) { scene.Add(lamp, 1, severity, sweep, now) })
+}
+
+// Refresh has the totals read again, after they changed without an event.
+func (p *Panel) Refresh() { p.change(func(*animate.Scene, time.Time) {}) }
+
+// change does something to the scene and has it drawn.
+func (p *Panel) change(do func(scene *animate.Scene, now time.Time)) {
+	p.mu.Lock()
+	do(p.scene, time.Now())
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default: // it is awake already and will see the change
+	}
+}
