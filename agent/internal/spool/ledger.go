@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -91,34 +92,44 @@ func (l *ledger) setDisplays(names []string) {
 // already, or that were recorded before, are not lost again.
 func (l *ledger) lose(first, last, attempts uint64) {
 	first = max(first, l.delivered()+1)
-	if first > last || l.covered(first, last) {
+	var fresh []gap
+	for _, g := range l.gaps {
+		if g.last < first || g.first > last {
+			continue
+		}
+		if g.first > first {
+			fresh = append(fresh, gap{first: first, last: g.first - 1})
+		}
+		first = g.last + 1
+	}
+	if first <= last {
+		fresh = append(fresh, gap{first: first, last: last})
+	}
+	if len(fresh) == 0 {
 		return
 	}
-	l.lost.Events += last - first + 1
+	fresh[0].attempts = attempts
 	l.lost.Attempts += attempts
-	at, _ := slices.BinarySearchFunc(l.gaps, first, func(g gap, first uint64) int {
-		if g.first < first {
-			return -1
-		}
-		return 1
-	})
-	l.gaps = slices.Insert(l.gaps, at, gap{first, last, attempts})
+	for _, g := range fresh {
+		l.lost.Events += g.last - g.first + 1
+	}
+	l.gaps = append(l.gaps, fresh...)
+	slices.SortFunc(l.gaps, func(a, b gap) int { return cmp.Compare(a.first, b.first) })
 	l.joinGaps()
 }
 
-// joinGaps joins neighbouring gaps, and the two oldest while there are too many.
+// joinGaps joins neighbouring gaps, and forgets the oldest while there are too many.
 func (l *ledger) joinGaps() {
 	joined := l.gaps[:0]
-	for i, g := range l.gaps {
-		n := len(joined)
-		if n > 0 && (joined[n-1].last+1 >= g.first || len(l.gaps)-i+n > maxGaps) {
-			joined[n-1].last = max(joined[n-1].last, g.last)
+	for _, g := range l.gaps {
+		if n := len(joined); n > 0 && joined[n-1].last+1 == g.first {
+			joined[n-1].last = g.last
 			joined[n-1].attempts += g.attempts
 			continue
 		}
 		joined = append(joined, g)
 	}
-	l.gaps = joined
+	l.gaps = joined[max(len(joined)-maxGaps, 0):]
 }
 
 // forgetGaps drops the gaps that every display has passed.

@@ -27,10 +27,14 @@ func (s *Spool) restore() error {
 			return err
 		}
 	}
+	before := s.ledger.lost.Events
 	for _, g := range s.missing {
 		s.ledger.lose(g.first, g.last, 0)
 	}
 	s.missing = nil
+	if lost := s.ledger.lost.Events - before; lost > 0 {
+		s.options.Logger.Error("events in the spool were lost with the damage", "events", lost)
+	}
 	s.opened = s.next
 	now := s.options.Now()
 	s.seen = now
@@ -97,8 +101,9 @@ func (s *Spool) replayFrame(g *segment, f *frame, offset, size int) {
 			"first", f.first, "events", f.count)
 		return
 	}
-	if f.first > s.next && (len(s.segments) > 0 || len(g.marks) > 0) {
-		s.miss(s.next, f.first-1)
+	begins := offset == 0 && len(s.segments) == 0 // what was before was released
+	if f.first > s.next && !begins {
+		s.missing = append(s.missing, gap{first: s.next, last: f.first - 1})
 	}
 	if f.whole {
 		clear(s.state)

@@ -1,0 +1,125 @@
+package spool
+
+import (
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// fullSpool commits 300 events, ten in a commit, into a spool that may hold about half of them.
+func fullSpool(t *testing.T, dir string, displays []string, acked uint64) *Spool {
+	t.Helper()
+	s := open(t, Options{Dir: dir})
+	s.options.MaxBytes, s.segmentBytes = 16<<10, 2<<10
+	if err := s.Displays(displays); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 30 {
+		commit(t, s, eventsFrom(1+10*n, 10), nil)
+		if n == 0 && acked > 0 {
+			if err := s.Ack(displays[0], acked); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return s
+}
+
+// What does not fit is dropped from the oldest on, and exactly that is counted.
+func TestSizeIsBounded(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		displays []string
+		acked    uint64
+	}{
+		{"no display", nil, 0},
+		{"display that is away", []string{"desk"}, 0},
+		{"display that had some events", []string{"desk"}, 3},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := fullSpool(t, dir, test.displays, test.acked)
+			stats := s.Stats()
+			if stats.Bytes > 16<<10 || stats.First < 50 || stats.Next != 301 {
+				t.Errorf("%d bytes hold %d to %d", stats.Bytes, stats.First, stats.Next-1)
+			}
+			var want Loss
+			for n := int(test.acked) + 1; uint64(n) < stats.First; n++ {
+				want.Events++
+				want.Attempts += event(n).Count
+			}
+			if stats.Dropped != want {
+				t.Errorf("dropped %+v, want %+v", stats.Dropped, want)
+			}
+			if got := s.Lost(test.acked, stats.First-1); got != want.Attempts {
+				t.Errorf("a display is told of %d lost attempts, want %d", got, want.Attempts)
+			}
+			if got := users(t, s, test.acked, 1000); len(got) != int(301-stats.First) {
+				t.Errorf("%d events are left, want those from %d to 300", len(got), stats.First)
+			}
+			s.Close()
+			again := open(t, Options{Dir: dir}).Stats()
+			if again.Dropped != want || again.First != stats.First {
+				t.Errorf("after a restart: dropped %+v, first %d", again.Dropped, again.First)
+			}
+		})
+	}
+}
+
+func TestTestEventsAreNoAttempts(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir()})
+	flood := event(1)
+	flood.Kind, flood.Count = attack.HTTPFlood, 1000
+	fired := event(2)
+	fired.Test = true
+	commit(t, s, []attack.Event{flood, fired, event(3)}, nil)
+	if got, want := s.segments[0].attempts, event(3).Count; got != want {
+		t.Errorf("three events stand for %d attempts, want %d", got, want)
+	}
+	first := s.attempts(s.segments[0], 0)
+	if rest := s.attempts(s.segments[0], 1); first != rest || s.attempts(s.segments[0], 3) != 0 {
+		t.Errorf("attempts after the first event %d, of all %d, want the same", rest, first)
+	}
+}
+
+// Age is measured so that a clock that jumps drops at most what a day would have.
+func TestAgeIsBounded(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_800_000_000, 0)
+	dir := t.TempDir()
+	options := Options{Dir: dir, MaxAge: 8 * 24 * time.Hour, Now: func() time.Time { return now }}
+	s := open(t, options)
+	step := func(d time.Duration) {
+		now = now.Add(d)
+		commit(t, s, eventsFrom(int(s.Next()), 1), nil)
+	}
+	step(0)
+	for range 8 {
+		step(24*time.Hour - time.Minute)
+	}
+	if s.First() != 1 {
+		t.Fatalf("first %d before eight days have passed", s.First())
+	}
+	step(20 * 365 * 24 * time.Hour)
+	if events, _ := s.Dropped(); events > 2 || s.First() > 3 {
+		t.Errorf("the clock jumped years ahead: %d events dropped, first %d", events, s.First())
+	}
+	first := s.First()
+	step(-40 * 365 * 24 * time.Hour)
+	s.Close()
+	s = open(t, options)
+	step(-time.Hour)
+	if s.First() != first {
+		t.Errorf("the clock jumped back: first %d, was %d", s.First(), first)
+	}
+	for range 12 {
+		step(23 * time.Hour)
+	}
+	if s.First() < 10 {
+		t.Errorf("first %d after all events had become too old", s.First())
+	}
+}

@@ -1,0 +1,322 @@
+package spool
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// damageable writes a spool of six commits, two events and a position in each, into one segment.
+// It returns where each frame ends.
+func damageable(t *testing.T, dir string) (path string, ends []int64) {
+	t.Helper()
+	s := open(t, Options{Dir: dir})
+	for n := range 6 {
+		commit(t, s, eventsFrom(1+2*n, 2), map[string][]byte{"auth.log": fmt.Append(nil, n), fmt.Sprint("k", n): []byte("v")})
+		ends = append(ends, s.segments[0].size)
+	}
+	path = s.segments[0].path
+	// Not closed in order: closing would add a frame.
+	s.file.Close()
+	s.lock.Close()
+	s.closed = true
+	return path, ends
+}
+
+func aside(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(dir, damagedPrefix+"*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// Wherever a spool is cut short, whole commits before the cut are there, and it goes on.
+func TestCutAtEveryByte(t *testing.T) {
+	t.Parallel()
+	path, ends := damageable(t, t.TempDir())
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for length := range len(data) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), data[:length], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		whole := 0
+		for whole < len(ends) && ends[whole] <= int64(length) {
+			whole++
+		}
+		s, err := Open(Options{Dir: dir, Agent: "web"})
+		if err != nil {
+			t.Fatalf("cut at %d: %v", length, err)
+		}
+		if s.Next() != uint64(2*whole+1) {
+			t.Fatalf("cut at %d: next is %d after %d whole commits", length, s.Next(), whole)
+		}
+		if got := state(s); whole > 0 && (got["auth.log"] != fmt.Sprint(whole-1) || len(got) != whole+1) {
+			t.Fatalf("cut at %d: state %v after %d whole commits", length, got, whole)
+		}
+		if len(aside(t, dir)) > 0 {
+			t.Fatalf("cut at %d: an unfinished commit was set aside", length)
+		}
+		commit(t, s, eventsFrom(100, 1), nil)
+		s.Close()
+		s, err = Open(Options{Dir: dir, Agent: "web"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := users(t, s, 0, 64)
+		if len(got) != 2*whole+1 || got[uint64(2*whole+1)] != "user-100" {
+			t.Fatalf("cut at %d: read %v", length, got)
+		}
+		s.Close()
+	}
+}
+
+// Whichever byte of a spool is damaged, only the commit that it stands in is lost: the others are
+// read, the loss is counted, and the damaged file is set aside once.
+func TestDamageToEveryByte(t *testing.T) {
+	t.Parallel()
+	path, ends := damageable(t, t.TempDir())
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := range data {
+		dir := t.TempDir()
+		bad := bytes.Clone(data)
+		bad[at] ^= 1 << (at % 8)
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		hit := slices.IndexFunc(ends, func(end int64) bool { return int64(at) < end })
+		var log bytes.Buffer
+		options := Options{Dir: dir, Agent: "web", Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		s, err := Open(options)
+		if err != nil {
+			t.Fatalf("byte %d: %v", at, err)
+		}
+		want := map[uint64]string{}
+		for n := 1; n <= 12; n++ {
+			if (n-1)/2 != hit {
+				want[uint64(n)] = fmt.Sprint("user-", n)
+			}
+		}
+		if got := users(t, s, 0, 64); !maps.Equal(got, want) {
+			t.Fatalf("byte %d of commit %d: read %v", at, hit, got)
+		}
+		last := hit == len(ends)-1
+		var lost uint64
+		if !last { // that the last numbers were given is not known
+			lost = 2
+		}
+		if events, _ := s.Dropped(); events != lost {
+			t.Fatalf("byte %d of commit %d: %d events are counted as lost, want %d", at, hit, events, lost)
+		}
+		// A length that was made too large looks like a commit that was under way.
+		if files := aside(t, dir); !last && (len(files) != 1 || !strings.Contains(log.String(), files[0])) {
+			t.Fatalf("byte %d: set aside %v, log %s", at, files, &log)
+		}
+		commit(t, s, eventsFrom(100, 1), nil)
+		s.Close()
+
+		s, err = Open(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !last {
+			want[13] = "user-100"
+		} else {
+			want[11] = "user-100"
+		}
+		if got := users(t, s, 0, 64); !maps.Equal(got, want) {
+			t.Fatalf("byte %d of commit %d: read %v after going on", at, hit, got)
+		}
+		if events, _ := s.Dropped(); events != lost || len(aside(t, dir)) > 1 {
+			t.Fatalf("byte %d: opened again, %d events are lost, %v set aside", at, events, aside(t, dir))
+		}
+		s.Close()
+	}
+}
+
+// What was lost of a number that displays had already is no loss.
+func TestDamageToWhatWasDelivered(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir})
+	s.Displays([]string{"desk"})
+	for n := range 4 {
+		commit(t, s, eventsFrom(1+n, 1), nil)
+	}
+	s.Ack("desk", 4)
+	path := s.segments[0].path
+	frames := s.segments[0].marks[0].offset
+	s.Close()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(data, []byte("user-2"))
+	if at < int(frames) {
+		t.Fatal("the second event is not in the segment")
+	}
+	data[at] ^= 1
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, Options{Dir: dir})
+	if events, _ := s.Dropped(); events != 0 || s.Next() != 5 {
+		t.Errorf("%d events are counted as lost, next is %d", events, s.Next())
+	}
+}
+
+// Events that get damaged while the spool is open are passed over, told by a jump of the numbers,
+// and counted.
+func TestDamageWhileOpen(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir()})
+	for n := range 4 {
+		commit(t, s, eventsFrom(1+n, 1), nil)
+	}
+	s.recent = recent{}
+	path := s.segments[0].path
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte("USER"), int64(bytes.Index(data, []byte("user-3")))); err != nil {
+		t.Fatal(err)
+	}
+	want := map[uint64]string{1: "user-1", 2: "user-2", 4: "user-4"}
+	if got := users(t, s, 0, 1<<16); !maps.Equal(got, want) {
+		t.Errorf("read %v, want %v", got, want)
+	}
+	commit(t, s, nil, nil)
+	if events, _ := s.Dropped(); events != 1 {
+		t.Errorf("%d events are counted as lost, want 1", events)
+	}
+	users(t, s, 0, 1<<16)
+	commit(t, s, nil, nil)
+	if events, _ := s.Dropped(); events != 1 {
+		t.Errorf("read again, %d events are counted as lost", events)
+	}
+}
+
+// The end of the spool is gone, and the display has more than we know: as the lines are read
+// again they get the same numbers, so it is caught up with in the old epoch.
+func TestCutOffEndIsCaughtUpWith(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, ends := damageable(t, dir)
+	if err := os.Truncate(path, ends[4]+20); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, Options{Dir: dir})
+	s.Displays([]string{"desk"})
+	epoch, _, next, err := s.Greet("desk")
+	if err != nil || next != 11 {
+		t.Fatalf("next %d, %v", next, err)
+	}
+	after, again, err := s.Resume("desk", 12)
+	if err != nil || again || after != 12 {
+		t.Errorf("goes on after %d (%t, %v), want 12", after, again, err)
+	}
+	commit(t, s, eventsFrom(11, 3), nil)
+	wantUsers(t, s, after, "user-13")
+	if got, _, _, _ := s.Greet("desk"); got != epoch {
+		t.Error("the epoch changed")
+	}
+	if err := s.Ack("desk", 13); err != nil {
+		t.Error(err)
+	}
+	if _, again, err := s.Resume("desk", 1<<60); err != nil || !again {
+		t.Errorf("an absurd number: %t, %v", again, err)
+	}
+}
+
+func TestDamagedFilesAreBounded(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for n := range maxDamaged + 5 {
+		name := fmt.Sprintf("%s20260101T0000%02dZ-x.seg", damagedPrefix, n)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open(t, Options{Dir: dir})
+	left := aside(t, dir)
+	if len(left) != maxDamaged || !strings.Contains(left[0], "T000005Z") {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// What an attacker writes cannot pass for a frame, even where the frame around it is damaged.
+func TestForgedFrameInAnEvent(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir})
+	forged := appendFrame(nil, 4711, &frame{first: 2, changes: []change{{"auth.log", []byte("forged")}}})
+	e := event(1)
+	e.User = string(forged)
+	commit(t, s, append(eventsFrom(1, 1), e), map[string][]byte{"auth.log": []byte("true")})
+	commit(t, s, eventsFrom(3, 1), nil)
+	path := s.segments[0].path
+	s.Close()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(data, forged) {
+		t.Fatal("the forged frame is not in the file")
+	}
+	data[headerBytes] ^= 1
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, Options{Dir: dir})
+	if got := state(s); got["auth.log"] == "forged" || s.Next() != 4 {
+		t.Errorf("state %v, next %d", got, s.Next())
+	}
+}
+
+func FuzzFrame(f *testing.F) {
+	f.Add(appendFrame(nil, 7, &frame{first: 1}), uint64(7))
+	whole := frame{first: 3, whole: true, changes: []change{{"a", []byte("b")}, {"c", nil}},
+		ledger: ledger{epoch: 9, displays: []display{{"desk", 1, 2, 3}}, gaps: []gap{{1, 2, 3}}}}
+	whole.batch, _ = appendEvent(nil, 3, "web", new(event(1)))
+	whole.count = 1
+	f.Add(appendFrame(nil, 7, &whole), uint64(7))
+	f.Fuzz(func(t *testing.T, data []byte, salt uint64) {
+		end, damaged := scan(data, salt, func(f *frame, offset, size int) {
+			again, n, err := parseFrame(appendFrame(nil, salt, f), salt)
+			if err != nil || again.first != f.first || again.count != f.count || !bytes.Equal(again.batch, f.batch) ||
+				len(again.changes) != len(f.changes) || len(again.ledger.displays) != len(f.ledger.displays) {
+				t.Errorf("%+v became %+v of %d bytes, %v", f, again, n, err)
+			}
+		})
+		if end < 0 || end > len(data) || damaged > end {
+			t.Errorf("end %d, damaged %d of %d", end, damaged, len(data))
+		}
+		torn(data[end:], salt)
+		// The checksum keeps most inputs from the decoder, so it gets them once more without.
+		var g frame
+		if err := g.decodePayload(data); err == nil && g.count > 0 {
+			p := picker{limit: 100}
+			p.add(g.first, g.count, g.batch)
+		}
+	})
+}
