@@ -13,7 +13,7 @@ NEEDS := sshd=openssh-server ssh=openssh-client sshpass=sshpass rsyslogd=rsyslog
 	apache2=apache2 curl=curl journalctl=systemd logrotate=logrotate ip=iproute2 nft=nftables \
 	unshare=util-linux sigrok-cli=sigrok-cli qemu-arm-static=qemu-user-static sudo=sudo
 
-.PHONY: help demo build test check fmt vet lint race cross proto bench crash-test clean
+.PHONY: help demo build test check fmt vet lint race cross proto bench crash-test case clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,8 +30,8 @@ test: ## every test; installs what they run against, or names it
 	@tools/need $(NEEDS)
 	go test -timeout 20m ./...
 
-check: fmt vet lint proto race cross ## what a change must pass besides the tests; leaves a clean tree clean
-	@git diff --exit-code -- proto go.mod go.sum
+check: fmt vet lint proto case race cross ## what a change must pass besides the tests; leaves a clean tree clean
+	@git diff --exit-code -- proto packaging go.mod go.sum
 
 fmt: ## fail if a file is not gofmt'd
 	@files=$$(git ls-files '*.go' | xargs gofmt -l); [ -z "$$files" ] || { echo "not gofmt'd: $$files"; exit 1; }
@@ -58,6 +58,13 @@ cross: ## both programs for every processor they are packaged for
 
 proto: ## regenerate proto/ with the pinned plugins
 	cd tools && go run ./protogen -root ../proto $(PROTOS)
+
+case: ## render the printed case anew, if its model changed
+	@cd packaging/case && if sha256sum --status -c case.scad.sha256 2>/dev/null; then \
+		echo "the case is rendered from this model already"; \
+	else \
+		../../tools/need openscad=openscad admesh=admesh xvfb-run=xvfb && ./render . && sha256sum case.scad > case.scad.sha256; \
+	fi
 
 clean: ## remove build/ and dist/
 	rm -rf build dist

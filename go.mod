@@ -24,6 +24,7 @@ require (
 	github.com/stianeikeland/go-rpio/v4 v4.6.0 // indirect
 	github.com/warthog618/go-gpiocdev v0.9.1 // indirect
 	golang.org/x/net v0.60.0 // indirect
+	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
 	golang.org/x/term v0.46.0 // indirect
 	golang.org/x/text v0.42.0 // indirect

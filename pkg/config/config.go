@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"strings"
 
@@ -77,13 +78,13 @@ func Parse(name string, text []byte, cfg any) error {
 		return nil
 	}
 	var lines []error
-	for _, each := range flatten(problem) {
+	for err := range Each(problem) {
+		where := name
 		var field *FieldError
-		if errors.As(each, &field) {
-			lines = append(lines, fmt.Errorf("%s: %w", position(name, tree, field.Path), each))
-		} else {
-			lines = append(lines, fmt.Errorf("%s: %w", name, each))
+		if errors.As(err, &field) {
+			where = position(name, tree, field.Path)
 		}
+		lines = append(lines, fmt.Errorf("%s: %w", where, err))
 	}
 	return errors.Join(lines...)
 }
@@ -127,14 +128,25 @@ func position(name string, tree *ast.File, path string) string {
 	return name
 }
 
-// flatten lists the errors that were joined.
-func flatten(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []error
-		for _, each := range joined.Unwrap() {
-			all = append(all, flatten(each)...)
-		}
-		return all
+// Each lists the errors that were joined into one; none for nil.
+func Each(err error) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		each(err, yield)
 	}
-	return []error{err}
+}
+
+func each(err error, yield func(error) bool) bool {
+	if err == nil {
+		return true
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return yield(err)
+	}
+	for _, part := range joined.Unwrap() {
+		if !each(part, yield) {
+			return false
+		}
+	}
+	return true
 }
