@@ -1,0 +1,51 @@
+// Package watch says where log lines come from: files across rotation, and systemd's journal.
+//
+// # What it promises
+//
+// Every line that a daemon writes to a followed file is handed on once, whole, in the order of the
+// file: across rename-and-create rotation with writers that are late to notice, across compression,
+// across copytruncate as far as that is possible, and across restarts of this program, however many
+// rotations were missed. A [Chunk] carries whole lines and the position after them. The caller stores
+// that position together with whatever it made of the lines, in one atomic step, and hands it back
+// through Options.Restore at the next start; then no line is lost or seen twice.
+//
+// A position names the files that are still being read by device, inode, a hash of their first
+// [headSize] bytes, and an offset. It names more than one while a rotated file may still be written to:
+// the old file is drained beside the new one and does not delay it.
+//
+// # How
+//
+// Content is read only by this package, with pread in blocks of 256 KiB through its own open file; an
+// open file stays the same file whatever happens to its name. Offsets are always at the start of a
+// line: a half line is read again when there is more of it, never kept. A look at a follower's files
+// is one call, follower.step, which is told the time and starts nothing.
+//
+// github.com/nxadm/tail provides the wake-up: its watch package keeps the inotify watches, and an
+// event only means "look now". The rest of that library is not used, since its reader closes a renamed
+// file without reading what is left, trusts sizes to notice truncation, and keeps a whole line in
+// memory whatever its length. Of its watch package only Watch, WatchCreate, Events and RemoveWatch are
+// used: the file watchers above them end the process when a stat fails (watch/inotify.go:121), and
+// an event lost by it costs at most one safety poll (Options.Poll) here. Where the kernel has no
+// inotify instance left, files are polled ten times a second instead, with a line in the log.
+//
+// # What it refuses
+//
+// A line longer than [MaxLine] is left out and counted: cutting it would let whoever wrote it choose
+// where the line ends, and with it what stands where an address is expected. Lines after it are not
+// delayed, and memory stays at MaxLine. NUL bytes at the start of a line are dropped, as a power cut
+// or a writer without O_APPEND after a truncation leaves them there; so a file whose end was allocated
+// in advance and filled with NULs later cannot be followed. Names that are no regular file are refused.
+//
+// # Where nothing can be done
+//
+//   - copytruncate: lines written between the end of the copy and the truncation are gone, unless they
+//     were read before. Everything else is taken from the copy.
+//   - A truncation is recognised by a smaller size or another head. A file that is truncated and refilled
+//     past the old offset with exactly the same first bytes, between two looks, is taken for unchanged.
+//     Lines that begin with a time do not do that.
+//   - A file that was rotated out of its folder (olddir), or rotated and compressed under a name that
+//     does not begin with the old one, is still drained while this program runs, but is not found again
+//     after a restart. Compressed means gzip or bzip2; others are named in the log.
+//   - A rotated file is drained until it has not grown for an hour (a deleted one: a minute). Its last
+//     line, when it has no newline, is handed on once it has not grown for five seconds.
+package watch

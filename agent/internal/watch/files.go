@@ -1,0 +1,244 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	defaultPoll     = 500 * time.Millisecond
+	defaultMaxFiles = 64
+	defaultKeep     = 24 * time.Hour
+)
+
+// Source is a configured set of log files of one kind.
+type Source struct {
+	// Name is what its chunks are called by.
+	Name string
+	// Paths are absolute file names or patterns as filepath.Match has them.
+	Paths []string
+	// Start applies to files that are there when Run begins and have no stored position.
+	Start Start
+}
+
+// Options say what to follow.
+type Options struct {
+	Sources []Source
+	// Restore finds stored positions; nil stands for none.
+	Restore Restore
+	Logger  *slog.Logger
+	// Poll is the time between two looks at every file, besides those that inotify asks for; zero means
+	// half a second.
+	Poll time.Duration
+	// MaxFiles bounds the files followed for one pattern; zero means 64. Those changed last are taken.
+	MaxFiles int
+	// Keep is how long the position of a pattern's file that was deleted is kept; zero means a day.
+	Keep time.Duration
+}
+
+// Files follows log files. Its methods may be called from any goroutine, Run only once.
+type Files struct {
+	options  Options
+	patterns []*pattern
+
+	followers []*followed // in Run's goroutine only
+	mu        sync.Mutex
+	published map[string]SourceStats
+}
+
+// followed is a follower and what Run knows of it.
+type followed struct {
+	*follower
+	pattern *pattern // nil for a path without wildcards
+	dirty   atomic.Bool
+	// absent is since when there has been nothing to read; zero if there is.
+	absent time.Time
+}
+
+// NewFiles checks the options. It opens nothing.
+func NewFiles(options Options) (*Files, error) {
+	if options.Poll <= 0 {
+		options.Poll = defaultPoll
+	}
+	if options.MaxFiles <= 0 {
+		options.MaxFiles = defaultMaxFiles
+	}
+	if options.Keep <= 0 {
+		options.Keep = defaultKeep
+	}
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Restore == nil {
+		options.Restore = func(string) ([]byte, bool) { return nil, false }
+	}
+	f := &Files{options: options, published: make(map[string]SourceStats)}
+	for _, source := range options.Sources {
+		for _, path := range source.Paths {
+			if err := checkPath(path); err != nil {
+				return nil, fmt.Errorf("cannot follow %q of source %q: %w", path, source.Name, err)
+			}
+			path = filepath.Clean(path)
+			if slices.ContainsFunc(f.patterns, func(p *pattern) bool { return p.path == path }) {
+				return nil, fmt.Errorf("cannot follow %q for source %q: it is listed twice", path, source.Name)
+			}
+			f.patterns = append(f.patterns, &pattern{source: source, path: path})
+		}
+	}
+	return f, nil
+}
+
+func checkPath(path string) error {
+	if !filepath.IsAbs(path) {
+		return errors.New("the path must begin with /")
+	}
+	if _, err := filepath.Match(path, ""); err != nil {
+		return err
+	}
+	if _, compressed := cutCompression(path); compressed != "" {
+		return errors.New("a compressed file does not grow; read it with the scan command")
+	}
+	return nil
+}
+
+// Run follows the files until ctx ends, which returns nil, or until emit fails, which returns its error.
+// It calls emit from one goroutine.
+func (f *Files) Run(ctx context.Context, emit Emit) error {
+	wake := newWaker(f.options.Logger)
+	defer wake.close()
+	defer f.closeAll()
+	poll := f.options.Poll
+	if wake.polling {
+		poll = min(poll, pollAlone)
+	}
+	ticker := time.NewTicker(poll)
+	defer ticker.Stop()
+
+	memory := newBlocks()
+	var nextScan time.Time
+	always := make(chan struct{})
+	close(always)
+	for first := true; ; first = false {
+		now := time.Now()
+		if !now.Before(nextScan) {
+			if err := f.scan(ctx, now, first, wake, emit); err != nil {
+				return f.stopped(ctx, err)
+			}
+			nextScan = now.Add(max(scanPause, scanShare*time.Since(now)))
+		}
+		more, err := f.round(ctx, now, memory, wake, emit)
+		if err == nil && first {
+			err = f.markPatterns(ctx, now, emit)
+		}
+		if err != nil {
+			return f.stopped(ctx, err)
+		}
+		atOnce := always
+		if !more {
+			atOnce = nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-wake.woken:
+		case <-ticker.C:
+			for _, file := range f.followers {
+				file.dirty.Store(true)
+			}
+		case <-atOnce:
+		}
+	}
+}
+
+// round looks at each file that may have changed, once, so that none waits for another's backlog.
+func (f *Files) round(ctx context.Context, now time.Time, memory *blocks, wake *waker, emit Emit) (more bool, err error) {
+	for _, file := range f.followers {
+		if !file.dirty.Swap(false) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		lines, again := file.step(now, memory)
+		if len(lines) > 0 || file.moved {
+			if err := f.hand(ctx, file, lines, now, again, emit); err != nil {
+				return false, err
+			}
+		}
+		if errors.Is(file.problem, errDuplicate) {
+			wake.forget(file.path) // the kernel has one watch per file, not per name
+		} else if wake.watch(file.path, file.live, file.present, &file.dirty) {
+			again = true // what was written before the watch began
+		}
+		if again {
+			file.dirty.Store(true)
+			more = true
+		}
+		f.publish(file, again)
+	}
+	return more, nil
+}
+
+// hand gives lines and the position after them to emit.
+func (f *Files) hand(ctx context.Context, file *followed, lines []byte, now time.Time, backlog bool, emit Emit) error {
+	chunk := Chunk{
+		Name: file.name, Source: file.path, Data: lines, Lines: countLines(lines),
+		Position: file.position().encode(), Backlog: backlog, Observed: now,
+	}
+	file.moved = false
+	file.stats.Lines += uint64(chunk.Lines)
+	file.stats.Bytes += uint64(len(lines))
+	if chunk.Lines > 0 {
+		file.stats.LastLine = now
+	}
+	return emit(ctx, chunk)
+}
+
+// stopped tells a wanted end from a failure.
+func (f *Files) stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (f *Files) closeAll() {
+	for _, file := range f.followers {
+		file.close()
+	}
+}
+
+// claimed reports whether a follower other than self has the file open.
+func (f *Files) claimed(self *follower, id fileID) bool {
+	return slices.ContainsFunc(f.followers, func(other *followed) bool {
+		return other.follower != self && other.reads(id)
+	})
+}
+
+// publish makes a follower's numbers visible to Stats.
+func (f *Files) publish(file *followed, more bool) {
+	stats := file.snapshot(more)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.published[file.path] = stats
+}
+
+// Stats returns what is known of every file, and of every pattern that matches none or too many, by name.
+func (f *Files) Stats() []SourceStats {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := make([]SourceStats, 0, len(f.published))
+	for _, stats := range f.published {
+		all = append(all, stats)
+	}
+	slices.SortFunc(all, func(a, b SourceStats) int { return strings.Compare(a.Source, b.Source) })
+	return all
+}

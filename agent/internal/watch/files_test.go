@@ -1,0 +1,243 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// receiver is the other end of Run: it keeps positions as a spool does, and hands the lines to the test.
+type receiver struct {
+	t     *testing.T
+	lines chan string // "file: line", the file without its folder
+
+	mu     sync.Mutex
+	stored map[string][]byte
+	marked chan string // sources of chunks without lines
+}
+
+func newReceiver(t *testing.T) *receiver {
+	return &receiver{t: t, lines: make(chan string, 1000), stored: make(map[string][]byte), marked: make(chan string, 1000)}
+}
+
+func (r *receiver) restore(source string) ([]byte, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	stored, ok := r.stored[source]
+	return stored, ok
+}
+
+func (r *receiver) emit(_ context.Context, chunk Chunk) error {
+	r.mu.Lock()
+	if chunk.Forget {
+		delete(r.stored, chunk.Source)
+	} else {
+		r.stored[chunk.Source] = chunk.Position
+	}
+	r.mu.Unlock()
+	for line := range strings.Lines(string(chunk.Data)) {
+		r.lines <- filepath.Base(chunk.Source) + ": " + strings.TrimSuffix(line, "\n")
+	}
+	if chunk.Lines == 0 {
+		r.marked <- chunk.Source
+	}
+	return nil
+}
+
+// want blocks until the given lines have arrived, in this order.
+func (r *receiver) want(lines ...string) {
+	r.t.Helper()
+	for _, line := range lines {
+		if got := receive(r.t, r.lines); got != line {
+			r.t.Fatalf("read %q, want %q", got, line)
+		}
+	}
+}
+
+// wantMark blocks until the position of source is stored, without lines.
+func (r *receiver) wantMark(source string) {
+	r.t.Helper()
+	for receive(r.t, r.marked) != source {
+	}
+}
+
+func receive[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	select {
+	case value := <-from:
+		return value
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing came for 20 seconds")
+	case <-t.Context().Done():
+		t.Fatal("the test ended first")
+	}
+	panic("unreachable")
+}
+
+// start runs Files until stop is called.
+func (r *receiver) start(options Options) (files *Files, stop func()) {
+	r.t.Helper()
+	options.Restore = r.restore
+	files, err := NewFiles(options)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(r.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- files.Run(ctx, r.emit) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := receive(r.t, done); err != nil {
+			r.t.Errorf("Run: %v", err)
+		}
+	})
+	r.t.Cleanup(stop)
+	return files, stop
+}
+
+func TestRun(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "auth.log")
+	add(t, path, "old\n")
+	r := newReceiver(t)
+	options := Options{Sources: []Source{{Name: "auth", Paths: []string{path}}}}
+	files, stop := r.start(options)
+	r.wantMark(path)
+
+	add(t, path, "one\ntwo\n")
+	r.want("auth.log: one", "auth.log: two")
+	rename(t, path, path+".1")
+	add(t, path, "three\n")
+	r.want("auth.log: three")
+	stats := files.Stats()
+	if len(stats) != 1 || stats[0].Name != "auth" || stats[0].Source != path {
+		t.Errorf("stats %+v", stats)
+	}
+
+	stop()
+	add(t, path, "four\n")
+	rename(t, path, path+".2")
+	add(t, path, "five\n")
+	_, stop = r.start(options)
+	r.want("auth.log: four", "auth.log: five")
+	stop()
+}
+
+// A pattern takes up files that come later, leaves rotated ones and duplicates alone, and knows after a
+// restart what is new.
+func TestRunPattern(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pattern := filepath.Join(dir, "*access*")
+	a, b, c := filepath.Join(dir, "a_access.log"), filepath.Join(dir, "b_access.log"), filepath.Join(dir, "c_access.log")
+	add(t, a, "old\n")
+	add(t, a+".1", "older\n")
+	add(t, a+".2.gz", "not even compressed\n")
+	if err := os.Symlink(a, filepath.Join(dir, "current_access")); err != nil {
+		t.Fatal(err)
+	}
+	r := newReceiver(t)
+	options := Options{Sources: []Source{{Name: "web", Paths: []string{pattern}}}}
+	_, stop := r.start(options)
+	r.wantMark(pattern)
+	add(t, a, "a1\n")
+	r.want("a_access.log: a1")
+	add(t, b, "b1\n")
+	r.want("b_access.log: b1")
+	stop()
+	add(t, c, "c1\n")
+	add(t, a, "a2\n")
+	_, stop = r.start(options)
+	r.want("a_access.log: a2", "c_access.log: c1")
+	stop()
+}
+
+func TestRunLimitsAndForgets(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pattern := filepath.Join(dir, "*.log")
+	paths := []string{filepath.Join(dir, "a.log"), filepath.Join(dir, "b.log"), filepath.Join(dir, "c.log")}
+	for i, path := range paths {
+		add(t, path, "old\n")
+		at := time.Now().Add(time.Duration(i-10) * time.Hour)
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var log lockedBuffer
+	r := newReceiver(t)
+	files, stop := r.start(Options{
+		Sources: []Source{{Name: "web", Paths: []string{pattern}}}, MaxFiles: 2, Keep: time.Nanosecond,
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	r.wantMark(pattern)
+	if got := log.String(); strings.Count(got, "skipped=1") != 1 {
+		t.Errorf("log: %s", got)
+	}
+	for _, stats := range files.Stats() {
+		if stats.Source == paths[0] || stats.Source == pattern && stats.Skipped != 1 {
+			t.Errorf("stats %+v", stats)
+		}
+	}
+	remove(t, paths[2])
+	if _, ok := r.restore(paths[2]); !ok {
+		t.Error("no position was stored")
+	}
+	stop()
+}
+
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func TestRunEndsWithEmitsError(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "auth.log")
+	add(t, path, "one\n")
+	files, err := NewFiles(Options{Sources: []Source{{Paths: []string{path}, Start: Beginning}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("the spool is full")
+	if err := files.Run(t.Context(), func(context.Context, Chunk) error { return full }); !errors.Is(err, full) {
+		t.Errorf("Run returned %v", err)
+	}
+}
+
+func TestNewFilesRefuses(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		paths []string
+		want  string
+	}{
+		{[]string{"auth.log"}, "must begin with /"},
+		{[]string{"/var/log/[a"}, "syntax error in pattern"},
+		{[]string{"/var/log/auth.log.1.gz"}, "does not grow"},
+		{[]string{"/var/log/auth.log", "/var/log//auth.log"}, "listed twice"},
+	} {
+		_, err := NewFiles(Options{Sources: []Source{{Name: "auth", Paths: test.paths}}})
+		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), `"auth"`) {
+			t.Errorf("%q: error %v, want one that says %q", test.paths, err, test.want)
+		}
+	}
+}

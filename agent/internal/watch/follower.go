@@ -1,0 +1,283 @@
+package watch
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+)
+
+const (
+	// drainWait is how long a rotated file may be quiet before nobody is expected to write to it any
+	// more: Apache's children finish their requests, downloads of an hour among them, on the old one.
+	drainWait = time.Hour
+	// unlinkedWait is the same for a deleted file, whose space on the disk is free only then.
+	unlinkedWait = time.Minute
+	// lastLineWait is how long a rotated file that ends in a half line may be quiet before that counts
+	// as a line.
+	lastLineWait = 5 * time.Second
+	// maxDraining bounds the rotated files that are drained at a time.
+	maxDraining = 8
+	// retryWait is the pause before the folder is searched again.
+	retryWait = time.Second
+)
+
+// follower reads one source: the file at path and those that were there before it.
+type follower struct {
+	name, path string
+	start      Start
+	logger     *slog.Logger
+	// claimed reports whether another follower reads the file.
+	claimed func(fileID) bool
+
+	// fresh means that the source was never seen before, and its file not yet looked at.
+	fresh bool
+	// generations are the files not done with, oldest first.
+	generations []*generation
+	// modified is when the newest file that was read had last been written to.
+	modified time.Time
+	// moved means that there is a new position to store, with or without lines.
+	moved bool
+	// turn takes the generations in turns once each has been read to its end.
+	turn int
+	// present and live say which file is at path.
+	present bool
+	live    fileID
+	// retry is when to look for files again.
+	retry time.Time
+	// problem is what keeps the source from being followed; failed is set by the step that met it.
+	problem error
+	failed  bool
+
+	stats SourceStats
+}
+
+// restore goes on at a stored position; without one (nil) the source is new since the given time.
+func (f *follower) restore(stored []byte, since time.Time) error {
+	f.modified = since
+	if stored == nil {
+		return nil
+	}
+	p, err := decodePosition(stored)
+	if err != nil {
+		return err
+	}
+	f.modified = p.Modified
+	for _, m := range p.Files {
+		f.generations = append(f.generations, &generation{mark: m, name: f.path})
+	}
+	return nil
+}
+
+// position is where reading goes on after everything that step returned.
+func (f *follower) position() position {
+	p := position{Files: []mark{}, Modified: f.modified}
+	for _, g := range f.generations {
+		if g.Offset > 0 {
+			p.Files = append(p.Files, g.mark)
+		}
+	}
+	if len(p.Files) == 0 && len(f.generations) > 0 {
+		p.Files = append(p.Files, f.generations[0].mark)
+	}
+	return p
+}
+
+// step looks once at the source's files and reads at most one block. While it returns more it should be
+// called again at once. The lines are in b's memory.
+func (f *follower) step(now time.Time, b *blocks) (lines []byte, more bool) {
+	f.failed = false
+	defer f.recover()
+	f.look(now, b)
+	readable := len(f.generations)
+	for i, g := range f.generations {
+		if g.file != nil && !g.caughtUp {
+			readable = i + 1 // what is newer waits
+			break
+		}
+	}
+	for range readable {
+		f.turn++
+		g := f.generations[f.turn%readable]
+		if g.file == nil {
+			continue
+		}
+		if lines, more, ok := f.read(g, b, now, false); ok {
+			return lines, more || len(f.generations) > 1
+		}
+	}
+	if readable < len(f.generations) {
+		return nil, true // the next one's turn has come
+	}
+	return f.retire(now, b)
+}
+
+// read reads one block of g; ok means that this was worth a step.
+func (f *follower) read(g *generation, b *blocks, now time.Time, final bool) (lines []byte, more, ok bool) {
+	before := g.mark
+	result, err := g.read(b, now, final)
+	switch {
+	case errors.Is(err, errTruncated):
+		f.logger.Info("log file was truncated", "file", g.name, "offset", g.Offset)
+		g.forget()
+		f.retry = time.Time{}
+		return nil, true, true
+	case err != nil:
+		f.fail(err)
+		if !f.isLive(g) {
+			f.drop(g)
+			return nil, true, true
+		}
+		return nil, false, false
+	}
+	if f.modified.Before(g.modified) {
+		f.modified = g.modified
+	}
+	if result.overlong > 0 {
+		f.stats.Overlong += result.overlong
+		f.logger.Warn("left out a line that is too long", "file", g.name, "offset", before.Offset, "longer_than", MaxLine)
+	}
+	f.moved = f.moved || len(result.lines) > 0
+	return result.lines, result.more, result.more || len(result.lines) > 0
+}
+
+// retire ends the rotated files that nobody is expected to write to any more, after their last line.
+func (f *follower) retire(now time.Time, b *blocks) (lines []byte, more bool) {
+	draining := 0
+	for _, g := range slices.Backward(f.generations) {
+		if f.isLive(g) {
+			g.superseded = time.Time{}
+			continue
+		}
+		if g.file == nil || !g.caughtUp {
+			continue
+		}
+		draining++
+		if g.superseded.IsZero() {
+			g.superseded = now
+		}
+		quiet := min(now.Sub(g.grown), now.Sub(g.superseded))
+		over := g.sealed || quiet >= drainWait || g.unlinked && quiet >= unlinkedWait || draining > maxDraining
+		if g.rest && (over || quiet >= lastLineWait) {
+			lines, _, _ := f.read(g, b, now, true)
+			return lines, true
+		}
+		if over {
+			if err := g.damage(); err != nil {
+				f.fail(err)
+			}
+			f.drop(g)
+			return nil, true
+		}
+	}
+	return nil, false
+}
+
+func (f *follower) isLive(g *generation) bool {
+	return f.present && g.fileID == f.live && !g.sealed
+}
+
+func (f *follower) drop(g *generation) {
+	g.forget()
+	f.generations = slices.DeleteFunc(f.generations, func(other *generation) bool { return other == g })
+}
+
+// look finds out which file is at path, and finds the files of the row again when something changed.
+func (f *follower) look(now time.Time, b *blocks) {
+	info, err := os.Stat(f.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		f.present, f.live = false, fileID{}
+	case err != nil:
+		f.fail(err)
+		return
+	case !info.Mode().IsRegular():
+		f.fail(&os.PathError{Op: "follow", Path: f.path, Err: errNotRegular})
+		f.present, f.live = false, fileID{}
+		return
+	default:
+		f.present, f.live = true, identify(info)
+	}
+	if now.Before(f.retry) || f.settled() {
+		return
+	}
+	f.retry = now.Add(retryWait)
+	if f.fresh {
+		err = f.begin(now, b)
+	} else {
+		err = f.relocate(now)
+	}
+	if err != nil {
+		f.fail(err)
+	}
+	if f.settled() {
+		f.retry = time.Time{}
+	}
+}
+
+// settled reports whether every file is open and the newest is the one at path.
+func (f *follower) settled() bool {
+	if f.fresh || slices.ContainsFunc(f.generations, func(g *generation) bool { return g.file == nil }) {
+		return false
+	}
+	last := len(f.generations) - 1
+	return !f.present || last >= 0 && f.isLive(f.generations[last])
+}
+
+// begin starts a source that was never seen before.
+func (f *follower) begin(now time.Time, b *blocks) error {
+	if !f.present {
+		f.fresh, f.moved, f.modified = false, true, now
+		return nil
+	}
+	if f.claimed(f.live) {
+		return errDuplicate
+	}
+	g, err := openGeneration(f.path, now)
+	if err != nil {
+		return err
+	}
+	if f.start == End {
+		if err := g.skipToEnd(b); err != nil {
+			g.forget()
+			return err
+		}
+	}
+	f.generations = []*generation{g}
+	f.fresh, f.moved, f.modified = false, true, g.modified
+	return nil
+}
+
+// fail notes what is wrong, and logs it unless it was so already.
+func (f *follower) fail(err error) {
+	f.failed = true
+	if f.problem != nil && f.problem.Error() == err.Error() {
+		return
+	}
+	f.problem = err
+	if errors.Is(err, errDuplicate) {
+		f.logger.Info("log file is followed under another name already", "file", f.path)
+		return
+	}
+	f.stats.Errors++
+	f.logger.Warn("cannot follow log file, trying again", "file", f.path, "error", err, "hint", hint(err))
+}
+
+// recover ends what fail began, once a step went well.
+func (f *follower) recover() {
+	if f.problem == nil || f.failed || !f.settled() {
+		return
+	}
+	f.problem = nil
+	f.logger.Info("log file can be followed again", "file", f.path)
+}
+
+func hint(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return "let the agent's user read the file and enter its folder: on Debian, by membership in group adm"
+	}
+	return "see the error"
+}

@@ -1,0 +1,282 @@
+package watch
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"syscall"
+	"time"
+)
+
+// blockSize is how much is read at once.
+const blockSize = 256 << 10
+
+var (
+	// errTruncated says that a file no longer holds what was read of it.
+	errTruncated = errors.New("the file was truncated")
+	// errNotRegular says that a name is a folder, a pipe or a device.
+	errNotRegular = errors.New("not a regular file")
+)
+
+// generation is one file in a source's row of rotated files. It is open, or only remembered by its mark
+// until the file is found again.
+type generation struct {
+	mark
+	name string   // where it was found, for messages
+	file *os.File // nil while it is only remembered
+	data io.ReaderAt
+	// sealed means that nobody can write to it any more: it is compressed.
+	sealed bool
+	// caughtUp means that its end was reached once. Until then newer files wait.
+	caughtUp bool
+	// atEnd means that the last read reached the end, rest that it ended in a half line.
+	atEnd, rest bool
+	// grown is when it was last seen to have grown, superseded when it was first seen to have been
+	// renamed or deleted.
+	grown, superseded time.Time
+	// size, modified and unlinked are what fstat said last.
+	size     int64
+	modified time.Time
+	unlinked bool
+}
+
+// openGeneration opens the file at name for reading from its start.
+func openGeneration(name string, now time.Time) (*generation, error) {
+	// Opening a pipe must not block, see errNotRegular.
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &os.PathError{Op: "follow", Path: name, Err: errNotRegular}
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	g := &generation{name: name, file: file, data: file, grown: now}
+	g.fileID = identify(info)
+	g.Head = hashHead(nil)
+	g.size, g.modified = info.Size(), info.ModTime()
+	if _, compressed := cutCompression(name); compressed != "" {
+		g.data, g.sealed = &unpacked{file: file, extension: compressed}, true
+	}
+	return g, nil
+}
+
+// damage returns what kept a compressed file from being read to its end.
+func (g *generation) damage() error {
+	if u, ok := g.data.(*unpacked); ok {
+		return u.damage
+	}
+	return nil
+}
+
+// forget closes the file and keeps the mark.
+func (g *generation) forget() {
+	if g.file != nil {
+		g.file.Close()
+	}
+	g.file, g.data = nil, nil
+}
+
+// blocks is the memory that one follower after another reads into.
+type blocks struct {
+	block []byte
+	head  [headSize]byte
+}
+
+func newBlocks() *blocks {
+	return &blocks{block: make([]byte, blockSize)}
+}
+
+// found is what one read came to.
+type found struct {
+	lines    []byte // whole lines, in the memory of blocks
+	more     bool   // the end was not reached
+	overlong uint64 // lines that are being left out from here on
+}
+
+// read returns the whole lines after the mark, as many as fit into a block, and moves the mark past them.
+// With final set, a last line without newline counts as whole when it is the only one.
+func (g *generation) read(b *blocks, now time.Time, final bool) (found, error) {
+	if !g.sealed {
+		unchanged, err := g.look(now)
+		if err != nil || unchanged && g.atEnd && !final {
+			return found{}, err
+		}
+	}
+	buf := b.block
+	n, err := readAt(g.data, buf, g.Offset)
+	if err != nil {
+		return found{}, err
+	}
+	if n == len(buf) && !g.Skip && buf[0] != 0 && bytes.IndexByte(buf, '\n') < 0 {
+		buf = make([]byte, MaxLine)
+		if n, err = readAt(g.data, buf, g.Offset); err != nil {
+			return found{}, err
+		}
+	}
+	result, next := g.cut(buf, n, final)
+	if !g.sealed {
+		if err := g.verify(b, &next); err != nil {
+			return found{}, err
+		}
+	}
+	g.rest = next.Offset < g.Offset+int64(n)
+	g.mark = next
+	g.atEnd = !result.more
+	g.caughtUp = g.caughtUp || g.atEnd
+	return result, nil
+}
+
+// cut finds the whole lines in the n bytes of buf that follow the mark, and the mark after them.
+func (g *generation) cut(buf []byte, n int, final bool) (found, mark) {
+	next, result := g.mark, found{more: n == len(buf)}
+	b := buf[:n]
+	advance := func(count int) {
+		next.Offset += int64(count)
+		b = b[count:]
+	}
+	if next.Skip {
+		end := bytes.IndexByte(b, '\n')
+		if end < 0 {
+			advance(len(b))
+			return result, next
+		}
+		advance(end + 1)
+		next.Skip = false
+	}
+	last := bytes.LastIndexByte(b, '\n')
+	switch {
+	case last >= 0:
+		result.lines = dropNULs(b[:last+1])
+		advance(last + 1)
+	case len(b) == 0:
+	case b[0] == 0 && result.more:
+		// NULs before a line, maybe gigabytes of them.
+		advance(len(b) - len(bytes.TrimLeft(b, "\x00")))
+	case result.more && len(b) == len(buf):
+		result.overlong++
+		next.Skip = true
+		advance(len(b))
+	case result.more:
+		// What follows a line that was left out begins in this block and ends in the next one.
+	case final:
+		result.lines = dropNULs(append(b, '\n'))
+		advance(len(b))
+	}
+	return result, next
+}
+
+// look updates what is known of the file's size. It fails with errTruncated when the file became shorter
+// than what was read of it.
+func (g *generation) look(now time.Time) (unchanged bool, err error) {
+	info, err := g.file.Stat()
+	if err != nil {
+		return false, err
+	}
+	size, modified := info.Size(), info.ModTime()
+	unchanged = size == g.size && modified.Equal(g.modified)
+	if size > g.size {
+		g.grown = now
+	}
+	g.size, g.modified, g.unlinked = size, modified, links(info) == 0
+	if size < g.Offset {
+		return false, errTruncated
+	}
+	return unchanged, nil
+}
+
+// verify makes sure that the file still begins as it did, after a block was read from it: the block is
+// from the same content then. It completes next, the mark after the block, with its head.
+func (g *generation) verify(b *blocks, next *mark) error {
+	if next.Offset == 0 {
+		return nil
+	}
+	first := b.head[:next.headLength()]
+	n, err := readAt(g.data, first, 0)
+	if err != nil {
+		return err
+	}
+	known := g.headLength()
+	if int64(n) < known || hashHead(first[:known]) != g.Head {
+		return errTruncated
+	}
+	if next.headLength() != known {
+		if n < len(first) {
+			return errTruncated
+		}
+		next.Head = hashHead(first)
+	}
+	return nil
+}
+
+// holds reports whether the file is the one that m is a place in.
+func (g *generation) holds(m mark) (bool, error) {
+	if m.Offset == 0 {
+		return g.fileID == m.fileID && !g.sealed, nil
+	}
+	first := make([]byte, m.headLength())
+	n, err := readAt(g.data, first, 0)
+	if u, ok := g.data.(*unpacked); ok {
+		u.rest()
+	}
+	return n == len(first) && hashHead(first) == m.Head, err
+}
+
+// resume goes on at m, which the file holds. A file that lost its end in a power cut goes on at its end.
+func (g *generation) resume(m mark) {
+	id := g.fileID
+	g.mark = m
+	g.fileID = id
+	if !g.sealed && g.Offset > g.size {
+		g.Offset = g.size
+	}
+}
+
+// skipToEnd moves the mark to the start of the file's last line if that is unfinished, else to its end.
+func (g *generation) skipToEnd(b *blocks) error {
+	offset := max(0, g.size-int64(len(b.block)))
+	n, err := readAt(g.data, b.block[:g.size-offset], offset)
+	if err != nil {
+		return err
+	}
+	next := g.mark
+	if last := bytes.LastIndexByte(b.block[:n], '\n'); last >= 0 || offset == 0 {
+		next.Offset = offset + int64(last) + 1
+	} else {
+		next.Offset, next.Skip = offset+int64(n), true
+	}
+	err = g.verify(b, &next)
+	g.mark = next
+	return err
+}
+
+// readAt fills p from offset on; less than len(p) means the end of the file, which is no error.
+func readAt(r io.ReaderAt, p []byte, offset int64) (int, error) {
+	n, err := r.ReadAt(p, offset)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return n, err
+}
+
+// dropNULs removes the NUL bytes at the start of each line, in place. A line of nothing else goes too.
+func dropNULs(lines []byte) []byte {
+	if bytes.IndexByte(lines, 0) < 0 {
+		return lines
+	}
+	kept := lines[:0]
+	for len(lines) > 0 {
+		end := bytes.IndexByte(lines, '\n') + 1
+		line := bytes.TrimLeft(lines[:end], "\x00")
+		if len(line) > 1 || len(line) == end {
+			kept = append(kept, line...)
+		}
+		lines = lines[end:]
+	}
+	return kept
+}

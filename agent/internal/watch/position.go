@@ -1,0 +1,112 @@
+package watch
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+// headSize is how many bytes at a file's start tell it from another file with the same inode.
+const headSize = 1024
+
+// maxMarks bounds the files in one position; a stored one with more is refused.
+const maxMarks = 16
+
+// fileID is a file's identity while it exists. After its deletion another file may have the same.
+type fileID struct {
+	Device uint64 `json:"dev"`
+	Inode  uint64 `json:"ino"`
+}
+
+// identify returns the identity of the file that info describes, which must come from package os.
+func identify(info os.FileInfo) fileID {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fileID{}
+	}
+	return fileID{Device: uint64(stat.Dev), Inode: stat.Ino}
+}
+
+// links returns how many names the file has.
+func links(info os.FileInfo) uint64 {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 1
+	}
+	return uint64(stat.Nlink)
+}
+
+// head is a hash of a file's first bytes: all that were read of it, at most headSize.
+type head [16]byte
+
+func hashHead(first []byte) head {
+	sum := sha256.Sum256(first)
+	return head(sum[:16])
+}
+
+func (h head) MarshalText() ([]byte, error) {
+	return hex.AppendEncode(nil, h[:]), nil
+}
+
+func (h *head) UnmarshalText(text []byte) error {
+	decoded, err := hex.DecodeString(string(text))
+	if err != nil || len(decoded) != len(h) {
+		return fmt.Errorf("cannot read %q as the hash of a head", text)
+	}
+	*h = head(decoded)
+	return nil
+}
+
+// mark is a place in one file.
+type mark struct {
+	fileID
+	// Head covers the first min(Offset, headSize) bytes.
+	Head head `json:"head"`
+	// Offset counts bytes as they were written, also when the file is compressed by now. It is at the
+	// start of a line, or inside of one that is being left out if Skip is set.
+	Offset int64 `json:"off"`
+	Skip   bool  `json:"skip,omitempty"`
+}
+
+// headLength is the number of bytes that Head covers.
+func (m mark) headLength() int64 {
+	return min(m.Offset, headSize)
+}
+
+// position is everything that a source needs to go on after a restart.
+type position struct {
+	// Files are the files that are not done with, oldest first. Files newer than the last of them have
+	// not been read at all.
+	Files []mark `json:"files"`
+	// Modified is when the newest file that was read had last been written to. When none of Files can be
+	// found, what was written to later has not been read.
+	Modified time.Time `json:"modified"`
+}
+
+func (p position) encode() []byte {
+	text, err := json.Marshal(p)
+	if err != nil { // no field of a position can fail
+		return nil
+	}
+	return text
+}
+
+func decodePosition(text []byte) (position, error) {
+	var p position
+	if err := json.Unmarshal(text, &p); err != nil {
+		return position{}, fmt.Errorf("cannot read the stored position: %w", err)
+	}
+	if len(p.Files) > maxMarks {
+		return position{}, fmt.Errorf("cannot use the stored position: %d files, at most %d expected", len(p.Files), maxMarks)
+	}
+	for _, m := range p.Files {
+		if m.Offset < 0 {
+			return position{}, fmt.Errorf("cannot use the stored position: offset %d", m.Offset)
+		}
+	}
+	return p, nil
+}

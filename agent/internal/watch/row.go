@@ -1,0 +1,127 @@
+package watch
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// maxEntries bounds how many names of a folder are looked at for a file that has an unexpected name.
+const maxEntries = 10_000
+
+// candidate is a file that belongs to a source by its name.
+type candidate struct {
+	name string
+	fileID
+	rotation
+	// live is set for the file at the source's own path, which is the newest.
+	live     bool
+	modified time.Time
+}
+
+// listRow returns the files of the source at path, oldest first. Besides path's own folder it looks
+// into that of the file which path links to. A folder that cannot be listed is an error that comes with
+// what could be found without it.
+func listRow(path string) ([]candidate, error) {
+	row, err := listRotated(path)
+	if target, linkErr := filepath.EvalSymlinks(path); linkErr == nil && target != path {
+		more, targetErr := listRotated(target)
+		err = errors.Join(err, targetErr)
+		for _, c := range more {
+			if !slices.ContainsFunc(row, func(known candidate) bool { return known.fileID == c.fileID }) {
+				row = append(row, c)
+			}
+		}
+	}
+	sortRow(row)
+	if info, statErr := os.Stat(path); statErr == nil && info.Mode().IsRegular() {
+		id := identify(info)
+		row = slices.DeleteFunc(row, func(c candidate) bool { return c.fileID == id })
+		row = append(row, candidate{name: path, fileID: id, live: true, modified: info.ModTime()})
+	}
+	return row, err
+}
+
+func listRotated(path string) ([]candidate, error) {
+	folder, base := filepath.Split(path)
+	names, err := readNames(folder)
+	if err != nil {
+		return nil, err
+	}
+	var row []candidate
+	for _, name := range names {
+		r, ok := parseRotation(base, name)
+		if !ok {
+			continue
+		}
+		// While logrotate compresses a file, the plain one is whole and the other is not yet.
+		if plain, compressed := cutCompression(name); compressed != "" && slices.Contains(names, plain) {
+			continue
+		}
+		name = filepath.Join(folder, name)
+		info, err := os.Stat(name)
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		row = append(row, candidate{name: name, fileID: identify(info), rotation: r, modified: info.ModTime()})
+	}
+	return row, nil
+}
+
+func readNames(folder string) ([]string, error) {
+	if folder == "" {
+		folder = "."
+	}
+	dir, err := os.Open(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return dir.Readdirnames(-1)
+}
+
+// sortRow sorts by what the names say, or by time of change if they do not agree on how to say it.
+func sortRow(row []candidate) {
+	numbered := slices.ContainsFunc(row, func(c candidate) bool { return c.date == "" })
+	dated := slices.ContainsFunc(row, func(c candidate) bool { return c.date != "" })
+	slices.SortStableFunc(row, func(a, b candidate) int {
+		if numbered && dated {
+			return a.modified.Compare(b.modified)
+		}
+		return cmp.Or(a.older(b.rotation), a.modified.Compare(b.modified))
+	})
+}
+
+// sameRow reports whether nothing was renamed, created or removed between two calls of listRow.
+func sameRow(a, b []candidate) bool {
+	return slices.EqualFunc(a, b, func(a, b candidate) bool { return a.name == b.name && a.fileID == b.fileID })
+}
+
+// searchFile returns the name of a file with the given identity in the folders of path and of what it
+// links to: where else a file may have gone that was renamed in a way that listRow does not know.
+func searchFile(path string, id fileID) (string, bool) {
+	folders := []string{filepath.Dir(path)}
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		folders = append(folders, filepath.Dir(target))
+	}
+	for _, folder := range folders {
+		names, err := readNames(folder)
+		if err != nil {
+			continue
+		}
+		for _, name := range names[:min(len(names), maxEntries)] {
+			name = filepath.Join(folder, name)
+			if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() && identify(info) == id {
+				return name, true
+			}
+		}
+	}
+	return "", false
+}

@@ -1,0 +1,232 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// scanPause is the least time between two searches for files that match a pattern; scanShare keeps
+	// that from using more than this part of one processor's time when folders are large.
+	scanPause = time.Second
+	scanShare = 5000
+)
+
+// pattern is one configured path.
+type pattern struct {
+	source Source
+	path   string
+	// since is when nothing new was there yet.
+	since time.Time
+	// skipped counts the files beyond the limit.
+	skipped int
+}
+
+// wildcards reports whether the path stands for any number of files.
+func (p *pattern) wildcards() bool {
+	return strings.ContainsAny(p.path, `*?[\`)
+}
+
+// match returns the files that the pattern stands for, at most limit: plain files before links, so that a
+// link to one of them is known as its duplicate, and those changed last before others.
+func (p *pattern) match(limit int) (paths []string, skipped int) {
+	type file struct {
+		path     string
+		link     bool
+		modified time.Time
+	}
+	names, err := filepath.Glob(p.path)
+	if err != nil {
+		return nil, 0 // NewFiles has checked the pattern
+	}
+	var files []file
+	for _, name := range names {
+		if isRotated(p.path, filepath.Base(name)) {
+			continue
+		}
+		entry, err := os.Lstat(name)
+		if err != nil {
+			continue
+		}
+		link := entry.Mode()&os.ModeSymlink != 0
+		if link {
+			if entry, err = os.Stat(name); err != nil {
+				continue
+			}
+		}
+		if entry.Mode().IsRegular() {
+			files = append(files, file{name, link, entry.ModTime()})
+		}
+	}
+	slices.SortStableFunc(files, func(a, b file) int { return b.modified.Compare(a.modified) })
+	skipped = max(0, len(files)-limit)
+	files = files[:len(files)-skipped]
+	slices.SortStableFunc(files, func(a, b file) int {
+		switch {
+		case a.link == b.link:
+			return strings.Compare(a.path, b.path)
+		case a.link:
+			return 1
+		}
+		return -1
+	})
+	for _, file := range files {
+		paths = append(paths, file.path)
+	}
+	return paths, skipped
+}
+
+// scan brings the followers in line with the files that are there.
+func (f *Files) scan(ctx context.Context, now time.Time, first bool, wake *waker, emit Emit) error {
+	for _, p := range f.patterns {
+		if !p.wildcards() {
+			if first {
+				f.follow(p, p.path, nil, true, time.Time{})
+			}
+			continue
+		}
+		known := !first
+		if first {
+			if known = f.restorePattern(p); !known {
+				p.since = now
+			}
+		}
+		f.scanPattern(p, known)
+		p.since = now
+	}
+	return f.forgetGone(ctx, now, wake, emit)
+}
+
+// restorePattern reports whether the pattern was followed before, so that files without a position are
+// new rather than old.
+func (f *Files) restorePattern(p *pattern) bool {
+	stored, ok := f.options.Restore(p.path)
+	if !ok {
+		return false
+	}
+	position, err := decodePosition(stored)
+	if err != nil {
+		f.options.Logger.Warn("taking a pattern's files for unknown", "pattern", p.path, "error", err)
+		return false
+	}
+	p.since = position.Modified
+	return true
+}
+
+// markPatterns stores that the patterns are followed from now on, once the position of each file that
+// was there at the start is stored.
+func (f *Files) markPatterns(ctx context.Context, now time.Time, emit Emit) error {
+	for _, p := range f.patterns {
+		if !p.wildcards() {
+			continue
+		}
+		if err := f.mark(ctx, p, now, emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mark stores that the pattern is followed from now on.
+func (f *Files) mark(ctx context.Context, p *pattern, now time.Time, emit Emit) error {
+	return emit(ctx, Chunk{
+		Name: p.source.Name, Source: p.path, Observed: now,
+		Position: position{Files: []mark{}, Modified: now}.encode(),
+	})
+}
+
+func (f *Files) scanPattern(p *pattern, known bool) {
+	mine := 0
+	for _, file := range f.followers {
+		if file.pattern == p {
+			mine++
+		}
+	}
+	paths, skipped := p.match(f.options.MaxFiles)
+	for _, path := range paths {
+		if slices.ContainsFunc(f.followers, func(file *followed) bool { return file.path == path }) {
+			continue
+		}
+		if mine >= f.options.MaxFiles {
+			skipped++
+			continue
+		}
+		mine++
+		f.follow(p, path, p, !known, p.since)
+	}
+	if skipped != p.skipped {
+		f.options.Logger.Warn("a pattern matches more files than are followed; name the ones that matter",
+			"pattern", p.path, "followed", mine, "skipped", skipped)
+		p.skipped = skipped
+	}
+	f.publishPattern(p, mine)
+}
+
+// follow begins to follow path. If old, what it holds by now is subject to the source's Start; else it is
+// read from its start, and so are its rotated files that were written to after since.
+func (f *Files) follow(p *pattern, path string, owner *pattern, old bool, since time.Time) {
+	file := &followed{pattern: owner, follower: &follower{
+		name: p.source.Name, path: path, start: p.source.Start, logger: f.options.Logger,
+	}}
+	file.claimed = func(id fileID) bool { return f.claimed(file.follower, id) }
+	stored, ok := f.options.Restore(path)
+	if !ok {
+		file.fresh = old
+		stored = nil
+	}
+	if err := file.restore(stored, since); err != nil {
+		f.options.Logger.Warn("following a log file as if it were new", "file", path, "error", err)
+		file.fresh = true
+	}
+	file.dirty.Store(true)
+	f.followers = append(f.followers, file)
+}
+
+// forgetGone drops the followers of a pattern's files that have been gone for long.
+func (f *Files) forgetGone(ctx context.Context, now time.Time, wake *waker, emit Emit) error {
+	var gone []*followed
+	for _, file := range f.followers {
+		switch {
+		case file.pattern == nil || file.present || file.open():
+			file.absent = time.Time{}
+		case file.absent.IsZero():
+			file.absent = now
+		case now.Sub(file.absent) >= f.options.Keep:
+			gone = append(gone, file)
+		}
+	}
+	for _, file := range gone {
+		f.options.Logger.Info("forgetting a log file that was deleted", "file", file.path)
+		wake.forget(file.path)
+		file.close()
+		f.followers = slices.DeleteFunc(f.followers, func(other *followed) bool { return other == file })
+		f.mu.Lock()
+		delete(f.published, file.path)
+		f.mu.Unlock()
+		forget := Chunk{Name: file.name, Source: file.path, Forget: true, Observed: now}
+		// Should a file of that name come back, its rotated ones are known.
+		if err := errors.Join(emit(ctx, forget), f.mark(ctx, file.pattern, now, emit)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publishPattern makes a pattern visible to Stats when its files alone do not tell about it.
+func (f *Files) publishPattern(p *pattern, files int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case p.skipped > 0:
+		f.published[p.path] = SourceStats{Name: p.source.Name, Source: p.path, State: Following, Skipped: p.skipped}
+	case files == 0:
+		f.published[p.path] = SourceStats{Name: p.source.Name, Source: p.path, State: Waiting}
+	default:
+		delete(f.published, p.path)
+	}
+}

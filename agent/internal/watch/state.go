@@ -1,0 +1,50 @@
+package watch
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+)
+
+// reads reports whether the follower has the file open.
+func (f *follower) reads(id fileID) bool {
+	return slices.ContainsFunc(f.generations, func(g *generation) bool { return g.file != nil && g.fileID == id })
+}
+
+// open reports whether the follower has any file open.
+func (f *follower) open() bool {
+	return slices.ContainsFunc(f.generations, func(g *generation) bool { return g.file != nil })
+}
+
+// close closes all files.
+func (f *follower) close() {
+	for _, g := range f.generations {
+		g.forget()
+	}
+}
+
+// snapshot returns the follower's numbers; more says that lines are waiting.
+func (f *follower) snapshot(more bool) SourceStats {
+	stats := f.stats
+	stats.Name, stats.Source = f.name, f.path
+	if last := len(f.generations) - 1; last >= 0 {
+		stats.Offset = f.generations[last].Offset
+	}
+	switch {
+	case errors.Is(f.problem, errDuplicate):
+		stats.State = Duplicate
+	case f.problem != nil:
+		stats.State, stats.Error = Failing, f.problem.Error()
+	case !f.open():
+		stats.State = Waiting
+	case more:
+		stats.State = CatchingUp
+	default:
+		stats.State = Following
+	}
+	return stats
+}
+
+func countLines(lines []byte) int {
+	return bytes.Count(lines, []byte{'\n'})
+}

@@ -1,0 +1,111 @@
+package watch
+
+import (
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	tailwatch "github.com/nxadm/tail/watch"
+)
+
+// pollAlone is the time between two looks where inotify does not help.
+const pollAlone = 100 * time.Millisecond
+
+// waker says when a file may have changed. It belongs to one goroutine.
+//
+// The inotify tracker behind it is one per process and delivers events by path in a single goroutine,
+// which waits for whoever takes them: each path's events are therefore taken at once by a goroutine that
+// only sets a flag. Two wakers that watch one path would share its events; polling makes up for that.
+type waker struct {
+	woken   chan struct{}
+	polling bool // inotify cannot be used at all
+	logger  *slog.Logger
+	watches map[string]watched
+}
+
+// watched is a watch on a file, or on its folder while there is no such file.
+type watched struct {
+	id      fileID
+	present bool
+	failed  bool
+}
+
+// newWaker makes sure that inotify can be used. It asks the kernel itself, because the tracker ends the
+// process if it cannot have an instance (watch/inotify_tracker.go:220).
+func newWaker(logger *slog.Logger) *waker {
+	w := &waker{woken: make(chan struct{}, 1), logger: logger, watches: make(map[string]watched)}
+	instance, err := syscall.InotifyInit1(syscall.IN_CLOEXEC)
+	if err != nil {
+		logger.Warn("cannot use inotify, looking at the files ten times a second; see fs.inotify.max_user_instances",
+			"error", err)
+		w.polling = true
+		return w
+	}
+	syscall.Close(instance)
+	return w
+}
+
+// watch has dirty set and woken sent to when something happens to the file at path; present and id say
+// which file that is. It reports whether it began a new watch: what happened before went unnoticed.
+func (w *waker) watch(path string, id fileID, present bool, dirty *atomic.Bool) bool {
+	known, ok := w.watches[path]
+	if w.polling || ok && known.id == id && known.present == present && !known.failed {
+		return false
+	}
+	if ok && !known.failed {
+		w.forget(path)
+	}
+	begin := tailwatch.Watch
+	if !present {
+		begin = tailwatch.WatchCreate
+	}
+	now := watched{id: id, present: present}
+	if err := begin(path); err != nil {
+		// After a failure nothing must be removed: the tracker would count below zero (inotify_tracker.go:178).
+		now.failed = true
+		if present && !known.failed {
+			w.logger.Warn("cannot have a log file watched, looking at it now and then; see fs.inotify.max_user_watches",
+				"file", path, "error", err)
+		}
+		w.watches[path] = now
+		return false
+	}
+	w.watches[path] = now
+	events := tailwatch.Events(filepath.Clean(path))
+	go func() {
+		for range events { // until the watch is removed
+			dirty.Store(true)
+			select {
+			case w.woken <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return true
+}
+
+// forget ends the watch on path.
+func (w *waker) forget(path string) {
+	known, ok := w.watches[path]
+	if !ok {
+		return
+	}
+	delete(w.watches, path)
+	if known.failed {
+		return
+	}
+	// The error says that the file is gone, and the kernel's watch with it.
+	if known.present {
+		_ = tailwatch.RemoveWatch(path)
+	} else {
+		_ = tailwatch.RemoveWatchCreate(path)
+	}
+}
+
+func (w *waker) close() {
+	for path := range w.watches {
+		w.forget(path)
+	}
+}
