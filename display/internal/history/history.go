@@ -1,0 +1,313 @@
+// Package history keeps every event that a display received, once, in one SQLite file.
+//
+// # What it promises
+//
+//   - An event is told by its agent, the agent's epoch and its sequence number. Numbers of one
+//     agent and epoch arrive in rising order, so a high-water mark per agent and epoch is enough
+//     to store each event once. The mark, the event and the totals change in one transaction.
+//   - What [History.Append] reported as committed survives a killed process and a power cut: the
+//     file is in WAL mode with synchronous=FULL (https://sqlite.org/pragma.html#pragma_synchronous).
+//   - Totals are never deleted. Events are, by age and by the size of the file, in small steps.
+//   - A full disk holds the queue back and loses nothing. A damaged file is set aside under a
+//     named file, what is readable in it is carried over, and recording goes on.
+//
+// # What it refuses
+//
+// It does not judge events: whoever appends has checked their bounds and their numbering. It
+// never lets more than a set number of events wait, nor one agent fill the queue alone.
+//
+// Memory cards wear with each commit, so commits are made in groups: at once after a quiet
+// time, else no more often than [Options.Interval] unless the queue fills.
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Bounds that no honest set of agents reaches.
+const (
+	MaxAgents   = 256             // agents that ever sent an event to this display
+	maxEpochs   = 16              // epochs whose marks are kept per agent, the newest ones
+	MaxSequence = 1<<62 - 1       // the highest sequence number that can be stored
+	maxSum      = uint64(1) << 61 // a total stays at this value rather than wrap
+)
+
+// Options says where a history is kept and for how long.
+type Options struct {
+	Path     string         // the file; "-wal", "-shm", ".totals" and ".damaged-TIME" files may stand beside it
+	MaxAge   time.Duration  // events that arrived longer ago are deleted; 0 keeps them
+	MaxBytes int64          // the oldest events are deleted when the file is larger; 0 sets no limit
+	Interval time.Duration  // least time between two commits while the queue is short; may be 0
+	MaxQueue int            // events that may wait for a commit; 0 means 16384
+	Location *time.Location // whose days totals are kept by; nil means time.Local
+	Now      func() time.Time
+	Logger   *slog.Logger
+}
+
+// History is one open history. Its methods may be called from several goroutines at once.
+type History struct {
+	options Options
+	log     *slog.Logger
+
+	mu     sync.Mutex
+	room   *sync.Cond // signalled when the queue gets shorter or the writer stops
+	queue  []pending
+	queued map[string]int // events that wait, by agent
+	total  int            // events that wait
+	stop   bool           // nothing is accepted any more
+	heard  map[string]time.Time
+	known  summary // what is committed
+	store  *store  // replaced when the file is damaged
+	fault  string  // why commits fail now, or empty
+
+	wake chan struct{} // holds a token when the queue is not empty
+	full chan struct{} // holds a token when the queue should not wait for the interval
+}
+
+// Open opens or creates the history. A damaged file is replaced as the package says. The error
+// says what to do where a person can do something. Call [History.Run] to have anything
+// committed, and [History.Close] in the end.
+func Open(options Options) (*History, error) {
+	if options.MaxQueue <= 0 {
+		options.MaxQueue = 16384
+	}
+	if options.Location == nil {
+		options.Location = time.Local
+	}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	h := &History{
+		options: options,
+		log:     options.Logger,
+		queued:  make(map[string]int),
+		heard:   make(map[string]time.Time),
+		wake:    make(chan struct{}, 1),
+		full:    make(chan struct{}, 1),
+	}
+	h.room = sync.NewCond(&h.mu)
+	copied, copyErr := readSummary(options.Path + summarySuffix)
+	if copyErr != nil {
+		h.log.Warn("cannot read the copy of the totals; it is made anew", "error", copyErr)
+	}
+	opened, known, err := openChecked(options.Path)
+	if err == nil && len(known.agents) == 0 && len(copied.agents) > 0 {
+		err = errors.Join(fmt.Errorf("%w: it is empty, unlike its copy of the totals", errDamaged), opened.close())
+	}
+	if isDamage(err) {
+		opened, known, err = h.replace(copied, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the history %s: %w; %s", options.Path, err, advice(err))
+	}
+	h.store, h.known = opened, known
+	if err := writeSummary(options.Path+summarySuffix, h.known); err != nil {
+		h.log.Warn("cannot keep a copy of the totals", "error", err)
+	}
+	return h, nil
+}
+
+// openChecked opens a file, looks for damage and reads the summary.
+func openChecked(path string) (*store, summary, error) {
+	opened, err := openStore(path)
+	if err != nil {
+		return nil, summary{}, err
+	}
+	if err := opened.check(checkBudget); err != nil {
+		return nil, summary{}, errors.Join(err, opened.close())
+	}
+	known, err := opened.load()
+	if err != nil {
+		return nil, summary{}, errors.Join(err, opened.close())
+	}
+	return opened, known, nil
+}
+
+// Close closes the file. Nothing else may be called afterwards.
+func (h *History) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stop = true
+	h.room.Broadcast()
+	if err := writeSummary(h.options.Path+summarySuffix, h.known); err != nil {
+		h.log.Warn("cannot keep a copy of the totals", "error", err)
+	}
+	if h.store == nil {
+		return nil
+	}
+	return h.store.close()
+}
+
+// Run commits what is appended and deletes what is too old, until ctx ends. It then commits
+// what waits, once, and gives up what cannot be committed with [ErrStopped]: its agents send it
+// again. Run returns nil.
+func (h *History) Run(ctx context.Context) error {
+	upkeep := time.NewTicker(upkeepEvery)
+	defer upkeep.Stop()
+	var last time.Time // start of the last commit, by the monotonic clock
+	for {
+		select {
+		case <-ctx.Done():
+			h.refuse()
+			h.commitGroup(ctx)
+			return nil
+		case <-upkeep.C:
+			h.upkeep()
+		case <-h.wake:
+			h.gather(ctx, last)
+			last = time.Now()
+			h.commitGroup(ctx)
+		}
+	}
+}
+
+// gather waits until the interval since the last commit has passed, the queue is a quarter full
+// or ctx ends.
+func (h *History) gather(ctx context.Context, last time.Time) {
+	wait := h.options.Interval - time.Since(last)
+	if last.IsZero() || wait <= 0 {
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-h.full:
+	case <-ctx.Done():
+	}
+}
+
+// Backoff of commits that fail.
+const (
+	retryFirst = 500 * time.Millisecond
+	retryMost  = 30 * time.Second
+)
+
+// commitGroup commits all that waits now, however long it takes. When ctx ends it makes one last
+// attempt and gives up.
+func (h *History) commitGroup(ctx context.Context) {
+	group := h.take()
+	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
+		stopping := ctx.Err() != nil
+		switch err := h.tryCommit(group); {
+		case err == nil:
+			h.settle(group, nil)
+			h.trim(weight(group))
+			return
+		case stopping:
+			h.settle(group, ErrStopped)
+			return
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+}
+
+// tryCommit makes one attempt and keeps the log quiet about a fault that lasts.
+func (h *History) tryCommit(group []pending) error {
+	err := h.write(group)
+	if isDamage(err) {
+		if err = h.repair(err); err == nil {
+			err = h.write(group)
+		}
+	}
+	if err != nil {
+		if h.setFault(err.Error()) {
+			h.log.Error("cannot commit events to the history; they wait, and their agents keep them",
+				"file", h.options.Path, "error", err, "do", advice(err))
+		}
+		return err
+	}
+	if h.setFault("") {
+		h.log.Info("the history takes events again", "file", h.options.Path)
+	}
+	return nil
+}
+
+// write commits the group to the file in use.
+func (h *History) write(group []pending) error {
+	if h.store == nil {
+		return fmt.Errorf("%w: it could not be replaced yet", errDamaged)
+	}
+	known, err := h.store.write(h.known, group, h.takeHeard())
+	if err != nil && !isDamage(err) {
+		// A commit whose outcome is unknown may have succeeded: what the file says counts.
+		if loaded, loadErr := h.store.load(); loadErr == nil {
+			known = loaded
+		}
+	}
+	h.set(h.store, known)
+	return err
+}
+
+// repair replaces the damaged file while the history is in use.
+func (h *History) repair(cause error) error {
+	if h.store != nil {
+		if err := h.store.close(); err != nil {
+			h.log.Debug("closing the damaged history", "error", err)
+		}
+		h.set(nil, h.known)
+	}
+	opened, known, err := h.replace(h.known, cause)
+	if err == nil {
+		h.set(opened, known)
+	}
+	return err
+}
+
+// ErrStopped is given to those whose events were not committed before the history stopped.
+var ErrStopped = errors.New("the history has stopped")
+
+// Fault says why commits fail at the moment; it is empty when they do not.
+func (h *History) Fault() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.fault
+}
+
+// setFault reports whether commits began or ceased to fail.
+func (h *History) setFault(fault string) (changed bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	changed = (h.fault == "") != (fault == "")
+	h.fault = fault
+	return changed
+}
+
+// set changes what is in use. Only the goroutine of Run changes it, so that one may read
+// h.store and h.known without the lock.
+func (h *History) set(opened *store, known summary) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.store, h.known = opened, known
+}
+
+// Heard notes when an agent was last heard. It is written with the next commit, or within
+// minutes, and never waits.
+func (h *History) Heard(agent string, at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, ok := h.heard[agent]; ok || len(h.heard) < MaxAgents {
+		h.heard[agent] = at
+	}
+}
+
+func (h *History) takeHeard() map[string]time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	heard := h.heard
+	h.heard = make(map[string]time.Time)
+	return heard
+}

@@ -1,0 +1,471 @@
+package history_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/display/internal/history"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+var noon = time.Date(2026, 11, 20, 12, 0, 0, 123456789, time.UTC)
+
+// event returns an event as an agent sends it, the nth of its kind.
+func event(n int) attack.Event {
+	return attack.Event{
+		Kind: attack.SSHLogin, Severity: attack.Medium, Rule: "sshd-failed-password",
+		Logged: noon.Add(-time.Second), Observed: noon, SourceIP: netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}),
+		SourcePort: 40022, User: "root", Count: 1, Log: "/var/log/auth.log", Detail: attack.SSH{Method: "password"},
+	}
+}
+
+func events(n int) []attack.Event {
+	list := make([]attack.Event, n)
+	for i := range list {
+		list[i] = event(i)
+	}
+	return list
+}
+
+// running is a history whose writer runs until the test ends or stop is called.
+type running struct {
+	*history.History
+	t    testing.TB
+	stop func()
+	log  *logBook
+}
+
+func options(path string) history.Options {
+	return history.Options{Path: path, Location: time.UTC, Now: func() time.Time { return noon }}
+}
+
+func start(t testing.TB, o history.Options) *running {
+	t.Helper()
+	book := new(logBook)
+	o.Logger = slog.New(slog.NewTextHandler(book, nil))
+	h, err := history.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var runs sync.WaitGroup
+	runs.Go(func() {
+		if err := h.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	r := &running{History: h, t: t, log: book}
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		runs.Wait()
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(r.stop)
+	return r
+}
+
+// commit appends a batch, waits for its commit and returns the mark.
+func (r *running) commit(b history.Batch) uint64 {
+	r.t.Helper()
+	type outcome struct {
+		committed uint64
+		err       error
+	}
+	done := make(chan outcome, 1)
+	if err := r.Append(r.t.Context(), b, func(committed uint64, err error) { done <- outcome{committed, err} }); err != nil {
+		r.t.Fatal(err)
+	}
+	select {
+	case o := <-done:
+		if o.err != nil {
+			r.t.Fatal(o.err)
+		}
+		return o.committed
+	case <-r.t.Context().Done():
+		r.t.Fatal("no commit")
+		return 0
+	}
+}
+
+func (r *running) totals() []history.Total {
+	r.t.Helper()
+	totals, err := r.Totals(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return totals
+}
+
+// logBook collects what is logged.
+type logBook struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *logBook) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBook) count(text string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return strings.Count(b.text.String(), text)
+}
+
+func file(t testing.TB) string { return filepath.Join(t.TempDir(), "history.db") }
+
+func TestEventsComeBackAsTheyWere(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(*attack.Event){
+		"as it is":     func(e *attack.Event) {},
+		"hostile text": func(e *attack.Event) { e.User, e.Log = "\xff\x00'; DROP TABLE events; --", "\x00" },
+		"IPv6":         func(e *attack.Event) { e.SourceIP = netip.MustParseAddr("2001:db8::7") },
+		"a name":       func(e *attack.Event) { e.SourceIP, e.SourceHost = netip.Addr{}, "scanner.example" },
+		"the least": func(e *attack.Event) {
+			*e = attack.Event{Kind: attack.Test, Severity: attack.Info, Observed: noon, Count: 1}
+		},
+		"test":              func(e *attack.Event) { e.Test = true },
+		"the most attempts": func(e *attack.Event) { e.Count = attack.MaxCount },
+		"probe":             func(e *attack.Event) { e.Detail = attack.SSH{Reason: "bad banner", InvalidUser: true} },
+		"web": func(e *attack.Event) {
+			e.Kind = attack.HTTPExploit
+			e.Detail = attack.HTTP{Method: "GET", Target: "/\xc0\xae/", Status: 404, UserAgent: "${jndi:", Host: "blog"}
+		},
+		"flood": func(e *attack.Event) {
+			e.Kind, e.Count = attack.HTTPFlood, 0
+			e.Detail = attack.Flood{Phase: attack.FloodEnd, Network: netip.MustParsePrefix("2001:db8::/64"), Method: "POST", Requests: 700, Window: 30 * time.Second}
+		},
+		"ban":   func(e *attack.Event) { e.Kind, e.Detail = attack.Ban, attack.BanInfo{Jail: "sshd"} },
+		"local": func(e *attack.Event) { e.Detail = attack.Local{Service: "sudo", Target: "root", TTY: "pts/0"} },
+		"mail": func(e *attack.Event) {
+			e.Detail = attack.Service{Name: "dovecot", Reason: strings.Repeat("r", attack.MaxText)}
+		},
+	}
+	h := start(t, options(file(t)))
+	next := uint64(1)
+	for name, change := range tests {
+		want := event(1)
+		change(&want)
+		if err := want.Check(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		h.commit(history.Batch{Agent: "vps", Epoch: 1<<64 - 1, First: next, Events: []attack.Event{want}})
+		records, err := h.Recent(t.Context(), 1, history.Filter{})
+		if err != nil || len(records) != 1 {
+			t.Fatalf("%s: %d records, error %v", name, len(records), err)
+		}
+		got := records[0]
+		if !reflect.DeepEqual(got.Event, want) {
+			t.Errorf("%s:\n got %+v\nwant %+v", name, got.Event, want)
+		}
+		if got.Agent != "vps" || got.Epoch != 1<<64-1 || got.Sequence != next || !got.Arrived.Equal(noon) {
+			t.Errorf("%s: stored as %s %d %d at %s", name, got.Agent, got.Epoch, got.Sequence, got.Arrived)
+		}
+		next++
+	}
+}
+
+func TestEachEventIsStoredOnce(t *testing.T) {
+	t.Parallel()
+	h := start(t, options(file(t)))
+	steps := []struct {
+		say       string
+		batch     history.Batch
+		committed uint64
+		events    uint64 // of all steps so far
+	}{
+		{"first", history.Batch{Agent: "a", Epoch: 7, First: 1, Events: events(10)}, 10, 10},
+		{"the same again", history.Batch{Agent: "a", Epoch: 7, First: 1, Events: events(10)}, 10, 10},
+		{"half of it new", history.Batch{Agent: "a", Epoch: 7, First: 6, Events: events(10)}, 15, 15},
+		{"a part of what was", history.Batch{Agent: "a", Epoch: 7, First: 3, Events: events(2)}, 15, 15},
+		{"another epoch", history.Batch{Agent: "a", Epoch: 8, First: 1, Events: events(5)}, 5, 20},
+		{"the old epoch goes on", history.Batch{Agent: "a", Epoch: 7, First: 16, Events: events(1)}, 16, 21},
+		{"another agent", history.Batch{Agent: "b", Epoch: 7, First: 1, Events: events(3)}, 3, 24},
+		{"a gap", history.Batch{Agent: "b", Epoch: 7, Through: 100, Attempts: 500}, 100, 24},
+		{"the gap again", history.Batch{Agent: "b", Epoch: 7, Through: 100, Attempts: 500}, 100, 24},
+		{"what the gap said is lost", history.Batch{Agent: "b", Epoch: 7, First: 50, Events: events(2)}, 100, 24},
+		{"behind the gap", history.Batch{Agent: "b", Epoch: 7, First: 101, Events: events(2)}, 102, 26},
+		{"a beginning that is no 1", history.Batch{Agent: "c", Epoch: 1, First: 1000, Events: events(1)}, 1000, 27},
+	}
+	for _, s := range steps {
+		if got := h.commit(s.batch); got != s.committed {
+			t.Errorf("%s: committed up to %d, want %d", s.say, got, s.committed)
+		}
+		var stored uint64
+		for _, total := range h.totals() {
+			stored += total.Events
+		}
+		if stored != s.events {
+			t.Errorf("%s: %d events counted, want %d", s.say, stored, s.events)
+		}
+		if records, _ := h.Recent(t.Context(), 1000, history.Filter{}); uint64(len(records)) != s.events {
+			t.Errorf("%s: %d events stored, want %d", s.say, len(records), s.events)
+		}
+	}
+	if agents := h.Agents(); len(agents) != 3 || agents[1].Dropped != (history.Sum{Events: 97, Attempts: 500}) {
+		t.Errorf("agents %+v: want 97 events and 500 attempts dropped by b", agents)
+	}
+}
+
+func TestTotalsAreByAgentKindTestAndDay(t *testing.T) {
+	t.Parallel()
+	now := noon
+	o := options(file(t))
+	o.Location = time.FixedZone("UTC+5", 5*3600)
+	o.Now = func() time.Time { return now }
+	h := start(t, o)
+	login, probe, fired := event(1), event(2), event(3)
+	login.Count, probe.Kind, fired.Test = 5, attack.HTTPProbe, true
+	h.commit(history.Batch{Agent: "b", Epoch: 1, First: 1, Events: []attack.Event{login, probe, fired, login}})
+	h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1, Events: []attack.Event{probe}})
+	now = now.Add(8 * time.Hour) // 01:00 of the next day, five hours east
+	h.commit(history.Batch{Agent: "b", Epoch: 1, First: 5, Events: []attack.Event{login}})
+
+	sum := func(events, attempts uint64) history.Sum { return history.Sum{Events: events, Attempts: attempts} }
+	all := []history.Total{
+		{"a", attack.HTTPProbe, false, sum(1, 1)},
+		{"b", attack.SSHLogin, false, sum(3, 15)},
+		{"b", attack.SSHLogin, true, sum(1, 1)},
+		{"b", attack.HTTPProbe, false, sum(1, 1)},
+	}
+	if got := h.totals(); !reflect.DeepEqual(got, all) {
+		t.Errorf("totals %+v\nwant %+v", got, all)
+	}
+	days := map[string][]history.Total{
+		"2026-11-19": {},
+		"2026-11-20": {all[0], {"b", attack.SSHLogin, false, sum(2, 10)}, all[2], all[3]},
+		"2026-11-21": {{"b", attack.SSHLogin, false, sum(1, 5)}},
+	}
+	for day, want := range days {
+		at, _ := time.ParseInLocation(time.DateOnly, day, o.Location)
+		if got, err := h.TotalsOn(t.Context(), at); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, error %v\nwant %+v", day, got, err, want)
+		}
+	}
+	h.stop()
+	if got := start(t, o).totals(); !reflect.DeepEqual(got, all) {
+		t.Errorf("after a restart %+v\nwant %+v", got, all)
+	}
+}
+
+// An agent that claims the most attempts in each event reaches a bound, wraps nothing and
+// leaves the others' totals alone.
+func TestTotalsDoNotWrap(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	h := start(t, options(path))
+	mad := events(1000)
+	for i := range mad {
+		mad[i].Count = attack.MaxCount
+	}
+	h.commit(history.Batch{Agent: "good", Epoch: 1, First: 1, Events: events(7)})
+	for n := range 8 {
+		h.commit(history.Batch{Agent: "mad", Epoch: 1, First: uint64(n*1000 + 1), Events: mad})
+	}
+	h.stop()
+	totals := start(t, options(path)).totals()
+	if len(totals) != 2 || totals[0].Attempts != 7 || totals[1].Events != 8000 || totals[1].Attempts < 64*attack.MaxCount {
+		t.Errorf("totals %+v", totals)
+	}
+}
+
+func TestNamesAndEpochsAreBounded(t *testing.T) {
+	t.Parallel()
+	h := start(t, options(file(t)))
+	for n := range history.MaxAgents {
+		h.commit(history.Batch{Agent: fmt.Sprint("agent", n), Epoch: 1, First: 1, Events: events(1)})
+	}
+	err := h.Append(t.Context(), history.Batch{Agent: "one more", Epoch: 1, First: 1, Events: events(1)}, nil)
+	if err == nil {
+		t.Error("one more agent than the most was taken")
+	}
+	const epochs = 20
+	for epoch := range uint64(epochs) {
+		h.commit(history.Batch{Agent: "agent0", Epoch: 100 + epoch, First: 1, Events: events(1)})
+	}
+	for epoch, want := range map[uint64]uint64{1: 0, 100: 0, 100 + epochs - 1: 1, 100 + epochs - 16: 1} {
+		if got, _ := h.Committed(t.Context(), "agent0", epoch); got != want {
+			t.Errorf("epoch %d: committed %d, want %d", epoch, got, want)
+		}
+	}
+	if got, _ := h.Committed(t.Context(), "agent1", 1); got != 1 {
+		t.Errorf("another agent's mark is %d, want 1", got)
+	}
+}
+
+func TestAppendRefuses(t *testing.T) {
+	t.Parallel()
+	h := start(t, options(file(t)))
+	for name, b := range map[string]history.Batch{
+		"no name":        {Epoch: 1, First: 1, Events: events(1)},
+		"a long name":    {Agent: strings.Repeat("a", 256), Epoch: 1, First: 1, Events: events(1)},
+		"no number":      {Agent: "a", Epoch: 1, Events: events(1)},
+		"a high number":  {Agent: "a", Epoch: 1, First: 1 << 62, Events: events(1)},
+		"a wrapping one": {Agent: "a", Epoch: 1, First: 1<<64 - 1, Events: events(3)},
+		"a high gap":     {Agent: "a", Epoch: 1, Through: 1 << 63},
+	} {
+		if err := h.Append(t.Context(), b, func(uint64, error) { t.Errorf("%s: done was called", name) }); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+// An agent whose share of the queue is full waits; another one does not.
+func TestQueueIsBoundedAndFair(t *testing.T) {
+	t.Parallel()
+	o := options(file(t))
+	o.MaxQueue = 400
+	h, err := history.Open(o) // nobody runs it, so nothing leaves the queue
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	ignore := func(uint64, error) {}
+	if err := h.Append(t.Context(), history.Batch{Agent: "mad", Epoch: 1, First: 1, Events: events(100)}, ignore); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	blocked := make(chan error)
+	go func() {
+		blocked <- h.Append(ctx, history.Batch{Agent: "mad", Epoch: 1, First: 101, Events: events(1)}, ignore)
+	}()
+	if err := h.Append(t.Context(), history.Batch{Agent: "good", Epoch: 1, First: 1, Events: events(100)}, ignore); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-blocked:
+		t.Fatalf("a batch beyond the agent's share did not wait: %v", err)
+	default:
+	}
+	cancel()
+	if err := <-blocked; err == nil {
+		t.Error("a wait outlived its context without an error")
+	}
+}
+
+func TestStopCommitsWhatWaits(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	o := options(path)
+	o.Interval = time.Hour
+	h := start(t, o)
+	h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1, Events: events(1)}) // the first does not wait
+	done := make(chan uint64, 1)
+	if err := h.Append(t.Context(), history.Batch{Agent: "a", Epoch: 1, First: 2, Events: events(1)},
+		func(committed uint64, err error) { done <- committed }); err != nil {
+		t.Fatal(err)
+	}
+	h.stop()
+	if got := <-done; got != 2 {
+		t.Errorf("committed %d at the end, want 2", got)
+	}
+	if got, _ := start(t, o).Committed(t.Context(), "a", 1); got != 2 {
+		t.Errorf("committed %d after a restart, want 2", got)
+	}
+}
+
+func TestHeardSurvivesRestart(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	h := start(t, options(path))
+	h.Heard("quiet", noon.Add(time.Minute))
+	h.stop()
+	if agents := start(t, options(path)).Agents(); len(agents) != 1 || !agents[0].Heard.Equal(noon.Add(time.Minute)) {
+		t.Errorf("agents %+v", agents)
+	}
+}
+
+func TestTopSources(t *testing.T) {
+	t.Parallel()
+	h := start(t, options(file(t)))
+	list := []attack.Event{event(1), event(2), event(2), event(3), event(4)}
+	list[3].Test, list[3].Count = true, 100
+	list[4].Kind, list[4].Count = attack.Ban, 100
+	h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1, Events: list})
+	got, err := h.TopSources(t.Context(), 10)
+	want := []history.Source{
+		{netip.MustParseAddr("192.0.2.2"), history.Sum{Events: 2, Attempts: 2}},
+		{netip.MustParseAddr("192.0.2.1"), history.Sum{Events: 1, Attempts: 1}},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, error %v\nwant %+v", got, err, want)
+	}
+}
+
+func TestRecentFilters(t *testing.T) {
+	t.Parallel()
+	h := start(t, options(file(t)))
+	mixed := events(4)
+	mixed[1].Kind = attack.HTTPProbe
+	h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1, Events: mixed})
+	h.commit(history.Batch{Agent: "b", Epoch: 1, First: 1, Events: events(2)})
+	tests := map[string]struct {
+		limit  int
+		filter history.Filter
+		want   string
+	}{
+		"all":      {10, history.Filter{}, "b2 b1 a4 a3 a2 a1"},
+		"newest":   {2, history.Filter{}, "b2 b1"},
+		"an agent": {10, history.Filter{Agent: "a"}, "a4 a3 a2 a1"},
+		"a kind":   {10, history.Filter{Kind: attack.HTTPProbe}, "a2"},
+		"a page":   {2, history.Filter{Agent: "a", Before: 4}, "a3 a2"},
+		"none":     {-1, history.Filter{}, ""},
+	}
+	for name, test := range tests {
+		records, err := h.Recent(t.Context(), test.limit, test.filter)
+		var got []string
+		for _, r := range records {
+			got = append(got, fmt.Sprint(r.Agent, r.Sequence))
+		}
+		if err != nil || strings.Join(got, " ") != test.want {
+			t.Errorf("%s: %v, error %v; want %s", name, got, err, test.want)
+		}
+	}
+}
+
+func TestOpenRefusesALaterFormat(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	start(t, options(path)).stop()
+	edit(t, path, "PRAGMA user_version=99")
+	_, err := history.Open(options(path))
+	if err == nil || !strings.Contains(err.Error(), "later version") {
+		t.Errorf("error %v; want one that names a later version", err)
+	}
+	if found, _ := filepath.Glob(path + ".damaged*"); len(found) > 0 {
+		t.Errorf("the file was set aside: %v", found)
+	}
+}
+
+func TestOpenRefusesWhatItCannotWrite(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(file(t), "history.db")
+	if err := os.WriteFile(filepath.Dir(path), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := history.Open(options(path)); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("error %v; want one that names %s", err, path)
+	}
+}
+
+func TestTwoProcessesCannotShare(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	start(t, options(path))
+	if _, err := history.Open(options(path)); err == nil || !strings.Contains(err.Error(), "other process") {
+		t.Errorf("error %v; want one that names another process", err)
+	}
+}

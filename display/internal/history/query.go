@@ -1,0 +1,211 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Committed returns the highest number of an agent's epoch that is committed, 0 if none is.
+func (h *History) Committed(_ context.Context, agent string, epoch uint64) (uint64, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.known.marks[stream{agent, epoch}].committed, nil
+}
+
+// Total is what was counted of one kind from one agent. Tests are apart.
+type Total struct {
+	Agent string      `json:"agent"`
+	Kind  attack.Kind `json:"kind"`
+	Test  bool        `json:"test,omitempty"`
+	Sum
+}
+
+// Totals returns the committed totals of all time, by agent, kind and test in that order.
+func (h *History) Totals(context.Context) ([]Total, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return listTotals(h.known.totals), nil
+}
+
+func listTotals(totals map[route]Sum) []Total {
+	list := make([]Total, 0, len(totals))
+	for at, sum := range totals {
+		list = append(list, Total{at.agent, at.kind, at.test, sum})
+	}
+	slices.SortFunc(list, func(a, b Total) int {
+		return cmp.Or(cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.Kind, b.Kind), cmp.Compare(flag(a.Test), flag(b.Test)))
+	})
+	return list
+}
+
+// TotalsOn returns the committed totals of one day of the history's time zone, by arrival.
+func (h *History) TotalsOn(ctx context.Context, day time.Time) ([]Total, error) {
+	totals := make(map[route]Sum)
+	var name string
+	var kind, test int64
+	var sum Sum
+	err := h.query(ctx, `SELECT agents.name, kind, test, events, attempts FROM totals
+		JOIN agents ON agents.id = totals.agent WHERE day = ?`,
+		[]any{&name, &kind, &test, &sum.Events, &sum.Attempts}, func() error {
+			totals[route{name, attack.Kind(kind), test != 0}] = sum
+			return nil
+		}, h.day(day))
+	return listTotals(totals), err
+}
+
+// day returns the day of a time as the file writes it: 20261120.
+func (h *History) day(t time.Time) int {
+	year, month, day := t.In(h.options.Location).Date()
+	return year*10000 + int(month)*100 + day
+}
+
+// Agent is what the history knows of an agent.
+type Agent struct {
+	Name    string    `json:"name"`
+	Heard   time.Time `json:"heard,omitzero"` // as of the last commit
+	Dropped Sum       `json:"dropped"`        // what the agent said that it had to drop
+}
+
+// Agents returns every agent that ever sent an event, by name.
+func (h *History) Agents() []Agent {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	list := make([]Agent, 0, len(h.known.agents))
+	for name, a := range h.known.agents {
+		list = append(list, Agent{name, a.heard, a.dropped})
+	}
+	slices.SortFunc(list, func(a, b Agent) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}
+
+// Record is one stored event.
+type Record struct {
+	ID       int64 // rises with arrival
+	Agent    string
+	Epoch    uint64
+	Sequence uint64
+	Arrived  time.Time
+	Event    attack.Event
+}
+
+// Filter chooses events; its zero value chooses all.
+type Filter struct {
+	Agent  string
+	Kind   attack.Kind
+	Before int64 // only ids below it, to turn pages; 0 begins with the newest
+}
+
+// maxRecords bounds one answer of [History.Recent].
+const maxRecords = 1000
+
+// Recent returns the newest events that the filter chooses, the newest first: at most limit,
+// and never more than 1000.
+func (h *History) Recent(ctx context.Context, limit int, filter Filter) ([]Record, error) {
+	where, args := "WHERE TRUE", []any(nil)
+	if filter.Agent != "" {
+		where, args = where+" AND agents.name = ?", append(args, filter.Agent)
+	}
+	if filter.Kind != 0 {
+		where, args = where+" AND kind = ?", append(args, int64(filter.Kind))
+	}
+	if filter.Before != 0 {
+		where, args = where+" AND events.id < ?", append(args, filter.Before)
+	}
+	var records []Record
+	var id, epoch, sequence, arrived, observed, kind, severity, test, count int64
+	var logged, port *int64
+	var name, rule, host, user, log string
+	var source, detail []byte
+	err := h.query(ctx, `SELECT events.id, agents.name, epoch, sequence, arrived, logged, observed, kind, severity, test,
+		count, coalesce(rule,''), source, coalesce(host,''), port, coalesce(user,''), coalesce(log,''), detail
+		FROM events JOIN agents ON agents.id = events.agent `+where+` ORDER BY events.id DESC LIMIT ?`,
+		[]any{&id, &name, &epoch, &sequence, &arrived, &logged, &observed, &kind, &severity, &test,
+			&count, &rule, &source, &host, &port, &user, &log, &detail}, func() error {
+			e := attack.Event{
+				Kind: attack.Kind(kind), Severity: attack.Severity(severity), Rule: rule,
+				Observed: time.Unix(0, observed).UTC(), SourceHost: host, User: user,
+				Count: uint64(count), Test: test != 0, Log: log,
+			}
+			if logged != nil {
+				e.Logged = time.Unix(0, *logged).UTC()
+			}
+			if port != nil {
+				e.SourcePort = uint16(*port)
+			}
+			e.SourceIP, _ = netip.AddrFromSlice(source)
+			var err error
+			if e.Detail, err = decodeDetail(detail); err != nil {
+				return fmt.Errorf("cannot read event %d: %w", id, err)
+			}
+			records = append(records, Record{id, name, uint64(epoch), uint64(sequence), time.Unix(0, arrived), e})
+			return nil
+		}, append(args, min(max(limit, 0), maxRecords))...)
+	return records, err
+}
+
+// Source is an address and what came from it.
+type Source struct {
+	Address netip.Addr `json:"address"`
+	Sum
+}
+
+// sourceWindow is how many of the newest events [History.TopSources] looks at: there is no
+// index by address, and the writer waits while it reads.
+const sourceWindow = 20000
+
+// TopSources returns the addresses with the most attempts among the newest 20,000 events, tests
+// and what is no attempt left out, the most first: at most limit, and never more than 1000.
+func (h *History) TopSources(ctx context.Context, limit int) ([]Source, error) {
+	var sources []Source
+	var raw []byte
+	var sum Sum
+	var kinds []byte
+	for _, kind := range attack.Kinds() {
+		if kind.Attempt() {
+			kinds = fmt.Appendf(kinds, "%d,", kind)
+		}
+	}
+	err := h.query(ctx, `SELECT source, count(*), sum(count) FROM
+		(SELECT source, count, kind, test FROM events ORDER BY id DESC LIMIT ?)
+		WHERE source IS NOT NULL AND NOT test AND kind IN (`+string(kinds[:len(kinds)-1])+`)
+		GROUP BY source ORDER BY 3 DESC, 1 LIMIT ?`,
+		[]any{&raw, &sum.Events, &sum.Attempts}, func() error {
+			if addr, ok := netip.AddrFromSlice(raw); ok {
+				sources = append(sources, Source{addr, sum})
+			}
+			return nil
+		}, sourceWindow, min(max(limit, 0), maxRecords))
+	return sources, err
+}
+
+// errReplacing is returned by queries while a damaged file is being replaced.
+var errReplacing = errors.New("the history is being repaired; try again")
+
+// query runs a query on the file that is in use.
+func (h *History) query(ctx context.Context, query string, targets []any, row func() error, args ...any) error {
+	h.mu.Lock()
+	s := h.store
+	h.mu.Unlock()
+	if s == nil {
+		return errReplacing
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var rowErr error
+	err := s.each(ctx, query, targets, func() {
+		if rowErr == nil {
+			rowErr = row()
+		}
+	}, args...)
+	if err = errors.Join(err, rowErr); err != nil {
+		return fmt.Errorf("cannot read the history: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,189 @@
+package history
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// summary is all that the file says beside the events: small, and kept for ever. A summary does
+// not change once it is made; each commit makes a new one.
+type summary struct {
+	agents map[string]agent
+	marks  map[stream]mark
+	totals map[route]Sum
+}
+
+// stream is one numbering of events.
+type stream struct {
+	agent string
+	epoch uint64
+}
+
+// mark is the highest number of a stream that is committed.
+type mark struct {
+	committed uint64
+	ordinal   int64 // rises with each new stream, to tell the newest
+}
+
+// route is what a total is kept by, beside the day.
+type route struct {
+	agent string
+	kind  attack.Kind
+	test  bool
+}
+
+type agent struct {
+	id      int64
+	heard   time.Time // zero if never
+	dropped Sum
+}
+
+// Sum counts events and the attempts that they stand for.
+type Sum struct {
+	Events   uint64 `json:"events"`
+	Attempts uint64 `json:"attempts"`
+}
+
+// plus adds and stays at maxSum rather than wrap.
+func (s Sum) plus(t Sum) Sum {
+	return Sum{
+		Events:   min(min(s.Events, maxSum)+min(t.Events, maxSum), maxSum),
+		Attempts: min(min(s.Attempts, maxSum)+min(t.Attempts, maxSum), maxSum),
+	}
+}
+
+// minus returns what s has more than t.
+func (s Sum) minus(t Sum) Sum {
+	return Sum{Events: s.Events - min(s.Events, t.Events), Attempts: s.Attempts - min(s.Attempts, t.Attempts)}
+}
+
+func newSummary() summary {
+	return summary{agents: map[string]agent{}, marks: map[stream]mark{}, totals: map[route]Sum{}}
+}
+
+func (s summary) clone() summary {
+	return summary{agents: maps.Clone(s.agents), marks: maps.Clone(s.marks), totals: maps.Clone(s.totals)}
+}
+
+// merge returns the summary that loses nothing of either: the higher of each mark and total.
+func (s summary) merge(t summary) summary {
+	merged := s.clone()
+	for name, a := range t.agents {
+		mine, ok := merged.agents[name]
+		if !ok && len(merged.agents) >= MaxAgents {
+			continue
+		}
+		if a.heard.After(mine.heard) {
+			mine.heard = a.heard
+		}
+		mine.dropped = mine.dropped.plus(a.dropped.minus(mine.dropped))
+		merged.agents[name] = mine
+	}
+	for at, m := range t.marks {
+		mine := merged.marks[at]
+		merged.marks[at] = mark{max(mine.committed, m.committed), max(mine.ordinal, m.ordinal)}
+	}
+	for at, sum := range t.totals {
+		mine := merged.totals[at]
+		merged.totals[at] = mine.plus(sum.minus(mine))
+	}
+	return merged
+}
+
+// summarySuffix names the copy of the summary that stands beside the file. It is read only when
+// the file is damaged so far that its own tables cannot be read.
+const summarySuffix = ".totals"
+
+// maxSummary bounds what is read of a copy, in bytes.
+const maxSummary = 16 << 20
+
+// saved is the form of the copy: JSON, one list per table.
+type saved struct {
+	Agents []savedAgent `json:"agents"`
+	Marks  []savedMark  `json:"marks"`
+	Totals []Total      `json:"totals"`
+}
+
+type savedAgent struct {
+	ID      int64     `json:"id"`
+	Name    string    `json:"name"`
+	Heard   time.Time `json:"heard"`
+	Dropped Sum       `json:"dropped"`
+}
+
+type savedMark struct {
+	Agent     string `json:"agent"`
+	Epoch     uint64 `json:"epoch"`
+	Committed uint64 `json:"committed"`
+	Ordinal   int64  `json:"ordinal"`
+}
+
+// writeSummary replaces the copy at path; a crash leaves the old copy or the new one.
+func writeSummary(path string, s summary) error {
+	var out saved
+	for name, a := range s.agents {
+		out.Agents = append(out.Agents, savedAgent{a.id, name, a.heard, a.dropped})
+	}
+	for at, m := range s.marks {
+		out.Marks = append(out.Marks, savedMark{at.agent, at.epoch, m.committed, m.ordinal})
+	}
+	out.Totals = listTotals(s.totals)
+	text, err := json.Marshal(out)
+	if err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(text)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		os.Remove(file.Name())
+	}
+	return err
+}
+
+// readSummary reads a copy; a missing one is an empty summary.
+func readSummary(path string) (summary, error) {
+	s := newSummary()
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err == nil && info.Size() > maxSummary {
+		err = fmt.Errorf("%s has %d bytes, at most %d are read", path, info.Size(), maxSummary)
+	}
+	if err != nil {
+		return s, err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return s, err
+	}
+	var in saved
+	if err := json.Unmarshal(text, &in); err != nil {
+		return s, fmt.Errorf("cannot read %s: %w", path, err)
+	}
+	for _, a := range in.Agents {
+		s.agents[a.Name] = agent{id: a.ID, heard: a.Heard, dropped: a.Dropped}
+	}
+	for _, m := range in.Marks {
+		s.marks[stream{m.Agent, m.Epoch}] = mark{m.Committed, m.Ordinal}
+	}
+	for _, t := range in.Totals {
+		s.totals[route{t.Agent, t.Kind, t.Test}] = t.Sum
+	}
+	return s, nil
+}

@@ -1,0 +1,251 @@
+package history
+
+import (
+	"context"
+	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// maxDay is the most that one day's total says. It leaves room to add up the days of centuries
+// in 64 bits, and no honest server reaches it: it is a billion attempts a second.
+const maxDay = 1 << 46
+
+// change is what one transaction writes.
+type change struct {
+	store   *store
+	next    summary
+	days    map[dayRoute]Sum
+	marks   map[stream]bool
+	agents  map[string]bool
+	ordinal int64
+	row     [17]any
+	detail  []byte
+}
+
+type dayRoute struct {
+	day int
+	route
+}
+
+// write commits a group and notes of who was heard in one transaction, and returns the summary
+// that is true then. After an error the file is as before, or, where the disk failed in the
+// very commit, as after.
+func (s *store) write(known summary, group []pending, heard map[string]time.Time) (summary, error) {
+	if len(group) == 0 && len(heard) == 0 {
+		return known, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := change{
+		store: s, next: known.clone(),
+		days: make(map[dayRoute]Sum), marks: make(map[stream]bool), agents: make(map[string]bool),
+	}
+	for _, m := range known.marks {
+		c.ordinal = max(c.ordinal, m.ordinal)
+	}
+	err := s.transaction(func() error {
+		for i := range group {
+			if err := c.add(&group[i]); err != nil {
+				return err
+			}
+		}
+		for name, at := range heard {
+			if a, ok := c.agent(name); ok {
+				a.heard = at
+				c.next.agents[name], c.agents[name] = a, true
+			}
+		}
+		return c.flush()
+	})
+	if err != nil {
+		return known, err
+	}
+	return c.next, nil
+}
+
+// transaction runs do in a transaction that is rolled back if do fails.
+func (s *store) transaction(do func() error) error {
+	ctx := context.Background()
+	if _, err := s.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := do()
+	if err == nil {
+		_, err = s.conn.ExecContext(ctx, "COMMIT")
+	}
+	if err != nil {
+		// SQLite has rolled back by itself after some errors; to do it again fails harmlessly.
+		_, _ = s.conn.ExecContext(ctx, "ROLLBACK")
+	}
+	return err
+}
+
+// add stages a batch: its events are inserted, the rest waits for flush.
+func (c *change) add(p *pending) error {
+	a, ok := c.agent(p.Agent)
+	if !ok {
+		return nil // more agents than are allowed joined within one group; none of it is counted
+	}
+	at := stream{p.Agent, p.Epoch}
+	m, ok := c.next.marks[at]
+	if !ok {
+		c.ordinal++
+		m.ordinal = c.ordinal
+	}
+	last := p.last()
+	if last <= m.committed {
+		return nil
+	}
+	if len(p.Events) == 0 {
+		a.dropped = a.dropped.plus(Sum{Events: last - m.committed, Attempts: p.Attempts})
+		c.next.agents[p.Agent], c.agents[p.Agent] = a, true
+	}
+	for i := range p.Events {
+		if sequence := p.First + uint64(i); sequence > m.committed {
+			if err := c.insert(p, a.id, sequence, &p.Events[i]); err != nil {
+				return err
+			}
+		}
+	}
+	m.committed = last
+	c.next.marks[at], c.marks[at] = m, true
+	return nil
+}
+
+// agent returns the row of an agent, a new one if need be and if there is room.
+func (c *change) agent(name string) (agent, bool) {
+	a, ok := c.next.agents[name]
+	if ok {
+		return a, true
+	}
+	if len(c.next.agents) >= MaxAgents {
+		return agent{}, false
+	}
+	for _, other := range c.next.agents {
+		a.id = max(a.id, other.id)
+	}
+	a.id++
+	c.next.agents[name], c.agents[name] = a, true
+	return a, true
+}
+
+// insert writes one event and adds it to the totals.
+func (c *change) insert(p *pending, agentID int64, sequence uint64, e *attack.Event) error {
+	c.detail = appendDetail(c.detail[:0], e.Detail)
+	c.row = [...]any{
+		agentID, int64(p.Epoch), int64(sequence), p.arrived.UnixNano(), stamp(e.Logged), e.Observed.UnixNano(),
+		int64(e.Kind), int64(e.Severity), flag(e.Test), int64(e.Count), text(e.Rule), blob(e.SourceIP.AsSlice()),
+		text(e.SourceHost), int64(e.SourcePort), text(e.User), text(e.Log), blob(c.detail),
+	}
+	if _, err := c.store.insert.ExecContext(context.Background(), c.row[:]...); err != nil {
+		return err
+	}
+	to := route{p.Agent, e.Kind, e.Test}
+	one := Sum{Events: 1, Attempts: e.Count}
+	c.next.totals[to] = c.next.totals[to].plus(one)
+	day := dayRoute{p.day, to}
+	c.days[day] = c.days[day].plus(one)
+	return nil
+}
+
+// flush writes the rows of the small tables that changed.
+func (c *change) flush() error {
+	for name := range c.agents {
+		if err := c.store.putAgent(name, c.next.agents[name]); err != nil {
+			return err
+		}
+	}
+	for at, sum := range c.days {
+		if err := c.store.addTotal(at, c.next.agents[at.agent].id, sum); err != nil {
+			return err
+		}
+	}
+	for at := range c.marks {
+		if err := c.store.putMark(at, c.next.agents[at.agent].id, c.next.marks[at]); err != nil {
+			return err
+		}
+		if err := c.forgetEpochs(at.agent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetEpochs drops the marks of an agent's oldest epochs when it has had too many.
+func (c *change) forgetEpochs(name string) error {
+	for {
+		oldest, ordinal, count := stream{}, int64(0), 0
+		for at, m := range c.next.marks {
+			if at.agent != name {
+				continue
+			}
+			if count++; count == 1 || m.ordinal < ordinal {
+				oldest, ordinal = at, m.ordinal
+			}
+		}
+		if count <= maxEpochs {
+			return nil
+		}
+		delete(c.next.marks, oldest)
+		if err := c.store.exec(`DELETE FROM marks WHERE agent=? AND epoch=?`,
+			c.next.agents[name].id, int64(oldest.epoch)); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *store) putAgent(name string, a agent) error {
+	return s.exec(`INSERT INTO agents (id, name, heard, dropped_events, dropped_attempts) VALUES (?,?,?,?,?)
+		ON CONFLICT (id) DO UPDATE SET heard=excluded.heard,
+		dropped_events=excluded.dropped_events, dropped_attempts=excluded.dropped_attempts`,
+		a.id, name, stamp(a.heard), int64(a.dropped.Events), int64(a.dropped.Attempts))
+}
+
+func (s *store) putMark(at stream, agentID int64, m mark) error {
+	return s.exec(`INSERT INTO marks (agent, epoch, committed, ordinal) VALUES (?,?,?,?)
+		ON CONFLICT (agent, epoch) DO UPDATE SET committed=excluded.committed`,
+		agentID, int64(at.epoch), int64(m.committed), m.ordinal)
+}
+
+func (s *store) addTotal(at dayRoute, agentID int64, sum Sum) error {
+	return s.exec(`INSERT INTO totals (day, agent, kind, test, events, attempts) VALUES (?1,?2,?3,?4,min(?5,?7),min(?6,?7))
+		ON CONFLICT (day, agent, kind, test) DO UPDATE SET
+		events=min(events+excluded.events,?7), attempts=min(attempts+excluded.attempts,?7)`,
+		at.day, agentID, int64(at.kind), flag(at.test), int64(sum.Events), int64(sum.Attempts), int64(maxDay))
+}
+
+func (s *store) exec(query string, args ...any) error {
+	_, err := s.conn.ExecContext(context.Background(), query, args...)
+	return err
+}
+
+// stamp, flag, text and blob are the forms of Go's values in the file.
+
+func stamp(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixNano()
+}
+
+func flag(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func text(s string) any {
+	if s == "" {
+		return nil
+	}
+	return []byte(s)
+}
+
+func blob(b []byte) any {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
+}
