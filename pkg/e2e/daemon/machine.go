@@ -144,6 +144,12 @@ func (m *Machine) Command(ctx context.Context, name string, args ...string) *exe
 	return cmd
 }
 
+// Program is like [exec.Command], on the machine. Killing it only ends the wait for it; it lives
+// until it ends by itself or the machine is closed.
+func (m *Machine) Program(path string, args ...string) *exec.Cmd {
+	return m.Command(context.Background(), path, args...)
+}
+
 // Log returns where a file of the machine's /var/log lies on the outside.
 func (m *Machine) Log(name string) string { return filepath.Join(m.dir, "var/log", name) }
 

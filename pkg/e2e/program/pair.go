@@ -1,0 +1,183 @@
+package program
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Names that the two ends go by.
+const (
+	AgentName   = "vps"
+	DisplayName = "desk"
+)
+
+// Settings says what a pair's configurations say beside paths and addresses.
+type Settings struct {
+	// Dial is who opens the connection, "display" if it is empty.
+	Dial string
+	// Logs is the agent's list of logs, as YAML flow mappings such as "{path: /var/log/auth.log}".
+	Logs []string
+	// Driver is what the display draws with, "none" if it is empty.
+	Driver string
+	// Agent and Display are more top-level keys of either configuration.
+	Agent, Display string
+	// Listen is the address to listen on, a free one of loopback if it is empty.
+	Listen string
+	// Address is what is put into the token for the other end to dial, Listen if it is empty.
+	Address string
+}
+
+// Pair is an agent and a display with a folder of their own.
+type Pair struct {
+	Dir                        string
+	AgentConfig, DisplayConfig string // paths of the configuration files
+	Listen                     string // address that one of the two listens on
+	// Command makes the command of a program that is started; it is [exec.Command] at first.
+	Command func(path string, args ...string) *exec.Cmd
+
+	programs Binaries
+	dial     string
+}
+
+// LayOut writes the configurations of a pair into dir, which must exist and, since paths of
+// Unix sockets are short, should not be deep.
+func LayOut(dir string, programs Binaries, s Settings) (*Pair, error) {
+	if s.Listen == "" {
+		free, err := freeAddress()
+		if err != nil {
+			return nil, err
+		}
+		s.Listen = free
+	}
+	if s.Dial == "" {
+		s.Dial = "display"
+	}
+	if s.Driver == "" {
+		s.Driver = "none"
+	}
+	if s.Address == "" {
+		s.Address = s.Listen
+	}
+	p := &Pair{
+		Dir: dir, Listen: s.Listen, Command: exec.Command, programs: programs, dial: s.Dial,
+		AgentConfig: filepath.Join(dir, "agent.yaml"), DisplayConfig: filepath.Join(dir, "display.yaml"),
+	}
+	link := fmt.Sprintf("link: {dial: %s, listen: %q, address: %q", s.Dial, s.Listen, s.Address)
+	agent := fmt.Sprintf("name: %s\nstate: %s/agent\ncontrol: %[2]s/agent.sock\nmetrics: \"\"\nrules: %[2]s/rules.d\n%s, relay: %[2]s/relay.sock}\nlogs:\n",
+		AgentName, dir, link)
+	for _, log := range s.Logs {
+		agent += "  - " + log + "\n"
+	}
+	display := fmt.Sprintf("name: %s\nstate: %s/display\ncontrol: %[2]s/display.sock\nmetrics: \"\"\ndriver: %s\n%s}\n",
+		DisplayName, dir, s.Driver, link)
+	if err := os.WriteFile(p.AgentConfig, []byte(agent+s.Agent), 0o644); err != nil {
+		return nil, err
+	}
+	return p, os.WriteFile(p.DisplayConfig, []byte(display+s.Display), 0o644)
+}
+
+// freeAddress returns a loopback address with a port that nobody listened on just now.
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("cannot find a free port: %w", err)
+	}
+	defer listener.Close()
+	return listener.Addr().String(), nil
+}
+
+// StartAgent starts the agent.
+func (p *Pair) StartAgent(args ...string) (*Process, error) {
+	return Start(p.Command(p.programs.Agent, append([]string{"run", "--config", p.AgentConfig}, args...)...))
+}
+
+// StartDisplay starts the display.
+func (p *Pair) StartDisplay(args ...string) (*Process, error) {
+	return Start(p.Command(p.programs.Display, append([]string{"run", "--config", p.DisplayConfig}, args...)...))
+}
+
+// Agent runs a command of the agent to its end and returns its output.
+func (p *Pair) Agent(ctx context.Context, command ...string) (string, error) {
+	return Run(ctx, p.Command(p.programs.Agent, append(command, "--config", p.AgentConfig)...))
+}
+
+// Display runs a command of the display to its end and returns its output.
+func (p *Pair) Display(ctx context.Context, command ...string) (string, error) {
+	return Run(ctx, p.Command(p.programs.Display, append(command, "--config", p.DisplayConfig)...))
+}
+
+// Join pairs the two, which both run: the side that listens prints a token, the other redeems it.
+func (p *Pair) Join(ctx context.Context) error {
+	listener, dialler := p.Agent, p.Display
+	if p.dial == "agent" {
+		listener, dialler = p.Display, p.Agent
+	}
+	if err := p.Up(ctx); err != nil {
+		return err
+	}
+	said, err := listener(ctx, "pair")
+	if err != nil {
+		return err
+	}
+	words := strings.Fields(said)
+	if len(words) == 0 {
+		return fmt.Errorf("pair printed no token")
+	}
+	_, err = dialler(ctx, "join", words[len(words)-1])
+	return err
+}
+
+// Up returns once both programs answer on their control sockets.
+func (p *Pair) Up(ctx context.Context) error {
+	return Poll(ctx, func() error {
+		if _, err := p.AgentStatus(ctx); err != nil {
+			return err
+		}
+		_, err := p.DisplayStatus(ctx)
+		return err
+	})
+}
+
+// Poll calls try now and then until it succeeds. When the context ends it returns the last error.
+func Poll(ctx context.Context, try func() error) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("gave up: %w", err)
+		}
+	}
+}
+
+// DisplayStatus asks the running display for its status.
+func (p *Pair) DisplayStatus(ctx context.Context) (DisplayStatus, error) {
+	var s DisplayStatus
+	said, err := p.Display(ctx, "status", "--format", "json")
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal([]byte(said), &s)
+}
+
+// AgentStatus asks the running agent for its status.
+func (p *Pair) AgentStatus(ctx context.Context) (AgentStatus, error) {
+	var s AgentStatus
+	said, err := p.Agent(ctx, "status", "--format", "json")
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal([]byte(said), &s)
+}
