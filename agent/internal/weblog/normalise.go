@@ -1,0 +1,134 @@
+package weblog
+
+import "unicode/utf8"
+
+// maxRounds is how often escapes are decoded anew: %252e is . after two rounds.
+const maxRounds = 3
+
+// Normalise appends to dst what a logged target, referer or agent means to a server that is too
+// kind, so that a pattern sees one spelling of it: escapes of the log (\x2e, \") and of URLs
+// (%2e, %u002e) decoded, also those within others (%252e, %%32%65), overlong UTF-8 (%c0%ae) and
+// plus signs of a query read as what they stand for, \ turned into / and letters lowered. It
+// never writes more than len(text) bytes.
+func Normalise(dst, text []byte) []byte {
+	start := len(dst)
+	dst = append(dst, text...)
+	out := dst[start:]
+	logged := decodeLog(out)
+	out = out[:logged]
+	for range maxRounds {
+		n := decodePercent(out)
+		if n == len(out) {
+			break
+		}
+		out = out[:n]
+	}
+	query := false
+	n := 0
+	for i := 0; i < len(out); i++ {
+		c := out[i]
+		switch {
+		case c == '+' && query:
+			c = ' '
+		case c == '?':
+			query = true
+		case c == '\\':
+			c = '/'
+		case c >= 'A' && c <= 'Z':
+			c += 'a' - 'A'
+		case c >= 0xc0:
+			if decoded, size := overlong(out[i:]); size > 0 {
+				c = decoded
+				i += size - 1
+			}
+		}
+		out[n] = c
+		n++
+	}
+	return dst[:start+n]
+}
+
+// decodeLog undoes in place what Apache and nginx escape in a log: quotes, backslashes, and bytes
+// as \xhh.
+func decodeLog(b []byte) int {
+	n := 0
+	for i := 0; i < len(b); i++ {
+		c := b[i]
+		if c == '\\' && i+1 < len(b) {
+			switch next := b[i+1]; next {
+			case '"', '\\':
+				c = next
+				i++
+			case 't', 'n', 'r':
+				c = ' '
+				i++
+			case 'x':
+				if v, ok := hexByte(b[i+2:]); ok {
+					c = v
+					i += 3
+				}
+			}
+		}
+		b[n] = c
+		n++
+	}
+	return n
+}
+
+// decodePercent decodes percent escapes once, in place.
+func decodePercent(b []byte) int {
+	n := 0
+	for i := 0; i < len(b); i++ {
+		c := b[i]
+		if c == '%' {
+			if v, ok := hexByte(b[i+1:]); ok {
+				c = v
+				i += 2
+			} else if v, ok := unicodeEscape(b[i+1:]); ok {
+				c = v
+				i += 5
+			}
+		}
+		b[n] = c
+		n++
+	}
+	return n
+}
+
+// unicodeEscape reads the u002e of %u002e, for characters that one byte holds.
+func unicodeEscape(b []byte) (byte, bool) {
+	if len(b) < 5 || b[0] != 'u' && b[0] != 'U' {
+		return 0, false
+	}
+	high, ok := hexByte(b[1:])
+	low, ok2 := hexByte(b[3:])
+	return low, ok && ok2 && high == 0 && low < utf8.RuneSelf
+}
+
+func hexByte(b []byte) (byte, bool) {
+	if len(b) < 2 {
+		return 0, false
+	}
+	high, low := hexValue(b[0]), hexValue(b[1])
+	return byte(high<<4 | low), high >= 0 && low >= 0
+}
+
+// overlong reads an ASCII character in two or three bytes of what looks like UTF-8, as decoders
+// do that do not check: 0xc0 0xae is a dot.
+func overlong(b []byte) (c byte, size int) {
+	switch {
+	case len(b) >= 2 && (b[0] == 0xc0 || b[0] == 0xc1) && b[1]&0xc0 == 0x80:
+		c, size = b[0]&0x1f<<6|b[1]&0x3f, 2
+	case len(b) >= 3 && b[0] == 0xe0 && (b[1] == 0x80 || b[1] == 0x81) && b[2]&0xc0 == 0x80:
+		c, size = b[1]&0x1<<6|b[2]&0x3f, 3
+	default:
+		return 0, 0
+	}
+	if c >= 'A' && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	if c == '\\' {
+		c = '/'
+	}
+	return c, size
+}
