@@ -38,6 +38,16 @@ func aside(t *testing.T, dir string) (names []string) {
 	return all
 }
 
+// unsynced spares the disk where a test opens a spool for each byte.
+type unsynced struct{ *os.File }
+
+func (unsynced) Sync() error { return nil }
+
+func openUnsynced(path string, flag int) (file, error) {
+	f, err := os.OpenFile(path, flag, 0o600)
+	return unsynced{f}, err
+}
+
 // Wherever a spool is cut short, whole commits before the cut are there, and it goes on.
 func TestCutAtEveryByte(t *testing.T) {
 	t.Parallel()
@@ -55,7 +65,7 @@ func TestCutAtEveryByte(t *testing.T) {
 		for whole < len(ends) && ends[whole] <= int64(length) {
 			whole++
 		}
-		s, err := Open(Options{Dir: dir, Agent: "web"})
+		s, err := Open(Options{Dir: dir, Agent: "web", open: openUnsynced})
 		if err != nil {
 			t.Fatalf("cut at %d: %v", length, err)
 		}
@@ -70,7 +80,7 @@ func TestCutAtEveryByte(t *testing.T) {
 		}
 		commit(t, s, eventsFrom(100, 1), nil)
 		s.Close()
-		s, err = Open(Options{Dir: dir, Agent: "web"})
+		s, err = Open(Options{Dir: dir, Agent: "web", open: openUnsynced})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +110,7 @@ func TestDamageToEveryByte(t *testing.T) {
 		}
 		hit := slices.IndexFunc(ends, func(end int64) bool { return int64(at) < end })
 		var log bytes.Buffer
-		options := Options{Dir: dir, Agent: "web", Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		options := Options{Dir: dir, Agent: "web", open: openUnsynced, Logger: slog.New(slog.NewTextHandler(&log, nil))}
 		s, err := Open(options)
 		if err != nil {
 			t.Fatalf("byte %d: %v", at, err)
