@@ -1,0 +1,205 @@
+package detect
+
+import (
+	"net/netip"
+)
+
+// connection is what is remembered of one connection to a daemon.
+type connection struct {
+	key  connectionKey
+	addr netip.Addr // of the peer, once a line gave it
+	port uint16
+
+	counted  bool   // an event was emitted for it, or waits in pending
+	attempts uint32 // events' counts so far
+	credit   uint32 // attempts that were counted ahead of their attempt line
+	echoes   uint32 // attempts whose second line is still to come
+	accepted bool   // an authentication succeeded
+	pending  pending
+
+	seen     int64  // logged time of its last line, in seconds since 1970
+	observed int64  // when that line was read
+	touched  uint64 // order of last use
+
+	list       listID
+	prev, next int32 // in its list
+	chain      int32 // next of the same bucket
+	changed    bool  // since the last call of Changes
+}
+
+// pending is what happened on a connection but is not yet to be counted: an attempt that a success
+// may take back, or something whose address is still to come. The zero value is nothing.
+type pending struct {
+	rule   *Rule
+	count  uint64
+	addr   netip.Addr
+	port   uint16
+	host   string
+	user   string
+	method string
+	reason string
+	exact  bool
+	sec    int64
+	nsec   int32
+	dated  bool // sec and nsec are known
+	line   uint64
+}
+
+// connectionKey says which connection a line belongs to. No name takes part in it.
+type connectionKey struct {
+	host   uint64 // hash of the logging host's name, 0 where lines are joined by source
+	id     uint64 // process, or hash of the source
+	family uint32 // hash of the service's name
+}
+
+func (k connectionKey) bucket(buckets int) uint64 {
+	h := (k.host ^ k.id*0x9e3779b97f4a7c15 ^ uint64(k.family)<<32) * 0xff51afd7ed558ccd
+	return (h >> 32) & uint64(buckets-1)
+}
+
+// listID names the list that a connection is in. Each is ordered by last use and has its time
+// limit.
+type listID uint8
+
+const (
+	settled listID = iota // nothing pending
+	doubted               // a doubt or a disconnect: the lines that settle it come at once
+	waiting               // for an address or the end: as long as a login may take
+	lists
+)
+
+// patience is how long a connection of each list is kept behind its last line, in seconds. sshd
+// gives a client LoginGraceTime, 120 s by default, to authenticate, and pam_unix delays a failure
+// by 2 s or so; what is settled is kept for the lines that repeat what was counted.
+var patience = [lists]int64{settled: 15 * 60, doubted: 30, waiting: 150}
+
+// maxConnections bounds the connections remembered per log. Above it the one that was quiet for
+// longest is forgotten: what was pending on it is counted first.
+const maxConnections = 4096
+
+// connections is a table of connections, by key and by last use.
+type connections struct {
+	entries []connection
+	free    []int32
+	buckets []int32
+	heads   [lists]int32 // least recently used
+	tails   [lists]int32
+	used    int
+	touches uint64
+
+	evicted uint64 // forgotten for want of room
+}
+
+const none int32 = -1
+
+// find returns the connection with the key, or nil.
+func (t *connections) find(key connectionKey) *connection {
+	if t.used == 0 {
+		return nil
+	}
+	for i := t.buckets[key.bucket(len(t.buckets))]; i != none; i = t.entries[i].chain {
+		if t.entries[i].key == key {
+			return &t.entries[i]
+		}
+	}
+	return nil
+}
+
+// add makes room for a new connection and returns it, in the list of the settled. There must be
+// none with the key, and fewer than maxConnections.
+func (t *connections) add(key connectionKey) *connection {
+	if t.buckets == nil {
+		t.buckets = make([]int32, 1024)
+		for i := range t.buckets {
+			t.buckets[i] = none
+		}
+		for i := range t.heads {
+			t.heads[i], t.tails[i] = none, none
+		}
+	}
+	var i int32
+	if n := len(t.free); n > 0 {
+		i, t.free = t.free[n-1], t.free[:n-1]
+		t.entries[i] = connection{}
+	} else {
+		i = int32(len(t.entries))
+		t.entries = append(t.entries, connection{})
+	}
+	c := &t.entries[i]
+	c.key = key
+	bucket := &t.buckets[key.bucket(len(t.buckets))]
+	c.chain, *bucket = *bucket, i
+	t.used++
+	t.append(i, settled)
+	return c
+}
+
+// remove forgets a connection.
+func (t *connections) remove(c *connection) {
+	i := t.unlink(c)
+	at := &t.buckets[c.key.bucket(len(t.buckets))]
+	for *at != i {
+		at = &t.entries[*at].chain
+	}
+	*at = c.chain
+	c.pending = pending{}
+	t.free = append(t.free, i)
+	t.used--
+}
+
+// touch makes a connection the most recently used of the given list.
+func (t *connections) touch(c *connection, list listID) {
+	if c.list == list && c.next == none {
+		t.touches++
+		c.touched = t.touches
+		return
+	}
+	t.append(t.unlink(c), list)
+}
+
+// unlink takes a connection out of its list and returns its number.
+func (t *connections) unlink(c *connection) int32 {
+	var i int32
+	if c.prev == none {
+		i = t.heads[c.list]
+		t.heads[c.list] = c.next
+	} else {
+		i = t.entries[c.prev].next
+		t.entries[c.prev].next = c.next
+	}
+	if c.next == none {
+		t.tails[c.list] = c.prev
+	} else {
+		t.entries[c.next].prev = c.prev
+	}
+	return i
+}
+
+func (t *connections) append(i int32, list listID) {
+	c := &t.entries[i]
+	t.touches++
+	c.touched = t.touches
+	c.list, c.prev, c.next = list, t.tails[list], none
+	if c.prev == none {
+		t.heads[list] = i
+	} else {
+		t.entries[c.prev].next = i
+	}
+	t.tails[list] = i
+}
+
+// oldest returns the least recently used connection of a list, or nil.
+func (t *connections) oldest(list listID) *connection {
+	if t.used == 0 || t.heads[list] == none {
+		return nil
+	}
+	return &t.entries[t.heads[list]]
+}
+
+// after returns the connection used next after c in its list, or nil.
+func (t *connections) after(c *connection) *connection {
+	if c.next == none {
+		return nil
+	}
+	return &t.entries[c.next]
+}

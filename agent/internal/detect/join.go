@@ -1,0 +1,235 @@
+package detect
+
+import "bytes"
+
+// A finding is a line that a rule matched: what the line says and where it stands.
+type finding struct {
+	rule    *Rule
+	fields  fields
+	repeats uint64 // times that the line stands for
+	mem     *memory
+	key     connectionKey
+	sec     int64 // logged time, or the observation's where the line has none
+	nsec    int32
+	dated   bool
+	line    uint64
+}
+
+// join gives the line's role its meaning. It is the only place where roles have one.
+func (e *Engine) join(f *finding) {
+	if f.rule.Role == RoleEvent {
+		e.emitLine(f, f.fields.count*f.repeats, nil)
+		return
+	}
+	e.advance(f.mem, f.sec)
+	c := f.mem.conns.find(f.key)
+	if c != nil && e.another(c, f) {
+		e.forget(f.mem, c)
+		c = nil
+	}
+	if c == nil {
+		if f.rule.Role == RoleContext && !f.fields.source.IsValid() {
+			return
+		}
+		c = e.open(f.mem, f.key)
+	}
+	if f.fields.source.IsValid() {
+		c.addr = f.fields.source
+	}
+	if f.fields.port != 0 {
+		c.port = f.fields.port
+	}
+	// What waited only for an address has it now.
+	if c.pending.rule != nil && c.list == waiting && c.pending.rule.Role != RoleTrial && c.addr.IsValid() {
+		e.settle(f.mem, c)
+	}
+	list := e.act(c, f)
+	c.seen, c.observed = f.sec, e.observed.Unix()
+	f.mem.conns.touch(c, list)
+	e.change(f.mem, c)
+}
+
+// another says whether a line cannot be of connection c although it has its key: a process
+// number was used again.
+func (e *Engine) another(c *connection, f *finding) bool {
+	p := &f.fields
+	return p.source.IsValid() && c.addr.IsValid() && p.source != c.addr ||
+		p.port != 0 && c.port != 0 && p.port != c.port
+}
+
+// act applies the role and returns the list that the connection belongs to now.
+func (e *Engine) act(c *connection, f *finding) listID {
+	n := f.fields.count * f.repeats
+	switch f.rule.Role {
+	case RoleAnnounce:
+		if c.credit == 0 {
+			e.attempt(c, f, n)
+			c.credit = uint32(min(n, maxRepeats))
+		}
+	case RoleAttempt, RoleEcho:
+		if f.rule.Role == RoleEcho {
+			n -= take(&c.echoes, n)
+		}
+		total := n
+		n -= take(&c.credit, n)
+		if c.pending.rule != nil && n > 0 {
+			c.pending = pending{} // it announced this attempt
+		}
+		e.attempt(c, f, n)
+		if f.rule.Echoed {
+			c.echoes = uint32(min(uint64(c.echoes)+total, maxRepeats))
+		}
+		if f.rule.Echoed || f.rule.Role == RoleEcho {
+			e.dropDoubtsOf(f, nil)
+		}
+	case RoleTrial:
+		switch {
+		case c.counted || c.accepted:
+		case f.fields.exact:
+			e.attempt(c, f, 1)
+			c.credit = 1
+		case c.pending.rule == nil:
+			e.suspend(c, f, 1)
+		}
+	case RoleDoubt:
+		e.doubt(c, f)
+	case RoleProbe, RoleEnd:
+		e.end(c, f)
+	case RoleSuccess:
+		e.succeed(c, f)
+	}
+	return c.listFor()
+}
+
+// take takes up to n from a counter and returns how much.
+func take(from *uint32, n uint64) uint64 {
+	taken := min(uint64(*from), n)
+	*from -= uint32(taken)
+	return taken
+}
+
+// listFor returns the list that fits what is pending.
+func (c *connection) listFor() listID {
+	switch {
+	case c.pending.rule == nil:
+		return settled
+	case c.pending.rule.Role == RoleDoubt || c.pending.rule.Defer && c.addr.IsValid():
+		return doubted
+	}
+	return waiting
+}
+
+// attempt counts n attempts, at once if the address is known.
+func (e *Engine) attempt(c *connection, f *finding, n uint64) {
+	if n == 0 {
+		return
+	}
+	if !c.addr.IsValid() && f.fields.host == nil {
+		e.suspend(c, f, n)
+		c.counted = true
+		return
+	}
+	c.pending = pending{}
+	c.counted = true
+	c.attempts += uint32(min(n, maxRepeats))
+	e.emitLine(f, n, c)
+}
+
+// doubt notes a failure that a success may take back. Several for one user are modules that were
+// asked in turn about one password; a doubt about another user proves the first.
+func (e *Engine) doubt(c *connection, f *finding) {
+	if c.credit > 0 || c.accepted {
+		return
+	}
+	if p := &c.pending; p.rule != nil && p.rule.Role == RoleDoubt {
+		if p.user == string(f.fields.user) {
+			return
+		}
+		e.settle(f.mem, c)
+		c.credit = 0
+	}
+	e.suspend(c, f, 1)
+}
+
+// end counts what was in doubt, or else one probe unless something was counted before. A rule
+// that defers leaves this to the next line of the connection, if one comes.
+func (e *Engine) end(c *connection, f *finding) {
+	if p := &c.pending; p.rule != nil && !p.rule.Defer {
+		if c.addr.IsValid() || p.host != "" {
+			e.settle(f.mem, c)
+		}
+		return
+	}
+	if c.counted || c.accepted {
+		return
+	}
+	if f.rule.Defer || !c.addr.IsValid() && f.fields.host == nil {
+		e.suspend(c, f, 1)
+		return
+	}
+	e.attempt(c, f, 1)
+}
+
+// succeed takes back what was in doubt about the user who is now known to be one.
+func (e *Engine) succeed(c *connection, f *finding) {
+	if p := &c.pending; p.rule != nil {
+		if p.rule.Role == RoleDoubt && p.user != string(f.fields.user) {
+			e.settle(f.mem, c)
+		}
+		c.pending = pending{}
+	}
+	c.accepted, c.credit, c.echoes = true, 0, 0
+	e.dropDoubtsOf(f, f.fields.user)
+}
+
+// dropDoubtsOf drops the doubts that PAM raised in another process on behalf of the same peer:
+// sshd runs PAM's conversation for keyboard-interactive in a child. A user restricts it to theirs.
+func (e *Engine) dropDoubtsOf(f *finding, user []byte) {
+	conns := &f.mem.conns
+	next := (*connection)(nil)
+	for c, n := conns.oldest(doubted), 0; c != nil && n < maxScan; c, n = next, n+1 {
+		next = conns.after(c)
+		if c.key.host != f.key.host || c.key.family != f.key.family || c.key == f.key || c.counted ||
+			c.pending.rule.Role != RoleDoubt || user != nil && c.pending.user != string(user) {
+			continue
+		}
+		p := &c.pending
+		if p.addr.IsValid() && p.addr == f.fields.source || p.host != "" && bytes.Equal([]byte(p.host), f.fields.host) {
+			c.pending = pending{}
+			e.drop(f.mem, c)
+		}
+	}
+}
+
+// maxScan bounds the search for doubts of another process.
+const maxScan = 256
+
+// suspend keeps the line for later.
+func (e *Engine) suspend(c *connection, f *finding, n uint64) {
+	c.pending = pending{
+		rule: f.rule, count: n, addr: f.fields.source, port: f.fields.port, host: e.intern(f.fields.host),
+		user: e.intern(f.fields.user), method: e.intern(f.fields.method), reason: e.intern(f.fields.reason),
+		exact: f.fields.exact, sec: f.sec, nsec: f.nsec, dated: f.dated, line: f.line,
+	}
+}
+
+// settle counts what is pending.
+func (e *Engine) settle(mem *memory, c *connection) {
+	p := c.pending
+	if p.rule == nil {
+		return
+	}
+	c.pending = pending{}
+	c.counted = true
+	c.attempts += uint32(min(p.count, maxRepeats))
+	if p.rule.Role == RoleDoubt || p.rule.Role == RoleTrial {
+		c.credit = 1 // an attempt line that still comes says the same
+	}
+	if !p.addr.IsValid() {
+		p.addr = c.addr
+	}
+	if p.port == 0 {
+		p.port = c.port
+	}
+	e.emitPending(mem, &p)
+}
