@@ -39,10 +39,10 @@ func TestRotation(t *testing.T) {
 	if again, _ := agent.Rotate(); again != next {
 		t.Error("a second call began another change")
 	}
-	if agent.Valid(atAgent) {
+	if agent.Check(atAgent) == nil {
 		t.Error("the open session may stay, so the desk would not hear of the change")
 	}
-	if !desk.Valid(atDesk) {
+	if desk.Check(atDesk) != nil {
 		t.Error("the desk ends the session though nothing changed there")
 	}
 	wantWaiting(t, agent, "desk", "hall")
@@ -60,12 +60,12 @@ func TestRotation(t *testing.T) {
 	if agent.Key() != next {
 		t.Fatal("the key did not change though every peer knows")
 	}
-	if agent.Valid(atAgent) {
+	if agent.Check(atAgent) == nil {
 		t.Error("the session with the former key may stay")
 	}
 	for _, display := range []*Keyring{desk, hall} {
 		_, atAgent = mustMeet(t, display, agent)
-		if !agent.Valid(atAgent) {
+		if agent.Check(atAgent) != nil {
 			t.Error("the session with the new key may not stay")
 		}
 		if peer, _ := display.Peer("web1"); peer.Key != next || !peer.NextKey.IsZero() {

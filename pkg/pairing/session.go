@@ -70,16 +70,24 @@ func (k *Keyring) Accept(ctx context.Context, conn net.Conn, invitations *Invita
 	return s, joined, nil
 }
 
-// Valid says whether a session may stay open: the peer is still paired with the key that it
-// showed, and this machine has no key to tell it of. A session that is not valid any more is
-// to be closed; after a change of keys the end that dials opens the next one.
-func (k *Keyring) Valid(s *Session) bool {
+// ErrRekey is why a session has to be opened anew during a change of keys.
+var ErrRekey = errors.New("a change of keys needs a new connection")
+
+// Check returns why a session may not stay open, or nil: [ErrNotPaired] if the peer is no longer
+// paired with the key that it showed, and [ErrRekey] if there is a key to tell it of. Such a
+// session is to be closed; in the second case the end that dials opens the next one.
+func (k *Keyring) Check(s *Session) error {
 	state := k.snapshot()
 	at := state.byName(s.Peer.Name)
-	if at < 0 || state.byKey(s.theirs) != at || s.own != state.own.fingerprint {
-		return false
+	switch {
+	case at < 0 || state.byKey(s.theirs) != at:
+		return ErrNotPaired
+	case s.own != state.own.fingerprint:
+		return ErrRekey
+	case state.next != nil && state.peers[at].Knows != state.nextKey():
+		return ErrRekey
 	}
-	return state.next == nil || state.peers[at].Knows == state.nextKey()
+	return nil
 }
 
 // within runs a handshake on conn, which is closed when ctx ends or the handshake fails.

@@ -172,20 +172,20 @@ func TestSessionEndsWithPairing(t *testing.T) {
 	befriend(t, agent, display)
 	_, atDisplay := mustMeet(t, agent, display)
 	changed := display.Changed()
-	if !display.Valid(atDisplay) {
+	if display.Check(atDisplay) != nil {
 		t.Fatal("a new session is not valid")
 	}
 	if _, err := display.Remove("web1"); err != nil {
 		t.Fatal(err)
 	}
 	<-changed
-	if display.Valid(atDisplay) {
+	if display.Check(atDisplay) == nil {
 		t.Error("the session is still valid")
 	}
 	if err := display.Add(Peer{Name: "web1", Role: Agent, Key: open(t, Agent, "web1").Key()}); err != nil {
 		t.Fatal(err)
 	}
-	if display.Valid(atDisplay) {
+	if display.Check(atDisplay) == nil {
 		t.Error("the session is valid again under a name that belongs to another key now")
 	}
 }

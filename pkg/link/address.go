@@ -1,0 +1,160 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	connectTimeout = 10 * time.Second // for one TCP connection
+	sshTimeout     = 30 * time.Second // for ssh to log in and the handshake through it
+	raceAfter      = 300 * time.Millisecond
+	sshScheme      = "ssh://"
+)
+
+// AddressError says at which address a peer could not be reached, and why.
+type AddressError struct {
+	Address string
+	Err     error
+}
+
+// Error names the address, unless the cause does.
+func (e *AddressError) Error() string {
+	if text := e.Err.Error(); strings.Contains(text, e.Address) {
+		return text
+	}
+	return e.Address + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *AddressError) Unwrap() error { return e.Err }
+
+// CheckAddress returns an error that says what is wrong with the address of a peer, or nil.
+// Addresses are HOST:PORT or ssh://[USER@]HOST[:PORT].
+func CheckAddress(address string) error {
+	if strings.HasPrefix(address, sshScheme) {
+		_, err := parseSSH(address)
+		return err
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && (host == "" || port == "") {
+		err = errors.New("host or port is missing")
+	}
+	if err != nil {
+		return fmt.Errorf("cannot use the address %q: %w: write HOST:PORT or ssh://USER@HOST", address, err)
+	}
+	return nil
+}
+
+// WithPort returns a host with the default port, or an address as it is.
+func WithPort(address string) string {
+	if strings.Contains(address, "://") {
+		return address
+	}
+	if _, _, err := net.SplitHostPort(address); err == nil {
+		return address
+	}
+	return net.JoinHostPort(strings.Trim(address, "[]"), DefaultPort)
+}
+
+// sshTarget is where ssh logs in.
+type sshTarget struct{ user, host, port string }
+
+func parseSSH(address string) (sshTarget, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return sshTarget{}, fmt.Errorf("cannot use the address %q: %w", address, err)
+	}
+	target := sshTarget{user: u.User.Username(), host: u.Hostname(), port: u.Port()}
+	_, password := u.User.Password()
+	switch {
+	case target.host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "":
+		err = errors.New("write ssh://USER@HOST or ssh://USER@HOST:PORT")
+	case password:
+		err = errors.New("ssh takes no password from here: use a key")
+	case strings.HasPrefix(target.host, "-") || strings.HasPrefix(target.user, "-"):
+		err = errors.New("a name that begins with a dash is an option to ssh")
+	}
+	if err != nil {
+		return sshTarget{}, fmt.Errorf("cannot use the address: %w", err)
+	}
+	return target, nil
+}
+
+// timeoutFor bounds the handshake through an address.
+func timeoutFor(address string) time.Duration {
+	if strings.HasPrefix(address, sshScheme) {
+		return sshTimeout
+	}
+	return handshakeTimeout
+}
+
+// dial opens a connection to an address.
+func (d *Dialer) dial(ctx context.Context, address string) (net.Conn, error) {
+	if err := CheckAddress(address); err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(address, sshScheme) {
+		return d.SSH.dial(address)
+	}
+	if d.Dial != nil {
+		return d.Dial(ctx, "tcp", address)
+	}
+	return tcpDialer().DialContext(ctx, "tcp", address)
+}
+
+// dialFirst dials addresses, each a little after the one before it or when that has failed, and
+// returns the first connection that opens: an address that nobody answers on must not hold up
+// the others.
+func (d *Dialer) dialFirst(ctx context.Context, addresses []string) (net.Conn, string, error) {
+	type result struct {
+		conn    net.Conn
+		address string
+		err     error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	results := make(chan result)
+	running, next := 0, 0
+	defer func() {
+		cancel()
+		for range running { // those that come too late
+			go func() {
+				if late := <-results; late.conn != nil {
+					late.conn.Close()
+				}
+			}()
+		}
+	}()
+	var failed []error
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			if next < len(addresses) {
+				address := addresses[next]
+				next, running = next+1, running+1
+				go func() {
+					conn, err := d.dial(ctx, address)
+					results <- result{conn, address, err}
+				}()
+				timer.Reset(raceAfter)
+			}
+		case r := <-results:
+			running--
+			if r.err == nil {
+				return r.conn, r.address, nil
+			}
+			failed = append(failed, &AddressError{r.address, r.err})
+			if len(failed) == len(addresses) {
+				return nil, "", errors.Join(failed...)
+			}
+			timer.Reset(0)
+		}
+	}
+}

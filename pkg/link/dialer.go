@@ -1,0 +1,168 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pialert/pialert/pkg/pairing"
+)
+
+// Dialer keeps a connection to each peer that has an address.
+type Dialer struct {
+	Keyring *pairing.Keyring
+	Log     *slog.Logger
+	SSH     SSH // how addresses "ssh://..." are reached
+
+	// Dial opens TCP connections; nil stands for a dialer that resolves names anew each time,
+	// tries IPv6 and IPv4 side by side, and notices a dead connection within 30 seconds.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Random returns numbers in [0,1) that spread attempts in time; nil stands for math/rand.
+	Random func() float64
+
+	table table
+	board board
+}
+
+// Run dials every peer that has an address, also those that are paired while it runs, each again
+// and again until ctx ends. It runs handle for each connection, in a goroutine of its own, and
+// returns when all of them have returned.
+func (d *Dialer) Run(ctx context.Context, handle Handler) error {
+	d.table.keyring = d.Keyring
+	var all sync.WaitGroup
+	defer all.Wait()
+	all.Go(func() { d.table.enforce(ctx) })
+	running := map[string]context.CancelFunc{}
+	for {
+		changed := d.Keyring.Changed()
+		wanted := map[string]bool{}
+		for _, peer := range d.Keyring.Peers() {
+			if len(peer.Addresses) == 0 {
+				continue
+			}
+			wanted[peer.Name] = true
+			if running[peer.Name] == nil {
+				peerCtx, cancel := context.WithCancel(ctx)
+				running[peer.Name] = cancel
+				all.Go(func() { d.keep(peerCtx, peer.Name, handle) })
+			}
+		}
+		for name, cancel := range running {
+			if !wanted[name] {
+				cancel()
+				delete(running, name)
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			for _, cancel := range running {
+				cancel()
+			}
+			return nil
+		}
+	}
+}
+
+// States returns what is known of the peers that are dialled, by name.
+func (d *Dialer) States() []State { return d.board.states(d.Keyring) }
+
+// keep keeps a connection to one peer until ctx ends.
+func (d *Dialer) keep(ctx context.Context, name string, handle Handler) {
+	log := d.Log.With("peer", name)
+	failures := failureLog{log: log}
+	wait := backoff{random: d.Random}
+	if wait.random == nil {
+		wait.random = rand.Float64
+	}
+	for ctx.Err() == nil {
+		changed := d.Keyring.Changed()
+		conn, err := d.open(ctx, name)
+		if ctx.Err() != nil {
+			if conn != nil {
+				conn.cut()
+			}
+			return
+		}
+		if err != nil {
+			d.board.failed(name, err)
+			failures.add(err)
+			pause(ctx, wait.next(), changed)
+			continue
+		}
+		log.Info("connected", "address", conn.Address, "failed_tries", failures.clear())
+		opened := time.Now()
+		d.board.up(conn)
+		err = d.table.serve(ctx, conn, handle)
+		d.board.down(conn, err)
+		if ctx.Err() != nil {
+			return
+		}
+		log.Info("disconnected", "address", conn.Address, "reason", reason(err))
+		if errors.Is(err, pairing.ErrRekey) {
+			continue
+		}
+		if time.Since(opened) >= stableAfter {
+			wait.reset()
+		}
+		pause(ctx, wait.next(), nil)
+	}
+}
+
+// open opens a connection to a peer at the first of its addresses where the peer answers.
+func (d *Dialer) open(ctx context.Context, name string) (*Conn, error) {
+	peer, err := d.Keyring.Peer(name)
+	if err != nil {
+		return nil, err
+	}
+	var failed []error
+	for rest := peer.Addresses; len(rest) > 0; {
+		conn, address, err := d.dialFirst(ctx, rest)
+		if err != nil {
+			return nil, errors.Join(append(failed, err)...)
+		}
+		session, err := d.secure(ctx, conn, address, name)
+		if err == nil {
+			return newConn(session, address), nil
+		}
+		failed = append(failed, &AddressError{address, err})
+		rest = slices.DeleteFunc(slices.Clone(rest), func(a string) bool { return a == address })
+	}
+	return nil, errors.Join(failed...)
+}
+
+func (d *Dialer) secure(ctx context.Context, conn net.Conn, address, name string) (*pairing.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeoutFor(address))
+	defer cancel()
+	return d.Keyring.Connect(ctx, conn, name)
+}
+
+// failureLog logs why attempts fail: what is new at once, what goes on only now and then.
+type failureLog struct {
+	log    *slog.Logger
+	last   string
+	logged time.Time
+	tries  int
+}
+
+const sameFailureEvery = 10 * time.Minute
+
+func (f *failureLog) add(err error) {
+	f.tries++
+	if err.Error() == f.last && time.Since(f.logged) < sameFailureEvery {
+		return
+	}
+	f.last, f.logged = err.Error(), time.Now()
+	f.log.Warn("cannot connect, trying again", "error", err, "tries", f.tries)
+}
+
+func (f *failureLog) clear() (tries int) {
+	tries = f.tries
+	*f = failureLog{log: f.log}
+	return tries
+}

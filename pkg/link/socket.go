@@ -1,0 +1,96 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// DefaultPort is where the end that listens does so unless it is told otherwise: a port that
+// needs no privilege.
+const DefaultPort = "7483"
+
+const unixScheme = "unix:"
+
+// Listen opens sockets: "HOST:PORT" or ":PORT" for TCP, over IPv4 and IPv6, and "unix:PATH".
+// Either all are open afterwards or none is. Errors name the address and say what to do.
+//
+// Everyone on the machine may connect to a Unix socket so opened, as everyone may to a TCP port:
+// it is the keys that decide.
+func Listen(ctx context.Context, addresses ...string) ([]net.Listener, error) {
+	var sockets []net.Listener
+	for _, address := range addresses {
+		socket, err := listen(ctx, address)
+		if err != nil {
+			for _, open := range sockets {
+				open.Close()
+			}
+			return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
+		}
+		sockets = append(sockets, socket)
+	}
+	return sockets, nil
+}
+
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	if path, ok := strings.CutPrefix(address, unixScheme); ok {
+		return listenUnix(ctx, path)
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("%w: write HOST:PORT, or :PORT for all addresses of this machine", err)
+	}
+	config := net.ListenConfig{KeepAliveConfig: keepAlive, Control: setUserTimeout}
+	socket, err := config.Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("another program uses this port (ss -ltnp 'sport = :%s' names it): stop it or choose another port", port)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("port %s is reserved for root: choose one above 1023, such as %s", port, DefaultPort)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, errors.New("no network interface of this machine has this address: ip address lists those it has")
+	}
+	return socket, err
+}
+
+func listenUnix(ctx context.Context, path string) (net.Listener, error) {
+	if err := removeStale(ctx, path); err != nil {
+		return nil, err
+	}
+	socket, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o666); err != nil {
+		return nil, errors.Join(err, socket.Close())
+	}
+	return socket, nil
+}
+
+// removeStale removes the socket of a program that was killed: one that nobody answers on.
+func removeStale(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != os.ModeSocket {
+		return errors.New("something that is no socket has this name: remove it or choose another path")
+	}
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", path)
+	if err == nil {
+		conn.Close()
+		return errors.New("another program answers there: stop it or choose another path")
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return os.Remove(path)
+	}
+	return err
+}
