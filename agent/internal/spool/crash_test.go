@@ -91,6 +91,12 @@ func (d *disk) crash(t *testing.T) {
 	}
 }
 
+// abandon lets go of a spool as the end of its process would.
+func abandon(s *Spool) {
+	s.file.Close()
+	unlock(s.lock)
+}
+
 // model is what a spool ought to hold.
 type model struct {
 	events []string // by number, from 1
@@ -132,8 +138,7 @@ func crashes(t *testing.T, random *rand.Rand, steps int) {
 	for range steps {
 		switch random.IntN(10) {
 		case 0:
-			s.file.Close()
-			s.lock.Close()
+			abandon(s)
 			d.crash(t)
 			s = reopen()
 			m.check(t, s)
@@ -150,8 +155,7 @@ func crashes(t *testing.T, random *rand.Rand, steps int) {
 			}
 		default:
 			s = m.commit(t, s, random, func() *Spool {
-				s.file.Close()
-				s.lock.Close()
+				abandon(s)
 				d.crash(t)
 				return reopen()
 			})

@@ -23,8 +23,7 @@ func damageable(t *testing.T, dir string) (path string, ends []int64) {
 	}
 	path = s.segments[0].path
 	// Not closed in order: closing would add a frame.
-	s.file.Close()
-	s.lock.Close()
+	abandon(s)
 	s.closed = true
 	return path, ends
 }

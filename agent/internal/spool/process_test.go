@@ -160,8 +160,7 @@ func fillDisk(dir string) error {
 	// A kill on the full disk, and a restart.
 	fill()
 	next, position := s.Next(), string(s.state["position"])
-	s.file.Close()
-	s.lock.Close()
+	abandon(s)
 	s, err = Open(Options{Dir: dir, Agent: "web"})
 	if err != nil {
 		return err

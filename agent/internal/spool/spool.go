@@ -127,8 +127,7 @@ func Open(options Options) (*Spool, error) {
 		next:         1,
 	}
 	if err := s.restore(); err != nil {
-		lock.Close()
-		return nil, err
+		return nil, errors.Join(err, unlock(lock))
 	}
 	return s, nil
 }
@@ -149,6 +148,11 @@ func lockDir(dir string) (*os.File, error) {
 	return lock, nil
 }
 
+// unlock frees the lock even if a process that is being started still has a copy of the file.
+func unlock(lock *os.File) error {
+	return errors.Join(syscall.Flock(int(lock.Fd()), syscall.LOCK_UN), lock.Close())
+}
+
 // Close writes down what the displays acknowledged and closes the spool. Whatever was committed
 // is safe without it.
 func (s *Spool) Close() error {
@@ -165,7 +169,7 @@ func (s *Spool) Close() error {
 	if s.file != nil {
 		err = errors.Join(err, s.file.Close())
 	}
-	return errors.Join(err, s.lock.Close())
+	return errors.Join(err, unlock(s.lock))
 }
 
 // State returns the keys and values that the last commit left, in no order. The values must not
