@@ -1,0 +1,136 @@
+// Package scan reads log files from start to end and prints the attacks in them.
+//
+// It uses the engine that follows logs live. It promises to hold no more than some MiB in memory
+// whatever a file's size, to read in large blocks without copying lines, and to keep JSON output
+// free of anything but events. It follows nothing, stores nothing and sends nothing.
+package scan
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Format is how events are printed.
+type Format string
+
+// The formats.
+const (
+	Text Format = "text" // a line for each event, and a summary
+	JSON Format = "json" // one JSON object for each event and line, and nothing else
+)
+
+// ParseFormat returns the format of a name.
+func ParseFormat(name string) (Format, error) {
+	switch f := Format(name); f {
+	case Text, JSON:
+		return f, nil
+	}
+	return "", fmt.Errorf("unknown format %q: use text or json", name)
+}
+
+// Options say what to scan and how.
+type Options struct {
+	Files     []string       // read in this order; "-" is Stdin, and a file may be compressed by gzip
+	Type      detect.Type    // of every file; empty or auto: recognised by its lines
+	LogFormat string         // Apache's LogFormat of access logs; empty for the usual ones
+	Format    Format         // default Text
+	Summary   bool           // print the summary only; not for JSON
+	Detect    detect.Options // Emit is the scan's own
+	Stdin     io.Reader
+	Stdout    io.Writer
+	Progress  io.Writer        // a terminal that shows how far a long scan is, or nil
+	Now       func() time.Time // for the summary, and the years of stamps without one
+}
+
+// Result says what a scan read and found.
+type Result struct {
+	Lines    uint64 // lines read
+	OverLong uint64 // lines that were longer than maxLine and not looked at
+	Bytes    int64  // bytes read, after decompression
+	Events   uint64
+	Attempts uint64 // that the events stand for, where their kind counts attempts
+}
+
+// Run scans the files. A file that cannot be read does not keep the others from being read; the
+// error names all of them.
+func Run(ctx context.Context, opts Options) (Result, error) {
+	s := scan{opts: opts, tally: newTally(), started: opts.Now()}
+	s.out = bufio.NewWriterSize(opts.Stdout, 64<<10)
+	if opts.Format == "" {
+		s.opts.Format = Text
+	}
+	opts.Detect.Emit = s.emit
+	engine, err := detect.New(opts.Detect)
+	if err != nil {
+		return Result{}, err
+	}
+	s.engine = engine
+	s.bar = newBar(opts)
+	defer s.bar.close()
+	var problems []error
+	for _, name := range opts.Files {
+		if err := s.file(ctx, name); err != nil {
+			problems = append(problems, err)
+			if ctx.Err() != nil || errors.Is(err, errWrite) {
+				break
+			}
+		}
+	}
+	s.engine.Finish()
+	s.bar.close()
+	if s.opts.Format == Text {
+		s.summarise()
+	}
+	if err := s.out.Flush(); err != nil && s.failed == nil {
+		s.failed = err
+	}
+	if s.failed != nil {
+		problems = append(problems, fmt.Errorf("%w: %w", errWrite, s.failed))
+	}
+	return s.result, errors.Join(problems...)
+}
+
+// errWrite ends a scan: what it finds cannot be printed.
+var errWrite = errors.New("cannot print the events")
+
+// scan is the state of one run.
+type scan struct {
+	opts    Options
+	engine  *detect.Engine
+	out     *bufio.Writer
+	line    []byte // the event being printed
+	print   printer
+	tally   *tally
+	result  Result
+	bar     *bar
+	started time.Time
+	failed  error // of writing
+}
+
+// emit prints and counts one event.
+func (s *scan) emit(ev *attack.Event, line uint64) {
+	s.result.Events++
+	if ev.Kind.Attempt() {
+		s.result.Attempts += ev.Count
+	}
+	switch {
+	case s.opts.Format == JSON:
+		s.line = s.print.json(s.line[:0], ev, line)
+	case s.opts.Summary:
+		s.tally.add(ev)
+		return
+	default:
+		s.tally.add(ev)
+		s.line = s.print.text(s.line[:0], ev, line)
+	}
+	if _, err := s.out.Write(s.line); err != nil && s.failed == nil {
+		s.failed = err
+	}
+}
