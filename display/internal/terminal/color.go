@@ -1,0 +1,123 @@
+package terminal
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/pialert/pialert/display/internal/animate"
+)
+
+// Colors is how many colours a terminal has.
+type Colors int
+
+// The depths that terminals have.
+const (
+	NoColors Colors = iota
+	Colors16
+	Colors256
+	TrueColor
+)
+
+// seen is the value on a screen for a duty cycle of an LED, and bright the factor for its
+// current, of 255. A screen has less room above than an LED, so the currents are pressed
+// together: night is still darker than day, and a merged sweep brighter than a single one.
+var seen, bright = func() (values [256]uint8, factors [animate.MaxLights + 1]uint8) {
+	for i := range values {
+		values[i] = uint8(math.Round(255 * math.Pow(float64(i)/255, 1/2.2)))
+	}
+	for i := range factors {
+		factors[i] = uint8(math.Round(255 * math.Pow(float64(i)/animate.MaxLights, 1.0/10)))
+	}
+	return values, factors
+}()
+
+// onScreen returns how an LED looks.
+func onScreen(p animate.Pixel) animate.RGB {
+	factor := bright[min(p.Brightness, animate.MaxLights)]
+	value := func(duty uint8) uint8 { return uint8(uint(seen[duty]) * uint(factor) / 255) }
+	return animate.RGB{R: value(p.R), G: value(p.G), B: value(p.B)}
+}
+
+// appendColor appends the sequence that selects a colour, for the background or the text.
+func (c Colors) appendColor(text []byte, color animate.RGB, background bool) []byte {
+	if c == NoColors {
+		return text
+	}
+	base := 30
+	if background {
+		base = 40
+	}
+	switch c {
+	case TrueColor:
+		text = sequence(text, base+8, 2, int(color.R), int(color.G), int(color.B))
+	case Colors256:
+		text = sequence(text, base+8, 5, cube(color))
+	case Colors16:
+		index := sixteenth(color)
+		if index >= 8 {
+			base, index = base+60, index-8
+		}
+		text = sequence(text, base+index)
+	}
+	return text
+}
+
+// appendReset appends the sequence that ends every colour.
+func (c Colors) appendReset(text []byte) []byte {
+	if c == NoColors {
+		return text
+	}
+	return append(text, "\x1b[0m"...)
+}
+
+// sequence appends a Select Graphic Rendition sequence.
+func sequence(text []byte, parameters ...int) []byte {
+	text = append(text, "\x1b["...)
+	for i, n := range parameters {
+		if i > 0 {
+			text = append(text, ';')
+		}
+		text = strconv.AppendInt(text, int64(n), 10)
+	}
+	return append(text, 'm')
+}
+
+// cube returns the nearest of xterm's 6x6x6 colours (16 to 231), or of its 24 greys from 232.
+func cube(c animate.RGB) int {
+	if c.R == c.G && c.G == c.B {
+		switch {
+		case c.R < 4:
+			return 16
+		case c.R < 247:
+			return 232 + min(23, max(0, (int(c.R)-3)/10))
+		}
+	}
+	side := func(v uint8) int { // the sides are at 0, 95, 135, 175, 215, 255
+		if v < 48 {
+			return 0
+		}
+		return max(1, (int(v)-35)/40)
+	}
+	return 16 + 36*side(c.R) + 6*side(c.G) + side(c.B)
+}
+
+// sixteenth returns the nearest of the sixteen colours of old: red is 1, green 2, blue 4, and 8
+// more if it is bright.
+func sixteenth(c animate.RGB) (index int) {
+	most := max(c.R, c.G, c.B)
+	switch {
+	case most < 16:
+		return 0
+	case most < 64:
+		return 8 // dark grey
+	}
+	for bit, value := range []uint8{c.R, c.G, c.B} {
+		if value > most/2 {
+			index |= 1 << bit
+		}
+	}
+	if most >= 160 {
+		index += 8
+	}
+	return index
+}

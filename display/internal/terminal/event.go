@@ -1,0 +1,106 @@
+package terminal
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// maxQuoted bounds a text of an attacker's in a line, in bytes before quoting.
+const maxQuoted = 60
+
+// line writes an event as a line such as
+//
+//	12:00:01 ssh-a  ssh_login from 192.0.2.7 as "root" on vps  total 17
+//
+// Texts that came over the network stand in quotes and are plain ASCII there.
+func line(at time.Time, agent, lamp string, e *attack.Event, total uint64) string {
+	var b strings.Builder
+	if lamp == "" {
+		lamp = "-"
+	}
+	fmt.Fprintf(&b, "%s %s  %s", at.Format(time.TimeOnly), lamp, e.Kind)
+	if e.Count > 1 {
+		fmt.Fprintf(&b, " x%d", e.Count)
+	}
+	switch {
+	case e.SourceIP.IsValid():
+		fmt.Fprintf(&b, " from %s", e.SourceIP)
+	case e.SourceHost != "":
+		fmt.Fprintf(&b, " from %s", quote(e.SourceHost))
+	}
+	if e.User != "" {
+		fmt.Fprintf(&b, " as %s", quote(e.User))
+	}
+	b.WriteString(particulars(e.Detail))
+	if agent != "" {
+		fmt.Fprintf(&b, " on %s", printable(agent))
+	}
+	if e.Test {
+		b.WriteString(" (test)")
+	}
+	fmt.Fprintf(&b, "  total %d", total)
+	return b.String()
+}
+
+// particulars writes what a person wants to know of a detail.
+func particulars(detail attack.Detail) string {
+	switch d := detail.(type) {
+	case attack.SSH:
+		if d.Reason != "" {
+			return ", " + quote(d.Reason)
+		}
+	case attack.HTTP:
+		if request := strings.TrimSpace(d.Method + " " + d.Target); request != "" {
+			return " " + quote(request)
+		}
+	case attack.Flood:
+		phase := map[attack.FloodPhase]string{attack.FloodStart: "began", attack.FloodUpdate: "goes on", attack.FloodEnd: "ended"}[d.Phase]
+		return fmt.Sprintf(" by %s %s, %d requests %s", d.Network, phase, d.Requests, quote(d.Method))
+	case attack.BanInfo:
+		if d.Jail != "" {
+			return " in " + quote(d.Jail)
+		}
+	case attack.Local:
+		if d.Service != "" {
+			return " by " + quote(d.Service)
+		}
+	case attack.Service:
+		if d.Name != "" {
+			return " at " + quote(d.Name)
+		}
+	}
+	return ""
+}
+
+// quote puts text in quotes, with everything but printable ASCII escaped.
+func quote(text string) string {
+	if len(text) > maxQuoted {
+		return strconv.QuoteToASCII(text[:maxQuoted]) + "..."
+	}
+	return strconv.QuoteToASCII(text)
+}
+
+// printable makes text of one line safe for a terminal: what does not print is escaped.
+func printable(text string) string {
+	text = strings.TrimRight(text, "\r\n")
+	var b strings.Builder
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		case r == '\t':
+			b.WriteByte(' ')
+		case strconv.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			escaped := strconv.QuoteRuneToASCII(r)
+			b.WriteString(escaped[1 : len(escaped)-1])
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,256 @@
+// Package terminal shows the device in a terminal: the eight LEDs in colour, the four digits in
+// rows of text, the lamps with their totals under them, and the latest events. Where the output
+// is no terminal, it prints a plain line per event instead.
+//
+// It promises never to hold up whoever draws or reports: one goroutine, Run, writes, and paints
+// the latest state when it gets to it. Lines that it cannot write as fast as events come are
+// dropped and counted, and the count is printed. It promises to leave the terminal as it was,
+// and that no byte of an attacker's reaches it unquoted.
+package terminal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/pialert/pialert/display/internal/animate"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Lamp is what is written of a lamp.
+type Lamp struct {
+	Name  string
+	Label string // what people read; may be empty
+	Color animate.RGB
+}
+
+// Bounds of what is kept of lines.
+const (
+	maxPending = 4096 // lines that wait to be written, where the output is no terminal
+	maxRecent  = 100  // lines that can be seen, where it is one
+	maxLine    = 512  // bytes of a line that was logged
+)
+
+// minPaint is the least time between two paintings.
+const minPaint = 8 * time.Millisecond
+
+// Terminal implements the panel's outputs, and lists events. Its methods are safe for concurrent
+// use and never wait for the terminal; Run is for one goroutine.
+type Terminal struct {
+	out    io.Writer
+	screen Screen
+	wake   chan struct{}
+
+	mu     sync.Mutex
+	state  state
+	lines  []string // plain: not written yet; live: the latest
+	logged []string // live: the latest of Write, which the closing screen would take with it
+	missed uint64   // plain: lines that were dropped
+	err    error    // why nothing can be written any more
+}
+
+// state is what the picture shows.
+type state struct {
+	lamps  []Lamp
+	pixels [animate.Pixels]animate.Pixel
+	digits animate.Digits
+	totals [animate.Pixels]uint64
+	grand  uint64
+}
+
+// New returns a terminal that writes to out, which can do what screen says. It writes nothing.
+func New(out io.Writer, screen Screen, lamps []Lamp) *Terminal {
+	return &Terminal{out: out, screen: screen, wake: make(chan struct{}, 1), state: state{lamps: lamps}}
+}
+
+// Draw shows the LEDs. Its error is why writing failed earlier.
+func (t *Terminal) Draw(pixels [animate.Pixels]animate.Pixel) error {
+	return t.change(func() { t.state.pixels = pixels })
+}
+
+// Show shows the digits. Its error is why writing failed earlier.
+func (t *Terminal) Show(digits animate.Digits) error {
+	return t.change(func() { t.state.digits = digits })
+}
+
+// Totals shows the totals of the lamps and in all.
+func (t *Terminal) Totals(lamps []uint64, grand uint64) {
+	t.change(func() {
+		t.state.totals = [animate.Pixels]uint64{}
+		copy(t.state.totals[:], lamps)
+		t.state.grand = grand
+	})
+}
+
+// SetLamps changes the lamps, after their configuration did.
+func (t *Terminal) SetLamps(lamps []Lamp) {
+	t.change(func() { t.state.lamps = lamps })
+}
+
+// Event lists an event of an agent's: when it arrived, the lamp that shows it (-1 if none does)
+// and the lamp's total with it.
+func (t *Terminal) Event(at time.Time, agent string, lamp int, event *attack.Event, total uint64) {
+	t.change(func() {
+		name := ""
+		if lamp >= 0 && lamp < len(t.state.lamps) {
+			name = t.state.lamps[lamp].Name
+		}
+		t.list(line(at, agent, name, event, total))
+	})
+}
+
+// Write lists lines of a log, so that a logger does not spoil the picture. It never fails.
+func (t *Terminal) Write(text []byte) (int, error) {
+	t.change(func() {
+		for each := range bytes.Lines(text) {
+			clean := printable(string(attack.Clip(string(each), maxLine)))
+			t.list(clean)
+			if t.screen.Live {
+				t.logged = latest(append(t.logged, clean))
+			}
+		}
+	})
+	return len(text), nil
+}
+
+// list puts a line where it will be seen. The caller holds the lock.
+func (t *Terminal) list(text string) {
+	switch {
+	case t.screen.Live:
+		t.lines = latest(append(t.lines, text))
+	case len(t.lines) < maxPending:
+		t.lines = append(t.lines, text)
+	default:
+		t.missed++
+	}
+}
+
+// latest drops the oldest lines above maxRecent.
+func latest(lines []string) []string {
+	if over := len(lines) - maxRecent; over > 0 {
+		copy(lines, lines[over:])
+		lines = lines[:maxRecent]
+	}
+	return lines
+}
+
+func (t *Terminal) change(do func()) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	do()
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+	return t.err
+}
+
+// Run writes until the context is done, then what is left, and puts the terminal back into the
+// state that it found. It returns nil then, or why it could not write.
+func (t *Terminal) Run(ctx context.Context) error {
+	run := t.plain
+	if t.screen.Live {
+		run = t.live
+	}
+	if err := run(ctx); err != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.err = fmt.Errorf("cannot write to the terminal: %w", err)
+		return t.err
+	}
+	return nil
+}
+
+func (t *Terminal) plain(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return t.print()
+		case <-t.wake:
+		}
+		if err := t.print(); err != nil {
+			return err
+		}
+	}
+}
+
+// print writes the lines that wait.
+func (t *Terminal) print() error {
+	t.mu.Lock()
+	lines, missed := t.lines, t.missed
+	t.lines, t.missed = nil, 0
+	t.mu.Unlock()
+	var text bytes.Buffer
+	for _, each := range lines {
+		text.WriteString(each)
+		text.WriteByte('\n')
+	}
+	if missed > 0 {
+		fmt.Fprintf(&text, "(%d lines more: they came faster than they could be written)\n", missed)
+	}
+	_, err := t.out.Write(text.Bytes())
+	return err
+}
+
+func (t *Terminal) live(ctx context.Context) (err error) {
+	restore := silence(t.out)
+	defer restore()
+	if _, err := io.WriteString(t.out, enter); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.leave()) }()
+	resized := make(chan os.Signal, 1)
+	signal.Notify(resized, syscall.SIGWINCH, syscall.SIGCONT)
+	defer signal.Stop(resized)
+	p := &painter{screen: t.screen}
+	for {
+		if err := t.paint(p); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(minPaint):
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-resized:
+			p.forget()
+		case <-t.wake:
+		}
+	}
+}
+
+// paint writes what has changed since the last painting.
+func (t *Terminal) paint(p *painter) error {
+	t.mu.Lock()
+	text := p.paint(&t.state, t.lines)
+	t.mu.Unlock()
+	if len(text) == 0 {
+		return nil
+	}
+	_, err := t.out.Write(text)
+	return err
+}
+
+// leave closes the screen and writes what was logged once more, below what was there before.
+func (t *Terminal) leave() error {
+	t.mu.Lock()
+	var text bytes.Buffer
+	text.WriteString(leave)
+	for _, each := range t.logged {
+		text.WriteString(each)
+		text.WriteByte('\n')
+	}
+	t.mu.Unlock()
+	_, err := t.out.Write(text.Bytes())
+	return err
+}
