@@ -66,6 +66,7 @@ func (s *Scene) drawLights(lights *[Pixels]light, at time.Duration) {
 		w := &s.queue.sweeps[i]
 		w.draw(lights, s.lamps[w.lamp].Color, at)
 	}
+	s.drawFlashes(lights, at)
 }
 
 // drawRest draws what is there when nothing sweeps.
@@ -78,25 +79,34 @@ func (s *Scene) drawRest(lights *[Pixels]light, at time.Duration) {
 		lamp := &s.lamps[i]
 		if s.lost[i] {
 			lights[lamp.LED].add(white, breathe(at))
-		} else if level := s.restLevel(i, at); level > 0 {
+		} else if level := s.restLevel(i); level > 0 {
 			lights[lamp.LED].add(lamp.Color, level)
 		}
 	}
 }
 
-// restLevel is that of a lamp's resting LED: dark until it lights first, bright at an event.
-func (s *Scene) restLevel(lamp int, at time.Duration) uint8 {
-	if s.totals[lamp] == 0 && s.flash[lamp] == never {
+// restLevel is that of a lamp's resting LED: dark until it lights first.
+func (s *Scene) restLevel(lamp int) uint8 {
+	switch {
+	case s.totals[lamp] == 0 && s.flash[lamp] == never:
 		return 0
+	case lamp == s.last:
+		return lastLevel
 	}
-	level := time.Duration(restLevel)
-	if lamp == s.last {
-		level = lastLevel
+	return restLevel
+}
+
+// drawFlashes makes the resting LEDs of lamps that had an event shine, also through the eye of
+// another lamp: whatever goes on, an event can be seen at once.
+func (s *Scene) drawFlashes(lights *[Pixels]light, at time.Duration) {
+	for i := range s.lamps {
+		if left := s.flash[i] + flashLong - at; left > 0 {
+			share, rest := uint8(255*left/flashLong), s.restLevel(i)
+			light := &lights[s.lamps[i].LED]
+			light.fade(share)
+			light.add(s.lamps[i].Color, rest+scale(255-rest, share))
+		}
 	}
-	if left := s.flash[lamp] + flashLong - at; left > 0 {
-		level += (255 - level) * left / flashLong
-	}
-	return uint8(level)
 }
 
 // greet lights every lamp's resting LED, to show the colours that there are.

@@ -70,6 +70,11 @@ func (l *light) add(c RGB, level uint8) {
 	l.b = max(l.b, scale(c.B, level))
 }
 
+// fade takes away a share of what is there, of 255.
+func (l *light) fade(share uint8) {
+	l.r, l.g, l.b = scale(l.r, 255-share), scale(l.g, 255-share), scale(l.b, 255-share)
+}
+
 func scale(value, level uint8) uint8 { return uint8(uint(value) * uint(level) / 255) }
 
 // pixel drives the LED with a brightness of 0 to [MaxLights].

@@ -147,6 +147,19 @@ func TestAnEventIsInTheNextFrame(t *testing.T) {
 	}
 }
 
+func TestAnEventShowsThroughAnotherLampsSweep(t *testing.T) {
+	for at := time.Duration(0); at < 700*ms; at += ms {
+		scene := newScene(t)
+		scene.SetTotals([]uint64{5, 5, 5}, 15)
+		scene.Add(red, 1, attack.High, true, noon)
+		before := scene.Frame(after(at))
+		scene.Add(green, 1, attack.Info, false, after(at))
+		if frame := scene.Frame(after(at)); frame == before {
+			t.Fatalf("%v into the sweep the event does not show", at)
+		}
+	}
+}
+
 func TestEveryLampGetsItsTurnAndItsTotal(t *testing.T) {
 	scene := newScene(t)
 	for lamp := range lamps {

@@ -102,6 +102,7 @@ func (w *sweep) draw(lights *[Pixels]light, color RGB, at time.Duration) {
 		if style.core {
 			shown, boost = whiten(color, level), boost+1
 		}
+		lights[led].fade(level) // or the eye would change its colour over what rests
 		lights[led].add(shown, scale(level, style.peak))
 		lights[led].boost = max(lights[led].boost, boost)
 	}

@@ -26,7 +26,7 @@ var seen, bright = func() (values [256]uint8, factors [animate.MaxLights + 1]uin
 		values[i] = uint8(math.Round(255 * math.Pow(float64(i)/255, 1/2.2)))
 	}
 	for i := range factors {
-		factors[i] = uint8(math.Round(255 * math.Pow(float64(i)/animate.MaxLights, 1.0/10)))
+		factors[i] = uint8(math.Round(255 * math.Pow(float64(i)/animate.MaxLights, 1.0/5)))
 	}
 	return values, factors
 }()
