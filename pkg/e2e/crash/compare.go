@@ -19,6 +19,7 @@ import (
 func compare(ctx context.Context, v *victims, written uint64) (counted uint64, err error) {
 	settling, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
+	var wrong error
 	err = program.Poll(settling, func() error {
 		status, err := v.pair.DisplayStatus(settling)
 		if err != nil {
@@ -28,11 +29,13 @@ func compare(ctx context.Context, v *victims, written uint64) (counted uint64, e
 		if counted < written {
 			return fmt.Errorf("%d of %d are counted", counted, written)
 		}
+		if counted != written || status.Total != written || status.Lit() != written {
+			wrong = fmt.Errorf("%d were written, the kind's total is %d, the grand total %d, the lamps' %d",
+				written, counted, status.Total, status.Lit())
+		}
 		return nil
 	})
-	if err == nil && counted != written {
-		err = fmt.Errorf("%d were written, %d were counted", written, counted)
-	}
+	err = errors.Join(err, wrong)
 	// The agent first: what it still has to tell, it tells before it goes.
 	err = errors.Join(err, v.agent.Stop(settling), v.display.Stop(settling))
 	return counted, errors.Join(err, lookUp(ctx, filepath.Join(v.pair.Dir, "display", "history.db"), written))

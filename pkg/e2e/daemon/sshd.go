@@ -29,6 +29,7 @@ UsePAM yes
 PermitRootLogin yes
 PrintMotd no
 MaxStartups 300:30:400
+AuthorizedKeysFile /etc/ssh/authorized_keys
 PidFile /run/sshd.pid
 `
 	if err := os.WriteFile(filepath.Join(dir, "sshd_config"), []byte(conf), 0o644); err != nil {
@@ -56,6 +57,25 @@ PidFile /run/sshd.pid
 		args = append([]string{"chroot", o.Root}, args...)
 	}
 	return m.start(ctx, "/run/sshd.pid", args[0], args[1:]...)
+}
+
+// Authorize lets whoever runs ssh on the machine into the [Account] by key, for one command and
+// nothing else. sshd must run.
+func (m *Machine) Authorize(command string) error {
+	dir := filepath.Join(m.dir, "etc/ssh")
+	key, err := os.ReadFile(filepath.Join(dir, "client_key.pub"))
+	if err != nil {
+		return fmt.Errorf("cannot authorize a key: %w", err)
+	}
+	line := fmt.Sprintf("restrict,command=%q %s", command, key)
+	if err := os.WriteFile(filepath.Join(dir, "authorized_keys"), []byte(line), 0o644); err != nil {
+		return fmt.Errorf("cannot authorize a key: %w", err)
+	}
+	const client = "IdentityFile /etc/ssh/client_key\nStrictHostKeyChecking accept-new\nUserKnownHostsFile /run/known_hosts\n"
+	if err := os.WriteFile(filepath.Join(dir, "ssh_config"), []byte(client), 0o644); err != nil {
+		return fmt.Errorf("cannot configure ssh: %w", err)
+	}
+	return nil
 }
 
 // lend mounts the machine's own places into another root, for the machine only.

@@ -113,25 +113,35 @@ func (p *Pair) Display(ctx context.Context, command ...string) (string, error) {
 	return Run(ctx, p.Command(p.programs.Display, append(command, "--config", p.DisplayConfig)...))
 }
 
-// Join pairs the two, which both run: the side that listens prints a token, the other redeems it.
+// Join pairs the two, which both run: the side that listens prints a line with a token and
+// waits, the other redeems the token.
 func (p *Pair) Join(ctx context.Context) error {
-	listener, dialler := p.Agent, p.Display
-	if p.dial == "agent" {
-		listener, dialler = p.Display, p.Agent
-	}
 	if err := p.Up(ctx); err != nil {
 		return err
 	}
-	said, err := listener(ctx, "pair")
+	listener, config, dialler := p.programs.Agent, p.AgentConfig, p.Display
+	if p.dial == "agent" {
+		listener, config, dialler = p.programs.Display, p.DisplayConfig, p.Agent
+	}
+	pair, err := Start(p.Command(listener, "pair", "--config", config))
 	if err != nil {
 		return err
 	}
-	words := strings.Fields(said)
-	if len(words) == 0 {
-		return fmt.Errorf("pair printed no token")
+	defer pair.Kill()
+	if err := pair.Stdout.Await(ctx, func(text string) bool { return strings.HasSuffix(text, "\n") || pair.Ended() }); err != nil {
+		return fmt.Errorf("pair printed no token: %w\n%s", err, pair.Stderr)
 	}
-	_, err = dialler(ctx, "join", words[len(words)-1])
-	return err
+	words := strings.Fields(pair.Stdout.String())
+	if len(words) == 0 {
+		return fmt.Errorf("pair printed no token:\n%s", pair.Stderr)
+	}
+	if _, err := dialler(ctx, "join", words[len(words)-1]); err != nil {
+		return err
+	}
+	if code, err := pair.Wait(ctx); err != nil || code != 0 {
+		return fmt.Errorf("pair ended with %d, %v:\n%s", code, err, pair.Stderr)
+	}
+	return nil
 }
 
 // Up returns once both programs answer on their control sockets.

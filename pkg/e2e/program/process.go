@@ -17,16 +17,21 @@ type Process struct {
 	ended chan struct{} // closed when it has ended
 }
 
-// Start starts a command, whose output it keeps.
+// Start starts a command. It keeps what the command writes, unless cmd.Stdout is set.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	p := &Process{Stdout: new(Output), Stderr: new(Output), cmd: cmd, ended: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr = p.Stdout, p.Stderr
+	cmd.Stderr = p.Stderr
+	if cmd.Stdout == nil {
+		cmd.Stdout = p.Stdout
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("cannot start %s: %w", cmd.Path, err)
 	}
 	go func() {
 		cmd.Wait() // what it returns, ProcessState tells too
 		close(p.ended)
+		p.Stdout.Write(nil) // wakes those who wait for more
+		p.Stderr.Write(nil)
 	}()
 	return p, nil
 }

@@ -6,21 +6,31 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// DisplayStatus is what the end-to-end tests read of `pialert-display status --format json`.
+// DisplayStatus is what is read here of `pialert-display status --format json`.
 type DisplayStatus struct {
+	Total uint64 `json:"total"`
 	Lamps []struct {
 		Name  string `json:"name"`
 		Total uint64 `json:"total"`
 	} `json:"lamps"`
 	Kinds  map[attack.Kind]uint64 `json:"kinds"`
+	Tests  uint64                 `json:"tests"`
 	Agents []struct {
-		Name  string    `json:"name"`
-		Total uint64    `json:"total"`
-		Heard time.Time `json:"heard"`
+		Name      string    `json:"name"`
+		Connected bool      `json:"connected"`
+		Heard     time.Time `json:"last_heard"`
 	} `json:"agents"`
 }
 
-// AgentStatus is what the end-to-end tests read of `pialert-agent status --format json`.
+// Lit adds up the totals of the lamps.
+func (s DisplayStatus) Lit() (total uint64) {
+	for _, lamp := range s.Lamps {
+		total += lamp.Total
+	}
+	return total
+}
+
+// AgentStatus is what is read here of `pialert-agent status --format json`.
 type AgentStatus struct {
 	Sources []struct {
 		Path   string `json:"path"`
