@@ -27,6 +27,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	sqlitelib "modernc.org/sqlite/lib"
 )
 
 // Bounds that no honest set of agents reaches.
@@ -67,6 +69,8 @@ type History struct {
 
 	wake chan struct{} // holds a token when the queue is not empty
 	full chan struct{} // holds a token when the queue should not wait for the interval
+
+	damage chan error // holds what a query met in a damaged file
 }
 
 // Open opens or creates the history. A damaged file is replaced as the package says. The error
@@ -92,6 +96,7 @@ func Open(options Options) (*History, error) {
 		heard:   make(map[string]time.Time),
 		wake:    make(chan struct{}, 1),
 		full:    make(chan struct{}, 1),
+		damage:  make(chan error, 1),
 	}
 	h.room = sync.NewCond(&h.mu)
 	copied, copyErr := readSummary(options.Path + summarySuffix)
@@ -118,6 +123,9 @@ func Open(options Options) (*History, error) {
 // openChecked opens a file, looks for damage and reads the summary.
 func openChecked(path string) (*store, summary, error) {
 	opened, err := openStore(path)
+	if resultCode(err) == sqlitelib.SQLITE_ERROR { // a table or column of ours is not there
+		err = fmt.Errorf("%w: %w", errDamaged, err)
+	}
 	if err != nil {
 		return nil, summary{}, err
 	}
@@ -161,6 +169,8 @@ func (h *History) Run(ctx context.Context) error {
 			return nil
 		case <-upkeep.C:
 			h.upkeep()
+		case err := <-h.damage:
+			h.inspect(err)
 		case <-h.wake:
 			h.gather(ctx, last)
 			last = time.Now()
@@ -265,6 +275,21 @@ func (h *History) repair(cause error) error {
 		h.set(opened, known)
 	}
 	return err
+}
+
+// inspect replaces the file if damage that a query met is still there: the file may have been
+// replaced since.
+func (h *History) inspect(met error) {
+	if h.store == nil {
+		return // the next commit tries to replace it
+	}
+	if err := h.store.check(checkBudget); !isDamage(err) {
+		h.log.Warn("a query met damage in the history that a check does not find", "error", met)
+		return
+	}
+	if err := h.repair(met); err != nil {
+		h.log.Error("cannot repair the history; events wait", "error", err, "do", advice(err))
+	}
 }
 
 // ErrStopped is given to those whose events were not committed before the history stopped.

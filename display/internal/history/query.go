@@ -53,9 +53,8 @@ func (h *History) TotalsOn(ctx context.Context, day time.Time) ([]Total, error) 
 	var sum Sum
 	err := h.query(ctx, `SELECT agents.name, kind, test, events, attempts FROM totals
 		JOIN agents ON agents.id = totals.agent WHERE day = ?`,
-		[]any{&name, &kind, &test, &sum.Events, &sum.Attempts}, func() error {
+		[]any{&name, &kind, &test, &sum.Events, &sum.Attempts}, func() {
 			totals[route{name, attack.Kind(kind), test != 0}] = sum
-			return nil
 		}, h.day(day))
 	return listTotals(totals), err
 }
@@ -127,7 +126,7 @@ func (h *History) Recent(ctx context.Context, limit int, filter Filter) ([]Recor
 		count, coalesce(rule,''), source, coalesce(host,''), port, coalesce(user,''), coalesce(log,''), detail
 		FROM events JOIN agents ON agents.id = events.agent `+where+` ORDER BY events.id DESC LIMIT ?`,
 		[]any{&id, &name, &epoch, &sequence, &arrived, &logged, &observed, &kind, &severity, &test,
-			&count, &rule, &source, &host, &port, &user, &log, &detail}, func() error {
+			&count, &rule, &source, &host, &port, &user, &log, &detail}, func() {
 			e := attack.Event{
 				Kind: attack.Kind(kind), Severity: attack.Severity(severity), Rule: rule,
 				Observed: time.Unix(0, observed).UTC(), SourceHost: host, User: user,
@@ -140,12 +139,8 @@ func (h *History) Recent(ctx context.Context, limit int, filter Filter) ([]Recor
 				e.SourcePort = uint16(*port)
 			}
 			e.SourceIP, _ = netip.AddrFromSlice(source)
-			var err error
-			if e.Detail, err = decodeDetail(detail); err != nil {
-				return fmt.Errorf("cannot read event %d: %w", id, err)
-			}
+			e.Detail, _ = decodeDetail(detail) // a flipped bit in it is no reason to withhold the rest
 			records = append(records, Record{id, name, uint64(epoch), uint64(sequence), time.Unix(0, arrived), e})
-			return nil
 		}, append(args, min(max(limit, 0), maxRecords))...)
 	return records, err
 }
@@ -176,11 +171,10 @@ func (h *History) TopSources(ctx context.Context, limit int) ([]Source, error) {
 		(SELECT source, count, kind, test FROM events ORDER BY id DESC LIMIT ?)
 		WHERE source IS NOT NULL AND NOT test AND kind IN (`+string(kinds[:len(kinds)-1])+`)
 		GROUP BY source ORDER BY 3 DESC, 1 LIMIT ?`,
-		[]any{&raw, &sum.Events, &sum.Attempts}, func() error {
+		[]any{&raw, &sum.Events, &sum.Attempts}, func() {
 			if addr, ok := netip.AddrFromSlice(raw); ok {
 				sources = append(sources, Source{addr, sum})
 			}
-			return nil
 		}, sourceWindow, min(max(limit, 0), maxRecords))
 	return sources, err
 }
@@ -189,7 +183,7 @@ func (h *History) TopSources(ctx context.Context, limit int) ([]Source, error) {
 var errReplacing = errors.New("the history is being repaired; try again")
 
 // query runs a query on the file that is in use.
-func (h *History) query(ctx context.Context, query string, targets []any, row func() error, args ...any) error {
+func (h *History) query(ctx context.Context, query string, targets []any, row func(), args ...any) error {
 	h.mu.Lock()
 	s := h.store
 	h.mu.Unlock()
@@ -198,13 +192,14 @@ func (h *History) query(ctx context.Context, query string, targets []any, row fu
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var rowErr error
-	err := s.each(ctx, query, targets, func() {
-		if rowErr == nil {
-			rowErr = row()
+	err := s.each(ctx, query, targets, row, args...)
+	if isDamage(err) {
+		select {
+		case h.damage <- err:
+		default:
 		}
-	}, args...)
-	if err = errors.Join(err, rowErr); err != nil {
+	}
+	if err != nil {
 		return fmt.Errorf("cannot read the history: %w", err)
 	}
 	return nil

@@ -29,9 +29,9 @@ func TestSizeIsBounded(t *testing.T) {
 	t.Parallel()
 	path := file(t)
 	o := options(path)
-	o.MaxBytes = 1 << 20
+	o.MaxBytes = 1 << 19
 	h := start(t, o)
-	const batches, size = 40, 1000
+	const batches, size = 12, 1000
 	for n := range batches {
 		h.commit(history.Batch{Agent: "a", Epoch: 1, First: uint64(n*size + 1), Events: events(size)})
 	}
@@ -42,7 +42,7 @@ func TestSizeIsBounded(t *testing.T) {
 	}
 	h.stop()
 	info, err := os.Stat(path)
-	if err != nil || info.Size() > o.MaxBytes+300_000 || info.Size() < o.MaxBytes/2 {
+	if err != nil || info.Size() > o.MaxBytes+150_000 || info.Size() < o.MaxBytes/2 {
 		t.Errorf("the file has %d bytes, want about %d", info.Size(), o.MaxBytes)
 	}
 	if len(totals) != 1 || totals[0].Events != batches*size {
@@ -56,20 +56,20 @@ func TestOldEventsAreDeleted(t *testing.T) {
 		o := options(file(t))
 		o.Now, o.MaxAge = time.Now, 24*time.Hour
 		h := start(t, o)
-		h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1, Events: events(3000)})
+		h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1, Events: events(1200)})
 		time.Sleep(20 * time.Hour)
-		h.commit(history.Batch{Agent: "a", Epoch: 1, First: 3001, Events: events(10)})
+		h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1201, Events: events(10)})
 		time.Sleep(5 * time.Hour)
 		synctest.Wait()
 		records, err := h.Recent(t.Context(), 1000, history.Filter{})
-		if err != nil || len(records) != 10 || records[9].Sequence != 3001 {
-			t.Errorf("%d events are left, error %v; want those from 3001 on", len(records), err)
+		if err != nil || len(records) != 10 || records[9].Sequence != 1201 {
+			t.Errorf("%d events are left, error %v; want those from 1201 on", len(records), err)
 		}
-		if got := h.totals(); len(got) != 1 || got[0].Events != 3010 {
-			t.Errorf("totals %+v, want 3010 events", got)
+		if got := h.totals(); len(got) != 1 || got[0].Events != 1210 {
+			t.Errorf("totals %+v, want 1210 events", got)
 		}
-		if got := h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1, Events: events(3000)}); got != 3010 {
-			t.Errorf("committed %d, want 3010: deleted events were taken again", got)
+		if got := h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1, Events: events(1200)}); got != 1210 {
+			t.Errorf("committed %d, want 1210: deleted events were taken again", got)
 		}
 		h.stop()
 	})

@@ -114,6 +114,9 @@ func salvage(path string, to *store, known summary, deadline time.Time) (events 
 	from, openErr := connect(path)
 	if openErr == nil {
 		defer from.close()
+		// Without this SQLite reads nothing of a file that is shorter than its header says
+		// (lockBtree in its btree.c).
+		_ = from.exec("PRAGMA writable_schema=ON")
 		found.small(from)
 	}
 	err = to.transaction(func() error {

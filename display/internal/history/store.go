@@ -70,19 +70,22 @@ CREATE TABLE IF NOT EXISTS events (
 
 // pragmas, in an order that matters: exclusive locking before WAL keeps the WAL's index in
 // memory (https://sqlite.org/wal.html#noshm), so that a full disk can still be read, and keeps
-// a second process out; auto_vacuum must come before the first table.
+// a second process out. Automatic vacuum must be chosen before the first page is written, and
+// would write to a file that has some, which may stand on a full disk.
 var pragmas = [...]string{
 	"busy_timeout=1000",
 	"locking_mode=EXCLUSIVE",
-	"auto_vacuum=INCREMENTAL",
+	autoVacuum,
 	"journal_mode=WAL",
 	"synchronous=FULL",
 	"journal_size_limit=4194304",
-	"cache_size=-4096",
+	"cache_size=-1024",
 	"temp_store=MEMORY",
 	"trusted_schema=OFF",
 	"cell_size_check=ON",
 }
+
+const autoVacuum = "auto_vacuum=INCREMENTAL"
 
 // store is one open SQLite file and the one connection to it.
 type store struct {
@@ -125,9 +128,13 @@ func connect(path string) (*store, error) {
 }
 
 func (s *store) prepare() error {
-	ctx := context.Background()
 	for _, pragma := range pragmas {
-		if _, err := s.conn.ExecContext(ctx, "PRAGMA "+pragma); err != nil {
+		if pragma == autoVacuum {
+			if pages, err := s.number("PRAGMA page_count"); err != nil || pages > 0 {
+				continue // an error here is met again by the next pragma
+			}
+		}
+		if err := s.exec("PRAGMA " + pragma); err != nil {
 			return err
 		}
 	}
@@ -139,11 +146,11 @@ func (s *store) prepare() error {
 	case found > version:
 		return fmt.Errorf("a later version of this program made it (format %d, this program knows %d); install that version", found, version)
 	case found < version:
-		if _, err := s.conn.ExecContext(ctx, fmt.Sprintf("BEGIN; %s PRAGMA user_version=%d; COMMIT", schema, version)); err != nil {
+		if err := s.exec(fmt.Sprintf("BEGIN; %s PRAGMA user_version=%d; COMMIT", schema, version)); err != nil {
 			return err
 		}
 	}
-	s.insert, err = s.conn.PrepareContext(ctx, `INSERT INTO events
+	s.insert, err = s.conn.PrepareContext(context.Background(), `INSERT INTO events
 		(agent, epoch, sequence, arrived, logged, observed, kind, severity, test, count, rule, source, host, port, user, log, detail)
 		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`)
 	return err

@@ -1,0 +1,242 @@
+package history_test
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/display/internal/history"
+)
+
+// written makes a closed history of two agents, each with so many thousands of events, and
+// returns its file and its totals.
+func written(t *testing.T, thousands int) (path string, totals []history.Total) {
+	t.Helper()
+	path = file(t)
+	h := start(t, options(path))
+	for n := range thousands {
+		h.commit(history.Batch{Agent: "a", Epoch: 7, First: uint64(n*1000 + 1), Events: events(1000)})
+		h.commit(history.Batch{Agent: "b", Epoch: 9, First: uint64(n*1000 + 1), Events: events(1000)})
+	}
+	totals = h.totals()
+	h.stop()
+	return path, totals
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+func write(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// damagedFiles returns the files that were set aside.
+func damagedFiles(t *testing.T, path string) []string {
+	t.Helper()
+	found, err := filepath.Glob(path + ".damaged-*Z")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestDamagedFileIsSetAside(t *testing.T) {
+	t.Parallel()
+	page := func(n int) int { return (n - 1) * 4096 }
+	tests := []struct {
+		name   string
+		damage func(b []byte) []byte
+		least  int // events that must be left
+	}{
+		{"cut near the end", func(b []byte) []byte { return b[:len(b)-10*4096-100] }, 9000},
+		{"cut in the middle", func(b []byte) []byte { return b[:len(b)/2+100] }, 0}, // without the tree's inner pages
+		{"cut to one page", func(b []byte) []byte { return b[:4096] }, 0},
+		{"cut in the header", func(b []byte) []byte { return b[:50] }, 0},
+		{"emptied", func(b []byte) []byte { return nil }, 0},
+		{"no database", func(b []byte) []byte { return bytes.Repeat([]byte("hello\n"), 3000) }, 0},
+		{"a bit in the header", func(b []byte) []byte { b[3] ^= 1; return b }, 0},
+		{"the schema", func(b []byte) []byte { clear(b[100:4096]); return b }, 0},
+		{"the small tables", func(b []byte) []byte { clear(b[page(2):page(7)]); return b }, 10000},
+		{"a page of events", func(b []byte) []byte { clear(b[page(200):page(201)]); return b }, 9000},
+		{"noise over some pages of events", func(b []byte) []byte {
+			for i := page(200); i < page(203); i++ {
+				b[i] = byte(i * 31)
+			}
+			return b
+		}, 9000},
+	}
+	original, totals := written(t, 5)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			path := file(t)
+			content := test.damage(read(t, original))
+			write(t, path, content)
+			write(t, path+".totals", read(t, original+".totals"))
+			h := start(t, options(path))
+			asides := damagedFiles(t, path)
+			if len(asides) != 1 || h.log.count(asides[0]) == 0 {
+				t.Fatalf("set aside %v, which the log must name", asides)
+			}
+			if kept := read(t, asides[0]); len(kept) < len(content) {
+				t.Errorf("%d of %d bytes were kept", len(kept), len(content))
+			}
+			if got := h.totals(); !reflect.DeepEqual(got, totals) {
+				t.Errorf("totals %+v\nwant %+v", got, totals)
+			}
+			for _, at := range []history.Batch{{Agent: "a", Epoch: 7}, {Agent: "b", Epoch: 9}} {
+				if got, _ := h.Committed(t.Context(), at.Agent, at.Epoch); got != 5000 {
+					t.Errorf("mark of %s is %d, want 5000", at.Agent, got)
+				}
+			}
+			if got := count(h); got < test.least {
+				t.Errorf("%d events are left, want at least %d", got, test.least)
+			}
+			if got := h.commit(history.Batch{Agent: "a", Epoch: 7, First: 4991, Events: events(20)}); got != 5010 {
+				t.Errorf("it did not go on: %d", got)
+			}
+		})
+	}
+}
+
+// count pages through all events.
+func count(h *running) (sum int) {
+	h.t.Helper()
+	filter := history.Filter{}
+	for {
+		records, err := h.Recent(h.t.Context(), 1000, filter)
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if len(records) == 0 {
+			return sum
+		}
+		sum += len(records)
+		filter.Before = records[len(records)-1].ID
+	}
+}
+
+// Whatever bits flip, the history opens, goes on, and never counts more than there was.
+func TestFlippedBits(t *testing.T) {
+	t.Parallel()
+	original, _ := written(t, 1)
+	content, copied := read(t, original), read(t, original+".totals")
+	random := rand.New(rand.NewPCG(1, 2))
+	for n := range 16 {
+		path := file(t)
+		flipped := bytes.Clone(content)
+		for range 1 + random.IntN(20) {
+			at := random.IntN(len(flipped))
+			if n%2 == 0 {
+				at = random.IntN(8 * 4096) // the header, the schema and the small tables
+			}
+			flipped[at] ^= 1 << random.IntN(8)
+		}
+		write(t, path, flipped)
+		write(t, path+".totals", copied)
+		h := start(t, options(path))
+		if got := h.commit(history.Batch{Agent: "new", Epoch: 1, First: 1, Events: events(1)}); got != 1 {
+			t.Errorf("run %d: it did not go on: %d", n, got)
+		}
+		if got := count(h); got > 2001 {
+			t.Errorf("run %d: %d events of 2001", n, got)
+		}
+		h.stop()
+	}
+}
+
+// Damage that appears while the history is in use.
+func TestDamageWhileRunning(t *testing.T) {
+	t.Parallel()
+	path, _ := written(t, 10)
+	h := start(t, options(path))
+	h.commit(history.Batch{Agent: "a", Epoch: 7, First: 10001, Events: events(1)})
+	before := h.totals()
+	// In place, since SQLite holds the file open.
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := damaged.Write(bytes.Repeat([]byte{0xa5}, int(info.Size()))); err != nil {
+		t.Fatal(err)
+	}
+	damaged.Close()
+	if _, err := h.TopSources(t.Context(), 1); err == nil {
+		t.Fatal("a query did not meet the damage: all pages are in the cache")
+	}
+	last := uint64(10001)
+	for n := range 200 {
+		if got := h.commit(history.Batch{Agent: "a", Epoch: 7, First: last + 1, Events: events(1000)}); got != last+1000 {
+			t.Fatalf("commit %d: %d, want %d", n, got, last+1000)
+		}
+		last += 1000
+		if len(damagedFiles(t, path)) > 0 {
+			break
+		}
+	}
+	asides := damagedFiles(t, path)
+	if len(asides) != 1 || h.log.count("damaged") == 0 {
+		t.Fatalf("set aside %v\n%s", asides, h.log.text.String())
+	}
+	after := h.totals()
+	before[0].Events += last - 10001
+	before[0].Attempts += last - 10001
+	if !reflect.DeepEqual(after, before) {
+		t.Errorf("totals %+v\nwant %+v", after, before)
+	}
+	h.stop()
+	if got := start(t, options(path)).totals(); !reflect.DeepEqual(got, before) {
+		t.Errorf("after a restart %+v\nwant %+v", got, before)
+	}
+}
+
+// A crash between the last two steps of a replacement leaves only the new file.
+func TestCrashWhileReplacing(t *testing.T) {
+	t.Parallel()
+	path, totals := written(t, 2)
+	if err := os.Rename(path, path+".new"); err != nil {
+		t.Fatal(err)
+	}
+	os.Remove(path + ".totals")
+	h := start(t, options(path))
+	if got := h.totals(); !reflect.DeepEqual(got, totals) || count(h) != 4000 {
+		t.Errorf("totals %+v\nwant %+v", got, totals)
+	}
+}
+
+func TestDamagedFilesDoNotPileUp(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	now := noon
+	o := options(path)
+	o.Now = func() time.Time { now = now.Add(time.Second); return now }
+	for n := range 6 {
+		write(t, path, fmt.Append(nil, "no database, the ", n))
+		start(t, o).stop()
+	}
+	asides := damagedFiles(t, path)
+	if len(asides) != 3 {
+		t.Fatalf("set aside %v, want the newest 3", asides)
+	}
+	if newest, _ := os.ReadFile(asides[2]); string(newest) != "no database, the 5" {
+		t.Errorf("the newest holds %q", newest)
+	}
+}
