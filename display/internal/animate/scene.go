@@ -118,7 +118,7 @@ func (s *Scene) Add(lamp, events int, severity attack.Severity, sweep bool, now 
 	s.boot = never
 	s.flash[lamp] = at
 	if sweep {
-		s.queue.add(lamp, events, severity, at)
+		s.queue.add(lamp, min(events, maxEvents), severity, at)
 	} else if s.queue.length == 0 {
 		s.last, s.rest = lamp, at
 	}
@@ -182,8 +182,12 @@ func (s *Scene) Say(word string, long time.Duration, now time.Time) error {
 	return nil
 }
 
-// Hold begins to fill the LEDs with red, which takes as long as the button has to be held.
+// Hold begins to fill the LEDs with red, which takes as long as the button has to be held. While
+// it is held already, Hold changes nothing.
 func (s *Scene) Hold(long time.Duration, now time.Time) {
+	if s.hold.active {
+		return
+	}
 	s.hold = hold{active: true, start: s.since(now), length: max(long, 1)}
 }
 

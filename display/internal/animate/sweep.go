@@ -38,6 +38,9 @@ var paces = [...]time.Duration{
 // perLamp is how many sweeps of one lamp may wait; further events merge into the last of them.
 const perLamp = 2
 
+// maxEvents is the most that a sweep counts: its force does not grow any more long before.
+const maxEvents = 1 << 20
+
 // maxSweeps is all that can be in the queue: what waits, what plays and what fades.
 const maxSweeps = perLamp*maxLamps + 4
 
@@ -69,15 +72,6 @@ func (w *sweep) dark() time.Duration { return w.start + (lastStep+tailSteps)*w.s
 // fourfold.
 func (w *sweep) force() int { return min(bits.Len(uint(w.events))/2, len(paces)-1) }
 
-// level returns how much of the sweep an LED shows.
-func (w *sweep) level(led int, at time.Duration) uint8 {
-	if at < w.start || at >= w.dark() {
-		return 0
-	}
-	fine := int((at - w.start) * fineSteps / w.step)
-	return max(glowAt(fine-led*fineSteps), glowAt(fine-(lastStep-led)*fineSteps))
-}
-
 // glowAt returns the level of an LED that the eye passes, or passed, this many fine steps ago.
 func glowAt(fine int) uint8 {
 	fine += leadSteps * fineSteps
@@ -87,23 +81,31 @@ func glowAt(fine int) uint8 {
 	return glow[fine]
 }
 
+// level returns how much an LED shows of an eye that has gone so many fine steps.
+func level(led, fine int) uint8 {
+	return max(glowAt(fine-led*fineSteps), glowAt(fine-(lastStep-led)*fineSteps))
+}
+
 // draw adds the sweep to the lights.
 func (w *sweep) draw(lights *[Pixels]light, color RGB, at time.Duration) {
-	style := &styles[w.severity]
+	if at < w.start {
+		return
+	}
+	style, fine := &styles[w.severity], int((at-w.start)*fineSteps/w.step)
 	for led := range lights {
-		level := w.level(led, at)
+		shown, boost := color, uint8(w.force())
+		share := level(led, fine)
 		if style.mirror {
-			level = max(level, w.level(turnStep-led, at))
+			share = max(share, level(turnStep-led, fine))
 		}
-		if level == 0 {
+		if share == 0 {
 			continue
 		}
-		shown, boost := color, uint8(w.force())
 		if style.core {
-			shown, boost = whiten(color, level), boost+1
+			shown, boost = whiten(color, share), boost+1
 		}
-		lights[led].fade(level) // or the eye would change its colour over what rests
-		lights[led].add(shown, scale(level, style.peak))
+		lights[led].fade(share) // or the eye would change its colour over what rests
+		lights[led].add(shown, scale(share, style.peak))
 		lights[led].boost = max(lights[led].boost, boost)
 	}
 }
@@ -153,7 +155,7 @@ func (q *queue) waiting(lamp int, at time.Duration) (count int) {
 func (q *queue) merge(lamp, events int, severity attack.Severity) {
 	for i := q.length - 1; i >= 0; i-- {
 		if w := &q.sweeps[i]; w.lamp == lamp {
-			w.events = min(w.events+events, 1<<30)
+			w.events = min(w.events+events, maxEvents)
 			w.severity = max(w.severity, severity)
 			return
 		}

@@ -40,8 +40,9 @@ func routes(lamps []Config) []route {
 // counts says whether a kind's counts enter the lamp's total.
 func (r *route) counts(kind attack.Kind) bool { return kind.Attempt() || r.listed.has(kind) }
 
-// route returns the index of the lamp that collects a kind from an agent, or -1.
-func (t *Table) route(agent string, kind attack.Kind) int {
+// find returns the index of the lamp that collects a kind from an agent, or -1. The caller holds
+// the lock.
+func (t *Table) find(agent string, kind attack.Kind) int {
 	for i := range t.lamps {
 		if t.lamps[i].kinds.has(kind) && t.collects(i, agent) {
 			return i

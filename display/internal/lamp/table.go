@@ -113,7 +113,7 @@ func (t *Table) Add(agent string, event *attack.Event, now time.Time) (hit Hit, 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.roll(now)
-	index := t.route(agent, event.Kind)
+	index := t.find(agent, event.Kind)
 	if !event.Test && event.Kind != attack.Test {
 		from := source{agent, event.Kind}
 		add(t.all, from, event.Count)
@@ -139,6 +139,13 @@ func (t *Table) Totals(dst []uint64, now time.Time) (grand uint64) {
 	t.roll(now)
 	copy(dst, t.totals[:])
 	return t.grand
+}
+
+// Route returns the index of the lamp that collects a kind from an agent, or -1 if none does.
+func (t *Table) Route(agent string, kind attack.Kind) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.find(agent, kind)
 }
 
 // OfAgent returns the index of the lamp that stands for an agent: the first that names it or
@@ -208,7 +215,7 @@ func (t *Table) sum() {
 }
 
 func (t *Table) credit(from source, count uint64, today bool) {
-	index := t.route(from.agent, from.kind)
+	index := t.find(from.agent, from.kind)
 	if index >= 0 && t.lamps[index].today == today && t.lamps[index].counts(from.kind) {
 		t.totals[index] = plus(t.totals[index], count)
 	}

@@ -70,6 +70,9 @@ func TestDefaultRoutes(t *testing.T) {
 		if !ok || hit.Lamp != test.want || !hit.Sweep {
 			t.Errorf("%s from %s: %+v, %v; want lamp %d", test.kind, test.agent, hit, ok, test.want)
 		}
+		if got := table.Route(test.agent, test.kind); got != test.want {
+			t.Errorf("%s from %s goes to %d, want %d", test.kind, test.agent, got, test.want)
+		}
 	}
 	if hit, ok := table.Add("alpha", event(attack.Visit, 1), noon); ok {
 		t.Errorf("a visit swept lamp %d though no lamp lists visits", hit.Lamp)

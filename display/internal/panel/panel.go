@@ -71,6 +71,7 @@ type Panel struct {
 	mu    sync.Mutex
 	scene *animate.Scene
 	stats Stats
+	since time.Time // when the drivers were called that have not returned; zero if they have
 }
 
 // counted is what the counts say. told.known says whether the legend has been told.
@@ -127,6 +128,7 @@ func (p *Panel) draw() (next time.Time) {
 	p.scene.SetTotals(p.read.lamps[:], p.read.grand)
 	frame := p.scene.Frame(now)
 	next = p.scene.NextChange(now)
+	p.since = now
 	p.mu.Unlock()
 
 	if p.legend != nil && p.told != p.read {
@@ -142,6 +144,7 @@ func (p *Panel) draw() (next time.Time) {
 func (p *Panel) count(sent bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.since = time.Time{}
 	if sent {
 		p.stats.Frames++
 	}
@@ -165,6 +168,16 @@ func (p *Panel) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.stats
+}
+
+// stuckAfter is how long a driver may take. A picture takes the TM1637 a few milliseconds.
+const stuckAfter = 10 * time.Second
+
+// Alive says whether the drawing goes on, which it does not if a driver never returns.
+func (p *Panel) Alive() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.since.IsZero() || time.Since(p.since) < stuckAfter
 }
 
 // Add has a lamp light for an event that the counts know already. With sweep it sweeps, or waits

@@ -215,8 +215,18 @@ func TestNobodyWaitsForADriverThatHangs(t *testing.T) {
 		}
 		f.Show(1)
 		f.Stats()
+		if !f.Alive() {
+			t.Error("it is given up at once")
+		}
+		time.Sleep(time.Minute)
+		if f.Alive() {
+			t.Error("nobody can see that it hangs")
+		}
 		close(f.strip.block)
 		time.Sleep(20 * time.Second)
+		if !f.Alive() {
+			t.Error("it is given up though it goes on")
+		}
 		f.stop()
 		if f.strip.told()[0] != 100_000 || f.strip.told()[1] != 100_000 {
 			t.Errorf("the totals shown are %v", f.strip.told())
