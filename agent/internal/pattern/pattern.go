@@ -17,6 +17,7 @@ import (
 	"bytes"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 )
 
 // Pattern is a compiled regular expression.
@@ -29,6 +30,7 @@ type Pattern struct {
 	first    *first // what a match can start with, for the search of an unanchored pattern
 	prefix   string
 	required string
+	literals []string
 }
 
 // Compile parses expr, in the syntax of package regexp. Its errors are regexp's and name the
@@ -50,6 +52,10 @@ func Compile(expr string) (*Pattern, error) {
 	}
 	if p.anchored {
 		p.prefix, _ = prefix(tree)
+	}
+	if l := literalsOf(tree); shortest(l.set) > 0 {
+		slices.Sort(l.set)
+		p.literals = slices.Compact(l.set)
 	}
 	var c compiler
 	start := c.build(tree, &node{op: opAccept})

@@ -81,6 +81,9 @@ func compare(t *testing.T, p *pattern.Pattern, oracle *regexp.Regexp, text []byt
 	if found && !strings.Contains(string(text), p.Required()) {
 		t.Errorf("%q matches %q, which does not contain %q", p, text, p.Required())
 	}
+	if literals := p.Literals(); found && literals != nil && !slices.ContainsFunc(literals, func(l string) bool { return strings.Contains(string(text), l) }) {
+		t.Errorf("%q matches %q, which contains none of %q", p, text, literals)
+	}
 }
 
 func TestLiterals(t *testing.T) {
@@ -106,6 +109,30 @@ func TestLiterals(t *testing.T) {
 		if p.Prefix() != test.prefix || p.Required() != test.required {
 			t.Errorf("%q: prefix %q and required %q, want %q and %q",
 				test.expr, p.Prefix(), p.Required(), test.prefix, test.required)
+		}
+	}
+}
+
+func TestSetsOfLiterals(t *testing.T) {
+	t.Parallel()
+	for expr, want := range map[string][]string{
+		`/\.(?:env|git/|svn)`:       {"/.env", "/.git/", "/.svn"},
+		`^(?:GET|POST) /wp-[a-c]$`:  {"GET /wp-a", "GET /wp-b", "GET /wp-c", "POST /wp-a", "POST /wp-b", "POST /wp-c"},
+		`union\s+(?:all\s+)?select`: {"select"},
+		`colou?r`:                   {"color", "colour"},
+		`(?:abc)+`:                  {"abc"},
+		`a|b*`:                      nil,
+		`.*`:                        nil,
+		`(?i)abc`:                   nil,
+		`x{0,3}yes`:                 {"yes"},
+		`[\x{fffd}]abc`:             nil,
+	} {
+		p, err := pattern.Compile(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Literals(); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", expr, got, want)
 		}
 	}
 }

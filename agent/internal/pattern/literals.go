@@ -1,0 +1,132 @@
+package pattern
+
+import (
+	"regexp/syntax"
+	"slices"
+	"unicode/utf8"
+)
+
+// maxLiterals bounds a set of literals; a larger one is of no use for a search.
+const maxLiterals = 256
+
+// Literals returns strings of which every text that matches contains at least one, as long as
+// could be found, or nil if there are none. They are for searches for many patterns at once.
+func (p *Pattern) Literals() []string { return p.literals }
+
+// literals is a set of strings such that a match contains one of them; or, if it is exact, is
+// one of them.
+type literals struct {
+	set   []string
+	exact bool
+}
+
+func literalsOf(re *syntax.Regexp) literals {
+	switch re.Op {
+	case syntax.OpEmptyMatch, syntax.OpBeginText, syntax.OpEndText, syntax.OpBeginLine, syntax.OpEndLine,
+		syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return literals{[]string{""}, true}
+	case syntax.OpLiteral:
+		text, all := exact(re)
+		return literals{[]string{text}, all}
+	case syntax.OpCharClass:
+		return ofClass(re.Rune)
+	case syntax.OpCapture:
+		return literalsOf(re.Sub[0])
+	case syntax.OpPlus:
+		return literals{literalsOf(re.Sub[0]).set, false}
+	case syntax.OpRepeat:
+		if re.Min > 0 {
+			return literals{literalsOf(re.Sub[0]).set, false}
+		}
+	case syntax.OpQuest:
+		if sub := literalsOf(re.Sub[0]); sub.exact && len(sub.set) < maxLiterals {
+			return literals{append(slices.Clone(sub.set), ""), true}
+		}
+	case syntax.OpAlternate:
+		return ofBranches(re.Sub)
+	case syntax.OpConcat:
+		return ofSequence(re.Sub)
+	}
+	return literals{[]string{""}, false}
+}
+
+// ofClass spells out small classes.
+func ofClass(ranges []rune) literals {
+	var l literals
+	for i := 0; i+1 < len(ranges); i += 2 {
+		if ranges[i+1]-ranges[i] > 16 || len(l.set) > 16 || ranges[i+1] >= utf8.RuneError {
+			return literals{[]string{""}, false}
+		}
+		for r := ranges[i]; r <= ranges[i+1]; r++ {
+			l.set = append(l.set, string(r))
+		}
+	}
+	l.exact = true
+	return l
+}
+
+func ofBranches(branches []*syntax.Regexp) literals {
+	all := literals{exact: true}
+	for _, branch := range branches {
+		l := literalsOf(branch)
+		all.set = append(all.set, l.set...)
+		all.exact = all.exact && l.exact
+	}
+	if len(all.set) > maxLiterals {
+		return literals{[]string{""}, false}
+	}
+	return all
+}
+
+// ofSequence joins what stands side by side as long as it is exact, and of the pieces that come
+// of it takes the most telling one.
+func ofSequence(subs []*syntax.Regexp) literals {
+	piece := literals{[]string{""}, true}
+	var best []string
+	whole := true
+	for _, sub := range subs {
+		l := literalsOf(sub)
+		if len(piece.set)*len(l.set) > maxLiterals {
+			best = better(best, piece.set)
+			piece.set, whole = []string{""}, false
+		}
+		var joined []string
+		for _, left := range piece.set {
+			for _, right := range l.set {
+				joined = append(joined, left+right)
+			}
+		}
+		if l.exact {
+			piece.set = joined
+			continue
+		}
+		// What is not exact contains its literals somewhere, not right behind the piece.
+		best = better(better(best, piece.set), l.set)
+		piece.set, whole = []string{""}, false
+	}
+	if whole {
+		return piece
+	}
+	return literals{better(best, piece.set), false}
+}
+
+// better returns the set whose shortest member is longer, up to what a search uses of it; then
+// the smaller one.
+func better(a, b []string) []string {
+	if a == nil {
+		return b
+	}
+	x, y := min(shortest(a), 8), min(shortest(b), 8)
+	if y > x || y == x && len(b) < len(a) {
+		return b
+	}
+	return a
+}
+
+func shortest(set []string) int {
+	n := len(set[0])
+	for _, s := range set {
+		n = min(n, len(s))
+	}
+	return n
+}
