@@ -37,6 +37,9 @@ type AgentStatus struct {
 		Lines  uint64 `json:"lines"`
 		Events uint64 `json:"events"`
 	} `json:"sources"`
+	Spool struct {
+		Waiting uint64 `json:"waiting"` // events that a display has not committed
+	} `json:"spool"`
 }
 
 // Found adds up the events of all sources.
