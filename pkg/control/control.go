@@ -75,12 +75,16 @@ type problem struct {
 func Handle[In, Out any](do func(ctx context.Context, in In) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in In
-		decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+		body := http.MaxBytesReader(w, r.Body, maxBody)
+		decoder := json.NewDecoder(body)
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
 			answer(w, http.StatusBadRequest, problem{fmt.Sprintf("cannot read the request: %v", err)})
 			return
 		}
+		// Only past the end of the body does net/http notice that the caller has gone, and ends the
+		// context.
+		io.Copy(io.Discard, body)
 		out, err := do(r.Context(), in)
 		if err != nil {
 			answer(w, http.StatusBadRequest, problem{err.Error()})

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pialert/pialert/pkg/control"
 )
@@ -92,5 +93,36 @@ func TestNobodyServes(t *testing.T) {
 func TestOnlyOneServes(t *testing.T) {
 	if _, err := control.Listen(serve(t)); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("a second program got the socket: %v", err)
+	}
+}
+
+func TestHandlerHearsThatTheCallerHasGone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	listener, err := control.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, ended := make(chan struct{}), make(chan error)
+	handler := control.Handle(func(ctx context.Context, _ word) (word, error) {
+		close(begun)
+		<-ctx.Done()
+		ended <- ctx.Err()
+		return word{}, nil
+	})
+	done := make(chan error)
+	serving, stop := context.WithCancel(context.Background())
+	go func() { done <- control.Serve(serving, listener, handler) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	go control.Client{Path: path}.Call(ctx, "/", word{"wait"}, nil)
+	<-begun
+	cancel()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the handler goes on")
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

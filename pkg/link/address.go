@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 )
 
 const (
@@ -45,21 +47,34 @@ func CheckAddress(address string) error {
 	if err == nil && (host == "" || port == "") {
 		err = errors.New("host or port is missing")
 	}
+	if err == nil && !isHost(host) {
+		err = fmt.Errorf("%q is no host", host)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot use the address %q: %w: write HOST:PORT or ssh://USER@HOST", address, err)
 	}
 	return nil
 }
 
-// WithPort returns a host with the default port, or an address as it is.
-func WithPort(address string) string {
+// isHost says whether text is an IP address or can be a name.
+func isHost(text string) bool {
+	if _, err := netip.ParseAddr(text); err == nil {
+		return true
+	}
+	return !strings.ContainsFunc(text, func(c rune) bool {
+		return c != '.' && c != '-' && c != '_' && !unicode.IsLetter(c) && !unicode.IsDigit(c)
+	})
+}
+
+// WithPort completes an address that has no port with one. What names a scheme stays as it is.
+func WithPort(address, port string) string {
 	if strings.Contains(address, "://") {
 		return address
 	}
 	if _, _, err := net.SplitHostPort(address); err == nil {
 		return address
 	}
-	return net.JoinHostPort(strings.Trim(address, "[]"), DefaultPort)
+	return net.JoinHostPort(strings.Trim(address, "[]"), port)
 }
 
 // sshTarget is where ssh logs in.

@@ -17,6 +17,9 @@ import (
 //
 // The error joins one [AddressError] per address that was tried.
 func (d *Dialer) Join(ctx context.Context, token pairing.Token, addresses []string) (pairing.Peer, error) {
+	if err := d.Keyring.CheckToken(token); err != nil {
+		return pairing.Peer{}, err
+	}
 	if len(addresses) == 0 {
 		return pairing.Peer{}, errors.New("the token names no address: say how to reach the machine with --via")
 	}

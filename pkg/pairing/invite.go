@@ -65,6 +65,19 @@ func (in *Invitations) Invite() (*Invitation, error) {
 	return invitation, nil
 }
 
+// Find returns the pending invitation with that secret, for who made it.
+func (in *Invitations) Find(secret [SecretSize]byte) (*Invitation, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.expire()
+	for _, invitation := range in.pending {
+		if subtle.ConstantTimeCompare(secret[:], invitation.Secret[:]) == 1 {
+			return invitation, nil
+		}
+	}
+	return nil, errNotPending
+}
+
 // Wait returns the peer that redeemed the invitation. The error is [ErrExpired], [ErrWithdrawn]
 // or that of ctx, or says why the peer could not be stored; the invitation has ended then.
 func (i *Invitation) Wait(ctx context.Context) (Peer, error) {
@@ -80,6 +93,10 @@ func (i *Invitation) Wait(ctx context.Context) (Peer, error) {
 	<-i.done
 	return i.peer, i.err
 }
+
+// Withdraw ends the invitation unless it was redeemed before; who waits for it hears
+// [context.Canceled].
+func (i *Invitation) Withdraw() { i.from.end(i, context.Canceled) }
 
 // Pending says whether any token can be redeemed now.
 func (in *Invitations) Pending() bool {

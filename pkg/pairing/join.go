@@ -28,7 +28,7 @@ var (
 // last message is lost, the listening end knows a peer that does not know it, which harms
 // nobody: joining with a new token then mends it.
 func (k *Keyring) Join(ctx context.Context, conn net.Conn, token Token, addresses []string) (Peer, error) {
-	if err := k.checkToken(token); err != nil {
+	if err := k.CheckToken(token); err != nil {
 		return Peer{}, errors.Join(err, conn.Close())
 	}
 	peer := Peer{Name: token.Name, Role: token.Role, Key: token.Key, Addresses: addresses, Paired: time.Now().UTC().Truncate(time.Second)}
@@ -46,7 +46,8 @@ func (k *Keyring) Join(ctx context.Context, conn net.Conn, token Token, addresse
 	})
 }
 
-func (k *Keyring) checkToken(token Token) error {
+// CheckToken returns why this machine cannot redeem a token anywhere, or nil.
+func (k *Keyring) CheckToken(token Token) error {
 	switch {
 	case token.Role == k.role:
 		return fmt.Errorf("the token is from %s %s, and this is one too: redeem it with pialert-%s",

@@ -1,0 +1,138 @@
+package paircmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/link"
+	"github.com/pialert/pialert/pkg/pairing"
+)
+
+// verifyWithin is how long pair waits, after its token was redeemed, for the link that join
+// opens to check it.
+const verifyWithin = 5 * time.Second
+
+func awaitVerified(ctx context.Context, verified <-chan struct{}) {
+	timer := time.NewTimer(verifyWithin)
+	defer timer.Stop()
+	select {
+	case <-verified:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+func (p *program) joinCommand() *cobra.Command {
+	var via []string
+	command := &cobra.Command{
+		Use:   "join TOKEN",
+		Short: fmt.Sprintf("Pair with the %s whose pair command printed TOKEN", p.role.Other()),
+		Long: fmt.Sprintf(`join pairs this %[1]s with the %[2]s that printed TOKEN, tries the link, and remembers where the
+%[2]s is reached: from then on this machine dials it. It ends when the link works, or with an
+error that says what to open or mend.
+
+The token names the addresses to try; --via names others. Through an SSH login where no port is
+open, --via ssh://USER@HOST runs "pialert-agent relay" there.
+
+Joining again with a new token changes the addresses of %[3]s that is paired already.`,
+			p.role, p.role.Other(), aRole(p.role.Other())),
+		Example: fmt.Sprintf(`  %[1]s join pialert1-AbCd...
+  %[1]s join pialert1-AbCd... --via server.example.org:7483
+  %[1]s join pialert1-AbCd... --via ssh://me@server.example.org`, p.here()),
+		Args: cobra.MinimumNArgs(1), // a terminal may have broken the token into several
+		RunE: func(command *cobra.Command, args []string) error {
+			return p.join(command.Context(), command.ErrOrStderr(), strings.Join(args, ""), via)
+		},
+	}
+	command.Flags().StringArrayVar(&via, "via", nil, "how to reach it instead: HOST, HOST:PORT or ssh://USER@HOST; may be repeated")
+	return command
+}
+
+func (p *program) join(ctx context.Context, stderr io.Writer, text string, via []string) error {
+	token, err := pairing.ParseToken(text)
+	if err != nil {
+		return &cli.UsageError{Err: cli.Hint(err, "on the %s, run: sudo %s pair", p.role.Other(), p.there())}
+	}
+	settings, keyring, err := p.open()
+	if err != nil {
+		return err
+	}
+	addresses := token.Addresses
+	if len(via) > 0 {
+		addresses = nil
+		for _, address := range via {
+			addresses = append(addresses, link.WithPort(address, link.DefaultPort))
+		}
+	}
+	for _, address := range addresses {
+		if err := link.CheckAddress(address); err != nil {
+			return err
+		}
+	}
+	dialer := link.Dialer{Keyring: keyring, SSH: settings.SSH, Log: slog.New(slog.DiscardHandler)}
+	peer, err := dialer.Join(ctx, token, addresses)
+	if err != nil {
+		return p.explain(err)
+	}
+	fmt.Fprintf(stderr, "Paired with %s %s at %s; the link works.\n", peer.Role, peer.Name, peer.Addresses[0])
+	running, err := settings.reload(ctx)
+	if !running {
+		fmt.Fprintf(stderr, "%s does not run yet; to start it: %s\n", p.here(), p.start())
+	}
+	return err
+}
+
+// explain adds to the error of a join what to open or mend. Of several addresses the one that
+// got furthest tells most.
+func (p *program) explain(err error) error {
+	var unresolved *net.DNSError
+	var at *link.AddressError
+	where := "the address"
+	if errors.As(err, &at) {
+		where = at.Address
+	}
+	again := fmt.Sprintf("sudo %s pair", p.there())
+	for _, known := range []struct {
+		is   bool
+		hint string
+	}{
+		{errors.Is(err, link.ErrNotVerified), fmt.Sprintf("see %s peers; the running program goes on trying", p.here())},
+		{errors.Is(err, pairing.ErrJoinRefused), fmt.Sprintf("when that is mended, run %s there for a new token", again)},
+		{errors.Is(err, pairing.ErrNoInvitation), fmt.Sprintf("on the %s, run %s again and use the new line while it waits", p.role.Other(), again)},
+		{errors.Is(err, pairing.ErrWrongKey), fmt.Sprintf("the token is an old one, or the address leads to another machine, or somebody is in the middle: run %s again, and --via the right address", again)},
+		{strings.Contains(err.Error(), "ssh:"), "try the login by hand, as the user that runs this program: ssh USER@HOST pialert-agent relay"},
+		{errors.Is(err, syscall.ECONNREFUSED), fmt.Sprintf("nothing listens there: is %s pair still waiting? A firewall may refuse too: open TCP port %s", p.there(), portOf(where))},
+		{isTimeout(err), fmt.Sprintf("no answer: open TCP port %s in the firewall of the machine and of its provider (there: sudo ufw allow %[1]s/tcp), or name a better address with --via", portOf(where))},
+		{errors.As(err, &unresolved), "the name is unknown: check its spelling and this machine's DNS, or use an IP address with --via"},
+		{errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH), "there is no way to that address from here: is this machine online? Name another address with --via"},
+	} {
+		if known.is {
+			return cli.Hint(err, "%s", known.hint)
+		}
+	}
+	return err
+}
+
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout() ||
+		errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func portOf(address string) string {
+	if _, port, err := net.SplitHostPort(address); err == nil {
+		return port
+	}
+	return link.DefaultPort
+}

@@ -1,0 +1,207 @@
+package paircmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/control"
+	"github.com/pialert/pialert/pkg/link"
+	"github.com/pialert/pialert/pkg/pairing"
+)
+
+func (p *program) pairCommand() *cobra.Command {
+	var addresses []string
+	command := &cobra.Command{
+		Use:   "pair",
+		Short: fmt.Sprintf("Print the line that pairs %s with this %s", aRole(p.role.Other()), p.role),
+		Long: fmt.Sprintf(`pair invites one %[1]s: it prints one line to paste there, and waits until that line was run.
+
+The line works once, for ten minutes, and only as long as this command waits; Ctrl-C withdraws
+it. It holds the fingerprint of this machine's key, so nobody in between can use it, and a
+one-time secret, so keep it from others until it was used.
+
+The %[1]s must be able to reach this machine. The line names this machine's own addresses unless
+--address, or the configuration, names a better one, as it must behind a router.`, p.role.Other()),
+		Example: fmt.Sprintf(`  sudo %[1]s pair
+  sudo %[1]s pair --address server.example.org
+  sudo %[1]s pair --address 203.0.113.5:7483 --address [2001:db8::5]:7483`, p.here()),
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			return p.pair(command.Context(), command.OutOrStdout(), command.ErrOrStderr(), addresses)
+		},
+	}
+	command.Flags().StringArrayVar(&addresses, "address", nil, "where this machine is reached: HOST, HOST:PORT or ssh://USER@HOST; may be repeated")
+	return command
+}
+
+func aRole(r pairing.Role) string {
+	if r == pairing.Agent {
+		return "an agent"
+	}
+	return "a display"
+}
+
+func (p *program) pair(ctx context.Context, stdout, stderr io.Writer, addresses []string) error {
+	settings, keyring, err := p.open()
+	if err != nil {
+		return err
+	}
+	if len(settings.Listen) == 0 {
+		return cli.Hint(fmt.Errorf("this %s dials and does not listen, so nobody can come to it", p.role),
+			"run %s pair on the other machine and %s join here, or change who dials in the configuration", p.there(), p.here())
+	}
+	if addresses, err = p.announced(settings, addresses, stderr); err != nil {
+		return err
+	}
+	show := func(token string) {
+		fmt.Fprintf(stderr, "Run this on the %s within ten minutes:\n\n", p.role.Other())
+		fmt.Fprintf(stdout, "%s join %s\n", p.there(), token)
+		fmt.Fprintf(stderr, "\nIt will try %s.\nWaiting until it was run; Ctrl-C withdraws it.\n", strings.Join(addresses, ", "))
+	}
+	running := true
+	peer, err := p.pairByProgram(ctx, settings, addresses, show)
+	if errors.Is(err, control.ErrNotRunning) {
+		running = false
+		peer, err = p.pairAlone(ctx, settings, keyring, addresses, show)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("the line was withdrawn before anybody ran it")
+	case errors.Is(err, pairing.ErrExpired):
+		return cli.Hint(err, "run %s pair again", p.here())
+	case err != nil:
+		return err
+	}
+	fmt.Fprintf(stderr, "Paired with %s %s, key %s.\n", peer.Role, peer.Name, peer.Key)
+	if !running {
+		fmt.Fprintf(stderr, "%s does not run yet; to start it: %s\n", p.here(), p.start())
+	}
+	return nil
+}
+
+// pairByProgram lets the running program invite.
+func (p *program) pairByProgram(ctx context.Context, settings Settings, addresses []string, show func(string)) (peer pairing.Peer, err error) {
+	var made token
+	if err := settings.call(ctx, pathInvite, inviteRequest{addresses}, &made); err != nil {
+		return peer, err
+	}
+	show(made.Token)
+	err = settings.call(ctx, pathRedeemed, made, &peer)
+	if ctx.Err() != nil {
+		atOnce, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		err = errors.Join(err, settings.call(atOnce, pathWithdraw, made, nil))
+	}
+	return peer, err
+}
+
+// pairAlone listens itself, as the program would.
+func (p *program) pairAlone(ctx context.Context, settings Settings, keyring *pairing.Keyring, addresses []string, show func(string)) (pairing.Peer, error) {
+	sockets, err := link.Listen(ctx, settings.Listen...)
+	if err != nil {
+		return pairing.Peer{}, err
+	}
+	var invitations pairing.Invitations
+	made, invitation, err := invite(keyring, &invitations, addresses)
+	if err != nil {
+		return pairing.Peer{}, err
+	}
+	listener := link.Listener{Keyring: keyring, Invitations: &invitations, Log: slog.New(slog.DiscardHandler)}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	verified := make(chan struct{}, 1)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- listener.Run(ctx, sockets, func(context.Context, *link.Conn) error {
+			select {
+			case verified <- struct{}{}:
+			default:
+			}
+			return nil
+		})
+	}()
+	show(made.String())
+	peer, err := invitation.Wait(ctx)
+	if err == nil {
+		awaitVerified(ctx, verified)
+	}
+	cancel()
+	return peer, errors.Join(err, <-ended)
+}
+
+// announced returns the addresses for the token: those that were asked for, or the configured
+// one, or what the interfaces have.
+func (p *program) announced(settings Settings, asked []string, stderr io.Writer) ([]string, error) {
+	if len(asked) == 0 && settings.Address != "" {
+		asked = []string{settings.Address}
+	}
+	for i, address := range asked {
+		asked[i] = withPortOf(address, settings.Listen)
+		if err := link.CheckAddress(asked[i]); err != nil {
+			return nil, err
+		}
+	}
+	if len(asked) > 0 {
+		return asked, nil
+	}
+	interfaces, err := link.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("cannot find out this machine's addresses: %w", err)
+	}
+	var found []string
+	public := false
+	for _, listen := range settings.Listen {
+		addresses, here := reachable(listen, interfaces)
+		found, public = append(found, addresses...), public || here
+	}
+	if len(found) == 0 {
+		return nil, cli.Hint(errors.New("this machine has no address but its own loopback"),
+			"connect it to a network, or say where it is reached with --address HOST")
+	}
+	if !public {
+		fmt.Fprintf(stderr, "Note: this machine has no public address, so the line works on the same network only.\n"+
+			"If it is reached from elsewhere, say where: %s pair --address HOST\n\n", p.here())
+	}
+	return found[:min(len(found), pairing.MaxAddresses)], nil
+}
+
+// reachable returns how others reach one of our sockets: a Unix socket through SSH, as whoever
+// runs this command.
+func reachable(listen string, interfaces []link.Interface) ([]string, bool) {
+	if !strings.HasPrefix(listen, "unix:") {
+		return link.Reachable(listen, interfaces)
+	}
+	user := os.Getenv("SUDO_USER")
+	if user == "" {
+		user = os.Getenv("USER")
+	}
+	hosts, public := link.Reachable(":22", interfaces)
+	for i, host := range hosts {
+		host = strings.TrimSuffix(host, ":22")
+		if user != "" {
+			host = user + "@" + host
+		}
+		hosts[i] = "ssh://" + host
+	}
+	return hosts, public
+}
+
+// withPortOf completes an address with the port that the program listens on.
+func withPortOf(address string, listens []string) string {
+	for _, listen := range listens {
+		if _, port, err := net.SplitHostPort(listen); err == nil && !strings.HasPrefix(listen, "unix:") {
+			return link.WithPort(address, port)
+		}
+	}
+	return link.WithPort(address, link.DefaultPort)
+}

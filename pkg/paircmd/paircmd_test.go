@@ -1,0 +1,330 @@
+package paircmd
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/pkg/control"
+	"github.com/pialert/pialert/pkg/link"
+	"github.com/pialert/pialert/pkg/pairing"
+)
+
+// machine is a program with its state and configuration.
+type machine struct {
+	role pairing.Role
+	Settings
+	invitations pairing.Invitations // of the running program
+}
+
+// newMachine returns a machine that listens on a free port of the loopback interface.
+func newMachine(t *testing.T, role pairing.Role, name string) *machine {
+	t.Helper()
+	dir := t.TempDir()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer free.Close()
+	return &machine{role: role, Settings: Settings{
+		Name: name, State: filepath.Join(dir, "state"), Control: filepath.Join(dir, "control.sock"),
+		Listen: []string{free.Addr().String()},
+	}}
+}
+
+func (m *machine) command(stdout, stderr io.Writer, args ...string) *cobra.Command {
+	root := &cobra.Command{Use: name(m.role), SilenceErrors: true, SilenceUsage: true}
+	root.AddCommand(Commands(m.role, func() (Settings, error) { return m.Settings, nil })...)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root
+}
+
+// run runs a command to its end.
+func (m *machine) run(t *testing.T, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	err = m.command(&out, &errs, args...).ExecuteContext(ctx)
+	return out.String(), errs.String(), err
+}
+
+// pair starts the pair command and returns the line that it prints and how it ends.
+func (m *machine) pair(t *testing.T, args ...string) (line string, cancel func(), ended <-chan error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	reader, writer := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		err := m.command(writer, t.Output(), append([]string{"pair"}, args...)...).ExecuteContext(ctx)
+		writer.CloseWithError(errors.Join(err, io.EOF))
+		done <- err
+	}()
+	line, err := bufio.NewReader(reader).ReadString('\n')
+	if err != nil {
+		t.Fatalf("pair printed %q: %v", line, err)
+	}
+	go io.Copy(io.Discard, reader)
+	t.Cleanup(cancel)
+	return line, cancel, done
+}
+
+// start runs the program of a machine until the test ends.
+func (m *machine) start(t *testing.T) *pairing.Keyring {
+	t.Helper()
+	keyring, err := pairing.Open(m.State, m.role, m.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sockets, err := link.Listen(t.Context(), m.Listen...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	controls, err := control.Listen(m.Control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := link.Listener{Keyring: keyring, Invitations: &m.invitations, Log: slog.New(slog.DiscardHandler)}
+	dialer := link.Dialer{Keyring: keyring, Log: slog.New(slog.DiscardHandler)}
+	drain := func(_ context.Context, conn *link.Conn) error {
+		_, err := io.Copy(io.Discard, conn)
+		return err
+	}
+	mux := http.NewServeMux()
+	Handle(mux, keyring, &m.invitations, func() []link.State { return append(listener.States(), dialer.States()...) })
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 3)
+	go func() { ended <- listener.Run(ctx, sockets, drain) }()
+	go func() { ended <- dialer.Run(ctx, drain) }()
+	go func() { ended <- control.Serve(ctx, controls, mux) }()
+	t.Cleanup(func() {
+		cancel()
+		for range 3 {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return keyring
+}
+
+func (m *machine) peers(t *testing.T) report {
+	t.Helper()
+	stdout, _, err := m.run(t, "peers", "--format", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r report
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatalf("%v in %s", err, stdout)
+	}
+	return r
+}
+
+// joinLine returns the arguments of the line that pair printed.
+func joinLine(t *testing.T, line, program string) []string {
+	t.Helper()
+	words := strings.Fields(line)
+	if len(words) != 3 || words[0] != program || words[1] != "join" {
+		t.Fatalf("pair printed %q, want: %s join TOKEN", line, program)
+	}
+	return words[1:]
+}
+
+func wait(t *testing.T, ended <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(20 * time.Second):
+		t.Fatal("pair does not end")
+		return nil
+	}
+}
+
+// TestPairAndJoin pairs two machines in both directions, with and without running programs.
+func TestPairAndJoin(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name            string
+		listens         pairing.Role
+		running, joined bool // whether the program at the end that listens, and that dials, runs
+	}{
+		{"display dials, nothing runs", pairing.Agent, false, false},
+		{"display dials, both run", pairing.Agent, true, true},
+		{"agent dials, display runs", pairing.Display, true, false},
+		{"agent dials, agent runs", pairing.Display, false, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			listens, dials := newMachine(t, test.listens, "left"), newMachine(t, test.listens.Other(), "right")
+			if test.running {
+				listens.start(t)
+			}
+			var atDialler *pairing.Keyring
+			if test.joined {
+				atDialler = dials.start(t)
+			}
+			line, _, ended := listens.pair(t)
+			_, stderr, err := dials.run(t, joinLine(t, line, name(dials.role))...)
+			if err != nil || !strings.Contains(stderr, "the link works") {
+				t.Fatalf("join: %v\n%s", err, stderr)
+			}
+			if err := wait(t, ended); err != nil {
+				t.Errorf("pair: %v", err)
+			}
+			if test.joined {
+				if _, err := atDialler.Peer("left"); err != nil {
+					t.Errorf("the running program was not told: %v", err)
+				}
+			}
+			if strings.Contains(stderr, "systemctl enable") == test.joined {
+				t.Errorf("whether the program runs is told wrongly:\n%s", stderr)
+			}
+			for m, peer := range map[*machine]string{listens: "right", dials: "left"} {
+				r := m.peers(t)
+				if len(r.Peers) != 1 || r.Peers[0].Name != peer || r.Peers[0].Role != m.role.Other() {
+					t.Errorf("%s lists %+v", m.Name, r.Peers)
+				}
+			}
+			// The same line again.
+			third := newMachine(t, dials.role, "thief")
+			if _, _, err := third.run(t, joinLine(t, line, name(dials.role))...); err == nil {
+				t.Error("the line worked twice")
+			}
+		})
+	}
+}
+
+func TestCancelWithdraws(t *testing.T) {
+	t.Parallel()
+	for _, running := range []bool{true, false} {
+		t.Run(fmt.Sprintf("running %v", running), func(t *testing.T) {
+			t.Parallel()
+			agent, display := newMachine(t, pairing.Agent, "web1"), newMachine(t, pairing.Display, "desk")
+			if running {
+				agent.start(t)
+			}
+			line, cancel, ended := agent.pair(t)
+			token, err := pairing.ParseToken(joinLine(t, line, "pialert-display")[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			invitation, findErr := agent.invitations.Find(token.Secret)
+			cancel()
+			if err := wait(t, ended); err == nil || !strings.Contains(err.Error(), "withdrawn") {
+				t.Errorf("pair: %v", err)
+			}
+			if running {
+				if findErr != nil {
+					t.Fatal(findErr)
+				}
+				if _, err := invitation.Wait(bounded(t)); !errors.Is(err, context.Canceled) {
+					t.Errorf("the invitation: %v", err)
+				}
+			}
+			if _, _, err := display.run(t, "join", token.String()); err == nil {
+				t.Error("the line still works")
+			}
+			if n := len(display.peers(t).Peers); n > 0 {
+				t.Errorf("the display has %d peers", n)
+			}
+		})
+	}
+}
+
+func bounded(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestUnpair(t *testing.T) {
+	t.Parallel()
+	agent, display := newMachine(t, pairing.Agent, "web1"), newMachine(t, pairing.Display, "desk")
+	atAgent := agent.start(t)
+	display.start(t)
+	line, _, ended := agent.pair(t)
+	if _, _, err := display.run(t, joinLine(t, line, "pialert-display")...); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, ended)
+	if _, _, err := agent.run(t, "unpair", "nobody"); err == nil || !strings.Contains(hintOf(t, err), "desk") {
+		t.Errorf("an unknown name: %v", err)
+	}
+	if _, stderr, err := agent.run(t, "unpair", "desk"); err != nil || !strings.Contains(stderr, "pialert-display unpair web1") {
+		t.Errorf("%v\n%s", err, stderr)
+	}
+	if peers := atAgent.Peers(); len(peers) > 0 {
+		t.Errorf("the running program still has %v", peers)
+	}
+}
+
+func TestRotateKey(t *testing.T) {
+	t.Parallel()
+	agent, display := newMachine(t, pairing.Agent, "web1"), newMachine(t, pairing.Display, "desk")
+	atAgent := agent.start(t)
+	line, _, ended := agent.pair(t)
+	if _, _, err := display.run(t, joinLine(t, line, "pialert-display")...); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, ended)
+	before := atAgent.Key()
+	if _, stderr, err := agent.run(t, "rotate-key"); err != nil || !strings.Contains(stderr, "when these have stored it: desk") {
+		t.Errorf("%v\n%s", err, stderr)
+	}
+	stdout, _, err := agent.run(t, "peers")
+	if err != nil || !strings.Contains(stdout, "connected once, or are unpaired: desk") {
+		t.Errorf("%v\n%s", err, stdout)
+	}
+	atDisplay := display.start(t) // the display that was away comes back
+	deadline := time.After(20 * time.Second)
+	for peer, _ := atDisplay.Peer("web1"); peer.Key == before; peer, _ = atDisplay.Peer("web1") {
+		select {
+		case <-atDisplay.Changed():
+		case <-deadline:
+			t.Fatal("the key does not change")
+		}
+	}
+	if atAgent.Key() == before {
+		t.Error("the agent has its former key")
+	}
+}
+
+func TestPeersAsText(t *testing.T) {
+	t.Parallel()
+	agent := newMachine(t, pairing.Agent, "web1")
+	stdout, _, err := agent.run(t, "peers")
+	if err != nil || !strings.Contains(stdout, "Nobody is paired. To begin: sudo pialert-agent pair") {
+		t.Errorf("%v\n%s", err, stdout)
+	}
+	keyring, err := pairing.Open(agent.State, pairing.Agent, "web1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := pairing.Fingerprint{1}
+	paired := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	if err := keyring.Add(pairing.Peer{Name: "desk", Role: pairing.Display, Key: key, Paired: paired}); err != nil {
+		t.Fatal(err)
+	}
+	stdout, _, err = agent.run(t, "peers")
+	want := "desk     program not running  dials us  2026-03-01  " + key.String() + "\n"
+	if err != nil || !strings.HasSuffix(stdout, want) {
+		t.Errorf("%v\n%s\nwant at the end\n%s", err, stdout, want)
+	}
+}
