@@ -10,11 +10,11 @@ type connection struct {
 	addr netip.Addr // of the peer, once a line gave it
 	port uint16
 
-	counted  bool   // an event was emitted for it, or waits in pending
-	attempts uint32 // events' counts so far
-	credit   uint32 // attempts that were counted ahead of their attempt line
-	echoes   uint32 // attempts whose second line is still to come
-	accepted bool   // an authentication succeeded
+	counted  bool                   // an event was emitted for it, or waits in pending
+	attempts uint32                 // events' counts so far
+	credit   uint32                 // attempts that were counted ahead of their attempt line
+	told     [len(witnesses)]uint32 // attempts that each witness told of
+	accepted bool                   // an authentication succeeded
 	pending  pending
 
 	seen     int64  // logged time of its last line, in seconds since 1970

@@ -43,7 +43,8 @@ type Engine struct {
 	names   interned
 	details []details // by rule
 
-	ignored uint64
+	ignored      uint64
+	unattributed uint64
 }
 
 // New returns an Engine that knows nothing yet; see [Engine.Restore].
@@ -70,13 +71,14 @@ func New(opts Options) (*Engine, error) {
 
 // Stats counts what an Engine did not report.
 type Stats struct {
-	Ignored uint64 // attempts from sources that Options.Ignore names
-	Evicted uint64 // connections forgotten for want of room
+	Ignored      uint64 // attempts from sources that Options.Ignore names
+	Evicted      uint64 // connections forgotten for want of room
+	Unattributed uint64 // connections that ended badly without any line that named their address
 }
 
 // Stats returns the counts since the Engine was made.
 func (e *Engine) Stats() Stats {
-	stats := Stats{Ignored: e.ignored}
+	stats := Stats{Ignored: e.ignored, Unattributed: e.unattributed}
 	for _, mem := range e.memories {
 		stats.Evicted += mem.conns.evicted
 	}
@@ -141,7 +143,7 @@ func (e *Engine) feedMessage(src *Source, line []byte, occurrences uint64) {
 		return
 	}
 	f := &e.find
-	f.rule, f.repeats, f.line = rule, min(repeats, maxRepeats), src.lines
+	f.rule, f.text, f.repeats, f.line = rule, text, min(repeats, maxRepeats), src.lines
 	f.fields.read(rule, text, e.loc)
 	if rule.Longest > 0 && length >= rule.Longest || m.pam != nil && ambiguous(m) {
 		f.fields.distrust()

@@ -12,35 +12,18 @@ const maxTags = 512
 // that the rule's matches start with.
 type index struct {
 	rules  []*Rule
-	tags   map[string]*candidates // by tag
-	pam    map[string]*candidates // by PAM service
-	byType map[Type][]*Rule       // rules for logs that are not syslog
+	byType map[Type][]*Rule // rules for logs that are not syslog
 }
 
-// candidates are the rules for one tag, in order.
-type candidates struct {
-	byFirst [256][]*Rule // by the first byte of the literal prefix, those without one included
-}
+// candidates are the rules for one tag, in order, by the first byte of what they match.
+type candidates [256][]*Rule
 
 func newIndex(rules []*Rule) index {
-	x := index{rules: rules, tags: map[string]*candidates{}, pam: map[string]*candidates{}, byType: map[Type][]*Rule{}}
+	x := index{rules: rules, byType: map[Type][]*Rule{}}
 	for i, rule := range rules {
 		rule.number = i
 		rule.family = uint32(hash([]byte(rule.Service)))
-		if rule.Type != TypeSyslog {
-			x.byType[rule.Type] = append(x.byType[rule.Type], rule)
-			continue
-		}
-		for _, tag := range rule.Tags {
-			if !bytes.ContainsRune([]byte(tag), '*') && x.tags[tag] == nil {
-				x.tags[tag] = x.candidatesFor([]byte(tag), func(r *Rule) []string { return r.Tags })
-			}
-		}
-		for _, service := range rule.PAM {
-			if x.pam[service] == nil {
-				x.pam[service] = x.candidatesFor([]byte(service), func(r *Rule) []string { return r.PAM })
-			}
-		}
+		x.byType[rule.Type] = append(x.byType[rule.Type], rule)
 	}
 	return x
 }
@@ -51,8 +34,8 @@ func (x *index) candidatesFor(name []byte, names func(*Rule) []string) *candidat
 	var c candidates
 	for _, wild := range []bool{false, true} {
 		found := false
-		for _, rule := range x.rules {
-			if rule.Type == TypeSyslog && fits(names(rule), name, wild) {
+		for _, rule := range x.byType[TypeSyslog] {
+			if fits(names(rule), name, wild) {
 				c.add(rule)
 				found = true
 			}
@@ -94,20 +77,22 @@ func like(wild string, name []byte) bool {
 }
 
 func (c *candidates) add(rule *Rule) {
-	if prefix := rule.expr.Prefix(); prefix != "" {
-		c.byFirst[prefix[0]] = append(c.byFirst[prefix[0]], rule)
+	if rule.ready() != nil {
+		return // of a built-in rule whose tests were not run
+	}
+	if len(rule.prefix) > 0 {
+		c[rule.prefix[0]] = append(c[rule.prefix[0]], rule)
 		return
 	}
-	for i := range c.byFirst {
-		c.byFirst[i] = append(c.byFirst[i], rule)
+	for i := range c {
+		c[i] = append(c[i], rule)
 	}
 }
 
-// lookup finds the candidates of messages by tag and PAM service, and remembers those of names
-// that only a "*" fits.
+// lookup finds the candidates of messages by tag and PAM service, and remembers them.
 type lookup struct {
 	*index
-	learned, learnedPAM map[string]*candidates
+	tags, pam map[string]*candidates
 }
 
 func newLookup(x *index) lookup {
@@ -116,18 +101,12 @@ func newLookup(x *index) lookup {
 
 // forTag returns the candidates for a syslog tag.
 func (l *lookup) forTag(tag []byte) *candidates {
-	if c := l.tags[string(tag)]; c != nil {
-		return c
-	}
-	return l.learn(l.learned, tag, func(r *Rule) []string { return r.Tags })
+	return l.learn(l.tags, tag, func(r *Rule) []string { return r.Tags })
 }
 
 // forPAM returns the candidates for what a PAM module said on behalf of a service.
 func (l *lookup) forPAM(service []byte) *candidates {
-	if c := l.pam[string(service)]; c != nil {
-		return c
-	}
-	return l.learn(l.learnedPAM, service, func(r *Rule) []string { return r.PAM })
+	return l.learn(l.pam, service, func(r *Rule) []string { return r.PAM })
 }
 
 func (l *lookup) learn(known map[string]*candidates, name []byte, names func(*Rule) []string) *candidates {
@@ -147,12 +126,12 @@ func (c *candidates) find(text []byte, loc []int) (*Rule, []int) {
 	if len(text) == 0 {
 		return nil, loc
 	}
-	for _, rule := range c.byFirst[text[0]] {
-		if prefix := rule.expr.Prefix(); !bytes.HasPrefix(text, []byte(prefix)) {
+	for _, rule := range c[text[0]] {
+		if !bytes.HasPrefix(text, rule.prefix) || len(rule.needs) > 0 && !bytes.Contains(text, rule.needs) {
 			continue
 		}
 		var ok bool
-		if loc, ok = rule.match(text, loc); ok {
+		if loc, ok = rule.expr.Match(text, loc); ok {
 			return rule, loc
 		}
 	}

@@ -1,10 +1,14 @@
 package detect
 
-import "bytes"
+import (
+	"bytes"
+	"strconv"
+)
 
 // A finding is a line that a rule matched: what the line says and where it stands.
 type finding struct {
 	rule    *Rule
+	text    []byte // that the rule matched
 	fields  fields
 	repeats uint64 // times that the line stands for
 	mem     *memory
@@ -21,9 +25,20 @@ func (e *Engine) join(f *finding) {
 		e.emitLine(f, f.fields.count*f.repeats, nil)
 		return
 	}
+	if f.rule.Join == JoinSource && !f.fields.source.IsValid() && f.fields.host == nil {
+		return
+	}
 	e.advance(f.mem, f.sec)
 	c := f.mem.conns.find(f.key)
-	if c != nil && e.another(c, f) {
+	if c != nil && c.isAnother(f) {
+		if c.isNamed(f.text) {
+			f.fields.source, f.fields.port = c.addr, c.port
+		} else {
+			e.forget(f.mem, c)
+			c = nil
+		}
+	}
+	if c != nil && f.rule.Role == RoleStart {
 		e.forget(f.mem, c)
 		c = nil
 	}
@@ -49,12 +64,28 @@ func (e *Engine) join(f *finding) {
 	e.change(f.mem, c)
 }
 
-// another says whether a line cannot be of connection c although it has its key: a process
+// isAnother says whether a line cannot be of connection c although it has its key: a process
 // number was used again.
-func (e *Engine) another(c *connection, f *finding) bool {
+func (c *connection) isAnother(f *finding) bool {
 	p := &f.fields
 	return p.source.IsValid() && c.addr.IsValid() && p.source != c.addr ||
 		p.port != 0 && c.port != 0 && p.port != c.port
+}
+
+// isNamed says whether a text names the connection's peer as sshd does. Then it is of this
+// connection, and another address in it is of the client's making: in the name it sent, or in what
+// sshd repeats of its key behind "ssh2: ".
+func (c *connection) isNamed(text []byte) bool {
+	if !c.addr.IsValid() || c.port == 0 {
+		return false
+	}
+	var room [64]byte
+	name := append(room[:0], " from "...)
+	name = c.addr.AppendTo(name)
+	name = append(name, " port "...)
+	name = strconv.AppendUint(name, uint64(c.port), 10)
+	name = append(name, ' ')
+	return bytes.Contains(text, name)
 }
 
 // act applies the role and returns the list that the connection belongs to now.
@@ -66,20 +97,11 @@ func (e *Engine) act(c *connection, f *finding) listID {
 			e.attempt(c, f, n)
 			c.credit = uint32(min(n, maxRepeats))
 		}
-	case RoleAttempt, RoleEcho:
-		if f.rule.Role == RoleEcho {
-			n -= take(&c.echoes, n)
-		}
-		total := n
+	case RoleAttempt:
+		n = c.untold(f.rule.witness, n)
 		n -= take(&c.credit, n)
-		if c.pending.rule != nil && n > 0 {
-			c.pending = pending{} // it announced this attempt
-		}
 		e.attempt(c, f, n)
-		if f.rule.Echoed {
-			c.echoes = uint32(min(uint64(c.echoes)+total, maxRepeats))
-		}
-		if f.rule.Echoed || f.rule.Role == RoleEcho {
+		if f.rule.witness > 0 {
 			e.dropDoubtsOf(f, nil)
 		}
 	case RoleTrial:
@@ -106,6 +128,22 @@ func take(from *uint32, n uint64) uint64 {
 	taken := min(uint64(*from), n)
 	*from -= uint32(taken)
 	return taken
+}
+
+// untold returns how many of n attempts no other witness has told of yet. Several witnesses write
+// of the same attempts, in an order that differs, and some skip some of them: what counts is the
+// most that one of them told.
+func (c *connection) untold(witness uint8, n uint64) uint64 {
+	if witness == 0 {
+		return n
+	}
+	var most uint32
+	for _, told := range c.told {
+		most = max(most, told)
+	}
+	told := &c.told[witness-1]
+	*told = uint32(min(uint64(*told)+n, 1<<31))
+	return min(uint64(*told)-min(uint64(most), uint64(*told)), n)
 }
 
 // listFor returns the list that fits what is pending.
@@ -167,7 +205,7 @@ func (e *Engine) end(c *connection, f *finding) {
 		e.suspend(c, f, 1)
 		return
 	}
-	e.attempt(c, f, 1)
+	e.attempt(c, f, f.fields.count)
 }
 
 // succeed takes back what was in doubt about the user who is now known to be one.
@@ -178,7 +216,7 @@ func (e *Engine) succeed(c *connection, f *finding) {
 		}
 		c.pending = pending{}
 	}
-	c.accepted, c.credit, c.echoes = true, 0, 0
+	c.accepted, c.credit = true, 0
 	e.dropDoubtsOf(f, f.fields.user)
 }
 
@@ -230,6 +268,10 @@ func (e *Engine) settle(mem *memory, c *connection) {
 	}
 	if p.port == 0 {
 		p.port = c.port
+	}
+	if !p.addr.IsValid() && p.host == "" && p.rule.Role != RoleAttempt && p.rule.Role != RoleAnnounce {
+		e.unattributed++ // nobody is known to have done what no line calls an attempt
+		return
 	}
 	e.emitPending(mem, &p)
 }

@@ -2,15 +2,19 @@ package detect
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/pialert/pialert/pkg/attack"
 )
 
 //go:embed rules/*.yaml
@@ -27,35 +31,64 @@ type Rules struct {
 
 // header is a file with rules: what its rules have in common, and the rules.
 type header struct {
-	Type    Type     `yaml:"type,omitempty"`
-	Service string   `yaml:"service,omitempty"`
-	Tags    []string `yaml:"tags,omitempty"`
-	PAM     []string `yaml:"pam,omitempty"`
-	Join    Join     `yaml:"join,omitempty"`
-	Longest int      `yaml:"longest,omitempty"`
-	Rules   []*Rule  `yaml:"rules"`
+	Type    Type     `yaml:"type"`
+	Service string   `yaml:"service"`
+	Tags    []string `yaml:"tags"`
+	PAM     []string `yaml:"pam"`
+	Join    Join     `yaml:"join"`
+	Longest int      `yaml:"longest"`
+	Rules   []*entry `yaml:"rules"`
+}
+
+// entry is a rule as it is written. Fields that are left out take the value of the file's header.
+// Kind and severity are texts because the YAML library takes a millisecond for ten of any other
+// type that reads itself.
+type entry struct {
+	ID       string    `yaml:"id"`
+	Kind     string    `yaml:"kind"`     // what the event is; not needed for start, context, success and ignore
+	Severity string    `yaml:"severity"` // default: the kind's
+	Type     Type      `yaml:"type"`     // kind of log; default syslog
+	Service  string    `yaml:"service"`  // daemon; joins lines, and names it in events
+	Tags     []string  `yaml:"tags"`     // syslog tags; "*" stands for any text
+	PAM      []string  `yaml:"pam"`      // instead of tags: PAM services whose messages the rule reads
+	Join     Join      `yaml:"join"`     // what the lines of one connection share; default pid
+	Role     Role      `yaml:"role"`     // what a line means for its connection; default event
+	Pattern  string    `yaml:"pattern"`  // of the message behind the tag; see groups.byName
+	Method   string    `yaml:"method"`   // method of the attempt, if no group gives it
+	Reason   string    `yaml:"reason"`   // what a probe did, if no group gives it
+	Witness  string    `yaml:"witness"`  // who tells of the attempt, where several do: daemon, pam or worker
+	Defer    bool      `yaml:"defer"`    // the end is better told by the connection's next line, if one comes
+	Longest  int       `yaml:"longest"`  // messages of this many bytes were cut: no name or address in them is trusted
+	Note     string    `yaml:"note"`     // for people: which daemon writes this, and when
+	Match    []Example `yaml:"match"`    // lines that the rule must match
+	NoMatch  []string  `yaml:"no_match"` // lines that it must not match
 }
 
 // Load reads the built-in rules and those of the user: every *.yaml of each of dirs, in the order
 // of their names. The user's rules are tried before the built-in ones. A rule whose id is taken,
 // whose pattern or fields make no sense, or whose examples fail is an error; the error names all
 // of them.
-func Load(dirs ...fs.FS) (*Rules, error) {
+//
+// The examples of the built-in rules are left out, since this package's tests have run them; see
+// [LoadWithExamples].
+func Load(dirs ...fs.FS) (*Rules, error) { return load(false, dirs) }
+
+// LoadWithExamples is [Load] with the examples of the built-in rules, for who wants to see or run
+// them. It takes several times as long.
+func LoadWithExamples(dirs ...fs.FS) (*Rules, error) { return load(true, dirs) }
+
+func load(examples bool, dirs []fs.FS) (*Rules, error) {
 	var set Rules
 	var problems []error
 	for _, dir := range dirs {
-		problems = append(problems, set.read(dir, "."))
+		problems = append(problems, set.read(dir, ".", true))
 	}
 	user := len(set.rules)
-	if err := set.read(builtin, "rules"); err != nil {
-		problems = append(problems, err)
-	}
-	problems = append(problems, set.unique())
+	problems = append(problems, set.read(builtin, "rules", examples), set.unique())
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
 	set.index = newIndex(set.rules)
-	// The examples of the built-in rules are run by this package's tests and by `rules test`.
 	for _, failure := range set.test(set.rules[:user]) {
 		problems = append(problems, failure)
 	}
@@ -66,7 +99,7 @@ func Load(dirs ...fs.FS) (*Rules, error) {
 }
 
 // read adds the rules of the files in dir.
-func (s *Rules) read(files fs.FS, dir string) error {
+func (s *Rules) read(files fs.FS, dir string, examples bool) error {
 	names, err := fs.Glob(files, path.Join(dir, "*.yaml"))
 	if err != nil {
 		return fmt.Errorf("cannot list the rules: %w", err)
@@ -74,7 +107,7 @@ func (s *Rules) read(files fs.FS, dir string) error {
 	slices.Sort(names)
 	var problems []error
 	for _, name := range names {
-		rules, err := readRules(files, name)
+		rules, err := readRules(files, name, examples)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("cannot load the rules of %s: %w", name, err))
 		}
@@ -83,7 +116,7 @@ func (s *Rules) read(files fs.FS, dir string) error {
 	return errors.Join(problems...)
 }
 
-func readRules(files fs.FS, name string) ([]*Rule, error) {
+func readRules(files fs.FS, name string, examples bool) ([]*Rule, error) {
 	text, err := fs.ReadFile(files, name)
 	if err != nil {
 		return nil, err
@@ -91,51 +124,89 @@ func readRules(files fs.FS, name string) ([]*Rule, error) {
 	if len(text) > maxRuleFile {
 		return nil, fmt.Errorf("it has %d bytes, at most %d are allowed", len(text), maxRuleFile)
 	}
+	if !examples {
+		text = withoutExamples(text)
+	}
 	var file header
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&file); err != nil {
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&file); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	var problems []error
-	for i, rule := range file.Rules {
-		if rule == nil {
+	var rules []*Rule
+	for i, e := range file.Rules {
+		if e == nil {
 			problems = append(problems, fmt.Errorf("rule %d is empty", i+1))
 			continue
 		}
-		rule.Origin = name
-		file.fill(rule)
-		if err := rule.compile(); err != nil {
-			problems = append(problems, fmt.Errorf("rule %q: %w", rule.ID, err))
+		rule, err := file.rule(e)
+		if err == nil && examples {
+			err = rule.ready()
+			if len(rule.Match) == 0 {
+				err = errors.Join(err, errors.New("match is missing: give at least one example line"))
+			}
 		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("rule %q: %w", e.ID, err))
+			continue
+		}
+		rule.Origin = name
+		rules = append(rules, rule)
 	}
-	return file.Rules, errors.Join(problems...)
+	return rules, errors.Join(problems...)
 }
 
-// fill gives a rule what it left to the file's header.
-func (h *header) fill(r *Rule) {
-	if r.Type == "" {
-		r.Type = h.Type
+// withoutExamples blanks out what stands under the keys match and no_match in the layout of the
+// built-in files, which a test compares with what the YAML library reads.
+func withoutExamples(text []byte) []byte {
+	kept := make([]byte, 0, len(text))
+	skip := false
+	for line := range bytes.Lines(text) {
+		if !bytes.HasPrefix(line, []byte("     ")) { // deeper than a rule's keys
+			key := bytes.TrimSpace(line)
+			skip = bytes.Equal(key, []byte("match:")) || bytes.Equal(key, []byte("no_match:"))
+		}
+		if skip {
+			line = []byte("\n")
+		}
+		kept = append(kept, line...)
 	}
-	if r.Service == "" {
-		r.Service = h.Service
+	return kept
+}
+
+// rule gives an entry what it left to the file's header, and checks it.
+func (h *header) rule(e *entry) (*Rule, error) {
+	r := &Rule{
+		ID: e.ID, Type: cmp.Or(e.Type, h.Type, TypeSyslog), Service: cmp.Or(e.Service, h.Service),
+		Tags: e.Tags, PAM: e.PAM, Join: cmp.Or(e.Join, h.Join, JoinPID), Role: cmp.Or(e.Role, RoleEvent),
+		Pattern: e.Pattern, Method: e.Method, Reason: e.Reason, Witness: e.Witness, Defer: e.Defer,
+		Longest: cmp.Or(e.Longest, h.Longest), Note: e.Note, Match: e.Match, NoMatch: e.NoMatch,
 	}
-	if r.Join == "" {
-		r.Join = h.Join
-	}
-	if r.Longest == 0 {
-		r.Longest = h.Longest
-	}
-	if r.Tags == nil && r.PAM == nil {
+	if e.Tags == nil && e.PAM == nil {
 		r.Tags, r.PAM = h.Tags, h.PAM
 	}
+	var problems []error
+	if e.Kind != "" {
+		kind, err := attack.ParseKind(e.Kind)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%w: use one of %v", err, attack.Kinds()))
+		}
+		r.Kind, r.Severity = kind, kind.Severity()
+	}
+	if e.Severity != "" {
+		severity, err := attack.ParseSeverity(e.Severity)
+		problems = append(problems, err)
+		r.Severity = severity
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	return r, r.check()
 }
 
 func (s *Rules) unique() error {
 	var problems []error
 	first := map[string]*Rule{}
 	for _, rule := range s.rules {
-		if rule == nil {
-			continue
-		}
 		if other := first[rule.ID]; other != nil {
 			problems = append(problems, fmt.Errorf("rule %q of %s has the id of a rule of %s", rule.ID, rule.Origin, other.Origin))
 		}

@@ -1,12 +1,14 @@
 package detect
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
+	"sync"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 
 	"github.com/pialert/pialert/agent/internal/pattern"
 	"github.com/pialert/pialert/pkg/attack"
@@ -22,7 +24,6 @@ const (
 	RoleStart    Role = "start"    // a connection begins; gives its address
 	RoleAnnounce Role = "announce" // an attempt that a later attempt line will repeat
 	RoleAttempt  Role = "attempt"  // an attempt: one password
-	RoleEcho     Role = "echo"     // an attempt that the next attempt line of the same kind repeats
 	RoleTrial    Role = "trial"    // a weak try (a key, "none"): counts if nothing else on the connection does
 	RoleDoubt    Role = "doubt"    // a failure that a later success takes back
 	RoleProbe    Role = "probe"    // the connection tried nothing; counts unless something else did
@@ -32,39 +33,46 @@ const (
 	RoleIgnore   Role = "ignore"   // known, and no attack: ends the search for a rule
 )
 
-var roles = []Role{RoleEvent, RoleStart, RoleAnnounce, RoleAttempt, RoleEcho, RoleTrial, RoleDoubt,
+var roles = []Role{RoleEvent, RoleStart, RoleAnnounce, RoleAttempt, RoleTrial, RoleDoubt,
 	RoleProbe, RoleEnd, RoleContext, RoleSuccess, RoleIgnore}
 
-// Rule is one way to recognise a line. The zero values of the optional fields take the value of
-// the file's header, see [Load].
+// Rule is one way to recognise a line, checked and ready to use. It must not be changed. Its YAML
+// form is that of entry, in load.go.
 type Rule struct {
 	ID       string          `yaml:"id"`
-	Kind     attack.Kind     `yaml:"kind,omitempty"`     // what the event is; not needed for start, context, success and ignore
-	Severity attack.Severity `yaml:"severity,omitempty"` // default: the kind's
-	Type     Type            `yaml:"type,omitempty"`     // kind of log; default syslog
-	Service  string          `yaml:"service,omitempty"`  // daemon; joins lines, and names it in events
-	Tags     []string        `yaml:"tags,omitempty"`     // syslog tags, "*" stands for any text
-	PAM      []string        `yaml:"pam,omitempty"`      // instead of tags: PAM services whose messages the rule reads
-	Join     Join            `yaml:"join,omitempty"`     // what lines of one connection share
-	Role     Role            `yaml:"role,omitempty"`     // default event
-	Pattern  string          `yaml:"pattern"`            // of the message behind the tag; see groupNames
-	Method   string          `yaml:"method,omitempty"`   // method of the attempt, if no group gives it
-	Reason   string          `yaml:"reason,omitempty"`   // what a probe did, if no group gives it
-	Echoed   bool            `yaml:"echoed,omitempty"`   // the attempt may be told again by a line of role echo
-	Defer    bool            `yaml:"defer,omitempty"`    // the end is better told by the connection's next line, if one comes
-	Longest  int             `yaml:"longest,omitempty"`  // messages of this many bytes were cut: no address or name in them is trusted
-	Note     string          `yaml:"note,omitempty"`     // for people: which daemon writes this, and when
-	Match    []Example       `yaml:"match"`              // lines that the rule must match
-	NoMatch  []string        `yaml:"no_match,omitempty"` // lines that it must not match
+	Kind     attack.Kind     `yaml:"kind,omitempty"`
+	Severity attack.Severity `yaml:"severity,omitempty"`
+	Type     Type            `yaml:"type"`
+	Service  string          `yaml:"service,omitempty"`
+	Tags     []string        `yaml:"tags,omitempty"`
+	PAM      []string        `yaml:"pam,omitempty"`
+	Join     Join            `yaml:"join,omitempty"`
+	Role     Role            `yaml:"role"`
+	Pattern  string          `yaml:"pattern"`
+	Method   string          `yaml:"method,omitempty"`
+	Reason   string          `yaml:"reason,omitempty"`
+	Witness  string          `yaml:"witness,omitempty"`
+	Defer    bool            `yaml:"defer,omitempty"`
+	Longest  int             `yaml:"longest,omitempty"`
+	Note     string          `yaml:"note,omitempty"`
+	Match    []Example       `yaml:"match,omitempty"`
+	NoMatch  []string        `yaml:"no_match,omitempty"`
 
 	Origin string `yaml:"-"` // file that the rule stands in
 
+	witness uint8  // place in witnesses, from 1
+	number  int    // place in the set of rules
+	family  uint32 // hash of the service
+	compile sync.Once
 	expr    *pattern.Pattern
+	prefix  []byte // literal that every match starts with, or empty
+	needs   []byte // literal that every match contains, where there is no prefix
 	groups  groups
-	number  int           // place in the set of rules
-	family  uint32        // hash of the service
-	details attack.Detail // the detail of every event of the rule, if no group changes it
+	err     error
 }
+
+// witnesses are those who may write of the same attempts on one connection; see [Rule].
+var witnesses = [...]string{"daemon", "pam", "worker"}
 
 // Join says what the lines of one connection share.
 type Join string
@@ -89,12 +97,13 @@ type Example struct {
 }
 
 // UnmarshalYAML accepts a bare line, too.
-func (e *Example) UnmarshalYAML(unmarshal func(any) error) error {
-	if unmarshal(&e.Line) == nil {
+func (e *Example) UnmarshalYAML(node ast.Node) error {
+	if line, ok := node.(*ast.StringNode); ok {
+		e.Line = line.Value
 		return nil
 	}
 	type plain Example
-	return unmarshal((*plain)(e))
+	return yaml.NodeToValue(node, (*plain)(e), yaml.Strict())
 }
 
 // groups holds for each group name the position of its start in a match's indexes, or -1.
@@ -131,22 +140,11 @@ func (g *groups) byName(name string) *int {
 	return nil
 }
 
-var ruleID = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
-
-// compile checks the rule and prepares it for matching.
-func (r *Rule) compile() error {
-	if r.Type == "" {
-		r.Type = TypeSyslog
-	}
-	if r.Role == "" {
-		r.Role = RoleEvent
-	}
-	if r.Join == "" {
-		r.Join = JoinPID
-	}
+// check says what is wrong with the rule's fields, but for its pattern.
+func (r *Rule) check() error {
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	if !ruleID.MatchString(r.ID) || len(r.ID) > attack.MaxRuleID {
+	if !validID(r.ID) {
 		problem("id %q: use lower case letters, digits, dots and dashes, at most %d", r.ID, attack.MaxRuleID)
 	}
 	if !slices.Contains(roles, r.Role) {
@@ -155,33 +153,48 @@ func (r *Rule) compile() error {
 	if r.Join != JoinPID && r.Join != JoinSource {
 		problem("join %q is unknown: use pid or source", r.Join)
 	}
+	if r.Witness != "" {
+		r.witness = uint8(slices.Index(witnesses[:], r.Witness) + 1)
+		if r.witness == 0 {
+			problem("witness %q is unknown: use one of %v", r.Witness, witnesses)
+		}
+	}
 	if r.counts() && !r.Kind.Valid() {
 		problem("kind is missing: use one of %v", attack.Kinds())
-	}
-	if r.Severity == 0 {
-		r.Severity = r.Kind.Severity()
 	}
 	if r.Type == TypeSyslog && len(r.Tags) == 0 && len(r.PAM) == 0 {
 		problem("tags are missing: which programs write the line? (\"*\" for any)")
 	}
-	if len(r.Match) == 0 {
-		problem("match is missing: give at least one example line")
-	}
-	if err := r.compilePattern(); err != nil {
-		problem("pattern: %w", err)
+	if r.Pattern == "" {
+		problem("pattern is missing")
 	}
 	return errors.Join(problems...)
 }
 
-func (r *Rule) compilePattern() error {
-	if r.Pattern == "" {
-		return errors.New("is missing")
+func validID(id string) bool {
+	for i := range len(id) {
+		if c := id[i]; !digit(c) && (c < 'a' || c > 'z') && (i == 0 || c != '.' && c != '_' && c != '-') {
+			return false
+		}
 	}
+	return id != "" && len(id) <= attack.MaxRuleID
+}
+
+// ready compiles the pattern when it is first needed: most scans need the rules of few services.
+func (r *Rule) ready() error {
+	r.compile.Do(func() {
+		if r.err = r.compilePattern(); r.err != nil {
+			r.expr = nil
+		}
+	})
+	return r.err
+}
+
+func (r *Rule) compilePattern() error {
 	expr, err := pattern.Compile(r.Pattern)
 	if err != nil {
-		return err
+		return fmt.Errorf("pattern: %w", err)
 	}
-	r.expr = expr
 	r.groups = groups{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
 	for i, name := range expr.Names() {
 		if name == "" {
@@ -189,11 +202,15 @@ func (r *Rule) compilePattern() error {
 		}
 		slot := r.groups.byName(name)
 		if slot == nil {
-			return fmt.Errorf("the group %q has no meaning: use source, port, user, method, reason, invalid, count, target, tty, jail or pid", name)
+			return fmt.Errorf("pattern: the group %q has no meaning: use source, port, user, method, reason, invalid, count, target, tty, jail or pid", name)
 		}
 		if *slot < 0 {
 			*slot = 2 * i
 		}
+	}
+	r.expr, r.prefix = expr, []byte(expr.Prefix())
+	if len(r.prefix) == 0 {
+		r.needs = []byte(expr.Required())
 	}
 	return nil
 }
@@ -205,12 +222,4 @@ func (r *Rule) counts() bool {
 		return false
 	}
 	return true
-}
-
-// match returns the indexes of the rule's groups in text, stored over loc.
-func (r *Rule) match(text []byte, loc []int) ([]int, bool) {
-	if required := r.expr.Required(); required != "" && r.expr.Prefix() == "" && !bytes.Contains(text, []byte(required)) {
-		return loc[:0], false
-	}
-	return r.expr.Match(text, loc)
 }

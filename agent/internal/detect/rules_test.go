@@ -8,7 +8,7 @@ import (
 
 func builtinRules(t testing.TB) *Rules {
 	t.Helper()
-	rules, err := Load()
+	rules, err := LoadWithExamples()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,6 +23,27 @@ func TestExamplesOfTheBuiltInRules(t *testing.T) {
 	}
 	for _, failure := range rules.Test() {
 		t.Error(failure)
+	}
+}
+
+// What is loaded without examples must be the same rules.
+func TestLoadingWithoutExamples(t *testing.T) {
+	with := builtinRules(t).List()
+	rules, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := rules.List()
+	if len(with) != len(without) {
+		t.Fatalf("%d rules with their examples, %d without", len(with), len(without))
+	}
+	for i, rule := range with {
+		if got := without[i]; got.ID != rule.ID || got.Pattern != rule.Pattern || got.Note != rule.Note || len(got.Match) != 0 || got.NoMatch != nil {
+			t.Errorf("rule %q became %q, with %d examples", rule.ID, got.ID, len(got.Match))
+		}
+		if err := without[i].ready(); err != nil {
+			t.Errorf("rule %q: %v", rule.ID, err)
+		}
 	}
 }
 
