@@ -101,8 +101,13 @@ func (s *Scene) Configure(lamps []Lamp, cfg Config) error {
 // Exit returns the picture that stays when the program ends.
 func (s *Scene) Exit() Frame { return s.exit }
 
-// Start begins the start-up, which shows each LED and each digit once. An event ends it.
-func (s *Scene) Start(now time.Time) { s.boot = s.since(now) }
+// Start begins the start-up, which shows each LED and each digit once. An event ends it, also one
+// that came before.
+func (s *Scene) Start(now time.Time) {
+	if s.queue.length == 0 {
+		s.boot = s.since(now)
+	}
+}
 
 // Add lights a lamp for events that came at once. With sweep the lamp sweeps, or waits for its
 // turn; without only its resting LED flashes. The next Frame shows it.

@@ -234,6 +234,28 @@ func TestNobodyWaitsForADriverThatHangs(t *testing.T) {
 	})
 }
 
+func TestTotalsAreExactWhoeverReports(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t)
+		var group sync.WaitGroup
+		for worker := range 8 {
+			group.Go(func() {
+				for range 2000 {
+					f.hit(worker % 2)
+					f.SetLost(0, worker == 0)
+					f.Stats()
+				}
+			})
+		}
+		group.Wait()
+		time.Sleep(time.Minute)
+		f.stop()
+		if told := f.strip.told(); told[0] != 8000 || told[1] != 8000 || told[animate.Pixels] != 16000 {
+			t.Errorf("the totals shown are %v", told)
+		}
+	})
+}
+
 func TestAFailureIsReportedOnceAndItsEndToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t)
@@ -348,4 +370,41 @@ func TestControls(t *testing.T) {
 			t.Error("LED 9 was accepted")
 		}
 	})
+}
+
+// signal is digits that say when they were drawn.
+type signal chan animate.Digits
+
+func (s signal) Show(digits animate.Digits) error {
+	s <- digits
+	return nil
+}
+
+// BenchmarkEventToDriver is the time from an event's report to its first frame at the driver,
+// which is told by its total: sweeps of earlier events are still being drawn.
+func BenchmarkEventToDriver(b *testing.B) {
+	scene, err := animate.New([]animate.Lamp{{Color: animate.RGB{R: 255}}}, animate.Defaults(), time.Now())
+	if err != nil {
+		b.Fatal(err)
+	}
+	drawn, totals := make(signal), &counts{}
+	p := panel.New(scene, totals, panel.Outputs{Digits: drawn}, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(b.Context())
+	go p.Run(ctx)
+	<-drawn
+	for n := uint64(1); b.Loop(); n++ {
+		totals.add(0)
+		p.Add(0, attack.Medium, true)
+		for want := animate.Total(n); (<-drawn).Cells != want; {
+		}
+		if n == 9999 { // above, not every event changes the digits
+			b.StopTimer()
+			totals.totals[0], n = 0, 0
+			b.StartTimer()
+		}
+	}
+	cancel()
+	for range drawn { // let Run draw its last picture
+		break
+	}
 }

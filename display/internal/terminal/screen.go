@@ -72,6 +72,7 @@ func silence(out io.Writer) (restore func()) {
 	}
 	quiet := *before
 	quiet.Lflag &^= unix.ECHO
+	quiet.Cc[unix.VSUSP] = 0 // Ctrl-Z would leave the shell with a screen that is not its own
 	if unix.IoctlSetTermios(fd, unix.TCSETS, &quiet) != nil {
 		return restore
 	}

@@ -98,6 +98,10 @@ func (t *Terminal) SetLamps(lamps []Lamp) {
 // and the lamp's total with it.
 func (t *Terminal) Event(at time.Time, agent string, lamp int, event *attack.Event, total uint64) {
 	t.change(func() {
+		if t.full() {
+			t.missed++
+			return
+		}
 		name := ""
 		if lamp >= 0 && lamp < len(t.state.lamps) {
 			name = t.state.lamps[lamp].Name
@@ -110,6 +114,10 @@ func (t *Terminal) Event(at time.Time, agent string, lamp int, event *attack.Eve
 func (t *Terminal) Write(text []byte) (int, error) {
 	t.change(func() {
 		for each := range bytes.Lines(text) {
+			if t.full() {
+				t.missed++
+				continue
+			}
 			clean := printable(string(attack.Clip(string(each), maxLine)))
 			t.list(clean)
 			if t.screen.Live {
@@ -120,15 +128,14 @@ func (t *Terminal) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
+// full says whether lines have to be dropped. The caller holds the lock.
+func (t *Terminal) full() bool { return !t.screen.Live && len(t.lines) >= maxPending }
+
 // list puts a line where it will be seen. The caller holds the lock.
 func (t *Terminal) list(text string) {
-	switch {
-	case t.screen.Live:
-		t.lines = latest(append(t.lines, text))
-	case len(t.lines) < maxPending:
-		t.lines = append(t.lines, text)
-	default:
-		t.missed++
+	t.lines = append(t.lines, text)
+	if t.screen.Live {
+		t.lines = latest(t.lines)
 	}
 }
 
