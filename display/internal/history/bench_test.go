@@ -5,8 +5,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/pialert/pialert/display/internal/history"
 )
 
 // BenchmarkAppend measures events per second from Append to their commit, in batches as an agent
@@ -22,7 +20,7 @@ func BenchmarkAppend(b *testing.B) {
 	first := uint64(1)
 	for b.Loop() {
 		commits.Add(1)
-		err := h.Append(b.Context(), history.Batch{Agent: "a", Epoch: 1, First: first, Events: batch},
+		err := h.Append(b.Context(), "a", 1, first, batch,
 			func(uint64, error) { commits.Done() })
 		if err != nil {
 			b.Fatal(err)
@@ -42,7 +40,7 @@ func BenchmarkCommit(b *testing.B) {
 	for b.Loop() {
 		done := make(chan struct{})
 		begin := time.Now()
-		if err := h.Append(b.Context(), history.Batch{Agent: "a", Epoch: 1, First: first, Events: one},
+		if err := h.Append(b.Context(), "a", 1, first, one,
 			func(uint64, error) { close(done) }); err != nil {
 			b.Fatal(err)
 		}

@@ -67,7 +67,7 @@ func writer(path string) error {
 	for n := 0; ; n++ {
 		for agent, first := range next {
 			size := 1 + (n*7)%20
-			err := h.Append(context.Background(), history.Batch{Agent: agent, Epoch: 1, First: first, Events: events(size)},
+			err := h.Append(context.Background(), agent, 1, first, events(size),
 				func(committed uint64, err error) {
 					mu.Lock()
 					defer mu.Unlock()
@@ -183,7 +183,7 @@ func fullDisk(dir string) error {
 	const batches, size = 4, 1000
 	appendBatch := func(n int) error {
 		pendings.Add(1)
-		return h.Append(ctx, history.Batch{Agent: "a", Epoch: 1, First: uint64(n*size + 1), Events: events(size)},
+		return h.Append(ctx, "a", 1, uint64(n*size+1), events(size),
 			func(committed uint64, err error) {
 				if err == nil {
 					acknowledged.Store(committed)

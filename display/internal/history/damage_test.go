@@ -20,8 +20,8 @@ func written(t *testing.T, thousands int) (path string, totals []history.Total) 
 	path = file(t)
 	h := start(t, options(path))
 	for n := range thousands {
-		h.commit(history.Batch{Agent: "a", Epoch: 7, First: uint64(n*1000 + 1), Events: events(1000)})
-		h.commit(history.Batch{Agent: "b", Epoch: 9, First: uint64(n*1000 + 1), Events: events(1000)})
+		h.commit(batch{agent: "a", epoch: 7, first: uint64(n*1000 + 1), events: events(1000)})
+		h.commit(batch{agent: "b", epoch: 9, first: uint64(n*1000 + 1), events: events(1000)})
 	}
 	totals = h.totals()
 	h.stop()
@@ -98,15 +98,15 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 			if got := h.totals(); !reflect.DeepEqual(got, totals) {
 				t.Errorf("totals %+v\nwant %+v", got, totals)
 			}
-			for _, at := range []history.Batch{{Agent: "a", Epoch: 7}, {Agent: "b", Epoch: 9}} {
-				if got, _ := h.Committed(t.Context(), at.Agent, at.Epoch); got != 5000 {
-					t.Errorf("mark of %s is %d, want 5000", at.Agent, got)
+			for _, at := range []batch{{agent: "a", epoch: 7}, {agent: "b", epoch: 9}} {
+				if got, _ := h.Committed(t.Context(), at.agent, at.epoch); got != 5000 {
+					t.Errorf("mark of %s is %d, want 5000", at.agent, got)
 				}
 			}
 			if got := count(h); got < test.least {
 				t.Errorf("%d events are left, want at least %d", got, test.least)
 			}
-			if got := h.commit(history.Batch{Agent: "a", Epoch: 7, First: 4991, Events: events(20)}); got != 5010 {
+			if got := h.commit(batch{agent: "a", epoch: 7, first: 4991, events: events(20)}); got != 5010 {
 				t.Errorf("it did not go on: %d", got)
 			}
 		})
@@ -149,7 +149,7 @@ func TestFlippedBits(t *testing.T) {
 		write(t, path, flipped)
 		write(t, path+".totals", copied)
 		h := start(t, options(path))
-		if got := h.commit(history.Batch{Agent: "new", Epoch: 1, First: 1, Events: events(1)}); got != 1 {
+		if got := h.commit(batch{agent: "new", epoch: 1, first: 1, events: events(1)}); got != 1 {
 			t.Errorf("run %d: it did not go on: %d", n, got)
 		}
 		if got := count(h); got > 2001 {
@@ -164,7 +164,7 @@ func TestDamageWhileRunning(t *testing.T) {
 	t.Parallel()
 	path, _ := written(t, 10)
 	h := start(t, options(path))
-	h.commit(history.Batch{Agent: "a", Epoch: 7, First: 10001, Events: events(1)})
+	h.commit(batch{agent: "a", epoch: 7, first: 10001, events: events(1)})
 	before := h.totals()
 	// In place, since SQLite holds the file open.
 	info, err := os.Stat(path)
@@ -184,7 +184,7 @@ func TestDamageWhileRunning(t *testing.T) {
 	}
 	last := uint64(10001)
 	for n := range 200 {
-		if got := h.commit(history.Batch{Agent: "a", Epoch: 7, First: last + 1, Events: events(1000)}); got != last+1000 {
+		if got := h.commit(batch{agent: "a", epoch: 7, first: last + 1, events: events(1000)}); got != last+1000 {
 			t.Fatalf("commit %d: %d, want %d", n, got, last+1000)
 		}
 		last += 1000

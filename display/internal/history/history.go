@@ -67,6 +67,9 @@ type History struct {
 	store  *store  // replaced when the file is damaged
 	fault  string  // why commits fail now, or empty
 
+	commits uint64        // made so far
+	spent   time.Duration // in them
+
 	wake chan struct{} // holds a token when the queue is not empty
 	full chan struct{} // holds a token when the queue should not wait for the interval
 
@@ -251,7 +254,11 @@ func (h *History) write(group []pending) error {
 	if h.store == nil {
 		return fmt.Errorf("%w: it could not be replaced yet", errDamaged)
 	}
+	begun := time.Now()
 	known, err := h.store.write(h.known, group, h.takeHeard())
+	if err == nil {
+		h.count(time.Since(begun))
+	}
 	if err != nil && !isDamage(err) {
 		// A commit whose outcome is unknown may have succeeded: what the file says counts.
 		if loaded, loadErr := h.store.load(); loadErr == nil {
@@ -309,6 +316,21 @@ func (h *History) setFault(fault string) (changed bool) {
 	changed = (h.fault == "") != (fault == "")
 	h.fault = fault
 	return changed
+}
+
+// Commits returns how many commits were made since the history was opened, and the time that they
+// took together.
+func (h *History) Commits() (commits uint64, spent time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.commits, h.spent
+}
+
+func (h *History) count(spent time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.commits++
+	h.spent += spent
 }
 
 // set changes what is in use. Only the goroutine of Run changes it, so that one may read

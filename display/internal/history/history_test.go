@@ -75,15 +75,30 @@ func start(t testing.TB, o history.Options) *running {
 	return r
 }
 
+// batch is what one call appends: events, or a gap.
+type batch struct {
+	agent             string
+	epoch, first      uint64
+	events            []attack.Event
+	through, attempts uint64
+}
+
+func (b batch) appendTo(ctx context.Context, h *history.History, done func(committed uint64, err error)) error {
+	if b.through > 0 {
+		return h.Skip(ctx, b.agent, b.epoch, b.through, b.attempts, done)
+	}
+	return h.Append(ctx, b.agent, b.epoch, b.first, b.events, done)
+}
+
 // commit appends a batch, waits for its commit and returns the mark.
-func (r *running) commit(b history.Batch) uint64 {
+func (r *running) commit(b batch) uint64 {
 	r.t.Helper()
 	type outcome struct {
 		committed uint64
 		err       error
 	}
 	done := make(chan outcome, 1)
-	if err := r.Append(r.t.Context(), b, func(committed uint64, err error) { done <- outcome{committed, err} }); err != nil {
+	if err := b.appendTo(r.t.Context(), r.History, func(committed uint64, err error) { done <- outcome{committed, err} }); err != nil {
 		r.t.Fatal(err)
 	}
 	select {
@@ -162,7 +177,7 @@ func TestEventsComeBackAsTheyWere(t *testing.T) {
 		if err := want.Check(); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		h.commit(history.Batch{Agent: "vps", Epoch: 1<<64 - 1, First: next, Events: []attack.Event{want}})
+		h.commit(batch{agent: "vps", epoch: 1<<64 - 1, first: next, events: []attack.Event{want}})
 		records, err := h.Recent(t.Context(), 1, history.Filter{})
 		if err != nil || len(records) != 1 {
 			t.Fatalf("%s: %d records, error %v", name, len(records), err)
@@ -183,22 +198,22 @@ func TestEachEventIsStoredOnce(t *testing.T) {
 	h := start(t, options(file(t)))
 	steps := []struct {
 		say       string
-		batch     history.Batch
+		batch     batch
 		committed uint64
 		events    uint64 // of all steps so far
 	}{
-		{"first", history.Batch{Agent: "a", Epoch: 7, First: 1, Events: events(10)}, 10, 10},
-		{"the same again", history.Batch{Agent: "a", Epoch: 7, First: 1, Events: events(10)}, 10, 10},
-		{"half of it new", history.Batch{Agent: "a", Epoch: 7, First: 6, Events: events(10)}, 15, 15},
-		{"a part of what was", history.Batch{Agent: "a", Epoch: 7, First: 3, Events: events(2)}, 15, 15},
-		{"another epoch", history.Batch{Agent: "a", Epoch: 8, First: 1, Events: events(5)}, 5, 20},
-		{"the old epoch goes on", history.Batch{Agent: "a", Epoch: 7, First: 16, Events: events(1)}, 16, 21},
-		{"another agent", history.Batch{Agent: "b", Epoch: 7, First: 1, Events: events(3)}, 3, 24},
-		{"a gap", history.Batch{Agent: "b", Epoch: 7, Through: 100, Attempts: 500}, 100, 24},
-		{"the gap again", history.Batch{Agent: "b", Epoch: 7, Through: 100, Attempts: 500}, 100, 24},
-		{"what the gap said is lost", history.Batch{Agent: "b", Epoch: 7, First: 50, Events: events(2)}, 100, 24},
-		{"behind the gap", history.Batch{Agent: "b", Epoch: 7, First: 101, Events: events(2)}, 102, 26},
-		{"a beginning that is no 1", history.Batch{Agent: "c", Epoch: 1, First: 1000, Events: events(1)}, 1000, 27},
+		{"first", batch{agent: "a", epoch: 7, first: 1, events: events(10)}, 10, 10},
+		{"the same again", batch{agent: "a", epoch: 7, first: 1, events: events(10)}, 10, 10},
+		{"half of it new", batch{agent: "a", epoch: 7, first: 6, events: events(10)}, 15, 15},
+		{"a part of what was", batch{agent: "a", epoch: 7, first: 3, events: events(2)}, 15, 15},
+		{"another epoch", batch{agent: "a", epoch: 8, first: 1, events: events(5)}, 5, 20},
+		{"the old epoch goes on", batch{agent: "a", epoch: 7, first: 16, events: events(1)}, 16, 21},
+		{"another agent", batch{agent: "b", epoch: 7, first: 1, events: events(3)}, 3, 24},
+		{"a gap", batch{agent: "b", epoch: 7, through: 100, attempts: 500}, 100, 24},
+		{"the gap again", batch{agent: "b", epoch: 7, through: 100, attempts: 500}, 100, 24},
+		{"what the gap said is lost", batch{agent: "b", epoch: 7, first: 50, events: events(2)}, 100, 24},
+		{"behind the gap", batch{agent: "b", epoch: 7, first: 101, events: events(2)}, 102, 26},
+		{"a beginning that is no 1", batch{agent: "c", epoch: 1, first: 1000, events: events(1)}, 1000, 27},
 	}
 	for _, s := range steps {
 		if got := h.commit(s.batch); got != s.committed {
@@ -229,10 +244,10 @@ func TestTotalsAreByAgentKindTestAndDay(t *testing.T) {
 	h := start(t, o)
 	login, probe, fired := event(1), event(2), event(3)
 	login.Count, probe.Kind, fired.Test = 5, attack.HTTPProbe, true
-	h.commit(history.Batch{Agent: "b", Epoch: 1, First: 1, Events: []attack.Event{login, probe, fired, login}})
-	h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1, Events: []attack.Event{probe}})
+	h.commit(batch{agent: "b", epoch: 1, first: 1, events: []attack.Event{login, probe, fired, login}})
+	h.commit(batch{agent: "a", epoch: 1, first: 1, events: []attack.Event{probe}})
 	now = now.Add(8 * time.Hour) // 01:00 of the next day, five hours east
-	h.commit(history.Batch{Agent: "b", Epoch: 1, First: 5, Events: []attack.Event{login}})
+	h.commit(batch{agent: "b", epoch: 1, first: 5, events: []attack.Event{login}})
 
 	sum := func(events, attempts uint64) history.Sum { return history.Sum{Events: events, Attempts: attempts} }
 	all := []history.Total{
@@ -271,9 +286,9 @@ func TestTotalsDoNotWrap(t *testing.T) {
 	for i := range mad {
 		mad[i].Count = attack.MaxCount
 	}
-	h.commit(history.Batch{Agent: "good", Epoch: 1, First: 1, Events: events(7)})
+	h.commit(batch{agent: "good", epoch: 1, first: 1, events: events(7)})
 	for n := range 8 {
-		h.commit(history.Batch{Agent: "mad", Epoch: 1, First: uint64(n*100 + 1), Events: mad})
+		h.commit(batch{agent: "mad", epoch: 1, first: uint64(n*100 + 1), events: mad})
 	}
 	h.stop()
 	totals := start(t, options(path)).totals()
@@ -286,15 +301,15 @@ func TestNamesAndEpochsAreBounded(t *testing.T) {
 	t.Parallel()
 	h := start(t, options(file(t)))
 	for n := range history.MaxAgents {
-		h.commit(history.Batch{Agent: fmt.Sprint("agent", n), Epoch: 1, First: 1, Events: events(1)})
+		h.commit(batch{agent: fmt.Sprint("agent", n), epoch: 1, first: 1, events: events(1)})
 	}
-	err := h.Append(t.Context(), history.Batch{Agent: "one more", Epoch: 1, First: 1, Events: events(1)}, nil)
+	err := h.Append(t.Context(), "one more", 1, 1, events(1), nil)
 	if err == nil {
 		t.Error("one more agent than the most was taken")
 	}
 	const epochs = 20
 	for epoch := range uint64(epochs) {
-		h.commit(history.Batch{Agent: "agent0", Epoch: 100 + epoch, First: 1, Events: events(1)})
+		h.commit(batch{agent: "agent0", epoch: 100 + epoch, first: 1, events: events(1)})
 	}
 	for epoch, want := range map[uint64]uint64{1: 0, 100: 0, 100 + epochs - 1: 1, 100 + epochs - 16: 1} {
 		if got, _ := h.Committed(t.Context(), "agent0", epoch); got != want {
@@ -309,15 +324,15 @@ func TestNamesAndEpochsAreBounded(t *testing.T) {
 func TestAppendRefuses(t *testing.T) {
 	t.Parallel()
 	h := start(t, options(file(t)))
-	for name, b := range map[string]history.Batch{
-		"no name":        {Epoch: 1, First: 1, Events: events(1)},
-		"a long name":    {Agent: strings.Repeat("a", 256), Epoch: 1, First: 1, Events: events(1)},
-		"no number":      {Agent: "a", Epoch: 1, Events: events(1)},
-		"a high number":  {Agent: "a", Epoch: 1, First: 1 << 62, Events: events(1)},
-		"a wrapping one": {Agent: "a", Epoch: 1, First: 1<<64 - 1, Events: events(3)},
-		"a high gap":     {Agent: "a", Epoch: 1, Through: 1 << 63},
+	for name, b := range map[string]batch{
+		"no name":        {epoch: 1, first: 1, events: events(1)},
+		"a long name":    {agent: strings.Repeat("a", 256), epoch: 1, first: 1, events: events(1)},
+		"no number":      {agent: "a", epoch: 1, events: events(1)},
+		"a high number":  {agent: "a", epoch: 1, first: 1 << 62, events: events(1)},
+		"a wrapping one": {agent: "a", epoch: 1, first: 1<<64 - 1, events: events(3)},
+		"a high gap":     {agent: "a", epoch: 1, through: 1 << 63},
 	} {
-		if err := h.Append(t.Context(), b, func(uint64, error) { t.Errorf("%s: done was called", name) }); err == nil {
+		if err := b.appendTo(t.Context(), h.History, func(uint64, error) { t.Errorf("%s: done was called", name) }); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
@@ -334,15 +349,15 @@ func TestQueueIsBoundedAndFair(t *testing.T) {
 	}
 	defer h.Close()
 	ignore := func(uint64, error) {}
-	if err := h.Append(t.Context(), history.Batch{Agent: "mad", Epoch: 1, First: 1, Events: events(100)}, ignore); err != nil {
+	if err := h.Append(t.Context(), "mad", 1, 1, events(100), ignore); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	blocked := make(chan error)
 	go func() {
-		blocked <- h.Append(ctx, history.Batch{Agent: "mad", Epoch: 1, First: 101, Events: events(1)}, ignore)
+		blocked <- h.Append(ctx, "mad", 1, 101, events(1), ignore)
 	}()
-	if err := h.Append(t.Context(), history.Batch{Agent: "good", Epoch: 1, First: 1, Events: events(100)}, ignore); err != nil {
+	if err := h.Append(t.Context(), "good", 1, 1, events(100), ignore); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -362,9 +377,9 @@ func TestStopCommitsWhatWaits(t *testing.T) {
 	o := options(path)
 	o.Interval = time.Hour
 	h := start(t, o)
-	h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1, Events: events(1)}) // the first does not wait
+	h.commit(batch{agent: "a", epoch: 1, first: 1, events: events(1)}) // the first does not wait
 	done := make(chan uint64, 1)
-	if err := h.Append(t.Context(), history.Batch{Agent: "a", Epoch: 1, First: 2, Events: events(1)},
+	if err := h.Append(t.Context(), "a", 1, 2, events(1),
 		func(committed uint64, err error) { done <- committed }); err != nil {
 		t.Fatal(err)
 	}
@@ -394,7 +409,7 @@ func TestTopSources(t *testing.T) {
 	list := []attack.Event{event(1), event(2), event(2), event(3), event(4)}
 	list[3].Test, list[3].Count = true, 100
 	list[4].Kind, list[4].Count = attack.Ban, 100
-	h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1, Events: list})
+	h.commit(batch{agent: "a", epoch: 1, first: 1, events: list})
 	got, err := h.TopSources(t.Context(), 10)
 	want := []history.Source{
 		{netip.MustParseAddr("192.0.2.2"), history.Sum{Events: 2, Attempts: 2}},
@@ -410,8 +425,8 @@ func TestRecentFilters(t *testing.T) {
 	h := start(t, options(file(t)))
 	mixed := events(4)
 	mixed[1].Kind = attack.HTTPProbe
-	h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1, Events: mixed})
-	h.commit(history.Batch{Agent: "b", Epoch: 1, First: 1, Events: events(2)})
+	h.commit(batch{agent: "a", epoch: 1, first: 1, events: mixed})
+	h.commit(batch{agent: "b", epoch: 1, first: 1, events: events(2)})
 	tests := map[string]struct {
 		limit  int
 		filter history.Filter

@@ -8,30 +8,28 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// Batch is events of one agent and epoch in the order of their numbers, or a gap.
-type Batch struct {
-	Agent  string
-	Epoch  uint64
-	First  uint64 // number of the first event, at least 1; the others follow without gaps
-	Events []attack.Event
-
-	// Without events, a batch says that the numbers up to and including Through never come,
-	// and that the events lost with them stood for Attempts attempts.
-	Through  uint64
-	Attempts uint64
+// batch is events of one agent and epoch in the order of their numbers, or, without events, a
+// gap: the numbers up to and including through never come.
+type batch struct {
+	agent    string
+	epoch    uint64
+	first    uint64 // number of the first event; the others follow without gaps
+	events   []attack.Event
+	through  uint64
+	attempts uint64 // that the lost events stood for
 }
 
 // last returns the highest number that the batch settles.
-func (b *Batch) last() uint64 {
-	if len(b.Events) == 0 {
-		return b.Through
+func (b *batch) last() uint64 {
+	if len(b.events) == 0 {
+		return b.through
 	}
-	return b.First + uint64(len(b.Events)) - 1
+	return b.first + uint64(len(b.events)) - 1
 }
 
 // pending is a batch that waits for its commit.
 type pending struct {
-	Batch
+	batch
 	arrived time.Time
 	day     int // of arrival
 	done    func(committed uint64, err error)
@@ -39,7 +37,7 @@ type pending struct {
 
 // weight is the room that a batch takes in the queue. A gap takes some too, or a queue of gaps
 // would have no bound.
-func (b *Batch) weight() int { return max(1, len(b.Events)) }
+func (b *batch) weight() int { return max(1, len(b.events)) }
 
 func weight(group []pending) (sum int) {
 	for i := range group {
@@ -48,15 +46,31 @@ func weight(group []pending) (sum int) {
 	return sum
 }
 
-// Append queues a batch for the next commit and waits while the queue, or the agent's share of
-// it, is full. It returns an error if ctx ends or the history stops first, or if the batch can
-// never be stored; done is not called then. Else done is called once, by the writing goroutine,
-// which it must not hold up: with the highest number that is committed for the batch's agent
-// and epoch, or with [ErrStopped]. The history keeps b.Events until then.
+// Append queues events of an agent's epoch, numbered from first on, for the next commit, and
+// waits while the queue, or the agent's share of it, is full. It returns an error if ctx ends or
+// the history stops first, or if the events can never be stored; done is not called then. Else
+// done is called once, by the writing goroutine, which it must not hold up: with the highest
+// number that is committed for the agent's epoch, or with [ErrStopped]. The history keeps the
+// slice until then.
 //
-// Numbers at or below the highest committed one are skipped: the events are stored already. A
-// batch that begins above the next number is taken as it is: the caller has checked numbering.
-func (h *History) Append(ctx context.Context, b Batch, done func(committed uint64, err error)) error {
+// Numbers at or below the highest committed one are skipped: the events are stored already.
+// Events that begin above the next number are taken as they are: the caller checks numbering.
+func (h *History) Append(ctx context.Context, agent string, epoch, first uint64, events []attack.Event,
+	done func(committed uint64, err error)) error {
+	if len(events) == 0 || first == 0 {
+		return fmt.Errorf("cannot store %d events of %s from number %d on", len(events), agent, first)
+	}
+	return h.enqueue(ctx, batch{agent: agent, epoch: epoch, first: first, events: events}, done)
+}
+
+// Skip queues, as [History.Append] does, that the numbers up to and including through never
+// come. If attempts are known to be lost with them, they and the numbers count as dropped.
+func (h *History) Skip(ctx context.Context, agent string, epoch, through, attempts uint64,
+	done func(committed uint64, err error)) error {
+	return h.enqueue(ctx, batch{agent: agent, epoch: epoch, through: through, attempts: attempts}, done)
+}
+
+func (h *History) enqueue(ctx context.Context, b batch, done func(committed uint64, err error)) error {
 	if err := h.admit(&b); err != nil {
 		return err
 	}
@@ -80,8 +94,8 @@ func (h *History) Append(ctx context.Context, b Batch, done func(committed uint6
 		return context.Cause(ctx)
 	}
 	now := h.options.Now()
-	h.queue = append(h.queue, pending{Batch: b, arrived: now, day: h.day(now), done: done})
-	h.queued[b.Agent] += b.weight()
+	h.queue = append(h.queue, pending{batch: b, arrived: now, day: h.day(now), done: done})
+	h.queued[b.agent] += b.weight()
 	h.total += b.weight()
 	offer(h.wake)
 	if h.total >= h.options.MaxQueue/4 {
@@ -91,27 +105,25 @@ func (h *History) Append(ctx context.Context, b Batch, done func(committed uint6
 }
 
 // admit refuses what could never be stored.
-func (h *History) admit(b *Batch) error {
+func (h *History) admit(b *batch) error {
 	switch {
-	case b.Agent == "" || len(b.Agent) > attack.MaxName:
-		return fmt.Errorf("cannot store events of an agent whose name has %d bytes", len(b.Agent))
-	case len(b.Events) > 0 && b.First == 0:
-		return fmt.Errorf("cannot store events of %s without numbers", b.Agent)
-	case b.First > MaxSequence || b.Through > MaxSequence || b.last() > MaxSequence:
-		return fmt.Errorf("cannot store events of %s: number %d is too high", b.Agent, max(b.First, b.Through))
+	case b.agent == "" || len(b.agent) > attack.MaxName:
+		return fmt.Errorf("cannot store events of an agent whose name has %d bytes", len(b.agent))
+	case b.first > MaxSequence || b.through > MaxSequence || b.last() > MaxSequence:
+		return fmt.Errorf("cannot store events of %s: number %d is too high", b.agent, max(b.first, b.through))
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if _, ok := h.known.agents[b.Agent]; !ok && len(h.known.agents) >= MaxAgents {
-		return fmt.Errorf("cannot store events of %s: %d other agents have events here, which is the most", b.Agent, MaxAgents)
+	if _, ok := h.known.agents[b.agent]; !ok && len(h.known.agents) >= MaxAgents {
+		return fmt.Errorf("cannot store events of %s: %d other agents have events here, which is the most", b.agent, MaxAgents)
 	}
 	return nil
 }
 
 // fits says whether a batch may join the queue. No agent gets more than a quarter of it, so that
 // one that floods does not hold up the others; but one batch of each always fits an empty queue.
-func (h *History) fits(b *Batch) bool {
-	mine, weight := h.queued[b.Agent], b.weight()
+func (h *History) fits(b *batch) bool {
+	mine, weight := h.queued[b.agent], b.weight()
 	return (h.total == 0 || h.total+weight <= h.options.MaxQueue) &&
 		(mine == 0 || mine+weight <= h.options.MaxQueue/4)
 }
@@ -136,8 +148,8 @@ func (h *History) settle(group []pending, err error) {
 	for i := range group {
 		b := &group[i]
 		h.total -= b.weight()
-		if h.queued[b.Agent] -= b.weight(); h.queued[b.Agent] == 0 {
-			delete(h.queued, b.Agent)
+		if h.queued[b.agent] -= b.weight(); h.queued[b.agent] == 0 {
+			delete(h.queued, b.agent)
 		}
 	}
 	h.room.Broadcast()
@@ -148,7 +160,7 @@ func (h *History) settle(group []pending, err error) {
 			b.done(0, err)
 			continue
 		}
-		b.done(known.marks[stream{b.Agent, b.Epoch}].committed, nil)
+		b.done(known.marks[stream{b.agent, b.epoch}].committed, nil)
 	}
 }
 

@@ -33,7 +33,7 @@ func TestSizeIsBounded(t *testing.T) {
 	h := start(t, o)
 	const batches, size = 12, 1000
 	for n := range batches {
-		h.commit(history.Batch{Agent: "a", Epoch: 1, First: uint64(n*size + 1), Events: events(size)})
+		h.commit(batch{agent: "a", epoch: 1, first: uint64(n*size + 1), events: events(size)})
 	}
 	totals := h.totals()
 	records, err := h.Recent(t.Context(), 1, history.Filter{})
@@ -56,9 +56,9 @@ func TestOldEventsAreDeleted(t *testing.T) {
 		o := options(file(t))
 		o.Now, o.MaxAge = time.Now, 24*time.Hour
 		h := start(t, o)
-		h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1, Events: events(1200)})
+		h.commit(batch{agent: "a", epoch: 1, first: 1, events: events(1200)})
 		time.Sleep(20 * time.Hour)
-		h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1201, Events: events(10)})
+		h.commit(batch{agent: "a", epoch: 1, first: 1201, events: events(10)})
 		time.Sleep(5 * time.Hour)
 		synctest.Wait()
 		records, err := h.Recent(t.Context(), 1000, history.Filter{})
@@ -68,7 +68,7 @@ func TestOldEventsAreDeleted(t *testing.T) {
 		if got := h.totals(); len(got) != 1 || got[0].Events != 1210 {
 			t.Errorf("totals %+v, want 1210 events", got)
 		}
-		if got := h.commit(history.Batch{Agent: "a", Epoch: 1, First: 1, Events: events(1200)}); got != 1210 {
+		if got := h.commit(batch{agent: "a", epoch: 1, first: 1, events: events(1200)}); got != 1210 {
 			t.Errorf("committed %d, want 1210: deleted events were taken again", got)
 		}
 		h.stop()

@@ -83,11 +83,11 @@ func (s *store) transaction(do func() error) error {
 
 // add stages a batch: its events are inserted, the rest waits for flush.
 func (c *change) add(p *pending) error {
-	a, ok := c.agent(p.Agent)
+	a, ok := c.agent(p.agent)
 	if !ok {
 		return nil // more agents than are allowed joined within one group; none of it is counted
 	}
-	at := stream{p.Agent, p.Epoch}
+	at := stream{p.agent, p.epoch}
 	m, ok := c.next.marks[at]
 	if !ok {
 		c.ordinal++
@@ -97,13 +97,13 @@ func (c *change) add(p *pending) error {
 	if last <= m.committed {
 		return nil
 	}
-	if len(p.Events) == 0 {
-		a.dropped = a.dropped.plus(Sum{Events: last - m.committed, Attempts: p.Attempts})
-		c.next.agents[p.Agent], c.agents[p.Agent] = a, true
+	if len(p.events) == 0 && p.attempts > 0 {
+		a.dropped = a.dropped.plus(Sum{Events: last - m.committed, Attempts: p.attempts})
+		c.next.agents[p.agent], c.agents[p.agent] = a, true
 	}
-	for i := range p.Events {
-		if sequence := p.First + uint64(i); sequence > m.committed {
-			if err := c.insert(p, a.id, sequence, &p.Events[i]); err != nil {
+	for i := range p.events {
+		if sequence := p.first + uint64(i); sequence > m.committed {
+			if err := c.insert(p, a.id, sequence, &p.events[i]); err != nil {
 				return err
 			}
 		}
@@ -134,14 +134,14 @@ func (c *change) agent(name string) (agent, bool) {
 func (c *change) insert(p *pending, agentID int64, sequence uint64, e *attack.Event) error {
 	c.detail = appendDetail(c.detail[:0], e.Detail)
 	c.row = [...]any{
-		agentID, int64(p.Epoch), int64(sequence), p.arrived.UnixNano(), stamp(e.Logged), e.Observed.UnixNano(),
+		agentID, int64(p.epoch), int64(sequence), p.arrived.UnixNano(), stamp(e.Logged), e.Observed.UnixNano(),
 		int64(e.Kind), int64(e.Severity), flag(e.Test), int64(e.Count), text(e.Rule), blob(e.SourceIP.AsSlice()),
 		text(e.SourceHost), int64(e.SourcePort), text(e.User), text(e.Log), blob(c.detail),
 	}
 	if _, err := c.store.insert.ExecContext(context.Background(), c.row[:]...); err != nil {
 		return err
 	}
-	to := route{p.Agent, e.Kind, e.Test}
+	to := route{p.agent, e.Kind, e.Test}
 	one := Sum{Events: 1, Attempts: e.Count}
 	c.next.totals[to] = c.next.totals[to].plus(one)
 	day := dayRoute{p.day, to}
