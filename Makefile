@@ -19,7 +19,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: build ## watch recorded attacks become light, in this terminal
-	@build/pialert-display demo --play packaging/demo
+	@go run ./packaging/demo -programs build -logs packaging/demo
 
 build: ## both programs for this machine, in build/
 	@mkdir -p build

@@ -65,6 +65,7 @@ func Main(root *cobra.Command) int {
 func Prepare(root *cobra.Command) {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.AddCommand(versionCommand(root.Name()))
+	addDocs(root)
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
 		return &UsageError{Hint(err, "see %s --help", command.CommandPath())}
 	})

@@ -1,0 +1,42 @@
+#!/bin/sh
+# Installs one of the programs on a system without .deb and .rpm. Run it from the unpacked archive.
+#
+#   sudo ./install.sh agent|display
+set -eu
+name=${1:-}
+case "$name" in
+agent | display) ;;
+*)
+	echo "usage: sudo $0 agent|display" >&2
+	exit 2
+	;;
+esac
+if [ "$(id -u)" != 0 ]; then
+	echo "error: this installs into /usr/local and /etc" >&2
+	echo "hint: sudo $0 $name" >&2
+	exit 1
+fi
+cd "$(dirname "$0")"
+program=pialert-$name
+install -D -m 0755 "$program" "/usr/local/bin/$program"
+[ -e "/etc/pialert/$name.yaml" ] || install -D -m 0644 "$name.yaml" "/etc/pialert/$name.yaml"
+for page in man/"$program"*.1.gz; do install -D -m 0644 "$page" "/usr/local/share/man/man1/$(basename "$page")"; done
+install -D -m 0644 "man/$program.yaml.5.gz" "/usr/local/share/man/man5/$program.yaml.5.gz"
+install -D -m 0644 "completion/$program.bash" "/usr/local/share/bash-completion/completions/$program"
+if ! getent passwd "$program" >/dev/null; then
+	useradd --system --home-dir "/var/lib/pialert/$name" --shell /usr/sbin/nologin "$program"
+fi
+sed -n "s/^m $program //p" "$program.conf" | while read -r group; do
+	getent group "$group" >/dev/null || groupadd --system "$group"
+	usermod -aG "$group" "$program"
+done
+mkdir -p "/var/lib/pialert/$name"
+chown "$program:$program" "/var/lib/pialert/$name"
+chmod 0700 "/var/lib/pialert/$name"
+if [ -d /run/systemd/system ]; then
+	sed 's#/usr/bin/#/usr/local/bin/#' "$program.service" >"/etc/systemd/system/$program.service"
+	systemctl daemon-reload
+	systemctl enable --quiet "$program.service"
+	systemctl restart "$program.service" || true
+fi
+echo "$program is installed; pair it next: $program pair --help"

@@ -1,0 +1,75 @@
+// Package metrics serves a program's numbers to Prometheus, and whether it is well.
+//
+// Numbers are read when they are asked for: a program says what it has in a function, and keeps
+// no counters for this package's sake.
+package metrics
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metric is a number that a program has, with the names of its labels.
+type Metric struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+}
+
+// Counter is a number that only grows while the program runs.
+func Counter(name, help string, labels ...string) Metric {
+	return Metric{prometheus.NewDesc("pialert_"+name, help, labels, nil), prometheus.CounterValue}
+}
+
+// Gauge is a number that goes up and down.
+func Gauge(name, help string, labels ...string) Metric {
+	return Metric{prometheus.NewDesc("pialert_"+name, help, labels, nil), prometheus.GaugeValue}
+}
+
+// Report takes a metric's value and those of its labels.
+type Report func(m Metric, value float64, labels ...string)
+
+// collector asks the program at each scrape.
+type collector func(Report)
+
+// Describe says nothing: which agents and lamps there are is known only at a scrape.
+func (collector) Describe(chan<- *prometheus.Desc) {}
+
+func (c collector) Collect(out chan<- prometheus.Metric) {
+	c(func(m Metric, value float64, labels ...string) {
+		metric, err := prometheus.NewConstMetric(m.desc, m.kind, value, labels...)
+		if err != nil {
+			metric = prometheus.NewInvalidMetric(m.desc, err)
+		}
+		out <- metric
+	})
+}
+
+// Handler serves /metrics with what report says and the process's own numbers, and /healthz,
+// which answers 200 while alive returns nil and 503 with the error otherwise.
+func Handler(report func(Report), alive func() error) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collector(report), collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := alive(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	return mux
+}
+
+// Bool is 1 for true and 0 for false.
+func Bool(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
