@@ -84,13 +84,8 @@ func sequence(text []byte, parameters ...int) []byte {
 
 // cube returns the nearest of xterm's 6x6x6 colours (16 to 231), or of its 24 greys from 232.
 func cube(c animate.RGB) int {
-	if c.R == c.G && c.G == c.B {
-		switch {
-		case c.R < 4:
-			return 16
-		case c.R < 247:
-			return 232 + min(23, max(0, (int(c.R)-3)/10))
-		}
+	if least, most := min(c.R, c.G, c.B), max(c.R, c.G, c.B); most-least < 16 && most >= 4 && most < 247 {
+		return 232 + min(23, (int(most)-3)/10) // they are at 8, 18, ... 238
 	}
 	side := func(v uint8) int { // the sides are at 0, 95, 135, 175, 215, 255
 		if v < 48 {

@@ -70,6 +70,10 @@ func New(out io.Writer, screen Screen, lamps []Lamp) *Terminal {
 	return &Terminal{out: out, screen: screen, wake: make(chan struct{}, 1), state: state{lamps: lamps}}
 }
 
+// Live says whether a picture is painted. A log has to be written to the terminal then, or else it
+// spoils the picture.
+func (t *Terminal) Live() bool { return t.screen.Live }
+
 // Draw shows the LEDs. Its error is why writing failed earlier.
 func (t *Terminal) Draw(pixels [animate.Pixels]animate.Pixel) error {
 	return t.change(func() { t.state.pixels = pixels })
@@ -118,7 +122,7 @@ func (t *Terminal) Write(text []byte) (int, error) {
 				t.missed++
 				continue
 			}
-			clean := printable(string(attack.Clip(string(each), maxLine)))
+			clean := printable(attack.Clip(string(each), maxLine))
 			t.list(clean)
 			if t.screen.Live {
 				t.logged = latest(append(t.logged, clean))
