@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -74,7 +73,7 @@ func (s SSH) dial(address string) (net.Conn, error) {
 		return nil, fmt.Errorf("cannot start ssh: %w: install openssh-client", err)
 	}
 	go func() {
-		conn.err = conn.ssh.Wait()
+		conn.ssh.Wait() // its words tell more than its exit code
 		close(conn.ended)
 	}()
 	return conn, nil
@@ -103,31 +102,46 @@ type sshConn struct {
 	said tail
 
 	ended chan struct{} // closed when ssh has ended
-	err   error         // how; read after ended
 }
 
-// Read returns what ssh said, instead of io.EOF, if ssh failed.
+// Read returns what ssh said, instead of the end or a reset, if ssh failed.
 func (c *sshConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
-	if n > 0 || !errors.Is(err, io.EOF) {
+	if n > 0 || err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, err
 	}
-	select {
-	case <-c.ended:
-	case <-time.After(2 * time.Second): // it has closed its output, so it is about to end
-	}
+	c.await() // it has closed its end, so it is about to end
 	if said := c.said.String(); said != "" {
 		return n, fmt.Errorf("ssh: %s", said)
 	}
 	return n, err
 }
 
-// Close ends ssh.
+// Close closes the pipe, upon which ssh passes on what it has and ends, or is ended.
 func (c *sshConn) Close() error {
 	err := c.Conn.Close()
-	c.ssh.Process.Signal(syscall.SIGTERM) // fails if it has ended already
+	go func() {
+		if !c.await() {
+			c.ssh.Process.Signal(syscall.SIGTERM) // fails if it has ended after all
+		}
+	}()
 	return err
 }
+
+// await waits a little for ssh to end, and says whether it has.
+func (c *sshConn) await() bool {
+	timer := time.NewTimer(sshGrace)
+	defer timer.Stop()
+	select {
+	case <-c.ended:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// sshGrace is how long ssh may take to end once its pipe is closed.
+const sshGrace = 2 * time.Second
 
 // tail keeps the end of what is written to it, for a message.
 type tail struct {
