@@ -1,0 +1,176 @@
+package uplink
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+
+	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
+)
+
+// session is one stream.
+type session struct {
+	*Uplink
+	stream grpc.BidiStreamingClient[pialertv1.FromAgent, pialertv1.FromDisplay]
+
+	told     uint64        // last number that the display knows of, by event or gap; of send only
+	sent     atomic.Uint64 // last number that is sent, or is not to be sent
+	acked    atomic.Uint64 // last number that the display has committed
+	progress chan struct{} // holds a token when acked has grown
+}
+
+// greet says hello and takes the welcome.
+func (s *session) greet(ctx context.Context, cancel context.CancelCauseFunc) error {
+	o := &s.options
+	epoch, first, next, err := o.Spool.Greet(o.Display)
+	if err != nil {
+		return err
+	}
+	hello := &pialertv1.Hello{
+		Protocol: protocol, Version: o.Version, Epoch: epoch, FirstSequence: first, NextSequence: next,
+	}
+	if o.Keys != nil {
+		hello.NextKey = o.Keys.Next()
+	}
+	late := time.AfterFunc(patience, func() { cancel(fmt.Errorf("no welcome within %v", patience)) })
+	defer late.Stop()
+	// A failed Send returns io.EOF; Recv tells the reason.
+	s.stream.Send(&pialertv1.FromAgent{Message: &pialertv1.FromAgent_Hello{Hello: hello}})
+	message, err := s.stream.Recv()
+	if err != nil {
+		return err
+	}
+	welcome := message.GetWelcome()
+	switch {
+	case welcome == nil:
+		return misbehaved("it did not begin with a welcome")
+	case welcome.GetProtocol() != protocol:
+		return misbehaved("it speaks protocol %d, this agent %d: update the older of the two", welcome.GetProtocol(), protocol)
+	}
+	if o.Keys != nil {
+		if err := o.Keys.PeerNext(welcome.GetNextKey()); err != nil {
+			return fmt.Errorf("cannot note the display's next key: %w", err)
+		}
+	}
+	after, again, err := o.Spool.Resume(o.Display, welcome.GetCommitted())
+	if err != nil {
+		return err
+	}
+	if again {
+		return ErrNewEpoch
+	}
+	s.told = welcome.GetCommitted()
+	s.sent.Store(after)
+	s.acked.Store(after)
+	s.begun(welcome)
+	return nil
+}
+
+func (s *session) begun(welcome *pialertv1.Welcome) {
+	s.options.Logger.Info("delivering", "display", s.options.Display, "version", welcome.GetVersion(),
+		"committed", welcome.GetCommitted())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.options.Now()
+	s.status.Streaming, s.status.Since, s.status.Error = true, now, ""
+	s.status.Streams++
+	s.status.Acked, s.status.AckedAt = welcome.GetCommitted(), now
+}
+
+// receive takes acknowledgements until the stream ends.
+func (s *session) receive() error {
+	for {
+		message, err := s.stream.Recv()
+		if err != nil {
+			return err
+		}
+		ack := message.GetAck()
+		if ack == nil {
+			return misbehaved("it sent something else than an acknowledgement")
+		}
+		committed := ack.GetCommitted()
+		if sent := s.sent.Load(); committed > sent {
+			return misbehaved("it acknowledged event %d, the last one sent is %d", committed, sent)
+		}
+		if committed <= s.acked.Load() {
+			continue
+		}
+		if err := s.options.Spool.Ack(s.options.Display, committed); err != nil {
+			return err
+		}
+		s.acked.Store(committed)
+		s.mu.Lock()
+		s.status.Acked, s.status.AckedAt = committed, s.options.Now()
+		s.mu.Unlock()
+		select {
+		case s.progress <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// send sends events as they come, and heartbeats between them, until the stream ends.
+func (s *session) send(ctx context.Context) error {
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	if err := s.stream.Send(s.beat()); err != nil {
+		return err
+	}
+	for {
+		changed := s.options.Spool.Changed()
+		sent, err := s.sendEvents()
+		if err != nil {
+			return err
+		}
+		if !sent {
+			select {
+			case <-changed:
+			case <-s.progress:
+			case <-beat.C:
+				err = s.stream.Send(s.beat())
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		} else {
+			select {
+			case <-beat.C:
+				err = s.stream.Send(s.beat())
+			default:
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// sendEvents sends one batch, unless there is none or too much is under way.
+func (s *session) sendEvents() (sent bool, err error) {
+	after := s.sent.Load()
+	if after-s.acked.Load() >= window {
+		return false, nil
+	}
+	first, count, batch, err := s.options.Spool.Read(after, maxBatch)
+	if err != nil || count == 0 {
+		return false, err
+	}
+	if first > s.told+1 {
+		gap := &pialertv1.Gap{Through: first - 1, Attempts: s.options.Spool.Lost(s.told, first-1)}
+		if err := s.stream.Send(&pialertv1.FromAgent{Message: &pialertv1.FromAgent_Gap{Gap: gap}}); err != nil {
+			return false, err
+		}
+	}
+	// The acknowledgement may be here before SendMsg returns.
+	s.told = first + uint64(count) - 1
+	s.sent.Store(s.told)
+	if err := s.stream.SendMsg(encodedBatch(batch)); err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	s.status.Sent += uint64(count)
+	s.mu.Unlock()
+	return true, nil
+}

@@ -1,0 +1,196 @@
+// Package uplink delivers the events of a spool to one display, over one gRPC stream on a
+// connection that is open already.
+//
+// It says hello, is told what the display has committed, sends what follows as soon as it is
+// committed to the spool, and passes the display's acknowledgements on to the spool. A bounded
+// number of events is under way without acknowledgement. What it promises is that each event is
+// sent in the order of the numbers, from the first that the display has not committed, and that
+// numbers which will never come are told as a gap.
+//
+// It opens no connection and keeps none alive: pkg/link does, and calls [Uplink.Run] anew for each.
+// Nothing that a display says is trusted: a number that was never sent ends the stream.
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
+)
+
+const (
+	protocol = 1
+	// maxBatch is about how many bytes of events one message carries: far below gRPC's limit of
+	// 4 MiB for a receiver, enough to make what a message costs beside its bytes not count.
+	maxBatch = 128 << 10
+	// window is how many events may be under way without acknowledgement. The display commits in
+	// groups, so the window has to hold what it takes meanwhile.
+	window = 1 << 16
+	// heartbeat is how often the agent says that it lives.
+	heartbeat = 10 * time.Second
+	// patience is how long the display may take to welcome.
+	patience = 30 * time.Second
+)
+
+// Errors that Run may wrap.
+var (
+	// ErrNewEpoch: the display knew more than the spool; connect again, in a new epoch.
+	ErrNewEpoch = errors.New("the numbering of events began anew")
+	// ErrMisbehaved: the display broke the protocol.
+	ErrMisbehaved = errors.New("the display broke the protocol")
+)
+
+// Spool is where the events come from, numbered without gaps. Its methods are called from several
+// goroutines.
+type Spool interface {
+	// Greet returns the epoch, the lowest number to be had and the next to be given.
+	Greet(display string) (epoch, first, next uint64, err error)
+	// Resume takes what the display has committed of its epoch and returns the number to go on
+	// after; again says that its epoch is another now.
+	Resume(display string, committed uint64) (after uint64, again bool, err error)
+	// Read returns events that follow a number, as a marshalled Batch; a count of 0 says that there
+	// are none yet. A first greater than after+1 says that the events between were lost.
+	Read(after uint64, maxBytes int) (first uint64, count int, batch []byte, err error)
+	// Lost returns how many attempts the lost events among these numbers stood for.
+	Lost(after, through uint64) (attempts uint64)
+	// Dropped returns what was lost altogether.
+	Dropped() (events, attempts uint64)
+	// Ack takes what the display has committed.
+	Ack(display string, committed uint64) error
+	// Changed returns a channel that is closed when there may be more to read.
+	Changed() <-chan struct{}
+}
+
+// Keys tells each end of the other's next key, so that keys can change without pairing anew.
+type Keys interface {
+	// Next returns the SHA-256 of the public key that this agent is about to change to, or nil.
+	Next() []byte
+	// PeerNext takes the same of the display; the hash is empty if it keeps its key.
+	PeerNext(hash []byte) error
+}
+
+// Options say what is delivered to whom.
+type Options struct {
+	Display string // the name that the display is paired under
+	Version string // of this program, for people
+	Spool   Spool
+	Keys    Keys // nil if keys do not change
+	Now     func() time.Time
+	Logger  *slog.Logger
+}
+
+// Uplink delivers to one display. Its methods may be called concurrently, but one Run at a time.
+type Uplink struct {
+	options Options
+
+	mu     sync.Mutex
+	status Status
+}
+
+// Status says how delivery to a display goes.
+type Status struct {
+	Streaming bool      `json:"streaming"`
+	Since     time.Time `json:"since"`           // when streaming began or ended; zero if it never began
+	Streams   uint64    `json:"streams"`         // begun so far; one less is how often it was resumed
+	Sent      uint64    `json:"sent"`            // events sent, on all streams
+	Acked     uint64    `json:"acked"`           // last number that the display has committed
+	AckedAt   time.Time `json:"acked_at"`        // when it said so; zero if never
+	Error     string    `json:"error,omitempty"` // why the last stream ended
+}
+
+// New returns an Uplink that does nothing before Run.
+func New(options Options) *Uplink {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Uplink{options: options}
+}
+
+// Status returns how delivery goes.
+func (u *Uplink) Status() Status {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.status
+}
+
+// Run delivers over client until the stream or ctx ends, and returns why. The client stays open.
+func (u *Uplink) Run(ctx context.Context, client grpc.ClientConnInterface) error {
+	err := u.run(ctx, client)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.status.Streaming {
+		u.status.Streaming, u.status.Since = false, u.options.Now()
+	}
+	u.status.Error = err.Error()
+	return err
+}
+
+func (u *Uplink) run(ctx context.Context, client grpc.ClientConnInterface) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stream, err := pialertv1.NewDisplayClient(client).Deliver(ctx, grpc.ForceCodecV2(codec{}))
+	if err != nil {
+		return u.explain(ctx, err)
+	}
+	s := &session{Uplink: u, stream: stream, progress: make(chan struct{}, 1)}
+	if err := s.greet(ctx, cancel); err != nil {
+		return u.explain(ctx, err)
+	}
+	var received sync.WaitGroup
+	received.Go(func() { cancel(s.receive()) })
+	if err = s.send(ctx); !errors.Is(err, io.EOF) { // else the stream broke, and receive learns why
+		cancel(err)
+	}
+	received.Wait()
+	return u.explain(ctx, err)
+}
+
+// explain returns why the stream ended, given what its last call returned: what ctx was cancelled
+// for says more.
+func (u *Uplink) explain(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	why, ok := status.FromError(err)
+	switch {
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("display %q ended the stream", u.options.Display)
+	case !ok:
+		return fmt.Errorf("cannot deliver to display %q: %w", u.options.Display, err)
+	}
+	switch why.Code() {
+	case codes.Unavailable:
+		return fmt.Errorf("lost the connection to display %q: %s", u.options.Display, why.Message())
+	case codes.PermissionDenied, codes.Unauthenticated:
+		return fmt.Errorf("display %q does not let this agent in: %s; pair them anew", u.options.Display, why.Message())
+	case codes.InvalidArgument, codes.FailedPrecondition, codes.ResourceExhausted:
+		return fmt.Errorf("display %q cut this agent off: %s", u.options.Display, why.Message())
+	default:
+		return fmt.Errorf("display %q ended the stream: %s", u.options.Display, why.Message())
+	}
+}
+
+// misbehaved returns an error for what a display should not have said.
+func misbehaved(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMisbehaved, fmt.Sprintf(format, args...))
+}
+
+func (u *Uplink) beat() *pialertv1.FromAgent {
+	events, attempts := u.options.Spool.Dropped()
+	return &pialertv1.FromAgent{Message: &pialertv1.FromAgent_Heartbeat{Heartbeat: &pialertv1.Heartbeat{
+		Now: timestamppb.New(u.options.Now()), DroppedEvents: events, DroppedAttempts: attempts,
+	}}}
+}
