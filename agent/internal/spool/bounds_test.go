@@ -86,6 +86,24 @@ func TestTestEventsAreNoAttempts(t *testing.T) {
 	}
 }
 
+// Of a segment that a display had in part, only the rest is lost with it.
+func TestAttemptsAfterANumber(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir()})
+	for n := range 4 {
+		commit(t, s, eventsFrom(1+3*n, 3), nil)
+	}
+	for after := range 13 {
+		var want uint64
+		for n := after + 1; n <= 12; n++ {
+			want += event(n).Count
+		}
+		if got := s.attempts(s.segments[0], uint64(after)); got != want {
+			t.Errorf("%d attempts after %d, want %d", got, after, want)
+		}
+	}
+}
+
 // Age is measured so that a clock that jumps drops at most what a day would have.
 func TestAgeIsBounded(t *testing.T) {
 	t.Parallel()

@@ -12,12 +12,12 @@ import (
 	"testing"
 )
 
-// damageable writes a spool of six commits, two events and a position in each, into one segment.
+// damageable writes a spool of four commits, two events and a position in each, into one segment.
 // It returns where each frame ends.
 func damageable(t *testing.T, dir string) (path string, ends []int64) {
 	t.Helper()
 	s := open(t, Options{Dir: dir})
-	for n := range 6 {
+	for n := range 4 {
 		commit(t, s, eventsFrom(1+2*n, 2), map[string][]byte{"auth.log": fmt.Append(nil, n), fmt.Sprint("k", n): []byte("v")})
 		ends = append(ends, s.segments[0].size)
 	}
@@ -115,7 +115,7 @@ func TestDamageToEveryByte(t *testing.T) {
 			t.Fatalf("byte %d: %v", at, err)
 		}
 		want := map[uint64]string{}
-		for n := 1; n <= 12; n++ {
+		for n := 1; n <= 8; n++ {
 			if (n-1)/2 != hit {
 				want[uint64(n)] = fmt.Sprint("user-", n)
 			}
@@ -143,9 +143,9 @@ func TestDamageToEveryByte(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !last {
-			want[13] = "user-100"
+			want[9] = "user-100"
 		} else {
-			want[11] = "user-100"
+			want[7] = "user-100"
 		}
 		if got := users(t, s, 0, 64); !maps.Equal(got, want) {
 			t.Fatalf("byte %d of commit %d: read %v after going on", at, hit, got)
@@ -225,31 +225,90 @@ func TestDamageWhileOpen(t *testing.T) {
 	}
 }
 
+// A segment that somebody deleted is passed over as well.
+func TestDeletedWhileOpen(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir()})
+	s.segmentBytes = 1 // a segment for each commit
+	for n := range 4 {
+		commit(t, s, eventsFrom(1+n, 1), nil)
+	}
+	s.recent = recent{}
+	if err := os.Remove(s.segments[1].path); err != nil {
+		t.Fatal(err)
+	}
+	want := map[uint64]string{1: "user-1", 3: "user-3", 4: "user-4"}
+	if got := users(t, s, 0, 1<<16); !maps.Equal(got, want) {
+		t.Errorf("read %v, want %v", got, want)
+	}
+	commit(t, s, nil, nil)
+	if events, _ := s.Dropped(); events != 1 {
+		t.Errorf("%d events are counted as lost, want 1", events)
+	}
+}
+
+// The state at the beginning of a segment is the whole state, and where it is damaged, the
+// segment before has it.
+func TestStateIsWholeInEachSegment(t *testing.T) {
+	t.Parallel()
+	for _, damaged := range []string{"deleted", "whole"} {
+		t.Run(damaged, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			s := open(t, Options{Dir: dir})
+			commit(t, s, nil, map[string][]byte{"kept": []byte("1"), "gone": []byte("1"), "mark-old": {}})
+			commit(t, s, nil, map[string][]byte{"gone": nil, "mark-deleted": {}})
+			s.segmentBytes = 1
+			commit(t, s, nil, map[string][]byte{"mark-whole": {}})
+			s.segmentBytes = 1 << 20
+			commit(t, s, nil, map[string][]byte{"last": []byte("1")})
+			path := s.segments[0].path
+			if damaged == "whole" {
+				path = s.segments[1].path
+			}
+			s.Close()
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data[bytes.Index(data, []byte("mark-"+damaged))] ^= 1
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, Options{Dir: dir})
+			got := state(s)
+			if _, ok := got["gone"]; ok || got["kept"] != "1" || got["last"] != "1" {
+				t.Errorf("state %v", got)
+			}
+		})
+	}
+}
+
 // The end of the spool is gone, and the display has more than we know: as the lines are read
 // again they get the same numbers, so it is caught up with in the old epoch.
 func TestCutOffEndIsCaughtUpWith(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	path, ends := damageable(t, dir)
-	if err := os.Truncate(path, ends[4]+20); err != nil {
+	if err := os.Truncate(path, ends[2]+20); err != nil {
 		t.Fatal(err)
 	}
 	s := open(t, Options{Dir: dir})
 	s.Displays([]string{"desk"})
 	epoch, _, next, err := s.Greet("desk")
-	if err != nil || next != 11 {
+	if err != nil || next != 7 {
 		t.Fatalf("next %d, %v", next, err)
 	}
-	after, again, err := s.Resume("desk", 12)
-	if err != nil || again || after != 12 {
-		t.Errorf("goes on after %d (%t, %v), want 12", after, again, err)
+	after, again, err := s.Resume("desk", 8)
+	if err != nil || again || after != 8 {
+		t.Errorf("goes on after %d (%t, %v), want 8", after, again, err)
 	}
-	commit(t, s, eventsFrom(11, 3), nil)
-	wantUsers(t, s, after, "user-13")
+	commit(t, s, eventsFrom(7, 3), nil)
+	wantUsers(t, s, after, "user-9")
 	if got, _, _, _ := s.Greet("desk"); got != epoch {
 		t.Error("the epoch changed")
 	}
-	if err := s.Ack("desk", 13); err != nil {
+	if err := s.Ack("desk", 9); err != nil {
 		t.Error(err)
 	}
 	if _, again, err := s.Resume("desk", 1<<60); err != nil || !again {
