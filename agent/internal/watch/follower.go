@@ -21,6 +21,8 @@ const (
 	lastLineWait = 5 * time.Second
 	// maxDraining bounds the rotated files that are drained at a time.
 	maxDraining = 8
+	// clockGrain is by how much a file's time may be behind the clock when it is written to: a tick.
+	clockGrain = 20 * time.Millisecond
 	// retryWait is the pause before the folder is searched again.
 	retryWait = time.Second
 )
@@ -35,7 +37,7 @@ type follower struct {
 
 	// fresh means that the source was never seen before, and its file not yet looked at.
 	fresh bool
-	// generations are the files not done with, oldest first.
+	// generations are the files not done with, and the newest one that is, oldest first.
 	generations []*generation
 	// modified is when the newest file that was read had last been written to.
 	modified time.Time
@@ -67,7 +69,7 @@ func (f *follower) restore(stored []byte, since time.Time) error {
 	}
 	f.modified = p.Modified
 	for _, m := range p.Files {
-		f.generations = append(f.generations, &generation{mark: m, name: f.path})
+		f.generations = append(f.generations, &generation{mark: m, name: f.path, found: p.Modified})
 	}
 	return nil
 }
@@ -76,12 +78,12 @@ func (f *follower) restore(stored []byte, since time.Time) error {
 func (f *follower) position() position {
 	p := position{Files: []mark{}, Modified: f.modified}
 	for _, g := range f.generations {
-		if g.Offset > 0 {
-			p.Files = append(p.Files, g.mark)
-		}
+		p.Files = append(p.Files, g.mark)
 	}
-	if len(p.Files) == 0 && len(f.generations) > 0 {
-		p.Files = append(p.Files, f.generations[0].mark)
+	// Files that nothing was read of are found again, as those after the last one. An empty one before
+	// that is not: somebody may still write to it.
+	for len(p.Files) > 1 && p.Files[len(p.Files)-1].Offset == 0 {
+		p.Files = p.Files[:len(p.Files)-1]
 	}
 	return p
 }
@@ -125,6 +127,11 @@ func (f *follower) read(g *generation, b *blocks, now time.Time, final bool) (li
 		g.forget()
 		f.retry = time.Time{}
 		return nil, true, true
+	case errors.Is(err, errTouched):
+		if err := f.relocate(now); err != nil {
+			f.fail(err)
+		}
+		return nil, g.found.Equal(g.modified), true
 	case err != nil:
 		f.fail(err)
 		if !f.isLive(g) {
@@ -177,12 +184,18 @@ func (f *follower) retire(now time.Time, b *blocks) (lines []byte, more bool) {
 }
 
 func (f *follower) isLive(g *generation) bool {
-	return f.present && g.fileID == f.live && !g.sealed
+	return f.present && g.fileID == f.live && !g.sealed && !g.Done
 }
 
+// drop is done with g. The newest such file is remembered: files newer than it are new.
 func (f *follower) drop(g *generation) {
 	g.forget()
-	f.generations = slices.DeleteFunc(f.generations, func(other *generation) bool { return other == g })
+	g.Done = true
+	for i, other := range slices.Backward(f.generations) {
+		if other.Done && (other.Offset == 0 || slices.ContainsFunc(f.generations[i+1:], func(g *generation) bool { return g.Done })) {
+			f.generations = slices.Delete(f.generations, i, i+1)
+		}
+	}
 }
 
 // look finds out which file is at path, and finds the files of the row again when something changed.
@@ -220,7 +233,8 @@ func (f *follower) look(now time.Time, b *blocks) {
 
 // settled reports whether every file is open and the newest is the one at path.
 func (f *follower) settled() bool {
-	if f.fresh || slices.ContainsFunc(f.generations, func(g *generation) bool { return g.file == nil }) {
+	missing := func(g *generation) bool { return g.file == nil && !g.Done }
+	if f.fresh || slices.ContainsFunc(f.generations, missing) {
 		return false
 	}
 	last := len(f.generations) - 1
@@ -230,7 +244,7 @@ func (f *follower) settled() bool {
 // begin starts a source that was never seen before.
 func (f *follower) begin(now time.Time, b *blocks) error {
 	if !f.present {
-		f.fresh, f.moved, f.modified = false, true, now
+		f.fresh, f.moved, f.modified = false, true, now.Add(-clockGrain)
 		return nil
 	}
 	if f.claimed(f.live) {
@@ -246,6 +260,7 @@ func (f *follower) begin(now time.Time, b *blocks) error {
 			return err
 		}
 	}
+	g.found = g.modified
 	f.generations = []*generation{g}
 	f.fresh, f.moved, f.modified = false, true, g.modified
 	return nil

@@ -15,6 +15,9 @@ const blockSize = 256 << 10
 var (
 	// errTruncated says that a file no longer holds what was read of it.
 	errTruncated = errors.New("the file was truncated")
+	// errTouched says that something happened to a file of which no line was read. It may have been filled,
+	// copied, and truncated again; only a copy of it among the rotated files tells.
+	errTouched = errors.New("the file has changed before a line of it was read")
 	// errNotRegular says that a name is a folder, a pipe or a device.
 	errNotRegular = errors.New("not a regular file")
 )
@@ -23,13 +26,16 @@ var (
 // until the file is found again.
 type generation struct {
 	mark
-	name string   // where it was found, for messages
-	file *os.File // nil while it is only remembered
-	data io.ReaderAt
+	name   string   // where it was found, for messages
+	file   *os.File // nil while it is only remembered
+	data   io.ReaderAt
+	serial int // larger than those of generations found before
 	// sealed means that nobody can write to it any more: it is compressed.
 	sealed bool
 	// caughtUp means that its end was reached once. Until then newer files wait.
 	caughtUp bool
+	// found is when it had last been written to when it was found at the source's path.
+	found time.Time
 	// atEnd means that the last read reached the end, rest that it ended in a half line.
 	atEnd, rest bool
 	// grown is when it was last seen to have grown, superseded when it was first seen to have been
@@ -57,7 +63,7 @@ func openGeneration(name string, now time.Time) (*generation, error) {
 		return nil, err
 	}
 	g := &generation{name: name, file: file, data: file, grown: now}
-	g.fileID = identify(info)
+	g.fileID, g.Born = identify(info), born(file)
 	g.Head = hashHead(nil)
 	g.size, g.modified = info.Size(), info.ModTime()
 	if _, compressed := cutCompression(name); compressed != "" {
@@ -120,10 +126,17 @@ func (g *generation) read(b *blocks, now time.Time, final bool) (found, error) {
 		}
 	}
 	result, next := g.cut(buf, n, final)
-	if !g.sealed {
+	switch {
+	case !g.sealed:
 		if err := g.verify(b, &next); err != nil {
 			return found{}, err
 		}
+	case g.Offset < headSize:
+		first, err := g.first(next.headLength())
+		if err != nil {
+			return found{}, err
+		}
+		next.Head = hashHead(first)
 	}
 	g.rest = next.Offset < g.Offset+int64(n)
 	g.mark = next
@@ -184,54 +197,79 @@ func (g *generation) look(now time.Time) (unchanged bool, err error) {
 		g.grown = now
 	}
 	g.size, g.modified, g.unlinked = size, modified, links(info) == 0
-	if size < g.Offset {
+	switch {
+	case size < g.Offset:
 		return false, errTruncated
+	case g.Offset == 0 && !modified.Equal(g.found):
+		return false, errTouched
 	}
 	return unchanged, nil
 }
 
-// verify makes sure that the file still begins as it did, after a block was read from it: the block is
-// from the same content then. It completes next, the mark after the block, with its head.
+// verify makes sure that the file still begins as it did, after a block was read from it: the block
+// is from the same content then. It completes next, the mark after the block, with its head.
 func (g *generation) verify(b *blocks, next *mark) error {
-	if next.Offset == 0 {
-		return nil
-	}
 	first := b.head[:next.headLength()]
 	n, err := readAt(g.data, first, 0)
 	if err != nil {
 		return err
 	}
 	known := g.headLength()
-	if int64(n) < known || hashHead(first[:known]) != g.Head {
+	if n < len(first) || hashHead(first[:known]) != g.Head {
 		return errTruncated
 	}
-	if next.headLength() != known {
-		if n < len(first) {
-			return errTruncated
-		}
-		next.Head = hashHead(first)
-	}
+	next.Head = hashHead(first)
 	return nil
 }
 
 // holds reports whether the file is the one that m is a place in.
 func (g *generation) holds(m mark) (bool, error) {
 	if m.Offset == 0 {
-		return g.fileID == m.fileID && !g.sealed, nil
+		return g.fileID == m.fileID && g.Born == m.Born && !g.sealed, nil
 	}
-	first := make([]byte, m.headLength())
-	n, err := readAt(g.data, first, 0)
+	first, err := g.first(m.headLength())
+	return int64(len(first)) == m.headLength() && hashHead(first) == m.Head, err
+}
+
+// intact reports whether the file still has what was read of it, as far as its size and head tell.
+func (g *generation) intact() bool {
+	if g.sealed {
+		return true
+	}
+	info, err := g.file.Stat()
+	if err != nil || info.Size() < g.Offset {
+		return err != nil
+	}
+	same, err := g.holds(g.mark) // by its head, or because nothing was read of it
+	return err != nil || same
+}
+
+// startsAs reports whether one of two open files is a copy of the other, as far as they begin the same
+// and neither is empty. The older one may have grown since.
+func (g *generation) startsAs(other *generation) (bool, error) {
+	a, err := g.first(headSize)
+	if err != nil {
+		return false, err
+	}
+	b, err := other.first(headSize)
+	n := min(len(a), len(b))
+	return n > 0 && bytes.Equal(a[:n], b[:n]), err
+}
+
+// first returns up to n bytes from the start of the file.
+func (g *generation) first(n int64) ([]byte, error) {
+	first := make([]byte, n)
+	read, err := readAt(g.data, first, 0)
 	if u, ok := g.data.(*unpacked); ok {
 		u.rest()
 	}
-	return n == len(first) && hashHead(first) == m.Head, err
+	return first[:read], err
 }
 
 // resume goes on at m, which the file holds. A file that lost its end in a power cut goes on at its end.
 func (g *generation) resume(m mark) {
-	id := g.fileID
+	m.fileID, m.Born = g.fileID, g.Born
 	g.mark = m
-	g.fileID = id
 	if !g.sealed && g.Offset > g.size {
 		g.Offset = g.size
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // headSize is how many bytes at a file's start tell it from another file with the same inode.
@@ -29,6 +31,16 @@ func identify(info os.FileInfo) fileID {
 		return fileID{}
 	}
 	return fileID{Device: uint64(stat.Dev), Inode: stat.Ino}
+}
+
+// born returns when the file was made, in nanoseconds since 1970; zero if the file system does not tell.
+func born(file *os.File) int64 {
+	var stat unix.Statx_t
+	err := unix.Statx(int(file.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_BTIME, &stat)
+	if err != nil || stat.Mask&unix.STATX_BTIME == 0 {
+		return 0
+	}
+	return stat.Btime.Sec*1e9 + int64(stat.Btime.Nsec)
 }
 
 // links returns how many names the file has.
@@ -64,23 +76,28 @@ func (h *head) UnmarshalText(text []byte) error {
 // mark is a place in one file.
 type mark struct {
 	fileID
-	// Head covers the first min(Offset, headSize) bytes.
+	// Born is when the file was made, in nanoseconds since 1970; zero where the file system does not tell.
+	// It is what a file is known by of which nothing was read.
+	Born int64 `json:"born,omitempty"`
+	// Head covers the first headLength bytes.
 	Head head `json:"head"`
 	// Offset counts bytes as they were written, also when the file is compressed by now. It is at the
 	// start of a line, or inside of one that is being left out if Skip is set.
 	Offset int64 `json:"off"`
 	Skip   bool  `json:"skip,omitempty"`
+	// Done means that the file is not read any more.
+	Done bool `json:"done,omitempty"`
 }
 
-// headLength is the number of bytes that Head covers.
+// headLength is how many of the file's first bytes Head covers: all that were read, at most headSize.
 func (m mark) headLength() int64 {
 	return min(m.Offset, headSize)
 }
 
 // position is everything that a source needs to go on after a restart.
 type position struct {
-	// Files are the files that are not done with, oldest first. Files newer than the last of them have
-	// not been read at all.
+	// Files are the files that are not done with, and the newest one that is, oldest first. Files newer
+	// than the last of them have not been read at all.
 	Files []mark `json:"files"`
 	// Modified is when the newest file that was read had last been written to. When none of Files can be
 	// found, what was written to later has not been read.

@@ -27,56 +27,94 @@ func (f *follower) relocate(now time.Time) error {
 	return err
 }
 
-func (f *follower) tryRelocate(now time.Time) (err error) {
-	files, listErr := listRow(f.path)
-	if listErr == nil && len(files) == 0 {
+// tryRelocate is one attempt. It changes nothing when it fails with errMoving.
+func (f *follower) tryRelocate(now time.Time) error {
+	files, problem := listRow(f.path)
+	if problem == nil && len(files) == 0 {
 		return nil // the folder may come back
 	}
-	r := &row{files: files, opened: make([]*generation, len(files)), now: now}
-	var found []*generation
-	defer func() {
-		if errors.Is(err, errMoving) {
-			found = f.generations
+	r := &row{files: files, opened: make([]*generation, len(files)), taken: make([]bool, len(files)), now: now}
+	defer r.close()
+	for _, g := range f.generations {
+		if g.file != nil && !g.intact() {
+			g.forget()
 		}
-		f.generations, f.turn = found, 0
-		r.close(found)
-	}()
+	}
+	newest, complete, err := f.findKnown(r)
+	if err == nil {
+		err = f.findNew(r, newest, complete)
+	}
+	if errors.Is(err, errMoving) {
+		return err
+	}
+	if again, err := listRow(f.path); err == nil && !sameRow(files, again) {
+		return errMoving
+	}
+	// A link that moves back, or a file renamed back, makes an old file the newest.
+	slices.SortStableFunc(r.members, func(a, b member) int {
+		if a.index == len(files)-1 || b.index == len(files)-1 {
+			return a.index - b.index
+		}
+		return 0
+	})
+	f.generations, f.turn = nil, 0
+	for _, m := range r.members {
+		f.generations = append(f.generations, m.generation)
+	}
+	return errors.Join(problem, err)
+}
 
-	newest := -1
+// findKnown makes the follower's files members of the row. It returns the index of the newest one that
+// was there before what is new, -1 if there is none, and whether that is the newest that was read at all.
+func (f *follower) findKnown(r *row) (newest int, complete bool, err error) {
+	newest = -1
 	for _, g := range f.generations {
 		i, err := r.find(g)
-		newest = max(newest, i)
+		if errors.Is(err, errMoving) {
+			return -1, false, err
+		}
 		switch {
-		case errors.Is(err, errMoving):
-			return err
+		case i < 0:
+			complete = complete && g.Offset == 0
+		// Of a file that was written to before anything of it was read, it is not known whether it was
+		// copied and truncated in between: then that copy is new, though older than the file by name.
+		case g.Offset > 0 || !r.files[i].modified.After(g.found):
+			newest, complete = max(newest, i), true
+		}
+		switch {
+		case g.Done && i >= 0:
+			r.add(g, i)
+		case g.Done:
 		case g.file != nil:
 			// What was written to it before it was rotated comes before what is in newer files.
 			g.caughtUp, g.atEnd = false, false
-			found = append(found, g)
+			r.add(g, i)
 		case err != nil:
 			f.fail(err)
-			found = append(found, g)
+			r.add(g, i)
 		case i >= 0:
-			found = append(found, r.take(i, g.mark))
+			r.add(r.resume(i, g.mark), i)
 		default:
 			if other := r.search(f.path, g.mark); other != nil {
-				found = append(found, other)
+				r.add(other, i)
 				continue
 			}
 			f.logger.Info("a log file is gone, and with it what was not read of it",
 				"file", f.path, "inode", g.Inode, "offset", g.Offset)
 		}
 	}
+	return newest, complete, nil
+}
 
+// findNew makes members of the files that were not read before: those after newest. If that may not be
+// the newest file that was read, they must also have been written to after what was read last.
+func (f *follower) findNew(r *row, newest int, complete bool) (problem error) {
 	for i, c := range r.files {
-		if newest >= 0 && i <= newest || newest < 0 && !c.live && !c.modified.After(f.modified) {
-			continue
-		}
-		if slices.ContainsFunc(found, func(g *generation) bool { return g.fileID == c.fileID && g.file != nil }) {
+		if r.taken[i] || i <= newest || !complete && !c.live && !c.modified.After(f.modified) {
 			continue
 		}
 		if c.live && f.claimed(c.fileID) {
-			listErr = errors.Join(listErr, errDuplicate)
+			problem = errors.Join(problem, errDuplicate)
 			continue
 		}
 		_, err := r.open(i)
@@ -84,35 +122,46 @@ func (f *follower) tryRelocate(now time.Time) (err error) {
 		case errors.Is(err, errMoving):
 			return err
 		case err != nil:
-			listErr = errors.Join(listErr, err)
+			problem = errors.Join(problem, err)
 		default:
-			found = append(found, r.take(i, mark{fileID: c.fileID, Head: hashHead(nil)}))
+			r.add(r.resume(i, mark{fileID: c.fileID, Head: hashHead(nil)}), i)
 		}
 	}
-	// A link that moves back, or a file renamed back, makes an old file the newest.
-	if i := slices.IndexFunc(found, f.isLive); i >= 0 {
-		g := found[i]
-		found = append(slices.Delete(found, i, i+1), g)
-	}
-
-	if again, err := listRow(f.path); err == nil && !sameRow(files, again) {
-		return errMoving
-	}
-	return listErr
+	return problem
 }
 
-// row is what relocate works on: a source's files, opened when needed.
+// row is what relocate works on: the files that are there, and those of them that the follower reads.
 type row struct {
-	files  []candidate
-	opened []*generation // by index in files, then others
-	taken  []int
-	now    time.Time
+	files   []candidate
+	opened  []*generation // by index in files, then others
+	taken   []bool        // by index in files: it is known whose content it has
+	members []member      // oldest first
+	now     time.Time
 }
 
-// close closes what was opened and is not among those to keep.
-func (r *row) close(keep []*generation) {
+// member is a generation and its index in the row; -1 if it has left the row.
+type member struct {
+	*generation
+	index int
+}
+
+// add makes g a member, before those that are newer.
+func (r *row) add(g *generation, index int) {
+	at := len(r.members)
+	g.found = g.modified
+	if index >= 0 {
+		g.found = r.files[index].modified
+		if i := slices.IndexFunc(r.members, func(m member) bool { return m.index > index }); i >= 0 {
+			at = i
+		}
+	}
+	r.members = slices.Insert(r.members, at, member{g, index})
+}
+
+// close closes what was opened and did not become a member.
+func (r *row) close() {
 	for _, g := range r.opened {
-		if g != nil && !slices.Contains(keep, g) {
+		if g != nil && !slices.ContainsFunc(r.members, func(m member) bool { return m.generation == g }) {
 			g.forget()
 		}
 	}
@@ -138,37 +187,39 @@ func (r *row) open(i int) (*generation, error) {
 	return g, nil
 }
 
-// take returns the opened file at index i, to be read from m on.
-func (r *row) take(i int, m mark) *generation {
+// resume returns the opened file at index i, to be read from m on.
+func (r *row) resume(i int, m mark) *generation {
 	g := r.opened[i]
 	g.resume(m)
-	r.taken = append(r.taken, i)
 	return g
 }
 
-// find returns the index of the file that is g's or, after copytruncate or compression, has its content;
-// -1 if there is none. An error with an index says that the file is there but cannot be opened.
+// find takes the file that is g's or, after copytruncate or compression, has its content, and returns its
+// index; -1 if there is none. An error with an index says that the file is there but cannot be opened.
 func (r *row) find(g *generation) (int, error) {
 	for i, c := range r.files {
-		if c.fileID != g.fileID || c.compressed != "" || slices.Contains(r.taken, i) {
+		if c.fileID != g.fileID || c.compressed != "" || r.taken[i] {
 			continue
 		}
 		if g.file != nil {
+			r.taken[i] = true
 			return i, nil
 		}
 		other, err := r.open(i)
 		if err != nil {
+			r.taken[i] = true
 			return i, err
 		}
 		if same, err := other.holds(g.mark); err == nil && same {
+			r.taken[i] = true
 			return i, nil
 		}
 	}
-	if g.Offset == 0 {
+	if g.file == nil && g.Offset == 0 {
 		return -1, nil
 	}
 	for i, c := range slices.Backward(r.files) {
-		if c.fileID == g.fileID && c.compressed == "" || slices.Contains(r.taken, i) {
+		if c.fileID == g.fileID && c.compressed == "" || r.taken[i] {
 			continue
 		}
 		other, err := r.open(i)
@@ -178,7 +229,12 @@ func (r *row) find(g *generation) (int, error) {
 		if err != nil {
 			continue // what cannot be read cannot be compared
 		}
-		if same, err := other.holds(g.mark); err == nil && same {
+		same, err := other.holds(g.mark)
+		if g.file != nil {
+			same, err = other.startsAs(g)
+		}
+		if err == nil && same {
+			r.taken[i] = true
 			return i, nil
 		}
 	}

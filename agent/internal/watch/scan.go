@@ -93,11 +93,11 @@ func (f *Files) scan(ctx context.Context, now time.Time, first bool, wake *waker
 		known := !first
 		if first {
 			if known = f.restorePattern(p); !known {
-				p.since = now
+				p.since = now.Add(-clockGrain)
 			}
 		}
 		f.scanPattern(p, known)
-		p.since = now
+		p.since = now.Add(-clockGrain)
 	}
 	return f.forgetGone(ctx, now, wake, emit)
 }
@@ -136,7 +136,7 @@ func (f *Files) markPatterns(ctx context.Context, now time.Time, emit Emit) erro
 func (f *Files) mark(ctx context.Context, p *pattern, now time.Time, emit Emit) error {
 	return emit(ctx, Chunk{
 		Name: p.source.Name, Source: p.path, Observed: now,
-		Position: position{Files: []mark{}, Modified: now}.encode(),
+		Position: position{Files: []mark{}, Modified: now.Add(-clockGrain)}.encode(),
 	})
 }
 
