@@ -1,0 +1,150 @@
+package receive_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
+)
+
+// changed is a batch of the event that is due, changed.
+func changed(change func(*pialertv1.Event)) *pialertv1.FromAgent {
+	e := event(11)
+	change(e)
+	return batch(e)
+}
+
+// A paired agent that has gone mad is cut off with a status and one line in the log. What it sent
+// before counts; the other agent notices nothing.
+func TestMadAgentIsCutOff(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		send *pialertv1.FromAgent
+		code codes.Code
+		says string
+	}{
+		{"the year 1970", changed(func(e *pialertv1.Event) { e.Logged = timestamppb.New(timestamppb.Now().AsTime().AddDate(-56, 0, 0)) }), codes.InvalidArgument, "event 11: invalid event: logged in the year 1970"},
+		{"the year 9999", changed(func(e *pialertv1.Event) { e.Observed.Seconds = 253402300799 }), codes.InvalidArgument, "year 9999"},
+		{"no time", changed(func(e *pialertv1.Event) { e.Observed = nil }), codes.InvalidArgument, "no time"},
+		{"an absurd count", changed(func(e *pialertv1.Event) { e.Count = math.MaxUint64 }), codes.InvalidArgument, "count"},
+		{"a barely absurd count", changed(func(e *pialertv1.Event) { e.Count = 1e9 + 1 }), codes.InvalidArgument, "attempts"},
+		{"an unknown kind", changed(func(e *pialertv1.Event) { e.Kind = 99 }), codes.InvalidArgument, "kind 99"},
+		{"another family's detail", changed(func(e *pialertv1.Event) {
+			e.Detail = &pialertv1.Event_Flood{Flood: &pialertv1.FloodDetail{Phase: 1, Network: []byte{192, 0, 2, 0}, PrefixLength: 24}}
+		}), codes.InvalidArgument, "detail"},
+		{"a long user", changed(func(e *pialertv1.Event) { e.User = make([]byte, 10000) }), codes.InvalidArgument, "user has 10000 bytes"},
+		{"a number twice", numbered(10, 10), codes.FailedPrecondition, "event 10 came where 11 was due"},
+		{"numbers that go back", batch(event(11), event(12), event(1)), codes.FailedPrecondition, "event 1 came where 13 was due"},
+		{"numbers that jump", numbered(12, 12), codes.FailedPrecondition, "event 12 came where 11 was due"},
+		{"number 0", changed(func(e *pialertv1.Event) { e.Sequence = 0 }), codes.InvalidArgument, "no sequence number"},
+		{"the last number there is", changed(func(e *pialertv1.Event) { e.Sequence = math.MaxUint64 }), codes.FailedPrecondition, "was due"},
+		{"a gap that goes back", gap(10, 1), codes.FailedPrecondition, "gap"},
+		{"an endless gap", gap(math.MaxUint64, 1), codes.InvalidArgument, "absurd"},
+		{"a gap of endless attempts", gap(20, math.MaxUint64), codes.InvalidArgument, "absurd"},
+		{"a second hello", hello(2), codes.FailedPrecondition, "hello twice"},
+		{"nothing", &pialertv1.FromAgent{}, codes.InvalidArgument, "unknown kind"},
+		{"a message of 2 MiB", changed(func(e *pialertv1.Event) { e.User = make([]byte, 2<<20) }), codes.ResourceExhausted, "larger than max"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			d := startDisplay(t)
+			good, mad := d.dial("good"), d.dial("mad")
+			good.greet(1)
+			mad.greet(1)
+			good.send(numbered(1, 5))
+			good.waitAck(5)
+			mad.send(numbered(1, 10))
+			mad.waitAck(10)
+			mad.send(test.send)
+			err := mad.waitEnd()
+			if status.Code(err) != test.code || !strings.Contains(status.Convert(err).Message(), test.says) {
+				t.Errorf("ended with %v; want %v: ... %s ...", err, test.code, test.says)
+			}
+			// gRPC tells the agent of a message that is too large before it tells the server.
+			d.await(func() bool { return d.log.count("cut an agent off") > 0 })
+			again := d.dial("mad")
+			again.send(hello(1))
+			if err := again.waitEnd(); status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("the next stream ended with %v", err)
+			}
+			good.send(numbered(6, 6))
+			good.waitAck(6)
+			if got := d.status("mad"); got.Connected || !strings.Contains(got.LastError, test.says) {
+				t.Errorf("status %+v", got)
+			}
+			if got := d.log.count("cut an agent off"); got != 1 || d.log.count("agent=mad") == 0 {
+				t.Errorf("cutting off was logged %d times", got)
+			}
+			if d.attempts("mad") != 10 || d.attempts("good") != 6 {
+				t.Errorf("attempts: mad %d, want 10; good %d, want 6", d.attempts("mad"), d.attempts("good"))
+			}
+		})
+	}
+}
+
+func TestMadBeginnings(t *testing.T) {
+	t.Parallel()
+	other := hello(1)
+	other.GetHello().Protocol = 2
+	tests := map[string]struct {
+		send *pialertv1.FromAgent
+		says string
+	}{
+		"no hello":         {numbered(1, 1), "did not say hello"},
+		"another protocol": {other, "update the older"},
+		"nothing":          {&pialertv1.FromAgent{}, "did not say hello"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := startDisplay(t)
+			c := d.dial("mad")
+			c.send(test.send)
+			if err := c.waitEnd(); status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("ended with %v", err)
+			}
+			if d.attempts("mad") != 0 {
+				t.Error("something was counted")
+			}
+		})
+	}
+}
+
+// Attempts that single events may claim add up to what no server can suffer.
+func TestTooManyAttempts(t *testing.T) {
+	t.Parallel()
+	d := startDisplay(t)
+	c := d.dial("mad")
+	c.greet(1)
+	for n := range uint64(1000) {
+		e := event(n + 1)
+		e.Count = 1e9
+		c.send(batch(e))
+	}
+	if err := c.waitEnd(); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+// What an agent says of its version is kept short and cannot confuse a terminal.
+func TestVersionIsText(t *testing.T) {
+	t.Parallel()
+	d := startDisplay(t)
+	c := d.dial("web")
+	evil := hello(1)
+	evil.GetHello().Version = "v1\x1b[2J\n" + strings.Repeat("9", 10000)
+	c.send(evil)
+	if _, err := c.stream.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.status("web").Version; len(got) > 64 || !strings.HasPrefix(got, "v1[2J9") {
+		t.Errorf("version %q", got)
+	}
+}

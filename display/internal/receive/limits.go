@@ -1,0 +1,64 @@
+package receive
+
+import (
+	"time"
+)
+
+// Limits of one agent. An honest agent stays far below those that cut it off: it sends messages
+// of about 128 KiB and one heartbeat in 10 seconds.
+const (
+	maxMessage       = 1 << 20          // bytes of one message
+	maxEvents        = 1 << 14          // events of one batch
+	maxHeaders       = 8 << 10          // bytes of a stream's headers
+	maxStreams       = 2                // of one connection: the second one ends the first
+	maxAgents        = 1024             // names in the life of the process
+	maxVersion       = 64               // bytes that are kept of an agent's version
+	handshakeTimeout = 10 * time.Second // for HTTP/2's beginning, on a connection that is open
+	helloTimeout     = 10 * time.Second
+
+	// Messages above this rate are not lost: they are read later, and TCP makes the agent wait.
+	messageRate  = 2000 // per second
+	messageBurst = 4000
+
+	// An event's count merges what an agent read between two commits to its spool, and a
+	// thousand million lines would be a log of a hundred gigabytes. The sum may grow at twice
+	// the rate at which the agent can read lines, after a backlog that is hours of that.
+	maxCount     = 1e9
+	attemptRate  = 20e6 // per second
+	attemptBurst = 100e9
+
+	// maxSequence is the highest number: a spool that gave a thousand million a second would
+	// reach it in a hundred years.
+	maxSequence = 1<<62 - 1
+	// maxLost bounds the attempts that one gap says were lost.
+	maxLost = 1 << 46
+
+	// penalty is how long an agent that was cut off is refused, so that one that tries again at
+	// once costs no more than one stream in that time.
+	penalty = 10 * time.Second
+	// logEvery is how often a line is logged about cutting off the same agent.
+	logEvery = time.Minute
+)
+
+// bucket is a token bucket. Its zero value is full once take has been called.
+type bucket struct {
+	rate, burst float64
+	tokens      float64
+	updated     time.Time
+}
+
+// take takes n tokens and returns how long it takes until what was taken is refilled: zero while
+// the bucket is not overdrawn. A clock that goes back refills nothing.
+func (b *bucket) take(n float64, now time.Time) time.Duration {
+	if b.updated.IsZero() {
+		b.tokens = b.burst
+	} else {
+		b.tokens = min(b.burst, b.tokens+b.rate*max(0, now.Sub(b.updated).Seconds()))
+	}
+	b.updated = now
+	b.tokens -= n
+	if b.tokens >= 0 {
+		return 0
+	}
+	return time.Duration(-b.tokens / b.rate * float64(time.Second))
+}
