@@ -6,21 +6,19 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// mergeFrom is how many events at once are a burst. Fewer are kept apart: each is a sweep of its
-// own on the display.
-const mergeFrom = 64
+// mergeMost bounds the attempts of a merged event, far below what a display takes for absurd.
+const mergeMost = 1_000_000
 
-// Merge joins the alike among many events: of the same kind, source, user, rule and log, within
+// Merge joins the events that are alike: of the same kind, source, user, rule and log, within
 // the same quarter of an hour, so that no day or hour gets another's counts in any time zone. The
 // first of them stays, with the sum of the counts, and stands where it stood. Of web requests,
 // which a scanner varies endlessly, the first target and user agent stand for all.
 //
 // Only what is counted in attempts or visits is joined: floods, bans and tests say something each
-// time. Merge works in place: events is not to be used afterwards.
+// time. An event stands for up to a million attempts, unless it did for more before. Merge is for
+// bursts, as each event is a sweep of its own on the display. It works in place: events is not to
+// be used afterwards.
 func Merge(events []attack.Event) []attack.Event {
-	if len(events) < mergeFrom {
-		return events
-	}
 	seen := make(map[likeness]int, len(events)/4)
 	merged := events[:0]
 	for i := range events {
@@ -30,7 +28,7 @@ func Merge(events []attack.Event) []attack.Event {
 			continue
 		}
 		key := like(e)
-		if at, ok := seen[key]; ok && merged[at].Count+e.Count <= attack.MaxCount {
+		if at, ok := seen[key]; ok && merged[at].Count+e.Count <= mergeMost {
 			merged[at].Count += e.Count
 			continue
 		}

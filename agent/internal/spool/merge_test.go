@@ -27,7 +27,7 @@ func TestMerge(t *testing.T) {
 		events []attack.Event
 		want   int
 	}{
-		{"few stay apart", burst(mergeFrom-1, func(int, *attack.Event) {}), mergeFrom - 1},
+		{"none", nil, 0},
 		{"alike", burst(100, func(int, *attack.Event) {}), 1},
 		{"port differs", burst(100, func(i int, e *attack.Event) { e.SourcePort = uint16(i) }), 1},
 		{"kind differs", burst(100, func(i int, e *attack.Event) { e.Kind = attack.Kind(1 + i%2) }), 2},
@@ -38,7 +38,8 @@ func TestMerge(t *testing.T) {
 		{"method differs", burst(100, func(i int, e *attack.Event) { e.Detail = attack.SSH{Method: fmt.Sprint(i % 3)} }), 3},
 		{"target differs", burst(100, func(i int, e *attack.Event) { e.Detail = attack.HTTP{Method: "GET", Target: fmt.Sprint("/", i)} }), 1},
 		{"day differs", burst(100, func(i int, e *attack.Event) { e.Logged = time.Unix(1_700_000_000+int64(i%2)*86400, 0) }), 2},
-		{"counts too large for one", burst(100, func(i int, e *attack.Event) { e.Count = attack.MaxCount / 4 }), 25},
+		{"counts too large for one", burst(100, func(i int, e *attack.Event) { e.Count = mergeMost / 4 }), 25},
+		{"counts that were too large before", burst(3, func(i int, e *attack.Event) { e.Count = attack.MaxCount }), 3},
 		{"floods", burst(100, func(i int, e *attack.Event) { e.Kind = attack.HTTPFlood }), 100},
 		{"bans", burst(100, func(i int, e *attack.Event) { e.Kind = attack.Ban + attack.Kind(i%2) }), 100},
 		{"fired", burst(100, func(i int, e *attack.Event) { e.Test = true }), 100},
@@ -71,7 +72,7 @@ func TestMergeKeepsSumsAndOrder(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		sums := map[string]uint64{}
 		var order []string
-		events := burst(mergeFrom+random.IntN(500), func(i int, e *attack.Event) {
+		events := burst(random.IntN(500), func(i int, e *attack.Event) {
 			e.User = fmt.Sprint(random.IntN(40))
 			e.Count = 1 + random.Uint64N(100)
 			if _, ok := sums[e.User]; !ok {
