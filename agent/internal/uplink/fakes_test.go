@@ -23,6 +23,7 @@ import (
 type memorySpool struct {
 	mu      sync.Mutex
 	epoch   uint64
+	strange bool              // the display is not paired
 	base    uint64            // numbers up to this one are not for the display
 	events  map[uint64][]byte // as fields of a Batch
 	next    uint64
@@ -56,6 +57,15 @@ func (s *memorySpool) add(t *testing.T, n int) {
 	s.changed = make(chan struct{})
 }
 
+// pair makes the display known.
+func (s *memorySpool) pair() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.strange = false
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
 // drop loses the events numbered first to last, one attempt each.
 func (s *memorySpool) drop(first, last uint64) {
 	s.mu.Lock()
@@ -69,6 +79,9 @@ func (s *memorySpool) drop(first, last uint64) {
 func (s *memorySpool) Greet(string) (epoch, first, next uint64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.strange {
+		return 0, 0, 0, errors.New("the display is not paired")
+	}
 	return s.epoch, s.base + 1, s.next, nil
 }
 

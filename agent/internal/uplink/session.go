@@ -22,19 +22,37 @@ type session struct {
 	progress chan struct{} // holds a token when acked has grown
 }
 
+// hello returns what to say first. A display that was paired a moment ago may not be known to the
+// spool yet, so that is waited for.
+func (u *Uplink) hello(ctx context.Context) (*pialertv1.Hello, error) {
+	o := &u.options
+	late := time.NewTimer(acquaintance)
+	defer late.Stop()
+	for {
+		changed := o.Spool.Changed()
+		epoch, first, next, err := o.Spool.Greet(o.Display)
+		if err == nil {
+			hello := &pialertv1.Hello{
+				Protocol: protocol, Version: o.Version, Epoch: epoch, FirstSequence: first, NextSequence: next,
+			}
+			if o.Keys != nil {
+				hello.NextKey = o.Keys.Next()
+			}
+			return hello, nil
+		}
+		select {
+		case <-changed:
+		case <-late.C:
+			return nil, err
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
 // greet says hello and takes the welcome.
-func (s *session) greet(ctx context.Context, cancel context.CancelCauseFunc) error {
+func (s *session) greet(hello *pialertv1.Hello, cancel context.CancelCauseFunc) error {
 	o := &s.options
-	epoch, first, next, err := o.Spool.Greet(o.Display)
-	if err != nil {
-		return err
-	}
-	hello := &pialertv1.Hello{
-		Protocol: protocol, Version: o.Version, Epoch: epoch, FirstSequence: first, NextSequence: next,
-	}
-	if o.Keys != nil {
-		hello.NextKey = o.Keys.Next()
-	}
 	late := time.AfterFunc(patience, func() { cancel(fmt.Errorf("no welcome within %v", patience)) })
 	defer late.Stop()
 	// A failed Send returns io.EOF; Recv tells the reason.

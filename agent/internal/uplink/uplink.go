@@ -40,6 +40,8 @@ const (
 	heartbeat = 10 * time.Second
 	// patience is how long the display may take to welcome.
 	patience = 30 * time.Second
+	// acquaintance is how long the spool may take to hear of a display that was just paired.
+	acquaintance = 5 * time.Second
 )
 
 // Errors that Run may wrap.
@@ -53,7 +55,8 @@ var (
 // Spool is where the events come from, numbered without gaps. Its methods are called from several
 // goroutines.
 type Spool interface {
-	// Greet returns the epoch, the lowest number to be had and the next to be given.
+	// Greet returns the epoch, the lowest number to be had and the next to be given, or an error
+	// while the display is not paired.
 	Greet(display string) (epoch, first, next uint64, err error)
 	// Resume takes what the display has committed of its epoch and returns the number to go on
 	// after; again says that its epoch is another now.
@@ -141,12 +144,16 @@ func (u *Uplink) Run(ctx context.Context, client grpc.ClientConnInterface) error
 func (u *Uplink) run(ctx context.Context, client grpc.ClientConnInterface) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	hello, err := u.hello(ctx)
+	if err != nil {
+		return u.explain(ctx, err)
+	}
 	stream, err := pialertv1.NewDisplayClient(client).Deliver(ctx, grpc.ForceCodecV2(codec{}))
 	if err != nil {
 		return u.explain(ctx, err)
 	}
 	s := &session{Uplink: u, stream: stream, progress: make(chan struct{}, 1)}
-	if err := s.greet(ctx, cancel); err != nil {
+	if err := s.greet(hello, cancel); err != nil {
 		return u.explain(ctx, err)
 	}
 	var received sync.WaitGroup

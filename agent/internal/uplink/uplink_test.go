@@ -361,3 +361,24 @@ func TestNoWelcome(t *testing.T) {
 		}
 	})
 }
+
+// A display may connect before the spool has heard that it is paired.
+func TestPairedAMomentAgo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSpool()
+		s.strange = true
+		began := time.Now()
+		if err := run(t, s, dial(t, wait)); !strings.Contains(err.Error(), "not paired") || time.Since(began) != acquaintance {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		time.AfterFunc(acquaintance/2, s.pair)
+		err := run(t, s, dial(t, func(stream displayStream) error {
+			greeted(stream, 0)
+			return nil
+		}))
+		if !strings.Contains(err.Error(), "ended the stream") {
+			t.Error(err)
+		}
+	})
+}
