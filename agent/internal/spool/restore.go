@@ -3,6 +3,7 @@ package spool
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ func (s *Spool) restore() error {
 			return fmt.Errorf("cannot read the spool: %w", err)
 		}
 	}
+	s.buf = nil // an agent that rests should not hold a segment in memory
 	if err := forgetDamaged(s.options.Dir, names); err != nil {
 		s.options.Logger.Error("cannot delete an old damaged file", "error", err)
 	}
@@ -63,10 +65,11 @@ func listSegments(dir string) (segments []*segment, names []string, err error) {
 
 // replay takes the frames of one segment.
 func (s *Spool) replay(g *segment, names []string, newest bool) error {
-	data, err := os.ReadFile(g.path)
+	data, err := readFile(g.path, s.buf)
 	if err != nil {
 		return err
 	}
+	s.buf = data[:0]
 	end, damaged := scan(data, g.salt, func(f *frame, offset, size int) { s.replayFrame(g, f, offset, size) })
 	rest := data[end:]
 	whole := damaged == 0 && torn(rest, g.salt)
@@ -91,6 +94,25 @@ func (s *Spool) replay(g *segment, names []string, newest bool) error {
 		return nil
 	}
 	return s.reopen(g, whole, len(rest))
+}
+
+// readFile reads a file into buf, or into a larger one.
+func readFile(path string, buf []byte) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	buf = slices.Grow(buf[:0], int(info.Size()))[:info.Size()]
+	n, err := io.ReadFull(f, buf)
+	if err == io.EOF || err == io.ErrUnexpectedEOF { // somebody cut it meanwhile
+		err = nil
+	}
+	return buf[:n], err
 }
 
 // replayFrame takes one frame.
