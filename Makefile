@@ -59,6 +59,9 @@ cross: ## both programs for every processor they are packaged for
 proto: ## regenerate proto/ with the pinned plugins
 	cd tools && go run ./protogen -root ../proto $(PROTOS)
 
+crash-test: build ## kill both programs at random moments and compare the count with the truth
+	@go run ./pkg/e2e/crash -programs build
+
 case: ## render the printed case anew, if its model changed
 	@cd packaging/case && if sha256sum --status -c case.scad.sha256 2>/dev/null; then \
 		echo "the case is rendered from this model already"; \

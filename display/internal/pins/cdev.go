@@ -100,8 +100,6 @@ func (p *cdevPin) Set(high bool) {
 	p.output = true
 }
 
-func (p *cdevPin) Low() { p.Set(false) }
-
 func (p *cdevPin) Release() {
 	if p.output {
 		p.line.Reconfigure(gpiocdev.AsInput, gpiocdev.WithPullUp)

@@ -31,8 +31,6 @@ const (
 type Pin interface {
 	// Set drives the line high or low.
 	Set(high bool)
-	// Low drives the line low.
-	Low()
 	// Release makes the line an input with a pull-up.
 	Release()
 	// Read returns whether the line is high.

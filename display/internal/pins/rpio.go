@@ -73,8 +73,6 @@ func (p *rpioPin) Set(high bool) {
 	}
 }
 
-func (p *rpioPin) Low() { p.Set(false) }
-
 func (p *rpioPin) Release() {
 	if p.output {
 		p.pin.Input()

@@ -35,7 +35,6 @@ func (c unwiredClock) Set(high bool) {
 	}
 }
 
-func (c unwiredClock) Low()       { c.Set(false) }
 func (c unwiredClock) Release()   { c.Set(true) }
 func (c unwiredClock) Read() bool { return c.bus.clock }
 
@@ -48,13 +47,11 @@ func (d unwiredData) Set(high bool) {
 	d.bus.data = high
 }
 
-func (d unwiredData) Low()       { d.Set(false) }
 func (d unwiredData) Release()   { d.Set(true) }
 func (d unwiredData) Read() bool { return d.bus.data && !d.bus.acknowledges }
 
 type unwiredOutput struct{ level bool }
 
 func (o *unwiredOutput) Set(high bool) { o.level = high }
-func (o *unwiredOutput) Low()          { o.level = false }
 func (o *unwiredOutput) Release()      { o.level = true }
 func (o *unwiredOutput) Read() bool    { return o.level }

@@ -69,8 +69,6 @@ func (s *signal) Set(high bool) {
 	s.dump.record(s, high)
 }
 
-func (s *signal) Low() { s.Set(false) }
-
 func (s *signal) Release() {
 	s.dump.sample()
 	s.inner.Release()

@@ -2,8 +2,9 @@
 //
 // It promises that a display that is not there is noticed: the chip acknowledges each byte by
 // holding the data line low during a ninth clock, and a missing acknowledgement is [ErrNoAck].
-// The data line is never driven high, only released to its pull-up, so that chip and driver
-// cannot fight over it. It knows no font: it shows segments.
+// Inside of a frame the data line is never driven high, only released to its pull-up, so that chip
+// and driver cannot fight over it; between frames, when the chip does not speak, it is driven
+// high. It knows no font: it shows segments.
 //
 // Sources: TM1637 datasheet (Titan Micro Electronics, V2.4): the serial interface on pages 3 and
 // 4 (start is data falling while the clock is high, stop is data rising, the least significant
@@ -46,11 +47,11 @@ type Clock interface {
 	Set(high bool)
 }
 
-// Data is the data line, open drain with a pull-up.
+// Data is the data line, with a pull-up.
 type Data interface {
-	// Low drives the line low.
-	Low()
-	// Release leaves the line to its pull-up, or to the chip.
+	// Set drives the line high or low.
+	Set(high bool)
+	// Release makes the line an input, left to its pull-up or to the chip.
 	Release()
 	// Read returns whether the line is high.
 	Read() bool
@@ -145,21 +146,21 @@ func (d *Dev) send(frame ...byte) error {
 
 // start lets the data line fall while the clock is high.
 func (d *Dev) start() {
-	d.data.Release()
+	d.data.Set(true)
 	d.clock.Set(true)
 	d.wait(halfClock)
-	d.data.Low()
+	d.data.Set(false)
 	d.wait(halfClock)
 	d.clock.Set(false)
 }
 
 // stop lets the data line rise while the clock is high.
 func (d *Dev) stop() {
-	d.data.Low()
+	d.data.Set(false)
 	d.wait(halfClock)
 	d.clock.Set(true)
 	d.wait(halfClock)
-	d.data.Release()
+	d.data.Set(true)
 	d.wait(halfClock)
 }
 
@@ -170,7 +171,7 @@ func (d *Dev) write(b byte) (acknowledged bool) {
 		if b>>i&1 == 1 {
 			d.data.Release()
 		} else {
-			d.data.Low()
+			d.data.Set(false)
 		}
 		d.wait(halfClock)
 		d.clock.Set(true)

@@ -17,6 +17,7 @@ type TM1637 struct {
 	t            testing.TB
 	clock        bool
 	released     bool // the driver leaves the data line to its pull-up
+	driven       bool // or drives it, to this level
 	acknowledges bool // the chip holds the data line low
 	listening    bool // between start and stop
 	bits         int
@@ -40,20 +41,25 @@ func (c *TM1637) Transcript() []string {
 	return log
 }
 
-// Low drives the data line low.
-func (c *TM1637) Low() { c.setData(false) }
+// Set drives the data line.
+func (c *TM1637) Set(high bool) {
+	if high && c.acknowledges {
+		c.t.Error("the driver drives the data line high while the chip holds it low")
+	}
+	c.setData(false, high)
+}
 
 // Release leaves the data line to its pull-up.
-func (c *TM1637) Release() { c.setData(true) }
+func (c *TM1637) Release() { c.setData(true, true) }
 
 // Read returns the level of the data line.
 func (c *TM1637) Read() bool { return c.level() }
 
-func (c *TM1637) level() bool { return c.released && !c.acknowledges }
+func (c *TM1637) level() bool { return (c.released || c.driven) && !c.acknowledges }
 
-func (c *TM1637) setData(released bool) {
+func (c *TM1637) setData(released, high bool) {
 	before := c.level()
-	c.released = released
+	c.released, c.driven = released, high
 	if c.level() == before || !c.clock {
 		return
 	}

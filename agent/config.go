@@ -1,0 +1,222 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/config"
+	"github.com/pialert/pialert/pkg/pairing"
+)
+
+// Config is the agent's configuration, /etc/pialert/agent.yaml.
+type Config struct {
+	// Name that this server goes by on the displays: small letters, digits, dots and hyphens.
+	Name string `yaml:"name"`
+	// State is the folder of the keys, the peers, the reading positions and the spool.
+	State string `yaml:"state"`
+	// Control is the Unix socket on which commands such as status reach the running agent.
+	Control string `yaml:"control"`
+	// Metrics is the address that serves Prometheus' /metrics and /healthz; empty serves neither.
+	Metrics string `yaml:"metrics"`
+	// Log says what the agent logs to standard error.
+	Log cli.Log `yaml:"log"`
+	// Link says how agent and displays come together.
+	Link Link `yaml:"link"`
+	// Logs lists what is followed.
+	Logs []LogSource `yaml:"logs"`
+	// Rules is the folder of your own rules, *.yaml; it need not exist.
+	Rules string `yaml:"rules"`
+	// Ignore lists addresses and networks whose attempts are dropped before they are counted.
+	Ignore []string `yaml:"ignore"`
+	// Flood says how many web requests are too many.
+	Flood Flood `yaml:"flood"`
+	// Spool bounds what is kept for displays that are away.
+	Spool Spool `yaml:"spool"`
+}
+
+// Link says how an agent and its displays come together.
+type Link struct {
+	// Dial says who opens connections: display (the default: the agent listens), agent (the
+	// agent dials the displays that it joined), or ssh (the display logs in by SSH and runs
+	// pialert-agent relay; the agent listens only on the relay socket).
+	Dial string `yaml:"dial"`
+	// Listen is the TCP address that displays dial.
+	Listen string `yaml:"listen"`
+	// Address is what displays can reach this server at, for pair's token, as host or host:port.
+	// Empty lets pair look at the network interfaces.
+	Address string `yaml:"address"`
+	// Relay is the Unix socket that pialert-agent relay joins to an SSH login; empty serves none.
+	Relay string `yaml:"relay"`
+}
+
+// LogSource is a log to follow.
+type LogSource struct {
+	// Path of a file or a pattern such as /var/log/apache2/*.log; or journal for systemd's
+	// journal; or auto for the authentication log wherever this system keeps it.
+	Path string `yaml:"path"`
+	// Type of the lines: auto recognises them; syslog, sshd (what sshd -E writes), access or error
+	// insist.
+	Type string `yaml:"type"`
+	// Format is Apache's own LogFormat string, for an access log (type: access) in a format of
+	// your own.
+	Format string `yaml:"format"`
+	// Start says where a log that was never read before begins: end or beginning.
+	Start string `yaml:"start"`
+}
+
+// Flood says how many web requests of one method are too many.
+type Flood struct {
+	// MaxRequests within the window that an address, or a /24 or /64 network, may make.
+	MaxRequests int `yaml:"max_requests"`
+	// Window is the span that slides over the requests.
+	Window config.Duration `yaml:"window"`
+}
+
+// Spool bounds what is kept until every display has it.
+type Spool struct {
+	// MaxBytes on disk; the oldest events are dropped above it, and that is counted and told.
+	MaxBytes config.Size `yaml:"max_bytes"`
+	// MaxAge of an event that no display fetched.
+	MaxAge config.Duration `yaml:"max_age"`
+}
+
+const (
+	sourceAuto    = "auto"
+	sourceJournal = "journal"
+)
+
+// Who opens connections.
+const (
+	dialDisplay = "display"
+	dialAgent   = "agent"
+	dialSSH     = "ssh"
+)
+
+// defaults is the configuration of an agent without one.
+func defaults() Config {
+	host, _ := os.Hostname()
+	return Config{
+		Name:    pairing.NameFor(host),
+		State:   "/var/lib/pialert/agent",
+		Control: "/run/pialert-agent/control.sock",
+		Metrics: "127.0.0.1:9477",
+		Log:     cli.Log{Format: "text"},
+		Link:    Link{Dial: dialDisplay, Listen: ":7483", Relay: "/run/pialert-agent/relay.sock"},
+		Logs: []LogSource{
+			{Path: sourceAuto},
+			{Path: "/var/log/apache2/*.log"},
+			{Path: "/var/log/httpd/*_log"},
+			{Path: "/var/log/nginx/*.log"},
+			{Path: "/var/log/fail2ban.log"},
+		},
+		Rules: "/etc/pialert/rules.d",
+		Flood: Flood{MaxRequests: 600, Window: config.Duration(30 * time.Second)},
+		Spool: Spool{MaxBytes: 256 << 20, MaxAge: config.Duration(30 * 24 * time.Hour)},
+	}
+}
+
+// Validate returns every field that cannot be used as joined [config.FieldError].
+func (c *Config) Validate() error {
+	var problems []error
+	refuse := func(path string, value any, problem string) {
+		problems = append(problems, &config.FieldError{Path: path, Value: value, Problem: problem})
+	}
+	if err := pairing.CheckName(c.Name); err != nil {
+		refuse("name", c.Name, err.Error())
+	}
+	for path, value := range map[string]string{"state": c.State, "control": c.Control} {
+		if value == "" {
+			refuse(path, value, "give a path")
+		}
+	}
+	if c.Metrics != "" {
+		if _, _, err := net.SplitHostPort(c.Metrics); err != nil {
+			refuse("metrics", c.Metrics, "give an address such as 127.0.0.1:9477, or nothing")
+		}
+	}
+	if _, err := c.Log.Logger(nil); err != nil {
+		refuse("log.format", c.Log.Format, "use text or json")
+	}
+	switch c.Link.Dial {
+	case dialDisplay:
+		if _, _, err := net.SplitHostPort(c.Link.Listen); err != nil {
+			refuse("link.listen", c.Link.Listen, "give an address such as :7483 or 192.0.2.1:7483")
+		}
+	case dialSSH:
+		if c.Link.Relay == "" {
+			refuse("link.relay", c.Link.Relay, "give the path of a Unix socket: dial: ssh needs it")
+		}
+	case dialAgent:
+	default:
+		refuse("link.dial", c.Link.Dial, "use display, agent or ssh")
+	}
+	if len(c.Logs) == 0 {
+		refuse("logs", "none", "give at least one log to follow")
+	}
+	for i, source := range c.Logs {
+		field := func(name string) string { return fmt.Sprintf("logs[%d].%s", i, name) }
+		if source.Path == "" {
+			refuse(field("path"), source.Path, "give a file, a pattern, journal or auto")
+		}
+		if _, err := detect.NewSource(source.Path, detect.Type(source.Type), source.Format); err != nil {
+			refuse(field("type"), source.Type, err.Error())
+		}
+		if !slices.Contains([]string{"", "end", "beginning"}, source.Start) {
+			refuse(field("start"), source.Start, "use end or beginning")
+		}
+	}
+	if _, err := c.ignored(); err != nil {
+		problems = append(problems, err)
+	}
+	if c.Flood.MaxRequests < 1 {
+		refuse("flood.max_requests", c.Flood.MaxRequests, "give at least 1")
+	}
+	if c.Flood.Window < config.Duration(time.Second) || c.Flood.Window > config.Duration(time.Hour) {
+		refuse("flood.window", c.Flood.Window, "give 1s to 1h")
+	}
+	if c.Spool.MaxBytes < 1<<20 {
+		refuse("spool.max_bytes", c.Spool.MaxBytes, "give at least 1MiB")
+	}
+	if c.Spool.MaxAge < config.Duration(time.Hour) {
+		refuse("spool.max_age", c.Spool.MaxAge, "give at least 1h")
+	}
+	return errors.Join(problems...)
+}
+
+// ignored parses the addresses and networks of Ignore.
+func (c *Config) ignored() ([]netip.Prefix, error) {
+	var prefixes []netip.Prefix
+	var problems []error
+	for i, text := range c.Ignore {
+		prefix, err := netip.ParsePrefix(text)
+		if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
+			prefix, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			problems = append(problems, &config.FieldError{
+				Path: fmt.Sprintf("ignore[%d]", i), Value: text, Problem: "give an address or a network such as 192.0.2.0/24",
+			})
+			continue
+		}
+		prefixes = append(prefixes, prefix.Masked())
+	}
+	return prefixes, errors.Join(problems...)
+}
+
+// loadConfig reads the configuration at path over the defaults. The file of the default path
+// may be missing: the defaults serve most servers.
+func loadConfig(path string, required bool) (Config, error) {
+	cfg := defaults()
+	err := config.Load(path, &cfg)
+	if errors.Is(err, os.ErrNotExist) && !required {
+		return cfg, cfg.Validate()
+	}
+	return cfg, err
+}

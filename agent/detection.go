@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/agent/internal/watch"
+)
+
+// detection is one run of following and detecting under one configuration. A reload ends it and
+// starts another, which goes on from what the spool holds, as after a restart.
+type detection struct {
+	pipeline *pipeline
+	engine   *detect.Engine
+	files    *watch.Files
+}
+
+// newDetection prepares a run: the engine gets back what it remembered. It starts nothing.
+func (d *daemon) newDetection(cfg Config) (*detection, error) {
+	rules, err := loadRules(cfg, "")
+	if err != nil {
+		return nil, err
+	}
+	ignored, err := cfg.ignored()
+	if err != nil {
+		return nil, err
+	}
+	sources, err := sourcesOf(cfg)
+	if err != nil {
+		return nil, err
+	}
+	run := &detection{pipeline: newPipeline(d.spool, sources.readers(d.logger), d.logger)}
+	run.engine, err = detect.New(detect.Options{
+		Rules:    rules,
+		Ignore:   ignored,
+		Remember: true,
+		Emit:     run.pipeline.add,
+	})
+	if err != nil {
+		return nil, err
+	}
+	run.pipeline.engine = run.engine
+	positions := map[string][]byte{}
+	for key, value := range d.spool.State() {
+		if source, ok := strings.CutPrefix(key, positionKey); ok {
+			positions[source] = value
+		}
+		if memory, ok := strings.CutPrefix(key, memoryKey); ok {
+			if _, err := run.engine.Restore(memory, value); err != nil {
+				d.logger.Warn("cannot restore what was remembered of a log; an attempt across this restart may count twice", "error", err)
+			}
+		}
+	}
+	restore := func(source string) ([]byte, bool) {
+		position, ok := positions[source]
+		return position, ok
+	}
+	run.files, err = watch.NewFiles(watch.Options{Sources: sources.files, Restore: restore, Logger: d.logger})
+	if err != nil {
+		return nil, err
+	}
+	return run, nil
+}
+
+// Run follows and detects until ctx ends.
+func (run *detection) Run(ctx context.Context) error {
+	// The watchers stop before the pipeline's last commit.
+	watching, ctx := errgroup.WithContext(ctx)
+	watching.Go(func() error { return run.files.Run(ctx, run.pipeline.feed) })
+	watching.Go(func() error { return run.pipeline.Run(ctx) })
+	if err := watching.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("cannot follow the logs: %w", err)
+	}
+	return nil
+}
+
+// stats returns what is known of each source.
+func (run *detection) stats() []watch.SourceStats {
+	return run.files.Stats()
+}

@@ -1,0 +1,54 @@
+// Command pialert-agent sees attacks in this server's logs and tells its displays.
+//
+// This package is the command line and the wiring: which stage hands what to which, and in which
+// order they stop. The stages themselves are under internal/ and know nothing of each other.
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/pkg/cli"
+)
+
+const (
+	program       = "pialert-agent"
+	defaultConfig = "/etc/pialert/agent.yaml"
+)
+
+func main() { os.Exit(cli.Main(rootCommand())) }
+
+// settings is the --config flag that every command has.
+type settings struct {
+	path    string
+	command *cobra.Command
+}
+
+// load reads the configuration. Only a file that was asked for must exist.
+func (s *settings) load() (Config, error) {
+	return loadConfig(s.path, s.command.Flags().Changed("config"))
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   program,
+		Short: "Sees attacks in this server's logs and tells your displays",
+		Long: `pialert-agent follows this server's logs, recognises attacks, and delivers each exactly
+once to the displays that it is paired with.`,
+		Example: `  sudo pialert-agent pair              pair with a display: prints the line to paste there
+  pialert-agent status                 what is read, what was found, who listens
+  pialert-agent test                   let a lamp light
+  pialert-agent scan /var/log/auth.log what happened last night
+  pialert-agent explain 'LINE'         what a line of a log means, and why`,
+	}
+	s := &settings{command: root}
+	root.PersistentFlags().StringVar(&s.path, "config", defaultConfig, "configuration file")
+	root.PersistentPreRun = func(command *cobra.Command, _ []string) { s.command = command }
+	root.AddCommand(
+		runCommand(s), statusCommand(s), testCommand(s), relayCommand(s), configCommand(s),
+		scanCommand(s), rulesCommand(s),
+	)
+	root.AddCommand(pairingCommands(s)...)
+	return root
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/pialert/pialert/pkg/metrics"
+)
+
+var (
+	metricLines    = metrics.Counter("lines_total", "Lines read from a log.", "log")
+	metricBytes    = metrics.Counter("read_bytes_total", "Bytes read from a log.", "log")
+	metricOverlong = metrics.Counter("overlong_lines_total", "Lines left out because they are too long.", "log")
+	metricErrors   = metrics.Counter("log_errors_total", "Failures to read a log.", "log")
+	metricEvents   = metrics.Counter("events_total", "Events found, by kind.", "kind")
+	metricSpool    = metrics.Gauge("spool_events", "Events that some display has not acknowledged.")
+	metricDisk     = metrics.Gauge("spool_bytes", "Size of the spool on disk.")
+	metricDropped  = metrics.Counter("dropped_events_total", "Events dropped because the spool was full or damaged.")
+	metricLost     = metrics.Counter("dropped_attempts_total", "Attempts that the dropped events stood for.")
+	metricUp       = metrics.Gauge("link_up", "1 while a display is connected.", "peer")
+	metricConnects = metrics.Counter("link_connects_total", "Connections opened to a display; one less is reconnects.", "peer")
+)
+
+// metrics serves what status says, to Prometheus.
+func (d *daemon) metrics() http.Handler {
+	return metrics.Handler(func(report metrics.Report) {
+		status := d.status()
+		for _, source := range status.Sources {
+			report(metricLines, float64(source.Lines), source.Source)
+			report(metricBytes, float64(source.Bytes), source.Source)
+			report(metricOverlong, float64(source.Overlong), source.Source)
+			report(metricErrors, float64(source.Errors), source.Source)
+		}
+		for kind, n := range status.Kinds {
+			report(metricEvents, float64(n), kind)
+		}
+		report(metricSpool, float64(status.Spool.Waiting))
+		report(metricDisk, float64(status.Spool.Bytes))
+		report(metricDropped, float64(status.Spool.DroppedEvents))
+		report(metricLost, float64(status.Spool.DroppedAttempts))
+		for _, display := range status.Displays {
+			report(metricUp, metrics.Bool(display.Link.Up), display.Name)
+			report(metricConnects, float64(display.Link.Connects), display.Name)
+		}
+	}, d.alive)
+}

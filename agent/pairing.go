@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/agent/internal/uplink"
+	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/link"
+	"github.com/pialert/pialert/pkg/paircmd"
+	"github.com/pialert/pialert/pkg/pairing"
+)
+
+// pairingCommands are pair, join, peers, unpair and rotate-key.
+func pairingCommands(s *settings) []*cobra.Command {
+	return paircmd.Commands(pairing.Agent, func() (paircmd.Settings, error) {
+		cfg, err := s.load()
+		return paircmd.Settings{
+			Name: cfg.Name, State: cfg.State, Control: cfg.Control, Listen: cfg.Link.sockets(), Address: cfg.Link.Address,
+		}, err
+	})
+}
+
+// sockets lists what the agent listens on.
+func (l Link) sockets() []string {
+	switch l.Dial {
+	case dialDisplay:
+		return []string{l.Listen}
+	case dialSSH:
+		return []string{"unix:" + l.Relay}
+	}
+	return nil
+}
+
+// states returns how the links stand.
+func (d *daemon) states() []link.State {
+	return append(d.listener.States(), d.dialer.States()...)
+}
+
+// deliver serves one open connection to a display.
+func (d *daemon) deliver(ctx context.Context, conn *link.Conn) error {
+	client, err := link.ClientConn(conn)
+	if err != nil {
+		return err
+	}
+	err = d.uplinkTo(conn.Peer.Name).Run(ctx, client)
+	return errors.Join(err, client.Close())
+}
+
+// uplinkTo returns the uplink to a display, which lasts over its connections.
+func (d *daemon) uplinkTo(display string) *uplink.Uplink {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.uplinks[display] == nil {
+		d.uplinks[display] = uplink.New(uplink.Options{
+			Display: display, Version: cli.Release(), Spool: d.spool, Logger: d.logger,
+		})
+	}
+	return d.uplinks[display]
+}

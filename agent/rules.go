@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/agent/internal/detect"
+)
+
+func rulesCommand(s *settings) *cobra.Command {
+	group := &cobra.Command{
+		Use:   "rules",
+		Short: "Look at the rules, and try them on their examples",
+		Long: `Rules say how attacks look in logs. The built-in ones come with the program; your own are *.yaml in
+the configured folder (/etc/pialert/rules.d) and are tried first. Both have the same form.`,
+	}
+	var extra string
+	group.PersistentFlags().StringVar(&extra, "rules", "", "file or folder with more rules, tried before the built-in ones")
+	load := func() (*detect.Rules, error) {
+		options, err := detectOptions(s, extra)
+		return options.Rules, err
+	}
+	group.AddCommand(
+		&cobra.Command{
+			Use:   "list",
+			Short: "List every rule with its kind and where it comes from",
+			Args:  cobra.NoArgs,
+			RunE: func(command *cobra.Command, _ []string) error {
+				rules, err := load()
+				if err != nil {
+					return err
+				}
+				table := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
+				fmt.Fprintln(table, "ID\tKIND\tLOG\tROLE\tFROM")
+				for _, rule := range rules.List() {
+					kind := "-"
+					if rule.Kind.Valid() {
+						kind = rule.Kind.String()
+					}
+					fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", rule.ID, kind, rule.Type, rule.Role, rule.Origin)
+				}
+				return table.Flush()
+			},
+		},
+		&cobra.Command{
+			Use:     "show ID",
+			Short:   "Print a rule with its pattern and examples",
+			Example: "  pialert-agent rules show sshd-failed-password",
+			Args:    cobra.ExactArgs(1),
+			RunE: func(command *cobra.Command, args []string) error {
+				rules, err := load()
+				if err != nil {
+					return err
+				}
+				rule, err := rules.Show(args[0])
+				if err != nil {
+					return err
+				}
+				return yaml.NewEncoder(command.OutOrStdout(), yaml.Indent(2), yaml.UseLiteralStyleIfMultiline(true)).Encode(rule)
+			},
+		},
+		&cobra.Command{
+			Use:   "test",
+			Short: "Run the examples of every rule and print what failed",
+			Example: `  pialert-agent rules test
+  pialert-agent rules test --rules ./my-rules.yaml`,
+			Args: cobra.NoArgs,
+			RunE: func(command *cobra.Command, _ []string) error {
+				rules, err := load()
+				if err != nil {
+					return err
+				}
+				examples := 0
+				for _, rule := range rules.List() {
+					examples += len(rule.Match) + len(rule.NoMatch)
+				}
+				failures := rules.Test()
+				for _, failure := range failures {
+					fmt.Fprintln(command.OutOrStdout(), failure)
+				}
+				if len(failures) > 0 {
+					return fmt.Errorf("%d of %d examples failed", len(failures), examples)
+				}
+				fmt.Fprintf(command.OutOrStdout(), "%d rules, %d examples: all hold\n", len(rules.List()), examples)
+				return nil
+			},
+		},
+	)
+	return group
+}
+
+// loadRules returns the built-in rules, those of the configured folder, which need not exist, and
+// those of one more file or folder.
+func loadRules(cfg Config, extra string) (*detect.Rules, error) {
+	var dirs []fs.FS
+	if extra != "" {
+		info, err := os.Stat(extra)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the rules: %w", err)
+		}
+		if info.IsDir() {
+			dirs = append(dirs, os.DirFS(extra))
+		} else {
+			dirs = append(dirs, oneFile{os.DirFS(filepath.Dir(extra)), filepath.Base(extra)})
+		}
+	}
+	if cfg.Rules != "" {
+		if _, err := os.Stat(cfg.Rules); err == nil {
+			dirs = append(dirs, os.DirFS(cfg.Rules))
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("cannot read the rules: %w", err)
+		}
+	}
+	return detect.Load(dirs...)
+}
+
+// oneFile is a folder of which one file is seen.
+type oneFile struct {
+	fs.FS
+	name string
+}
+
+// Glob finds the one file, whatever its name ends in.
+func (f oneFile) Glob(string) ([]string, error) { return []string{f.name}, nil }

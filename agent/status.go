@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/agent/internal/watch"
+	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/control"
+	"github.com/pialert/pialert/pkg/link"
+)
+
+// Status is what the running agent says of itself.
+type Status struct {
+	Name    string    `json:"name"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+
+	Sources  []SourceStatus    `json:"sources"`
+	Kinds    map[string]uint64 `json:"kinds"` // events found since the start, by kind
+	Displays []DisplayStatus   `json:"displays"`
+	Spool    SpoolStatus       `json:"spool"`
+	Rotation []string          `json:"rotation_waits_for,omitempty"` // peers that do not know the next key yet
+}
+
+// SourceStatus is one followed log.
+type SourceStatus struct {
+	watch.SourceStats
+	Events uint64 `json:"events"` // found since the start
+}
+
+// DisplayStatus is the link to one display.
+type DisplayStatus struct {
+	Name    string     `json:"name"`
+	Link    link.State `json:"link"`
+	Acked   uint64     `json:"acked"`   // last event number that the display has committed
+	Waiting uint64     `json:"waiting"` // events that it has not
+}
+
+// SpoolStatus is what is kept for the displays.
+type SpoolStatus struct {
+	Next            uint64 `json:"next_sequence"`
+	Waiting         uint64 `json:"waiting"`
+	Bytes           int64  `json:"bytes"`
+	DroppedEvents   uint64 `json:"dropped_events"`
+	DroppedAttempts uint64 `json:"dropped_attempts"`
+}
+
+// status looks at everything.
+func (d *daemon) status() Status {
+	run := d.current()
+	status := Status{Name: d.keyring.Name(), Version: cli.Release(), Started: d.started, Kinds: map[string]uint64{}}
+	found := run.pipeline.counts()
+	for _, stats := range run.stats() {
+		status.Sources = append(status.Sources, SourceStatus{stats, found.logs[stats.Source]})
+	}
+	for kind, n := range found.kinds {
+		status.Kinds[kind.String()] = n
+	}
+	kept := d.spool.Stats()
+	status.Spool = SpoolStatus{Next: kept.Next, Waiting: kept.Waiting, Bytes: kept.Bytes}
+	status.Spool.DroppedEvents, status.Spool.DroppedAttempts = d.spool.Dropped()
+	states := d.states()
+	for _, peer := range d.keyring.Peers() {
+		display := DisplayStatus{Name: peer.Name, Link: link.State{Peer: peer.Name}, Acked: kept.Acked[peer.Name]}
+		if display.Acked+1 < kept.Next {
+			display.Waiting = kept.Next - 1 - max(display.Acked, kept.First-1)
+		}
+		for _, state := range states {
+			if state.Peer == peer.Name && (state.Up || !display.Link.Up) {
+				display.Link = state
+			}
+		}
+		status.Displays = append(status.Displays, display)
+	}
+	_, status.Rotation = d.keyring.Rotation()
+	return status
+}
+
+// alive is what systemd's watchdog and the health endpoint test: the loop that everything passes.
+func (d *daemon) alive() error { return d.current().pipeline.alive(time.Now()) }
+
+// summary is one line for systemctl status.
+func (d *daemon) summary() string {
+	status := d.status()
+	up := 0
+	for _, display := range status.Displays {
+		if display.Link.Up {
+			up++
+		}
+	}
+	var events uint64
+	for _, source := range status.Sources {
+		events += source.Events
+	}
+	return fmt.Sprintf("%d logs, %d events, %d of %d displays connected, %d waiting",
+		len(status.Sources), events, up, len(status.Displays), status.Spool.Waiting)
+}
+
+func statusCommand(s *settings) *cobra.Command {
+	var format string
+	command := &cobra.Command{
+		Use:   "status",
+		Short: "Say what is read, what was found and who has it",
+		Example: `  pialert-agent status
+  pialert-agent status --format json | jq .spool.waiting`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			cfg, err := s.load()
+			if err != nil {
+				return err
+			}
+			var status Status
+			if err := call(command.Context(), cfg, "/status", nil, &status); err != nil {
+				return err
+			}
+			switch format {
+			case "json":
+				encoder := json.NewEncoder(command.OutOrStdout())
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(status)
+			case "text":
+				return status.write(command.OutOrStdout(), time.Now())
+			}
+			return &cli.UsageError{Err: fmt.Errorf("unknown format %q: use text or json", format)}
+		},
+	}
+	command.Flags().StringVar(&format, "format", "text", "text or json")
+	return command
+}
+
+// call asks the running agent.
+func call(ctx context.Context, cfg Config, path string, in, out any) error {
+	err := control.Client{Path: cfg.Control}.Call(ctx, path, in, out)
+	if errors.Is(err, control.ErrNotRunning) {
+		return cli.Hint(err, "start it with: sudo systemctl start pialert-agent, or pialert-agent run")
+	}
+	return err
+}
+
+// write prints the status for people.
+func (s *Status) write(out io.Writer, now time.Time) error {
+	fmt.Fprintf(out, "%s (%s), up %s\n\n", s.Name, s.Version, now.Sub(s.Started).Round(time.Second))
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "LOG\tSTATE\tLINES\tEVENTS\tPOSITION\tLAST LINE")
+	for _, source := range s.Sources {
+		state := string(source.State)
+		if source.Error != "" {
+			state += ": " + source.Error
+		}
+		position := fmt.Sprint(source.Offset)
+		if source.Cursor != "" {
+			position = "cursor"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\n", source.Source, state, source.Lines, source.Events, position, ago(source.LastLine, now))
+	}
+	fmt.Fprintln(table, "\nDISPLAY\tLINK\tSINCE\tWAITING\tADDRESS")
+	for _, display := range s.Displays {
+		state := "down"
+		if display.Link.Up {
+			state = "up"
+		} else if display.Link.Error != "" {
+			state += ": " + display.Link.Error
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", display.Name, state, ago(display.Link.Since, now), display.Waiting, display.Link.Address)
+	}
+	if len(s.Displays) == 0 {
+		fmt.Fprintln(table, "none\tpair one with: sudo pialert-agent pair")
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "\n%d events so far, %d wait for a display (%d bytes)\n", s.Spool.Next-1, s.Spool.Waiting, s.Spool.Bytes)
+	if s.Spool.DroppedEvents > 0 {
+		fmt.Fprintf(out, "%d events of %d attempts had to be dropped\n", s.Spool.DroppedEvents, s.Spool.DroppedAttempts)
+	}
+	if len(s.Rotation) > 0 {
+		fmt.Fprintf(out, "the key changes once these have heard of it: %s\n", strings.Join(slices.Sorted(slices.Values(s.Rotation)), ", "))
+	}
+	return nil
+}
+
+func ago(t, now time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return now.Sub(t).Round(time.Second).String() + " ago"
+}

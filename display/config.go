@@ -1,0 +1,231 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pialert/pialert/display/internal/animate"
+	"github.com/pialert/pialert/display/internal/lamp"
+	"github.com/pialert/pialert/display/internal/pins"
+	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/config"
+	"github.com/pialert/pialert/pkg/pairing"
+)
+
+// Config is the display's configuration, /etc/pialert/display.yaml.
+type Config struct {
+	// Name that this display goes by on the agents: small letters, digits, dots and hyphens.
+	Name string `yaml:"name"`
+	// State is the folder of the keys, the peers and the history.
+	State string `yaml:"state"`
+	// Control is the Unix socket on which commands such as status reach the running display.
+	Control string `yaml:"control"`
+	// Metrics is the address that serves Prometheus' /metrics and /healthz; empty serves neither.
+	Metrics string `yaml:"metrics"`
+	// Log says what the display logs to standard error.
+	Log cli.Log `yaml:"log"`
+	// Driver is what draws: blinkt (the hardware), terminal, or none.
+	Driver string `yaml:"driver"`
+	// Link says how display and agents come together.
+	Link Link `yaml:"link"`
+	// Lamps lists what is counted and in which colour.
+	Lamps []lamp.Config `yaml:"lamps"`
+	// Look says how lights and digits look.
+	Look animate.Config `yaml:"look"`
+	// Pins says what is wired where.
+	Pins Pins `yaml:"pins"`
+	// History bounds what is kept of single events; totals are kept for ever.
+	History History `yaml:"history"`
+	// Lost is how long an agent may be silent before its lamps breathe white.
+	Lost config.Duration `yaml:"lost"`
+}
+
+// Link says how a display and its agents come together.
+type Link struct {
+	// Dial says who opens connections: display (the default: it dials the agents that it
+	// joined), agent (the display listens), or ssh (it logs in to the agents' servers and runs
+	// pialert-agent relay there).
+	Dial string `yaml:"dial"`
+	// Listen is the TCP address that agents dial, for dial: agent.
+	Listen string `yaml:"listen"`
+	// Address is what agents can reach this display at, for pair's token, as host or host:port.
+	Address string `yaml:"address"`
+	// DNS keeps a dynamic DNS name up to date, for dial: agent behind a changing address.
+	DNS DNS `yaml:"dns"`
+}
+
+// DNS is a dynamic DNS provider that is told when the public address changes.
+type DNS struct {
+	// Update is the URL to call; {ip} stands for the new address. Empty calls nothing.
+	Update string `yaml:"update"`
+	// Check is a URL that answers with the public address as text.
+	Check string `yaml:"check"`
+	// Every is how often the address is looked at.
+	Every config.Duration `yaml:"every"`
+}
+
+// Pins says how pins are reached and what is wired where, by BCM numbers.
+type Pins struct {
+	// Way to the pins: auto takes what fits the board, rpio writes registers (Pi 0 to 4), cdev
+	// uses the GPIO character device (Pi 5).
+	Way pins.Way `yaml:"way"`
+	// BlinktData and BlinktClock are the Blinkt!'s.
+	BlinktData  int `yaml:"blinkt_data"`
+	BlinktClock int `yaml:"blinkt_clock"`
+	// DigitsClock and DigitsData are the TM1637's.
+	DigitsClock int `yaml:"digits_clock"`
+	DigitsData  int `yaml:"digits_data"`
+	// ButtonShow cycles the lamps; ButtonLights switches the lights, and the Pi off when it is
+	// held. Both connect their pin to ground; -1 is no button.
+	ButtonShow   int `yaml:"button_show"`
+	ButtonLights int `yaml:"button_lights"`
+}
+
+// History bounds what is kept of single events.
+type History struct {
+	// MaxAge of an event.
+	MaxAge config.Duration `yaml:"max_age"`
+	// MaxBytes of the file.
+	MaxBytes config.Size `yaml:"max_bytes"`
+	// Interval is the least time between two commits under load; memory cards wear with each.
+	Interval config.Duration `yaml:"interval"`
+}
+
+// The drivers.
+const (
+	driverBlinkt   = "blinkt"
+	driverTerminal = "terminal"
+	driverNone     = "none"
+)
+
+var drivers = []string{driverBlinkt, driverTerminal, driverNone}
+
+// Who opens connections.
+const (
+	dialDisplay = "display"
+	dialAgent   = "agent"
+	dialSSH     = "ssh"
+)
+
+// defaults is the configuration of a display without one. The pins are the original's.
+func defaults() Config {
+	host, _ := os.Hostname()
+	return Config{
+		Name:    pairing.NameFor(host),
+		State:   "/var/lib/pialert/display",
+		Control: "/run/pialert-display/control.sock",
+		Metrics: "127.0.0.1:9478",
+		Log:     cli.Log{Format: "text"},
+		Driver:  driverBlinkt,
+		Link:    Link{Dial: dialDisplay, Listen: ":7484", DNS: DNS{Every: config.Duration(5 * time.Minute)}},
+		Lamps:   lamp.Defaults(),
+		Look:    animate.Defaults(),
+		Pins: Pins{
+			Way: pins.Auto, BlinktData: 23, BlinktClock: 24, DigitsClock: 5, DigitsData: 4, ButtonShow: -1, ButtonLights: -1,
+		},
+		History: History{MaxAge: config.Duration(90 * 24 * time.Hour), MaxBytes: 256 << 20, Interval: config.Duration(200 * time.Millisecond)},
+		Lost:    config.Duration(2 * time.Minute),
+	}
+}
+
+// Validate returns every field that cannot be used as joined [config.FieldError].
+func (c *Config) Validate() error {
+	var problems []error
+	refuse := func(path string, value any, problem string) {
+		problems = append(problems, &config.FieldError{Path: path, Value: value, Problem: problem})
+	}
+	if err := pairing.CheckName(c.Name); err != nil {
+		refuse("name", c.Name, err.Error())
+	}
+	for path, value := range map[string]string{"state": c.State, "control": c.Control} {
+		if value == "" {
+			refuse(path, value, "give a path")
+		}
+	}
+	if c.Metrics != "" {
+		if _, _, err := net.SplitHostPort(c.Metrics); err != nil {
+			refuse("metrics", c.Metrics, "give an address such as 127.0.0.1:9478, or nothing")
+		}
+	}
+	if _, err := c.Log.Logger(nil); err != nil {
+		refuse("log.format", c.Log.Format, "use text or json")
+	}
+	if !slices.Contains(drivers, c.Driver) {
+		refuse("driver", c.Driver, "use "+strings.Join(drivers, ", "))
+	}
+	switch c.Link.Dial {
+	case dialDisplay, dialSSH:
+	case dialAgent:
+		if _, _, err := net.SplitHostPort(c.Link.Listen); err != nil {
+			refuse("link.listen", c.Link.Listen, "give an address such as :7484")
+		}
+	default:
+		refuse("link.dial", c.Link.Dial, "use display, agent or ssh")
+	}
+	problems = append(problems, lamp.Validate(c.Lamps), below("look", c.Look.Validate()), c.Pins.validate())
+	if c.History.MaxBytes < 1<<20 {
+		refuse("history.max_bytes", c.History.MaxBytes, "give at least 1MiB")
+	}
+	if c.Lost < config.Duration(30*time.Second) {
+		refuse("lost", c.Lost, "give at least 30s: agents speak every 15s")
+	}
+	return errors.Join(problems...)
+}
+
+// below puts a key before the paths of the errors of what stands under it.
+func below(key string, err error) error {
+	var all []error
+	for err := range config.Each(err) {
+		var field *config.FieldError
+		if errors.As(err, &field) {
+			err = &config.FieldError{Path: key + "." + field.Path, Value: field.Value, Problem: field.Problem}
+		}
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}
+
+func (p *Pins) validate() error {
+	var problems []error
+	holder := map[int]string{}
+	check := func(field string, pin int, optional bool) {
+		path := "pins." + field
+		if pin == -1 && optional {
+			return
+		}
+		if pin < 0 || pin > 27 {
+			problems = append(problems, &config.FieldError{Path: path, Value: pin, Problem: "use a BCM number of the header, 0 to 27"})
+			return
+		}
+		if other, taken := holder[pin]; taken {
+			problems = append(problems, &config.FieldError{Path: path, Value: pin, Problem: fmt.Sprintf("%s uses this pin already", other)})
+		}
+		holder[pin] = path
+	}
+	if !slices.Contains([]pins.Way{pins.Auto, pins.RPIO, pins.CDev}, p.Way) {
+		problems = append(problems, &config.FieldError{Path: "pins.way", Value: p.Way, Problem: "use auto, rpio or cdev"})
+	}
+	check("blinkt_data", p.BlinktData, false)
+	check("blinkt_clock", p.BlinktClock, false)
+	check("digits_clock", p.DigitsClock, false)
+	check("digits_data", p.DigitsData, false)
+	check("button_show", p.ButtonShow, true)
+	check("button_lights", p.ButtonLights, true)
+	return errors.Join(problems...)
+}
+
+// loadConfig reads the configuration at path over the defaults. The file of the default path
+// may be missing: the defaults serve most desks.
+func loadConfig(path string, required bool) (Config, error) {
+	cfg := defaults()
+	err := config.Load(path, &cfg)
+	if errors.Is(err, os.ErrNotExist) && !required {
+		return cfg, cfg.Validate()
+	}
+	return cfg, err
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pialert/pialert/display/internal/lamp"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// The demonstration: start-up, each lamp twice, a burst that merges, and a moment to read the
+// digits; under ten seconds in all.
+const (
+	demoStart  = 2200 * time.Millisecond
+	demoStep   = 600 * time.Millisecond
+	demoBurst  = 20
+	demoLinger = 1500 * time.Millisecond
+)
+
+func demoCommand(s *settings) *cobra.Command {
+	var driver string
+	command := &cobra.Command{
+		Use:   "demo",
+		Short: "Sweep every lamp and count on the digits, then leave everything dark",
+		Long: `demo shows what attacks will look like, with made-up events and without any server: each lamp
+sweeps, a burst merges, the digits count. It takes under ten seconds and leaves everything dark.
+Nothing is stored, and a running display is not needed; the pins must be free, so stop the
+service before a demo on the device.`,
+		Example: `  pialert-display demo --driver terminal
+  pialert-display demo --driver blinkt`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			cfg, err := s.load()
+			if err != nil {
+				return err
+			}
+			if driver != "" {
+				cfg.Driver = driver
+				if err := cfg.Validate(); err != nil {
+					return err
+				}
+			}
+			logger, err := cfg.Log.Logger(command.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			screen, _, err := openScreen(cfg, "", os.Stdout, logger)
+			if err != nil {
+				return err
+			}
+			return demonstrate(command.Context(), screen, cfg.Lamps)
+		},
+	}
+	command.Flags().StringVar(&driver, "driver", "", "draw with blinkt, terminal or none, whatever the configuration says")
+	return command
+}
+
+// demonstrate plays made-up events on the screen.
+func demonstrate(ctx context.Context, s *screen, lamps []lamp.Config) error {
+	drawing, stop := context.WithCancel(ctx)
+	defer stop()
+	var group errgroup.Group
+	group.Go(func() error { return s.Run(drawing) })
+	s.lamps.SetFirst("server-a")
+	pause := func(d time.Duration) {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+		}
+	}
+	pause(demoStart)
+	shown := 0
+	play := func(route int, count uint64) {
+		event, agent := demoEvent(s.lamps, route, time.Now())
+		event.Count = count
+		s.Show(agent, []attack.Event{event})
+		shown += int(count)
+	}
+	for i := range lamps {
+		play(i, 1)
+		pause(demoStep)
+	}
+	for n := range demoBurst {
+		play(n%len(lamps), 1)
+		pause(demoStep / demoBurst)
+	}
+	pause(demoLinger)
+	stop()
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	fmt.Printf("demo: %d attacks shown\n", shown)
+	return nil
+}
+
+// demoEvent returns a made-up event that a lamp shows, and the agent that it is from. A lamp that
+// no event of two made-up agents reaches shows some other one's.
+func demoEvent(lamps *lamp.Table, want int, now time.Time) (attack.Event, string) {
+	event := attack.Event{
+		Kind: attack.SSHLogin, Severity: attack.Medium, Rule: "demo", Observed: now,
+		SourceIP: netip.MustParseAddr("192.0.2.7"), User: "root", Count: 1,
+	}
+	for _, agent := range []string{"server-a", "server-b"} {
+		for _, kind := range append([]attack.Kind{attack.HTTPProbe}, attack.Kinds()...) {
+			if lamps.Route(agent, kind) == want && kind.Attempt() {
+				event.Kind, event.Severity = kind, kind.Severity()
+				return event, agent
+			}
+		}
+	}
+	return event, "server-a"
+}

@@ -1,0 +1,53 @@
+// Command pialert-display shows the attacks on paired servers as light.
+//
+// This package is the command line and the wiring: which stage hands what to which, and in which
+// order they stop. The stages themselves are under internal/ and know nothing of each other.
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/pkg/cli"
+)
+
+const (
+	program       = "pialert-display"
+	defaultConfig = "/etc/pialert/display.yaml"
+)
+
+func main() { os.Exit(cli.Main(rootCommand())) }
+
+// settings is the --config flag that every command has.
+type settings struct {
+	path    string
+	command *cobra.Command
+}
+
+// load reads the configuration. Only a file that was asked for must exist.
+func (s *settings) load() (Config, error) {
+	return loadConfig(s.path, s.command.Flags().Changed("config"))
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   program,
+		Short: "Shows attacks on your servers as light",
+		Long: `pialert-display receives the attacks on the servers that it is paired with, sweeps coloured
+light over a Blinkt! and counts on a TM1637, or draws both in a terminal.`,
+		Example: `  pialert-display demo --driver terminal   see it work, without any server
+  sudo pialert-display join TOKEN          pair with a server; the token is from pialert-agent pair
+  pialert-display status                   totals, and when each server was last heard
+  pialert-display run --driver terminal    draw in this terminal`,
+	}
+	s := &settings{command: root}
+	root.PersistentFlags().StringVar(&s.path, "config", defaultConfig, "configuration file")
+	root.PersistentPreRun = func(command *cobra.Command, _ []string) { s.command = command }
+	root.AddCommand(
+		runCommand(s), statusCommand(s), demoCommand(s), showCommand(s), lightsCommand(s), poweroffCommand(s),
+		configCommand(s),
+	)
+	root.AddCommand(pairingCommands(s)...)
+	return root
+}

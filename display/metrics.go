@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/pialert/pialert/pkg/metrics"
+)
+
+var (
+	metricAttempts = metrics.Counter("attempts_total", "Attempts counted, by kind.", "kind")
+	metricLamp     = metrics.Gauge("lamp_total", "What a lamp counts.", "lamp")
+	metricAgent    = metrics.Counter("agent_attempts_total", "Attempts counted, by agent.", "agent")
+	metricDropped  = metrics.Counter("agent_dropped_attempts_total", "Attempts that an agent had to drop.", "agent")
+	metricHeard    = metrics.Gauge("agent_last_heard_seconds", "When an agent was last heard, in Unix time.", "agent")
+	metricUp       = metrics.Gauge("link_up", "1 while an agent is connected.", "peer")
+	metricConnects = metrics.Counter("link_connects_total", "Connections of an agent; one less is reconnects.", "peer")
+	metricFrames   = metrics.Counter("frames_total", "Pictures drawn.")
+	metricCommits  = metrics.Counter("commits_total", "Commits to the history.")
+	metricLatency  = metrics.Counter("commit_seconds_total", "Time that commits to the history took.")
+	metricProblems = metrics.Gauge("problems", "What is wrong now: see pialert-display status.")
+)
+
+// metrics serves what status says, to Prometheus.
+func (d *daemon) metrics() http.Handler {
+	return metrics.Handler(func(report metrics.Report) {
+		status, err := d.status(context.Background())
+		if err != nil {
+			d.logger.Error("cannot report metrics", "error", err)
+			return
+		}
+		for kind, n := range status.Kinds {
+			report(metricAttempts, float64(n), kind)
+		}
+		for _, lamp := range status.Lamps {
+			report(metricLamp, float64(lamp.Total), lamp.Name)
+		}
+		for _, agent := range status.Agents {
+			report(metricAgent, float64(agent.Total.Attempts), agent.Name)
+			report(metricDropped, float64(agent.Dropped.Attempts), agent.Name)
+			if !agent.Heard.IsZero() {
+				report(metricHeard, float64(agent.Heard.Unix()), agent.Name)
+			}
+			report(metricUp, metrics.Bool(agent.Connected), agent.Name)
+			report(metricConnects, float64(agent.Link.Connects), agent.Name)
+		}
+		report(metricFrames, float64(status.Frames))
+		commits, spent := d.history.Commits()
+		report(metricCommits, float64(commits))
+		report(metricLatency, spent.Seconds())
+		report(metricProblems, float64(len(status.Problems)))
+	}, d.alive)
+}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/pkg/link"
+	"github.com/pialert/pialert/pkg/paircmd"
+	"github.com/pialert/pialert/pkg/pairing"
+)
+
+// pairingCommands are pair, join, peers, unpair and rotate-key.
+func pairingCommands(s *settings) []*cobra.Command {
+	return paircmd.Commands(pairing.Display, func() (paircmd.Settings, error) {
+		cfg, err := s.load()
+		return paircmd.Settings{
+			Name: cfg.Name, State: cfg.State, Control: cfg.Control, Listen: cfg.Link.sockets(), Address: cfg.Link.Address,
+		}, err
+	})
+}
+
+// sockets lists what the display listens on.
+func (l Link) sockets() []string {
+	if l.Dial == dialAgent {
+		return []string{l.Listen}
+	}
+	return nil
+}
+
+// states returns how the links stand.
+func (d *daemon) states() []link.State {
+	return append(d.listener.States(), d.dialer.States()...)
+}

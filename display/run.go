@@ -1,0 +1,279 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pialert/pialert/display/internal/history"
+	"github.com/pialert/pialert/display/internal/lamp"
+	"github.com/pialert/pialert/display/internal/receive"
+	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/control"
+	"github.com/pialert/pialert/pkg/link"
+	"github.com/pialert/pialert/pkg/pairing"
+)
+
+func runCommand(s *settings) *cobra.Command {
+	var driver, vcd string
+	command := &cobra.Command{
+		Use:   "run",
+		Short: "Receive attacks and draw them, until told to stop",
+		Long: `run is what the systemd unit starts. SIGHUP reloads the configuration: a valid one takes over
+without losing an event or a connection, an invalid one is reported and changes nothing. What
+concerns connections, files and pins (name, state, control, metrics, driver, link, pins, history)
+takes effect at the next start.`,
+		Example: `  pialert-display run --config /etc/pialert/display.yaml
+  pialert-display run --driver terminal          draw in this terminal
+  pialert-display run --vcd /tmp/pins.vcd        record what the pins do, for GTKWave or PulseView`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			load := func() (Config, error) {
+				cfg, err := s.load()
+				if err == nil && driver != "" {
+					cfg.Driver = driver
+					err = cfg.Validate()
+				}
+				return cfg, err
+			}
+			cfg, err := load()
+			if err != nil {
+				return err
+			}
+			logger, err := cfg.Log.Logger(command.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			d, err := newDaemon(cfg, load, vcd, logger)
+			if err != nil {
+				return err
+			}
+			return d.Run(command.Context())
+		},
+	}
+	command.Flags().StringVar(&driver, "driver", "", "draw with blinkt, terminal or none, whatever the configuration says")
+	command.Flags().StringVar(&vcd, "vcd", "", "record what the pins do to this file, as a Value Change Dump")
+	return command
+}
+
+// daemon is the running display.
+type daemon struct {
+	mu      sync.Mutex
+	cfg     Config // guarded by mu: a reload replaces it
+	load    func() (Config, error)
+	logger  *slog.Logger
+	started time.Time
+
+	keyring     *pairing.Keyring
+	invitations *pairing.Invitations
+	history     *history.History
+	screen      *screen
+	receiver    *receive.Server
+	listener    *link.Listener
+	dialer      *link.Dialer
+}
+
+// newDaemon opens what the display keeps on disk and what it draws with. It starts nothing.
+func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog.Logger) (*daemon, error) {
+	zone, err := cfg.Look.Location()
+	if err != nil {
+		return nil, err
+	}
+	keyring, err := pairing.Open(cfg.State, pairing.Display, cfg.Name)
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{cfg: cfg, load: load, started: time.Now(), keyring: keyring, invitations: &pairing.Invitations{}}
+	if d.screen, d.logger, err = openScreen(cfg, vcd, os.Stdout, logger); err != nil {
+		return nil, err
+	}
+	d.history, err = history.Open(history.Options{
+		Path: filepath.Join(cfg.State, "history.db"), MaxAge: time.Duration(cfg.History.MaxAge),
+		MaxBytes: int64(cfg.History.MaxBytes), Interval: time.Duration(cfg.History.Interval),
+		Location: zone, Logger: d.logger,
+	})
+	if err != nil {
+		return nil, errors.Join(err, d.screen.close())
+	}
+	if err := d.loadTotals(context.Background()); err != nil {
+		return nil, errors.Join(err, d.history.Close(), d.screen.close())
+	}
+	d.receiver = receive.New(receive.Options{
+		Store: d.history, Show: d.screen, Version: cli.Release(), Logger: d.logger,
+	})
+	d.listener = &link.Listener{Keyring: keyring, Invitations: d.invitations, Log: d.logger}
+	d.dialer = &link.Dialer{Keyring: keyring, Log: d.logger}
+	return d, nil
+}
+
+// loadTotals gives the lamps what the history counted before.
+func (d *daemon) loadTotals(ctx context.Context) error {
+	now := time.Now()
+	all, err := d.history.Totals(ctx)
+	if err != nil {
+		return err
+	}
+	today, err := d.history.TotalsOn(ctx, now)
+	if err != nil {
+		return err
+	}
+	d.screen.lamps.Load(tallies(all), tallies(today), now)
+	d.nameFirst()
+	return nil
+}
+
+func tallies(totals []history.Total) []lamp.Tally {
+	var list []lamp.Tally
+	for _, total := range totals {
+		if !total.Test {
+			list = append(list, lamp.Tally{Agent: total.Agent, Kind: total.Kind, Count: total.Attempts})
+		}
+	}
+	return list
+}
+
+// nameFirst tells the lamps which agent was paired first.
+func (d *daemon) nameFirst() {
+	peers := d.keyring.Peers()
+	if len(peers) == 0 {
+		return
+	}
+	first := slices.MinFunc(peers, func(a, b pairing.Peer) int { return a.Paired.Compare(b.Paired) })
+	d.screen.lamps.SetFirst(first.Name)
+}
+
+// Run works until ctx ends. Then it stops in the order of an event's way: the streams, the last
+// commit, the panel, which leaves everything dark.
+func (d *daemon) Run(ctx context.Context) error {
+	defer d.history.Close()
+	var addresses []string
+	if d.cfg.Link.Dial == dialAgent {
+		addresses = append(addresses, d.cfg.Link.Listen)
+	}
+	sockets, err := link.Listen(ctx, addresses...)
+	if err != nil {
+		return err
+	}
+	controls, err := control.Listen(d.cfg.Control)
+	if err != nil {
+		return err
+	}
+	metrics, err := d.listenMetrics()
+	if err != nil {
+		return err
+	}
+	drawing, stopDrawing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopDrawing()
+	storing, stopStoring := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopStoring()
+
+	last, ctx := errgroup.WithContext(ctx) // what stops last, the panel and the history
+	last.Go(func() error { return d.screen.Run(drawing) })
+	last.Go(func() error {
+		defer stopDrawing()
+		return d.history.Run(storing)
+	})
+	last.Go(func() error {
+		defer stopStoring()
+		return d.serve(ctx, sockets, controls, metrics)
+	})
+	err = last.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// serve runs everything that only lives as long as ctx.
+func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, metrics net.Listener) error {
+	cfg := d.configuration()
+	group, ctx := errgroup.WithContext(ctx)
+	accepted := link.NewAccepted()
+	group.Go(func() error { return d.receiver.Run(ctx, accepted) })
+	group.Go(func() error { return d.listener.Run(ctx, sockets, accepted.Handle) })
+	group.Go(func() error { return d.dialer.Run(ctx, accepted.Handle) })
+	group.Go(func() error { return control.Serve(ctx, controls, d.controls()) })
+	if metrics != nil {
+		group.Go(func() error { return control.Serve(ctx, metrics, d.metrics()) })
+	}
+	group.Go(func() error { return d.watchAgents(ctx) })
+	group.Go(func() error { return d.watchButtons(ctx) })
+	group.Go(func() error { return d.watchSignals(ctx) })
+	group.Go(func() error { return cli.Notify(ctx, d.alive, d.summary) })
+	d.logger.Info("running", "name", cfg.Name, "version", cli.Release(), "driver", cfg.Driver, "key", d.keyring.Key())
+	return group.Wait()
+}
+
+func (d *daemon) listenMetrics() (net.Listener, error) {
+	if d.cfg.Metrics == "" {
+		return nil, nil
+	}
+	listener, err := net.Listen("tcp", d.cfg.Metrics)
+	if err != nil {
+		return nil, cli.Hint(fmt.Errorf("cannot serve metrics: %w", err), "set metrics to another address, or to nothing")
+	}
+	return listener, nil
+}
+
+// watchSignals reloads the configuration at SIGHUP.
+func (d *daemon) watchSignals(ctx context.Context) error {
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-reload:
+			if err := d.reload(); err != nil {
+				d.logger.Error("cannot reload the configuration; the old one stays", "error", err)
+				continue
+			}
+			d.logger.Info("reloaded the configuration")
+		}
+	}
+}
+
+// configuration returns the one in force.
+func (d *daemon) configuration() Config {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.cfg
+}
+
+// reload takes over lamps and look; nothing is lost, since totals are kept by agent and kind.
+func (d *daemon) reload() error {
+	cfg, err := d.load()
+	if err != nil {
+		return err
+	}
+	zone, err := cfg.Look.Location()
+	if err != nil {
+		return err
+	}
+	if err := d.screen.lamps.Configure(cfg.Lamps, zone); err != nil {
+		return err
+	}
+	if err := d.screen.panel.Configure(animated(cfg.Lamps), cfg.Look); err != nil {
+		return err
+	}
+	if d.screen.terminal != nil {
+		d.screen.terminal.SetLamps(legend(cfg.Lamps))
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cfg.Lamps, d.cfg.Look, d.cfg.Lost = cfg.Lamps, cfg.Look, cfg.Lost
+	return nil
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pialert/pialert/display/internal/animate"
+	"github.com/pialert/pialert/display/internal/lamp"
+	"github.com/pialert/pialert/display/internal/panel"
+	"github.com/pialert/pialert/display/internal/terminal"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// screen is what a person sees: lamps that count, the panel that animates them, and the driver
+// that draws.
+type screen struct {
+	lamps    *lamp.Table
+	panel    *panel.Panel
+	terminal *terminal.Terminal // nil unless it draws there
+	hardware *hardware          // nil unless pins or a waveform are driven
+	waveform *os.File           // nil unless one is recorded
+}
+
+// openScreen opens the driver. Nothing is drawn before Run. The logger is what to log with from
+// then on: a terminal that draws shows the log itself.
+func openScreen(cfg Config, vcd string, out *os.File, logger *slog.Logger) (*screen, *slog.Logger, error) {
+	zone, err := cfg.Look.Location()
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &screen{}
+	if s.lamps, err = lamp.New(cfg.Lamps, zone); err != nil {
+		return nil, nil, err
+	}
+	scene, err := animate.New(animated(cfg.Lamps), cfg.Look, time.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	var waveform io.Writer
+	if vcd != "" {
+		if s.waveform, err = os.Create(vcd); err != nil {
+			return nil, nil, fmt.Errorf("cannot record the waveform: %w", err)
+		}
+		waveform = s.waveform
+	}
+	var outputs panel.Outputs
+	switch cfg.Driver {
+	case driverBlinkt:
+		if s.hardware, err = openHardware(cfg.Pins, waveform); err != nil {
+			return nil, nil, errors.Join(err, s.close())
+		}
+		outputs = panel.Outputs{Strip: s.hardware.strip, Digits: s.hardware.digits}
+	case driverTerminal:
+		s.terminal = terminal.New(out, terminal.Examine(out, os.Getenv), legend(cfg.Lamps))
+		outputs = panel.Outputs{Strip: s.terminal, Digits: s.terminal, Legend: s.terminal}
+		if s.terminal.Live() {
+			if logger, err = cfg.Log.Logger(s.terminal); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	if waveform != nil && s.hardware == nil {
+		s.hardware = openWaveform(cfg.Pins, waveform)
+		outputs = beside(outputs, s.hardware)
+	}
+	s.panel = panel.New(scene, s.lamps, outputs, logger)
+	return s, logger, nil
+}
+
+// beside draws on the hardware what the outputs draw.
+func beside(outputs panel.Outputs, h *hardware) panel.Outputs {
+	on := panel.Outputs{Strip: h.strip, Digits: h.digits}
+	if outputs.Strip == nil {
+		return on
+	}
+	two := both{outputs, on}
+	return panel.Outputs{Strip: two, Digits: two, Legend: outputs.Legend}
+}
+
+// Run draws until ctx ends, then leaves the exit picture and gives the hardware back.
+func (s *screen) Run(ctx context.Context) error {
+	drawing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var group errgroup.Group
+	if s.terminal != nil {
+		group.Go(func() error { return s.terminal.Run(drawing) })
+	}
+	err := s.panel.Run(ctx)
+	stop()
+	return errors.Join(err, group.Wait(), s.close())
+}
+
+func (s *screen) close() error {
+	var problems []error
+	if s.hardware != nil {
+		problems = append(problems, s.hardware.Close())
+	}
+	if s.waveform != nil {
+		problems = append(problems, s.waveform.Close())
+	}
+	return errors.Join(problems...)
+}
+
+// Show lights the events' lamps. It never blocks: the panel draws in its own time.
+func (s *screen) Show(agent string, events []attack.Event) {
+	now := time.Now()
+	for i := range events {
+		event := &events[i]
+		hit, ok := s.lamps.Add(agent, event, now)
+		if ok {
+			s.panel.Add(hit.Lamp, event.Severity, hit.Sweep)
+		} else {
+			hit.Lamp = -1
+		}
+		if s.terminal != nil {
+			s.terminal.Event(now, agent, hit.Lamp, event, hit.Total)
+		}
+	}
+	s.panel.Refresh()
+}
+
+// animated is the lamps as the scene knows them.
+func animated(lamps []lamp.Config) []animate.Lamp {
+	var all []animate.Lamp
+	for _, c := range lamps {
+		all = append(all, animate.Lamp{Color: rgb(c), LED: c.LED})
+	}
+	return all
+}
+
+// legend is the lamps as the terminal names them.
+func legend(lamps []lamp.Config) []terminal.Lamp {
+	var all []terminal.Lamp
+	for _, c := range lamps {
+		all = append(all, terminal.Lamp{Name: c.Name, Label: c.Label, Color: rgb(c)})
+	}
+	return all
+}
+
+func rgb(c lamp.Config) animate.RGB {
+	color, err := lamp.ParseColor(c.Color)
+	if err != nil { // lamp.Validate refused it before
+		return animate.RGB{R: 255, G: 255, B: 255}
+	}
+	return animate.RGB(color)
+}

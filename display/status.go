@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/control"
+)
+
+// Status is what the running display says of itself.
+type Status struct {
+	Name    string    `json:"name"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	Driver  string    `json:"driver"`
+
+	Total  uint64            `json:"total"` // attempts of all agents and kinds
+	Lamps  []LampStatus      `json:"lamps"`
+	Kinds  map[string]uint64 `json:"kinds"`           // attempts, bans, visits ... by kind
+	Tests  uint64            `json:"tests,omitempty"` // events that people fired
+	Agents []AgentStatus     `json:"agents"`
+
+	Frames   uint64   `json:"frames"`             // pictures drawn
+	Problems []string `json:"problems,omitempty"` // what is wrong now
+	Rotation []string `json:"rotation_waits_for,omitempty"`
+}
+
+// LampStatus is a lamp and its total.
+type LampStatus struct {
+	Name  string `json:"name"`
+	Label string `json:"label,omitempty"`
+	Color string `json:"color"`
+	LED   int    `json:"led"`
+	Total uint64 `json:"total"`
+}
+
+// status looks at everything.
+func (d *daemon) status(ctx context.Context) (Status, error) {
+	now := time.Now()
+	cfg := d.configuration()
+	status := Status{
+		Name: d.keyring.Name(), Version: cli.Release(), Started: d.started, Driver: cfg.Driver,
+		Kinds: map[string]uint64{}, Agents: d.agents(now),
+	}
+	lamps := make([]uint64, len(cfg.Lamps))
+	status.Total = d.screen.lamps.Totals(lamps, now)
+	for i, c := range cfg.Lamps {
+		status.Lamps = append(status.Lamps, LampStatus{c.Name, c.Label, c.Color, c.LED, lamps[i]})
+	}
+	totals, err := d.history.Totals(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	for _, total := range totals {
+		if total.Test || total.Kind == attack.Test {
+			status.Tests += total.Attempts
+			continue
+		}
+		status.Kinds[total.Kind.String()] += total.Attempts
+	}
+	drawn := d.screen.panel.Stats()
+	status.Frames = drawn.Frames
+	for _, problem := range []string{d.history.Fault(), drawn.StripError, drawn.DigitsError} {
+		if problem != "" {
+			status.Problems = append(status.Problems, problem)
+		}
+	}
+	_, status.Rotation = d.keyring.Rotation()
+	return status, nil
+}
+
+// alive is what systemd's watchdog and the health endpoint test: the loop that draws.
+func (d *daemon) alive() error {
+	if !d.screen.panel.Alive() {
+		return errors.New("the panel has stopped drawing: a driver hangs")
+	}
+	return nil
+}
+
+// summary is one line for systemctl status.
+func (d *daemon) summary() string {
+	agents := d.agents(time.Now())
+	up := 0
+	for _, agent := range agents {
+		if agent.Connected {
+			up++
+		}
+	}
+	return fmt.Sprintf("%d attempts, %d of %d agents connected", d.screen.lamps.Totals(nil, time.Now()), up, len(agents))
+}
+
+func statusCommand(s *settings) *cobra.Command {
+	var format string
+	command := &cobra.Command{
+		Use:   "status",
+		Short: "Print totals per lamp, kind and agent, and when each agent was last heard",
+		Example: `  pialert-display status
+  pialert-display status --format json | jq .total`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			cfg, err := s.load()
+			if err != nil {
+				return err
+			}
+			var status Status
+			if err := call(command.Context(), cfg, "/status", nil, &status); err != nil {
+				return err
+			}
+			switch format {
+			case "json":
+				encoder := json.NewEncoder(command.OutOrStdout())
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(status)
+			case "text":
+				return status.write(command.OutOrStdout(), time.Now())
+			}
+			return &cli.UsageError{Err: fmt.Errorf("unknown format %q: use text or json", format)}
+		},
+	}
+	command.Flags().StringVar(&format, "format", "text", "text or json")
+	return command
+}
+
+// call asks the running display.
+func call(ctx context.Context, cfg Config, path string, in, out any) error {
+	err := control.Client{Path: cfg.Control}.Call(ctx, path, in, out)
+	if errors.Is(err, control.ErrNotRunning) {
+		return cli.Hint(err, "start it with: sudo systemctl start pialert-display, or pialert-display run")
+	}
+	return err
+}
+
+// write prints the status for people.
+func (s *Status) write(out io.Writer, now time.Time) error {
+	fmt.Fprintf(out, "%s (%s), driver %s, up %s\n\n", s.Name, s.Version, s.Driver, now.Sub(s.Started).Round(time.Second))
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "LAMP\tCOLOUR\tLED\tTOTAL")
+	for _, lamp := range s.Lamps {
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\n", lamp.Name, lamp.Color, lamp.LED, lamp.Total)
+	}
+	fmt.Fprintf(table, "all\t\t\t%d\n", s.Total)
+	fmt.Fprintln(table, "\nKIND\tTOTAL")
+	for _, kind := range attack.Kinds() {
+		if n, ok := s.Kinds[kind.String()]; ok {
+			fmt.Fprintf(table, "%s\t%d\n", kind, n)
+		}
+	}
+	fmt.Fprintln(table, "\nAGENT\tLINK\tLAST HEARD\tATTEMPTS\tDROPPED")
+	for _, agent := range s.Agents {
+		state := "down"
+		switch {
+		case agent.Connected:
+			state = "up"
+		case agent.Error != "":
+			state += ": " + agent.Error
+		case agent.Link.Error != "":
+			state += ": " + agent.Link.Error
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\n", agent.Name, state, ago(agent.Heard, now), agent.Total.Attempts, agent.Dropped.Attempts)
+	}
+	if len(s.Agents) == 0 {
+		fmt.Fprintln(table, "none\trun sudo pialert-agent pair on a server, and paste here what it prints")
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, problem := range s.Problems {
+		fmt.Fprintf(out, "\nproblem: %s\n", problem)
+	}
+	if len(s.Rotation) > 0 {
+		fmt.Fprintf(out, "\nthe key changes once these have heard of it: %s\n", strings.Join(s.Rotation, ", "))
+	}
+	return nil
+}
+
+func ago(t, now time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return now.Sub(t).Round(time.Second).String() + " ago"
+}
