@@ -15,7 +15,9 @@ type connection struct {
 	credit   uint32                 // attempts that were counted ahead of their attempt line
 	told     [len(witnesses)]uint32 // attempts that each witness told of
 	accepted bool                   // an authentication succeeded
+	ended    bool                   // a line that may have ended it was passed over
 	pending  pending
+	text     []byte // what pending.rule is still to be matched with, or empty
 
 	seen     int64  // logged time of its last line, in seconds since 1970
 	observed int64  // when that line was read
@@ -25,6 +27,7 @@ type connection struct {
 	prev, next int32 // in its list
 	chain      int32 // next of the same bucket
 	changed    bool  // since the last call of Changes
+	saved      bool  // by Changes or Restore
 }
 
 // pending is what happened on a connection but is not yet to be counted: an attempt that a success
@@ -43,6 +46,8 @@ type pending struct {
 	nsec   int32
 	dated  bool // sec and nsec are known
 	line   uint64
+
+	observed int64 // in nanoseconds since 1970
 }
 
 // connectionKey says which connection a line belongs to. No name takes part in it.
@@ -76,6 +81,9 @@ var patience = [lists]int64{settled: 15 * 60, doubted: 30, waiting: 150}
 // maxConnections bounds the connections remembered per log. Above it the one that was quiet for
 // longest is forgotten: what was pending on it is counted first.
 const maxConnections = 4096
+
+// maxText bounds the text that waits for its match, in bytes.
+const maxText = 512
 
 // connections is a table of connections, by key and by last use.
 type connections struct {
@@ -120,7 +128,7 @@ func (t *connections) add(key connectionKey) *connection {
 	var i int32
 	if n := len(t.free); n > 0 {
 		i, t.free = t.free[n-1], t.free[:n-1]
-		t.entries[i] = connection{}
+		t.entries[i] = connection{text: t.entries[i].text[:0]}
 	} else {
 		i = int32(len(t.entries))
 		t.entries = append(t.entries, connection{})
@@ -142,7 +150,7 @@ func (t *connections) remove(c *connection) {
 		at = &t.entries[*at].chain
 	}
 	*at = c.chain
-	c.pending = pending{}
+	c.pending, c.text = pending{}, c.text[:0]
 	t.free = append(t.free, i)
 	t.used--
 }

@@ -43,6 +43,7 @@ func (e *Engine) emitLine(f *finding, n uint64, c *connection) {
 func (e *Engine) emitPending(mem *memory, p *pending) {
 	ev := &e.event
 	e.begin(p.rule, p.count, mem)
+	ev.Observed = time.Unix(0, p.observed).In(e.opts.Location)
 	ev.SourceIP, ev.SourcePort, ev.User = p.addr, p.port, p.user
 	if !ev.SourceIP.IsValid() {
 		ev.SourceHost = p.host

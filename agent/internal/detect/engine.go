@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/flood"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -16,6 +17,8 @@ type Options struct {
 	Year     int            // year of the first line, for stamps without one; 0 means the latest that is not in the future
 	Location *time.Location // of stamps without a zone; nil means the local one
 	Remember bool           // keep track of what [Engine.Changes] returns
+
+	Floods *flood.Limits // what makes a flood of requests; nil means that none is looked for
 
 	// Emit takes an event as soon as it is found. The event is the engine's and is overwritten by
 	// the next one. Line is the number of the line that the event stems from, counted from 1 for
@@ -45,6 +48,7 @@ type Engine struct {
 
 	ignored      uint64
 	unattributed uint64
+	web          web
 }
 
 // New returns an Engine that knows nothing yet; see [Engine.Restore].
@@ -66,6 +70,7 @@ func New(opts Options) (*Engine, error) {
 		details:  make([]details, len(opts.Rules.rules)),
 	}
 	e.shared = e.memory("")
+	e.newWeb()
 	return e, nil
 }
 
@@ -91,7 +96,7 @@ func (e *Engine) Feed(src *Source, line []byte, observed time.Time) {
 	e.observed = observed
 	src.lines++
 	if src.mem == nil {
-		src.mem = e.memory(src.name)
+		e.attach(src)
 	}
 	switch src.typ {
 	case TypeAccess, TypeError:
@@ -102,25 +107,42 @@ func (e *Engine) Feed(src *Source, line []byte, observed time.Time) {
 		e.feedMessage(src, line, 1)
 		return
 	}
+	if src.recent.cut(&e.msg, line) {
+		e.feedMessage(src, line, 1)
+		return
+	}
 	header := e.msg.cut(line)
-	if header && e.msg.stamp.form != stampNone {
-		src.stamped = true
+	if header && e.msg.stamp.form != stampNone && !src.mem.stamped {
+		src.mem.stamped, src.mem.moved = true, true
 	}
 	if src.typ == TypeAuto {
-		src.recognise(line, &e.msg, header)
+		if src.recognise(line, header); src.typ != TypeAuto {
+			src.mem.typ, src.mem.moved = src.typ, true
+		}
 		if src.typ == TypeAccess || src.typ == TypeError {
 			e.feedWeb(src, line)
 			return
 		}
 	}
 	if !header {
-		if src.stamped {
+		if src.mem.stamped {
 			return
 		}
 		// A file that `sshd -E` writes has no headers at all.
 		e.msg = message{tag: sshdTag, body: trimEnd(line)}
 	}
 	e.feedMessage(src, line, 1)
+	if src.typ == TypeSyslog {
+		src.recent.keep(line)
+	}
+}
+
+// attach gives a source what is remembered of it.
+func (e *Engine) attach(src *Source) {
+	src.mem = e.memory(src.name)
+	if src.typ == TypeAuto && src.mem.typ != "" {
+		src.typ = src.mem.typ
+	}
 }
 
 var sshdTag = []byte("sshd")
@@ -128,56 +150,115 @@ var sshdTag = []byte("sshd")
 // feedMessage finds the rule for e.msg, which stands for a number of occurrences.
 func (e *Engine) feedMessage(src *Source, line []byte, occurrences uint64) {
 	m := &e.msg
-	if n, ok := lastRepeated(m.body); ok {
-		e.repeatLast(src, n)
+	repeats := occurrences
+	if len(m.body) > 0 && (m.body[0] == 'l' || m.body[0] == 'm') {
+		if n, ok := lastRepeated(m.body); ok {
+			e.repeatLast(src, n)
+			return
+		}
+		if inner, n, ok := repeated(m.body); ok {
+			m.body, repeats = inner, min(n*occurrences, maxRepeats)
+		}
+	}
+	host := e.hostHash(src)
+	length := len(m.body)
+	candidates, text := e.candidates(src)
+	rule := candidates.first(text)
+	if rule == nil && e.feedWebMessage(src, repeats) {
 		return
 	}
-	repeats := occurrences
-	if inner, n, ok := repeated(m.body); ok {
-		m.body, repeats = inner, n*occurrences
-	}
-	length := len(m.body)
-	rule, text := e.match(src)
-	if rule == nil || rule.Role == RoleIgnore {
-		src.mem.forgetLast(e, e.hostHash(src))
+	if rule == nil {
+		src.mem.forgetLast(host)
 		return
 	}
 	f := &e.find
-	f.rule, f.text, f.repeats, f.line = rule, text, min(repeats, maxRepeats), src.lines
+	f.line = src.lines
+	e.date(f, m)
+	if rule.connected && repeats == 1 && e.spare(src.mem, rule, connectionKey{host, uint64(m.pid), rule.family}, text) {
+		src.mem.forgetLast(host)
+		return
+	}
+	if rule, e.loc = candidates.find(text, e.loc); rule == nil || rule.Role == RoleIgnore {
+		src.mem.forgetLast(host)
+		return
+	}
+	f.rule, f.text, f.repeats = rule, text, repeats
 	f.fields.read(rule, text, e.loc)
-	if rule.Longest > 0 && length >= rule.Longest || m.pam != nil && ambiguous(m) {
+	if rule.Longest > 0 && length >= rule.Longest && !rule.sourceLeads(e.loc) || m.pam != nil && ambiguous(m) {
 		f.fields.distrust()
 	}
-	var ok bool
-	if f.sec, f.nsec, ok = e.keeper.read(m.stamp, e.observed); !ok {
-		f.sec, f.nsec = e.observed.Unix(), int32(e.observed.Nanosecond())
-	}
-	f.dated = ok
-	e.address(src, f)
-	if occurrences == 1 && rule.counts() {
-		src.mem.keepLast(e, f.key.host, line)
+	e.address(src, f, host)
+	if occurrences == 1 && (rule.Role == RoleAttempt || rule.Role == RoleAnnounce || rule.Role == RoleEvent) {
+		src.mem.keepLast(host, line)
 	} else if occurrences == 1 {
-		src.mem.forgetLast(e, f.key.host)
+		src.mem.forgetLast(host)
 	}
 	e.join(f)
 }
 
-// match returns the rule for e.msg and the text that e.loc points into.
-func (e *Engine) match(src *Source) (*Rule, []byte) {
+// date reads the stamp of a message into a finding.
+func (e *Engine) date(f *finding, m *message) {
+	if f.sec, f.nsec, f.dated = e.keeper.read(m.stamp, e.observed); !f.dated {
+		f.sec, f.nsec = e.observed.Unix(), int32(e.observed.Nanosecond())
+	}
+}
+
+// spare does without a match what can be done so, and says whether it could: for most lines of an
+// attack. They end a connection that was counted, or doubt what was counted already, or their
+// doubt is settled by the connection's next line, which says more. Rule is one of those that start
+// like the text, and all of them end or all of them doubt a connection.
+func (e *Engine) spare(mem *memory, rule *Rule, key connectionKey, text []byte) bool {
+	f := &e.find
+	c := mem.conns.find(key)
+	if rule.Role == RoleDoubt {
+		switch {
+		case c != nil && c.pending.rule == nil && (c.credit > 0 || c.accepted):
+			return f.sec >= c.seen && f.sec <= c.seen+patience[waiting]
+		case c != nil || string(e.msg.pam) != "pam_unix" || len(text) > maxText:
+			return false
+		}
+		e.advance(mem, f.sec)
+		c = e.open(mem, key)
+		c.pending = pending{rule: rule, count: 1, sec: f.sec, nsec: f.nsec, dated: f.dated, line: f.line, observed: e.observed.UnixNano()}
+		c.text = append(c.text[:0], text...)
+		c.seen, c.observed = f.sec, e.observed.Unix()
+		mem.conns.touch(c, doubted)
+		e.change(mem, c)
+		return true
+	}
+	// Only one line may end a connection so, since the process might serve another one after it.
+	if c == nil || c.pending.rule != nil || f.sec < c.seen || f.sec > c.seen+patience[waiting] || c.ended ||
+		!c.counted && !c.accepted {
+		return false
+	}
+	c.ended = true
+	e.change(mem, c)
+	return true
+}
+
+// candidates returns the rules that may match e.msg, and the text that they look at.
+func (e *Engine) candidates(src *Source) (*candidates, []byte) {
 	m := &e.msg
+	if last := &src.lastPAM; last.candidates != nil && m.pam == nil && bytes.HasPrefix(m.body, last.name) {
+		m.pam, m.body = last.module, m.body[len(last.name):]
+		return last.candidates, m.body
+	}
+	body := m.body
 	if service, ok := m.cutPAM(); ok {
-		var rule *Rule
-		rule, e.loc = e.lookup.forPAM(service).find(m.body, e.loc)
-		return rule, m.body
+		found := e.lookup.forPAM(service)
+		if named := len(body) - len(m.body); named > 0 && bytes.IndexByte(body[:named], ':') < named-2 { // names the service
+			last := &src.lastPAM
+			last.name = append(last.name[:0], body[:named]...)
+			last.module = append(last.module[:0], m.pam...)
+			last.candidates = found
+		}
+		return found, m.body
 	}
-	if src.last.candidates == nil || !bytes.Equal(src.last.tag, m.tag) {
-		src.last.tag = append(src.last.tag[:0], m.tag...)
-		src.last.candidates = e.lookup.forTag(m.tag)
+	if last := &src.last; last.candidates == nil || !bytes.Equal(last.name, m.tag) {
+		last.name = append(last.name[:0], m.tag...)
+		last.candidates = e.lookup.forTag(m.tag)
 	}
-	text := cutLevel(m.body)
-	var rule *Rule
-	rule, e.loc = src.last.candidates.find(text, e.loc)
-	return rule, text
+	return src.last.candidates, cutLevel(body)
 }
 
 // cutLevel takes off the severity that sshd puts before some messages, depending on its version.
@@ -200,8 +281,7 @@ func ambiguous(m *message) bool {
 }
 
 // address fills in which connection the line belongs to.
-func (e *Engine) address(src *Source, f *finding) {
-	host := e.hostHash(src)
+func (e *Engine) address(src *Source, f *finding, host uint64) {
 	f.mem = src.mem
 	f.key = connectionKey{host: host, id: uint64(e.msg.pid), family: f.rule.family}
 	if f.fields.pid != 0 {
@@ -257,6 +337,7 @@ func (e *Engine) Finish() {
 	for _, mem := range e.memories {
 		e.forgetAll(mem)
 	}
+	e.finishWeb()
 }
 
 // advance moves the clock of a log on to the time of a line, and forgets what is too old by it. A
@@ -270,7 +351,7 @@ func (e *Engine) advance(mem *memory, sec int64) {
 	case sec < mem.clock:
 		return
 	}
-	mem.clock = sec
+	mem.clock, mem.moved = sec, true
 	for list := range lists {
 		for c := mem.conns.oldest(list); c != nil && c.seen < sec-patience[list]; c = mem.conns.oldest(list) {
 			e.forget(mem, c)

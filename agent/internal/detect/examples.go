@@ -48,6 +48,7 @@ type classified struct {
 func (s *Rules) classify(r *Rule, line string) classified {
 	var c classified
 	if r.Type != TypeSyslog {
+		c.classifyWeb(s, r, line)
 		return c
 	}
 	if c.header = c.message.cut([]byte(line)) && (c.message.stamp.form != stampNone || c.message.pid != 0); !c.header {

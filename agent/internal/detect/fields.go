@@ -23,38 +23,45 @@ type fields struct {
 	exact  bool   // the daemon says that there is no such account
 }
 
-// group returns the text of the group whose start is at slot, nil if it took no part.
-func group(text []byte, loc []int, slot int) []byte {
-	if slot < 0 || loc[slot] < 0 {
-		return nil
-	}
-	return text[loc[slot]:loc[slot+1]]
-}
-
 // read fills the fields from the groups of a match.
 func (f *fields) read(r *Rule, text []byte, loc []int) {
 	*f = fields{count: 1}
-	g := &r.groups
-	f.user = group(text, loc, g.user)
-	if source := group(text, loc, g.source); source != nil {
-		f.source, f.port, f.host = parseSource(source)
-	}
-	if port := group(text, loc, g.port); port != nil {
-		f.port = parsePort(port)
-	}
-	if g.invalid >= 0 {
-		f.exact = loc[g.invalid] >= 0
-	}
-	f.method = group(text, loc, g.method)
-	f.reason = group(text, loc, g.reason)
-	f.target = group(text, loc, g.target)
-	f.tty = group(text, loc, g.tty)
-	f.jail = group(text, loc, g.jail)
-	if n, ok := parseUint(group(text, loc, g.count)); ok && n > 0 && n <= maxRepeats {
-		f.count = n
-	}
-	if n, ok := parseUint(group(text, loc, g.pid)); ok {
-		f.pid = uint32(n)
+	for _, g := range r.groups {
+		if loc[g.slot] < 0 {
+			continue
+		}
+		value := text[loc[g.slot]:loc[g.slot+1]]
+		switch g.name {
+		case groupSource:
+			var port uint16
+			if f.source, port, f.host = parseSource(value); port != 0 {
+				f.port = port
+			}
+		case groupPort:
+			f.port = parsePort(value)
+		case groupUser:
+			f.user = value
+		case groupMethod:
+			f.method = value
+		case groupReason:
+			f.reason = value
+		case groupInvalid:
+			f.exact = true
+		case groupCount:
+			if n, ok := parseUint(value); ok && n > 0 {
+				f.count = min(n, maxRepeats)
+			}
+		case groupTarget:
+			f.target = value
+		case groupTTY:
+			f.tty = value
+		case groupJail:
+			f.jail = value
+		case groupPID:
+			if n, ok := parseUint(value); ok {
+				f.pid = uint32(n)
+			}
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"slices"
 )
 
 // maxTags bounds how many tags' candidates are remembered. Tags come from programs on the machine,
@@ -44,7 +45,29 @@ func (x *index) candidatesFor(name []byte, names func(*Rule) []string) *candidat
 			break
 		}
 	}
+	c.connect()
 	return &c
+}
+
+// connect marks the rules of which all that start alike only end or doubt the connection that
+// the process serves.
+func (c *candidates) connect() {
+	for _, rules := range c {
+		for _, rule := range rules {
+			rule.connected = len(rule.prefix) > 0
+			for _, other := range rules {
+				alike := bytes.HasPrefix(rule.prefix, other.prefix) || bytes.HasPrefix(other.prefix, rule.prefix)
+				ends := other.Role == RoleEnd && rule.Role == RoleEnd || other.Role == RoleDoubt && rule.Role == RoleDoubt
+				if alike && (!ends || other.Join != JoinPID || other.namesPID()) {
+					rule.connected = false
+				}
+			}
+		}
+	}
+}
+
+func (r *Rule) namesPID() bool {
+	return slices.ContainsFunc(r.groups, func(g group) bool { return g.name == groupPID })
 }
 
 func fits(names []string, name []byte, wild bool) bool {
@@ -119,6 +142,19 @@ func (l *lookup) learn(known map[string]*candidates, name []byte, names func(*Ru
 	}
 	known[string(name)] = c
 	return c
+}
+
+// first returns the first rule whose literal prefix the text has.
+func (c *candidates) first(text []byte) *Rule {
+	if len(text) == 0 {
+		return nil
+	}
+	for _, rule := range c[text[0]] {
+		if bytes.HasPrefix(text, rule.prefix) {
+			return rule
+		}
+	}
+	return nil
 }
 
 // find returns the first rule that matches the text, and the indexes of its groups.

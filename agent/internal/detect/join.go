@@ -3,6 +3,8 @@ package detect
 import (
 	"bytes"
 	"strconv"
+
+	"github.com/pialert/pialert/pkg/attack"
 )
 
 // A finding is a line that a rule matched: what the line says and where it stands.
@@ -162,12 +164,15 @@ func (e *Engine) attempt(c *connection, f *finding, n uint64) {
 	if n == 0 {
 		return
 	}
-	if !c.addr.IsValid() && f.fields.host == nil {
+	if !c.addr.IsValid() {
+		e.resolve(c)
+	}
+	if !c.addr.IsValid() && f.fields.host == nil && f.rule.Kind != attack.LocalAuth {
 		e.suspend(c, f, n)
 		c.counted = true
 		return
 	}
-	c.pending = pending{}
+	c.clear()
 	c.counted = true
 	c.attempts += uint32(min(n, maxRepeats))
 	e.emitLine(f, n, c)
@@ -179,6 +184,7 @@ func (e *Engine) doubt(c *connection, f *finding) {
 	if c.credit > 0 || c.accepted {
 		return
 	}
+	e.resolve(c)
 	if p := &c.pending; p.rule != nil && p.rule.Role == RoleDoubt {
 		if p.user == string(f.fields.user) {
 			return
@@ -192,6 +198,7 @@ func (e *Engine) doubt(c *connection, f *finding) {
 // end counts what was in doubt, or else one probe unless something was counted before. A rule
 // that defers leaves this to the next line of the connection, if one comes.
 func (e *Engine) end(c *connection, f *finding) {
+	e.resolve(c)
 	if p := &c.pending; p.rule != nil && !p.rule.Defer {
 		if c.addr.IsValid() || p.host != "" {
 			e.settle(f.mem, c)
@@ -210,11 +217,12 @@ func (e *Engine) end(c *connection, f *finding) {
 
 // succeed takes back what was in doubt about the user who is now known to be one.
 func (e *Engine) succeed(c *connection, f *finding) {
+	e.resolve(c)
 	if p := &c.pending; p.rule != nil {
 		if p.rule.Role == RoleDoubt && p.user != string(f.fields.user) {
 			e.settle(f.mem, c)
 		}
-		c.pending = pending{}
+		c.clear()
 	}
 	c.accepted, c.credit = true, 0
 	e.dropDoubtsOf(f, f.fields.user)
@@ -228,12 +236,16 @@ func (e *Engine) dropDoubtsOf(f *finding, user []byte) {
 	for c, n := conns.oldest(doubted), 0; c != nil && n < maxScan; c, n = next, n+1 {
 		next = conns.after(c)
 		if c.key.host != f.key.host || c.key.family != f.key.family || c.key == f.key || c.counted ||
-			c.pending.rule.Role != RoleDoubt || user != nil && c.pending.user != string(user) {
+			c.pending.rule.Role != RoleDoubt {
 			continue
 		}
+		e.resolve(c)
 		p := &c.pending
+		if user != nil && p.user != string(user) {
+			continue
+		}
 		if p.addr.IsValid() && p.addr == f.fields.source || p.host != "" && bytes.Equal([]byte(p.host), f.fields.host) {
-			c.pending = pending{}
+			c.clear()
 			e.drop(f.mem, c)
 		}
 	}
@@ -242,22 +254,47 @@ func (e *Engine) dropDoubtsOf(f *finding, user []byte) {
 // maxScan bounds the search for doubts of another process.
 const maxScan = 256
 
+// clear forgets what is pending.
+func (c *connection) clear() { c.pending, c.text = pending{}, c.text[:0] }
+
+// resolve matches the text that was put off.
+func (e *Engine) resolve(c *connection) {
+	if len(c.text) == 0 {
+		return
+	}
+	p := &c.pending
+	loc, ok := p.rule.expr.Match(c.text, nil)
+	if !ok {
+		c.clear()
+		return
+	}
+	var f fields
+	f.read(p.rule, c.text, loc)
+	p.addr, p.port, p.host, p.user = f.source, f.port, e.intern(f.host), e.intern(f.user)
+	c.text = c.text[:0]
+	if !c.addr.IsValid() {
+		c.addr = p.addr
+	}
+}
+
 // suspend keeps the line for later.
 func (e *Engine) suspend(c *connection, f *finding, n uint64) {
 	c.pending = pending{
 		rule: f.rule, count: n, addr: f.fields.source, port: f.fields.port, host: e.intern(f.fields.host),
 		user: e.intern(f.fields.user), method: e.intern(f.fields.method), reason: e.intern(f.fields.reason),
 		exact: f.fields.exact, sec: f.sec, nsec: f.nsec, dated: f.dated, line: f.line,
+		observed: e.observed.UnixNano(),
 	}
 }
 
 // settle counts what is pending.
 func (e *Engine) settle(mem *memory, c *connection) {
+	e.resolve(c)
 	p := c.pending
 	if p.rule == nil {
 		return
 	}
-	c.pending = pending{}
+	c.clear()
 	c.counted = true
 	c.attempts += uint32(min(p.count, maxRepeats))
 	if p.rule.Role == RoleDoubt || p.rule.Role == RoleTrial {

@@ -27,6 +27,7 @@ const maxRuleFile = 1 << 20
 type Rules struct {
 	rules []*Rule // in the order in which they are tried: the user's first
 	index index
+	web   webRules
 }
 
 // header is a file with rules: what its rules have in common, and the rules.
@@ -53,12 +54,17 @@ type entry struct {
 	PAM      []string  `yaml:"pam"`      // instead of tags: PAM services whose messages the rule reads
 	Join     Join      `yaml:"join"`     // what the lines of one connection share; default pid
 	Role     Role      `yaml:"role"`     // what a line means for its connection; default event
-	Pattern  string    `yaml:"pattern"`  // of the message behind the tag; see groups.byName
+	Pattern  string    `yaml:"pattern"`  // of the message behind the tag; see groupName for its groups
 	Method   string    `yaml:"method"`   // method of the attempt, if no group gives it
 	Reason   string    `yaml:"reason"`   // what a probe did, if no group gives it
 	Witness  string    `yaml:"witness"`  // who tells of the attempt, where several do: daemon, pam or worker
 	Defer    bool      `yaml:"defer"`    // the end is better told by the connection's next line, if one comes
 	Longest  int       `yaml:"longest"`  // messages of this many bytes were cut: no name or address in them is trusted
+	In       string    `yaml:"in"`       // these five are of rules for web logs, see Request
+	Methods  []string  `yaml:"methods"`
+	Status   []uint16  `yaml:"status"`
+	Always   bool      `yaml:"always"`
+	AnyTwin  bool      `yaml:"any_twin"`
 	Note     string    `yaml:"note"`     // for people: which daemon writes this, and when
 	Match    []Example `yaml:"match"`    // lines that the rule must match
 	NoMatch  []string  `yaml:"no_match"` // lines that it must not match
@@ -180,6 +186,7 @@ func (h *header) rule(e *entry) (*Rule, error) {
 		Tags: e.Tags, PAM: e.PAM, Join: cmp.Or(e.Join, h.Join, JoinPID), Role: cmp.Or(e.Role, RoleEvent),
 		Pattern: e.Pattern, Method: e.Method, Reason: e.Reason, Witness: e.Witness, Defer: e.Defer,
 		Longest: cmp.Or(e.Longest, h.Longest), Note: e.Note, Match: e.Match, NoMatch: e.NoMatch,
+		Request: Request{In: Part(e.In), Methods: e.Methods, Status: e.Status, Always: e.Always, AnyTwin: e.AnyTwin},
 	}
 	if e.Tags == nil && e.PAM == nil {
 		r.Tags, r.PAM = h.Tags, h.PAM

@@ -2,11 +2,21 @@ package detect
 
 // memory is what detection remembers of one log across its lines.
 type memory struct {
-	name  string
-	clock int64 // latest logged time, in seconds since 1970
-	conns connections
-	lasts [maxHosts]lastLine
-	kept  int // lasts in use
+	name   string
+	clock  int64 // latest logged time, in seconds since 1970
+	conns  connections
+	lasts  [maxHosts]lastLine
+	kept   int    // lasts in use
+	recent int    // the last one used
+	uses   uint64 // of lasts
+
+	typ     Type // what the log was recognised as
+	stamped bool // see Source
+
+	// What Changes has still to save.
+	changed []connectionKey
+	removed map[connectionKey]struct{}
+	moved   bool // clock, typ or stamped
 }
 
 // lastLine is the last line of a host, if it counted: "last message repeated" refers to it.
@@ -26,7 +36,7 @@ const (
 func (e *Engine) memory(name string) *memory {
 	mem := e.memories[name]
 	if mem == nil {
-		mem = &memory{name: name}
+		mem = &memory{name: name, removed: map[connectionKey]struct{}{}}
 		e.memories[name] = mem
 	}
 	return mem
@@ -41,30 +51,39 @@ func (m *memory) last(host uint64) []byte {
 	return nil
 }
 
-func (m *memory) keepLast(e *Engine, host uint64, line []byte) {
+// keepLast remembers the last line of a host, in place of the host's that was quiet for longest.
+func (m *memory) keepLast(host uint64, line []byte) {
 	if len(line) > maxLast {
-		m.forgetLast(e, host)
+		m.forgetLast(host)
 		return
 	}
-	slot := &m.lasts[0]
-	var latest uint64
-	for i := range m.lasts {
-		l := &m.lasts[i]
-		latest = max(latest, l.used)
-		if l.used > 0 && l.host == host {
-			slot = l
-		} else if slot.host != host && l.used < slot.used {
-			slot = l
-		}
+	slot := &m.lasts[m.recent]
+	if slot.host != host || slot.used == 0 {
+		m.recent = m.slotFor(host)
+		slot = &m.lasts[m.recent]
 	}
 	if slot.used == 0 {
 		m.kept++
 	}
-	slot.host, slot.used, slot.changed = host, latest+1, true
+	m.uses++
+	slot.host, slot.used, slot.changed = host, m.uses, true
 	slot.line = append(slot.line[:0], line...)
 }
 
-func (m *memory) forgetLast(e *Engine, host uint64) {
+// slotFor returns the host's place, or the least recently used.
+func (m *memory) slotFor(host uint64) int {
+	oldest := 0
+	for i := range m.lasts {
+		if l := &m.lasts[i]; l.used > 0 && l.host == host {
+			return i
+		} else if l.used < m.lasts[oldest].used {
+			oldest = i
+		}
+	}
+	return oldest
+}
+
+func (m *memory) forgetLast(host uint64) {
 	if m.kept == 0 {
 		return
 	}
@@ -75,9 +94,3 @@ func (m *memory) forgetLast(e *Engine, host uint64) {
 		}
 	}
 }
-
-// change notes that a connection is to be saved.
-func (e *Engine) change(mem *memory, c *connection) {}
-
-// drop forgets a connection.
-func (e *Engine) drop(mem *memory, c *connection) { mem.conns.remove(c) }

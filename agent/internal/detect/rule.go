@@ -54,9 +54,10 @@ type Rule struct {
 	Witness  string          `yaml:"witness,omitempty"`
 	Defer    bool            `yaml:"defer,omitempty"`
 	Longest  int             `yaml:"longest,omitempty"`
-	Note     string          `yaml:"note,omitempty"`
-	Match    []Example       `yaml:"match,omitempty"`
-	NoMatch  []string        `yaml:"no_match,omitempty"`
+	Request  `yaml:",inline"`
+	Note     string    `yaml:"note,omitempty"`
+	Match    []Example `yaml:"match,omitempty"`
+	NoMatch  []string  `yaml:"no_match,omitempty"`
 
 	Origin string `yaml:"-"` // file that the rule stands in
 
@@ -67,8 +68,10 @@ type Rule struct {
 	expr    *pattern.Pattern
 	prefix  []byte // literal that every match starts with, or empty
 	needs   []byte // literal that every match contains, where there is no prefix
-	groups  groups
+	groups  []group
 	err     error
+
+	connected bool // it and those that start alike only end or doubt a connection; see Engine.spare
 }
 
 // witnesses are those who may write of the same attempts on one connection; see [Rule].
@@ -106,39 +109,30 @@ func (e *Example) UnmarshalYAML(node ast.Node) error {
 	return yaml.NodeToValue(node, (*plain)(e), yaml.Strict())
 }
 
-// groups holds for each group name the position of its start in a match's indexes, or -1.
-type groups struct {
-	source, port, user, method, reason, invalid, count, target, tty, jail, pid int
+// group is a named group of a pattern.
+type group struct {
+	name groupName
+	slot int // of its start in a match's indexes
 }
 
-// groupNames are the named groups that a pattern may have, with what they mean.
-func (g *groups) byName(name string) *int {
-	switch name {
-	case "source": // address or name of the attacker; required to be where the daemon writes it
-		return &g.source
-	case "port":
-		return &g.port
-	case "user":
-		return &g.user
-	case "method":
-		return &g.method
-	case "reason":
-		return &g.reason
-	case "invalid": // took part in the match: the daemon says that there is no such account
-		return &g.invalid
-	case "count": // attempts that the line sums up
-		return &g.count
-	case "target": // account that was to be become
-		return &g.target
-	case "tty":
-		return &g.tty
-	case "jail":
-		return &g.jail
-	case "pid": // process of the connection, where another one writes the line
-		return &g.pid
-	}
-	return nil
-}
+// groupName says what a named group of a pattern means.
+type groupName uint8
+
+const (
+	groupSource  groupName = iota // address or name of the attacker, where the daemon writes it
+	groupPort                     // the attacker's port
+	groupUser                     // account that was tried
+	groupMethod                   // method of the attempt
+	groupReason                   // why it failed, or what a probe did
+	groupInvalid                  // took part in the match: the daemon says that there is no such account
+	groupCount                    // attempts that the line sums up
+	groupTarget                   // account that was to be become
+	groupTTY
+	groupJail
+	groupPID // process of the connection, where another one writes the line
+)
+
+var groupNames = [...]string{"source", "port", "user", "method", "reason", "invalid", "count", "target", "tty", "jail", "pid"}
 
 // check says what is wrong with the rule's fields, but for its pattern.
 func (r *Rule) check() error {
@@ -165,8 +159,11 @@ func (r *Rule) check() error {
 	if r.Type == TypeSyslog && len(r.Tags) == 0 && len(r.PAM) == 0 {
 		problem("tags are missing: which programs write the line? (\"*\" for any)")
 	}
-	if r.Pattern == "" {
+	if r.Pattern == "" && r.Type != TypeAccess {
 		problem("pattern is missing")
+	}
+	if err := r.checkRequest(); err != nil {
+		problem("%w", err)
 	}
 	return errors.Join(problems...)
 }
@@ -195,18 +192,16 @@ func (r *Rule) compilePattern() error {
 	if err != nil {
 		return fmt.Errorf("pattern: %w", err)
 	}
-	r.groups = groups{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
+	r.groups = nil
 	for i, name := range expr.Names() {
 		if name == "" {
 			continue
 		}
-		slot := r.groups.byName(name)
-		if slot == nil {
-			return fmt.Errorf("pattern: the group %q has no meaning: use source, port, user, method, reason, invalid, count, target, tty, jail or pid", name)
+		number := slices.Index(groupNames[:], name)
+		if number < 0 {
+			return fmt.Errorf("pattern: the group %q has no meaning: use one of %v", name, groupNames)
 		}
-		if *slot < 0 {
-			*slot = 2 * i
-		}
+		r.groups = append(r.groups, group{groupName(number), 2 * i})
 	}
 	r.expr, r.prefix = expr, []byte(expr.Prefix())
 	if len(r.prefix) == 0 {
@@ -222,4 +217,15 @@ func (r *Rule) counts() bool {
 		return false
 	}
 	return true
+}
+
+// sourceLeads says whether a match's address directly follows the literal that the message starts
+// with, so that nothing of the client's can stand before it.
+func (r *Rule) sourceLeads(loc []int) bool {
+	for _, g := range r.groups {
+		if g.name == groupSource {
+			return len(r.prefix) > 0 && loc[g.slot] == len(r.prefix)
+		}
+	}
+	return false
 }

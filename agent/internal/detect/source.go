@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/pialert/pialert/agent/internal/weblog"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -30,16 +31,23 @@ type Source struct {
 	format string // Apache's LogFormat of an access log; empty for the usual ones
 	lines  uint64 // fed so far
 
-	stamped bool // a line had a header with a stamp: text without one is no message
-	last    struct {
-		tag        []byte
-		candidates *candidates
-	}
-	mem  *memory  // what is remembered of this log
-	host struct { // last host, and the hash of its name
+	recent  recentHeader
+	last    named    // the last tag
+	lastPAM named    // the last PAM module and service: "pam_unix(sshd:auth): "
+	mem     *memory  // what is remembered of this log
+	host    struct { // last host, and the hash of its name
 		name []byte
 		hash uint64
 	}
+
+	web webSource
+}
+
+// named remembers which rules the last name led to: the next line's is nearly always the same.
+type named struct {
+	name       []byte
+	module     []byte
+	candidates *candidates
 }
 
 // NewSource describes a log. The name is what events say they come from and what detection's
@@ -58,7 +66,15 @@ func NewSource(name string, typ Type, format string) (*Source, error) {
 	if len(name) > attack.MaxName {
 		name = "…" + name[len(name)-attack.MaxName+len("…"):]
 	}
-	return &Source{name: name, typ: typ, format: format}, nil
+	src := &Source{name: name, typ: typ, format: format}
+	if format != "" {
+		f, err := weblog.NamedFormat(format)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read %s: %w", name, err)
+		}
+		src.web.reader.Formats = []*weblog.Format{f}
+	}
+	return src, nil
 }
 
 // Type returns the type, which changes from auto to what was recognised.
@@ -68,10 +84,7 @@ func (s *Source) Type() Type { return s.typ }
 func (s *Source) Name() string { return s.name }
 
 // recognise settles the type of a log by one of its lines, if the line says it.
-func (s *Source) recognise(line []byte, m *message, header bool) {
-	if s.typ != TypeAuto {
-		return
-	}
+func (s *Source) recognise(line []byte, header bool) {
 	switch {
 	case header:
 		s.typ = TypeSyslog

@@ -43,7 +43,7 @@ func stampLength(line []byte) (int, stampForm) {
 			return length, stampISO
 		}
 	case c == '@':
-		if len(line) >= 25 && hex(line[1:25]) {
+		if len(line) >= 25 && hexDigits(line[1:25]) {
 			return 25, stampTAI64N
 		}
 	}
@@ -120,7 +120,7 @@ func digits(text []byte) bool {
 	return true
 }
 
-func hex(text []byte) bool {
+func hexDigits(text []byte) bool {
 	for _, c := range text {
 		if !digit(c) && (c|0x20 < 'a' || c|0x20 > 'f') {
 			return false

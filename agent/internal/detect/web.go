@@ -1,9 +1,382 @@
 package detect
 
-import "time"
+import (
+	"bytes"
+	"time"
 
-// feedWeb reads a line of an access or error log.
-func (e *Engine) feedWeb(src *Source, line []byte) {}
+	"github.com/pialert/pialert/agent/internal/flood"
+	"github.com/pialert/pialert/agent/internal/weblog"
+	"github.com/pialert/pialert/pkg/attack"
+)
 
-// tickWeb ends what time ends in web logs.
-func (e *Engine) tickWeb(now time.Time) {}
+// web is what an Engine has for access and error logs.
+type web struct {
+	rules   *webRules
+	access  weblog.Access
+	err     weblog.Error
+	rule    *Rule         // of the last event
+	named   *Rule         // the rule for error logs that named its target
+	matched []*Rule       // candidates of the request at work, in the order of the rules
+	text    [parts]normal // of the request at work
+	clean   agents
+	twins   twins
+	floods  *flood.Detector
+	repeats uint64 // occurrences that the line at work stands for
+	log     string // its log, for a flood that it starts
+}
+
+// normal is the normalised text of a part of a request, made when it is first asked for.
+type normal struct {
+	text  []byte
+	known bool
+}
+
+// webSource is what a Source has if it is an access or error log.
+type webSource struct {
+	reader weblog.Reader
+	clock  weblog.Clock
+	syslog bool // the last line had a header of syslog's
+}
+
+// webTags are the programs whose messages in a syslog are lines of access and error logs.
+var webTags = []string{"nginx", "apache2", "apache", "httpd"}
+
+func (e *Engine) newWeb() {
+	e.web.repeats = 1
+	if e.opts.Floods != nil {
+		e.web.floods = flood.New(*e.opts.Floods, e.emitFlood)
+	}
+}
+
+// feedWeb reads a line of an access or error log. It may have a header of syslog's.
+func (e *Engine) feedWeb(src *Source, line []byte) {
+	if src.web.syslog && e.msg.cut(line) && e.feedWebText(src, e.msg.body) {
+		return
+	}
+	if e.feedWebText(src, line) {
+		src.web.syslog = false
+		return
+	}
+	if !src.web.syslog && e.msg.cut(line) {
+		src.web.syslog = e.feedWebText(src, e.msg.body)
+	}
+}
+
+// feedWebMessage reads what a web server wrote to syslog, so many times over, and reports whether
+// that is a line of an access or error log.
+func (e *Engine) feedWebMessage(src *Source, repeats uint64) bool {
+	for _, tag := range webTags {
+		if string(e.msg.tag) != tag {
+			continue
+		}
+		e.web.repeats = min(repeats, maxRepeats)
+		defer func() { e.web.repeats = 1 }()
+		body := e.msg.body
+		if e.feedWebText(src, body) {
+			return true
+		}
+		// nginx writes syslog's header itself, and a relay may wrap that in its own.
+		inner, text, ok := bytes.Cut(body, []byte("nginx: "))
+		return ok && len(bytes.Fields(inner)) <= 1 && len(inner) <= attack.MaxName && e.feedWebText(src, text)
+	}
+	return false
+}
+
+func (e *Engine) feedWebText(src *Source, line []byte) bool {
+	if len(line) > maxWebLine {
+		line = line[:maxWebLine]
+	}
+	w := &e.web
+	if w.rules == nil {
+		w.rules = e.opts.Rules.webRules()
+	}
+	src.web.clock.Zone = e.opts.Location
+	if src.typ != TypeError && src.web.reader.Access(line, &w.access) {
+		e.request(src)
+		return true
+	}
+	if src.typ == TypeAccess && src.format != "" {
+		return false
+	}
+	if weblog.ApacheError(line, &w.err) || weblog.NginxError(line, &w.err) {
+		e.complaint(src)
+		return true
+	}
+	return src.typ == TypeError && src.web.reader.Access(line, &w.access) && e.request(src)
+}
+
+// maxWebLine is how much of a line is read. Servers accept 8 KiB of a target by default, and
+// escapes make four bytes of one.
+const maxWebLine = 64 << 10
+
+// request looks at the request of an access log.
+func (e *Engine) request(src *Source) bool {
+	w, a := &e.web, &e.web.access
+	if e.ignores(a.Client.Addr) {
+		if r := e.verdict(); r != nil && r.Role != RoleIgnore {
+			e.ignored += w.repeats
+		}
+		return true
+	}
+	logged, dated := src.web.clock.Access(a.Stamp)
+	at := logged
+	if !dated {
+		at = e.observed
+	}
+	if w.floods != nil && a.Client.Addr.IsValid() && a.Method != nil {
+		w.log = src.name
+		w.floods.Add(a.Client.Addr, a.Method, at)
+	}
+	rule := e.verdict()
+	if rule == nil {
+		return true
+	}
+	e.emitWeb(src, rule, webFinding{
+		client: a.Client, logged: logged, dated: dated, at: at, access: true,
+		user: a.User, method: a.Method, target: a.Target, request: a.Request, agent: a.Agent, host: a.Host, status: a.Status,
+	})
+	return true
+}
+
+// complaint looks at the line of an error log.
+func (e *Engine) complaint(src *Source) {
+	w, line := &e.web, &e.web.err
+	var rule *Rule
+	rule, e.loc = w.rules.findError(line, e.loc)
+	if rule == nil || rule.Role == RoleIgnore {
+		return
+	}
+	e.find.fields.read(rule, line.Message, e.loc)
+	p := &e.find.fields
+	if w.named = nil; rule.In == PartTarget {
+		// The server names what it was asked for; the rules for requests say what that means.
+		w.named = rule
+		w.access = weblog.Access{Method: get, Target: p.target, Status: 404}
+		if found := e.verdict(); found != nil {
+			rule = found
+		} else if !rule.Always {
+			return
+		}
+	}
+	if e.ignores(line.Client.Addr) {
+		e.ignored += w.repeats
+		return
+	}
+	read := src.web.clock.Apache
+	if line.Nginx {
+		read = src.web.clock.Nginx
+	}
+	logged, dated := read(line.Stamp)
+	at := logged
+	if !dated {
+		at = e.observed
+	}
+	e.emitWeb(src, rule, webFinding{
+		client: line.Client, logged: logged, dated: dated, at: at,
+		user: p.user, target: p.target, request: line.Request, host: line.Host, reason: p.reason,
+	})
+}
+
+var get = []byte("GET") // what is asked for a file
+
+// webFinding is a line of a web log that a rule matched.
+type webFinding struct {
+	client               weblog.Client
+	logged               time.Time
+	dated                bool
+	at                   time.Time // logged, or else observed
+	access               bool      // of an access log
+	user, method, target []byte
+	request, agent, host []byte
+	reason               []byte
+	status               uint16
+}
+
+// emitWeb reports what a rule found, unless the other log told of the same request.
+func (e *Engine) emitWeb(src *Source, r *Rule, f webFinding) {
+	e.web.rule = r
+	if r.Role == RoleIgnore || e.web.twins.seen(r, &f) {
+		return
+	}
+	ev := &e.event
+	e.begin(r, e.web.repeats, src.mem)
+	if f.dated {
+		ev.Logged = f.logged
+	}
+	ev.SourceIP, ev.SourcePort = f.client.Addr, f.client.Port
+	if !ev.SourceIP.IsValid() {
+		ev.SourceHost = e.intern(f.client.Name)
+	}
+	if len(f.user) > 0 && string(f.user) != `""` {
+		ev.User = e.intern(weblog.Unescape(f.user))
+	}
+	if f.target == nil {
+		f.target = f.request
+	}
+	switch r.Kind {
+	case attack.WebLogin:
+		ev.Detail = attack.Service{Name: attack.Clip(r.Service, attack.MaxWord), Reason: clipped(f.reason, attack.MaxText)}
+	default:
+		ev.Detail = attack.HTTP{
+			Method: clipped(f.method, attack.MaxWord), Target: clipped(f.target, attack.MaxText), Status: f.status,
+			UserAgent: clipped(f.agent, attack.MaxText), Host: clipped(f.host, attack.MaxName),
+		}
+	}
+	e.opts.Emit(ev, src.lines)
+}
+
+func clipped(text []byte, n int) string { return string(text[:min(len(text), n)]) }
+
+// emitFlood reports what the flood detector found.
+func (e *Engine) emitFlood(f flood.Event) {
+	e.event = attack.Event{
+		Kind: attack.HTTPFlood, Severity: attack.HTTPFlood.Severity(), Rule: "http-flood",
+		Logged: f.At, Observed: e.observed, Count: min(f.Count, attack.MaxCount), Log: e.web.log, Detail: f.Flood,
+	}
+	if f.Network.IsSingleIP() {
+		e.event.SourceIP = f.Network.Addr()
+	}
+	e.opts.Emit(&e.event, 0)
+}
+
+// tickWeb ends floods that stopped. Logs are behind the clock, so it waits a window longer.
+func (e *Engine) tickWeb(now time.Time) {
+	if e.web.floods != nil {
+		e.web.floods.Tick(now.Add(-floodGrace))
+	}
+}
+
+// floodGrace is how far behind the clock a log may be before its floods are ended by the clock.
+const floodGrace = 10 * time.Second
+
+// finishWeb ends the floods when there is nothing more to read.
+func (e *Engine) finishWeb() {
+	if e.web.floods != nil {
+		e.web.floods.Finish()
+	}
+}
+
+// verdict returns the most severe rule for the request in e.web.access, nil if none matches it. A
+// rule with the role ignore hides those behind it, and is the verdict if there is none before.
+func (e *Engine) verdict() *Rule {
+	w, a := &e.web, &e.web.access
+	w.matched = w.matched[:0]
+	for i := range w.text {
+		w.text[i].known = false
+	}
+	w.search(target)
+	w.search(referer)
+	if !w.clean.has(a.Agent) {
+		before := len(w.matched)
+		w.search(agent)
+		if len(w.matched) == before {
+			w.clean.add(a.Agent)
+		}
+	}
+	if a.User != nil {
+		w.search(user)
+	}
+	if isMalformed(a) {
+		w.search(malformed)
+	}
+	var best *Rule
+	for _, r := range w.matched {
+		if best != nil && best.Severity >= r.Severity && r.Role != RoleIgnore || !r.accepts(a) || !e.matches(r) {
+			continue
+		}
+		if r.Role != RoleIgnore {
+			best = r
+			continue
+		}
+		if best == nil {
+			best = r
+		}
+		break
+	}
+	return best
+}
+
+// isMalformed says whether a request line is none that asks a web server for something of its own.
+func isMalformed(a *weblog.Access) bool {
+	if a.Method == nil || len(a.Target) == 0 {
+		return a.Request != nil
+	}
+	return a.Target[0] != '/' && string(a.Method) != "OPTIONS"
+}
+
+// search adds the rules that may match a part of the request to those that are tried.
+func (w *web) search(p part) {
+	w.matched = w.rules.searchers[p].search(w.searched(p), w.matched)
+}
+
+// matches says whether the pattern of a rule matches a part that it looks at.
+func (e *Engine) matches(r *Rule) bool {
+	for _, p := range r.parts {
+		var ok bool
+		if e.loc, ok = r.expr.Match(e.web.normalised(p), e.loc); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// searched returns the text of a part as it is best searched: as logged where it has no escapes,
+// otherwise normalised.
+func (w *web) searched(p part) []byte {
+	text := w.raw(p)
+	if bytes.IndexByte(text, '%') < 0 && bytes.IndexByte(text, '\\') < 0 && (p != target || bytes.IndexByte(text, '+') < 0) {
+		return text
+	}
+	return w.normalised(p)
+}
+
+// normalised returns the text of a part that patterns see.
+func (w *web) normalised(p part) []byte {
+	n := &w.text[p]
+	if !n.known {
+		n.known = true
+		if p == user {
+			n.text = append(n.text[:0], w.raw(p)...)
+		} else {
+			n.text = weblog.Normalise(n.text[:0], w.raw(p))
+		}
+	}
+	return n.text
+}
+
+func (w *web) raw(p part) []byte {
+	a := &w.access
+	switch p {
+	case target:
+		return a.Target
+	case referer:
+		return a.Referer
+	case agent:
+		return a.Agent
+	case user:
+		return a.User
+	case malformed:
+		return a.Request
+	}
+	return nil
+}
+
+// agents remembers user agents that no rule is interested in: there are few different ones.
+type agents [256][]byte
+
+func (c *agents) slot(agent []byte) *[]byte {
+	h := uint32(len(agent))
+	for i := len(agent) / 3; i < len(agent); i += 1 + len(agent)/12 {
+		h = h*31 + uint32(agent[i])
+	}
+	return &c[(h^h>>8)%uint32(len(c))]
+}
+
+func (c *agents) has(agent []byte) bool { return bytes.Equal(*c.slot(agent), agent) }
+
+func (c *agents) add(agent []byte) {
+	if len(agent) <= 512 {
+		slot := c.slot(agent)
+		*slot = append((*slot)[:0], agent...)
+	}
+}

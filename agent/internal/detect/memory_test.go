@@ -1,0 +1,204 @@
+package detect
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// now is when the tests' logs are read.
+var now = time.Date(2025, 2, 1, 0, 0, 0, 0, time.UTC)
+
+// restartable feeds lines to engines that are stopped and started again.
+type restartable struct {
+	t      testing.TB
+	rules  *Rules
+	saved  map[string][]byte
+	engine *Engine
+	source *Source
+	events []attack.Event
+}
+
+func newRestartable(t testing.TB, rules *Rules) *restartable {
+	r := &restartable{t: t, rules: rules, saved: map[string][]byte{}}
+	r.restart()
+	return r
+}
+
+// restart replaces the engine by one that knows what the last one saved.
+func (r *restartable) restart() {
+	r.t.Helper()
+	engine, err := New(Options{
+		Rules: r.rules, Location: time.UTC, Remember: true,
+		Emit: func(ev *attack.Event, _ uint64) {
+			if err := ev.Check(); err != nil {
+				r.t.Errorf("%+v: %v", ev, err)
+			}
+			r.events = append(r.events, *ev)
+		},
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if r.source, err = NewSource("auth.log", TypeAuto, ""); err != nil {
+		r.t.Fatal(err)
+	}
+	// In any order: a map's.
+	for key, value := range r.saved {
+		if ok, err := engine.Restore(key, value); !ok || err != nil {
+			r.t.Fatalf("Restore(%q) = %v, %v", key, ok, err)
+		}
+	}
+	r.engine = engine
+}
+
+func (r *restartable) save() {
+	r.engine.Changes(func(key string, value []byte) {
+		if value == nil {
+			delete(r.saved, key)
+		} else {
+			r.saved[key] = slices.Clone(value)
+		}
+	})
+}
+
+func (r *restartable) feed(line string) { r.engine.Feed(r.source, []byte(line), now) }
+
+// detectAll returns the events of lines that one engine reads.
+func detectAll(t testing.TB, rules *Rules, lines []string) []attack.Event {
+	r := newRestartable(t, rules)
+	for _, line := range lines {
+		r.feed(line)
+	}
+	r.engine.Finish()
+	return r.events
+}
+
+var sameAddr = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+
+// A log of many connections, whose lines stand between each other's.
+func mixedLog(seed uint64) []string {
+	random := rand.New(rand.NewPCG(seed, 7))
+	var connections [][]string
+	for i := range 40 {
+		peer := fmt.Sprintf("192.0.2.%d", 1+random.IntN(4))
+		script := scripts[random.IntN(len(scripts))]
+		var lines []string
+		for _, line := range script.lines {
+			line = strings.NewReplacer("PEER", peer, "PID", fmt.Sprint(1000+i%25), "PORT", fmt.Sprint(40000+i)).Replace(line)
+			lines = append(lines, line)
+		}
+		connections = append(connections, lines)
+	}
+	var log []string
+	clock := now.Add(-10 * time.Hour)
+	for len(connections) > 0 {
+		i := random.IntN(min(len(connections), 5))
+		clock = clock.Add(time.Duration(random.IntN(20)) * time.Second)
+		log = append(log, clock.Format(time.Stamp)+" host "+connections[i][0])
+		if connections[i] = connections[i][1:]; len(connections[i]) == 0 {
+			connections = slices.Delete(connections, i, i+1)
+		}
+	}
+	return log
+}
+
+// An engine that goes on where another one was stopped, behind any line, finds what one that was
+// never stopped finds.
+func TestRestartsChangeNothing(t *testing.T) {
+	t.Parallel()
+	rules := builtinRules(t)
+	for seed := range uint64(6) {
+		lines := mixedLog(seed)
+		want := detectAll(t, rules, lines)
+		if len(want) < 10 {
+			t.Fatalf("seed %d: only %d events", seed, len(want))
+		}
+		// Stopped once, at each line.
+		before := newRestartable(t, rules)
+		for i, line := range lines {
+			before.feed(line)
+			before.save()
+			after := newRestartable(t, rules)
+			after.saved, after.events = maps.Clone(before.saved), slices.Clone(before.events)
+			after.restart()
+			for _, line := range lines[i+1:] {
+				after.feed(line)
+			}
+			after.engine.Finish()
+			if diff := cmp.Diff(want, after.events, sameAddr); diff != "" {
+				t.Fatalf("seed %d, stopped behind line %d, %q (-want +got):\n%s", seed, i+1, line, diff)
+			}
+		}
+		// Stopped behind every line.
+		always := newRestartable(t, rules)
+		for _, line := range lines {
+			always.feed(line)
+			always.save()
+			always.restart()
+		}
+		always.engine.Finish()
+		if diff := cmp.Diff(want, always.events, sameAddr); diff != "" {
+			t.Fatalf("seed %d, stopped behind every line (-want +got):\n%s", seed, diff)
+		}
+	}
+}
+
+// However many connections there are, what is remembered stays bounded, and what is forgotten is
+// counted.
+func TestMemoryIsBounded(t *testing.T) {
+	t.Parallel()
+	r := newRestartable(t, builtinRules(t))
+	stamp := now.Add(-time.Hour).Format(time.Stamp)
+	for pid := range maxConnections + 500 {
+		r.feed(fmt.Sprintf("%s host sshd[%d]: Failed publickey for root from 192.0.2.1 port 4711 ssh2", stamp, pid+1))
+	}
+	if used := r.engine.memories["auth.log"].conns.used; used != maxConnections {
+		t.Errorf("%d connections are remembered, want %d", used, maxConnections)
+	}
+	if evicted := r.engine.Stats().Evicted; evicted != 500 {
+		t.Errorf("%d evicted, want 500", evicted)
+	}
+	if len(r.events) != 500 {
+		t.Errorf("%d events of what was evicted, want 500: nothing is lost", len(r.events))
+	}
+	r.engine.Tick(now.Add(time.Hour))
+	if used := r.engine.memories["auth.log"].conns.used; used != 0 {
+		t.Errorf("%d connections are remembered an hour later", used)
+	}
+	if len(r.events) != maxConnections+500 {
+		t.Errorf("%d events, want %d", len(r.events), maxConnections+500)
+	}
+}
+
+func TestDamagedMemoryIsRefused(t *testing.T) {
+	t.Parallel()
+	rules := builtinRules(t)
+	r := newRestartable(t, rules)
+	for _, line := range mixedLog(1) {
+		r.feed(line)
+	}
+	r.save()
+	if len(r.saved) < 3 {
+		t.Fatalf("only %d values were saved", len(r.saved))
+	}
+	for key, value := range r.saved {
+		for cut := range value {
+			engine, err := New(Options{Rules: rules, Emit: func(*attack.Event, uint64) {}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			engine.Restore(key, value[:cut]) // must not panic; a cut text can be a shorter text
+			engine.Finish()
+		}
+	}
+}

@@ -1,0 +1,178 @@
+package detect
+
+import (
+	"strings"
+	"testing"
+)
+
+// script is what daemons write about one connection, behind the host, and what it counts. PEER,
+// PORT and PID stand for the connection's own.
+type script struct {
+	name          string
+	logins, other uint64 // attempts that must be counted: ssh_login, and all other kinds
+	lines         []string
+}
+
+// scripts are the shapes of connections that daemons log.
+var scripts = []script{
+	{"wrong password for root", 1, 0, []string{
+		"sshd[PID]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=PEER  user=root",
+		"sshd[PID]: Failed password for root from PEER port PORT ssh2",
+		"sshd[PID]: Connection closed by authenticating user root PEER port PORT [preauth]",
+	}},
+	{"three passwords for an unknown user", 3, 0, []string{
+		"sshd[PID]: Invalid user admin from PEER port PORT",
+		"sshd[PID]: pam_unix(sshd:auth): check pass; user unknown",
+		"sshd[PID]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=PEER",
+		"sshd[PID]: Failed password for invalid user admin from PEER port PORT ssh2",
+		"sshd[PID]: Failed password for invalid user admin from PEER port PORT ssh2",
+		"sshd[PID]: Failed password for invalid user admin from PEER port PORT ssh2",
+		"sshd[PID]: Connection closed by invalid user admin PEER port PORT [preauth]",
+		"sshd[PID]: PAM 2 more authentication failures; logname= uid=0 euid=0 tty=ssh ruser= rhost=PEER",
+	}},
+	{"repeated by rsyslog", 6, 0, []string{
+		"sshd[PID]: Failed password for root from PEER port PORT ssh2",
+		"sshd[PID]: message repeated 5 times: [ Failed password for root from PEER port PORT ssh2]",
+		"sshd[PID]: Disconnecting authenticating user root PEER port PORT: Too many authentication failures [preauth]",
+		"sshd[PID]: PAM 5 more authentication failures; logname= uid=0 euid=0 tty=ssh ruser= rhost=PEER  user=root",
+		"sshd[PID]: PAM service(sshd) ignoring max retries; 6 > 3",
+	}},
+	{"a stacked module, then a login", 0, 0, []string{
+		"sshd[PID]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=PEER  user=alice",
+		"sshd[PID]: Accepted password for alice from PEER port PORT ssh2",
+		"sshd[PID]: pam_unix(sshd:session): session opened for user alice(uid=1000) by (uid=0)",
+		"sshd[PID]: Received disconnect from PEER port PORT:11: disconnected by user",
+		"sshd[PID]: Disconnected from user alice PEER port PORT",
+	}},
+	{"other keys, then a login", 0, 0, []string{
+		"sshd[PID]: Connection from PEER port PORT on 198.51.100.1 port 22 rdomain \"\"",
+		"sshd[PID]: Failed publickey for alice from PEER port PORT ssh2: RSA SHA256:0123456789",
+		"sshd[PID]: Failed publickey for alice from PEER port PORT ssh2: ED25519 SHA256:0123456789",
+		"sshd[PID]: Accepted publickey for alice from PEER port PORT ssh2: ECDSA SHA256:0123456789",
+		"sshd[PID]: Connection closed by PEER port PORT",
+	}},
+	{"a wrong key only", 1, 0, []string{
+		"sshd[PID]: Connection closed by authenticating user root PEER port PORT [preauth]",
+	}},
+	{"wrong keys with LogLevel VERBOSE", 1, 0, []string{
+		"sshd[PID]: Failed publickey for root from PEER port PORT ssh2: RSA SHA256:0123456789",
+		"sshd[PID]: Failed publickey for root from PEER port PORT ssh2: ED25519 SHA256:0123456789",
+		"sshd[PID]: Connection closed by authenticating user root PEER port PORT [preauth]",
+	}},
+	{"wrong keys, then a wrong password", 1, 0, []string{
+		"sshd[PID]: Failed publickey for root from PEER port PORT ssh2: RSA SHA256:0123456789",
+		"sshd[PID]: Failed password for root from PEER port PORT ssh2",
+		"sshd[PID]: Connection reset by authenticating user root PEER port PORT [preauth]",
+	}},
+	{"keyboard-interactive for an account", 2, 0, []string{
+		"sshd[PID]: error: PAM: Authentication failure for root from PEER",
+		"sshd[PID]: error: PAM: Authentication failure for root from PEER",
+		"sshd[PID]: Connection closed by authenticating user root PEER port PORT [preauth]",
+	}},
+	{"keyboard-interactive for an unknown user", 1, 0, []string{
+		"sshd[PID]: Invalid user pi from PEER port PORT",
+		"sshd[PID]: error: PAM: Authentication failure for illegal user pi from PEER",
+		"sshd[PID]: Failed keyboard-interactive/pam for invalid user pi from PEER port PORT ssh2",
+		"sshd[PID]: Connection closed by invalid user pi PEER port PORT [preauth]",
+	}},
+	{"none only, for an unknown user", 1, 0, []string{
+		"sshd[PID]: Invalid user 0 from PEER",
+		"sshd[PID]: input_userauth_request: invalid user 0 [preauth]",
+		"sshd[PID]: Failed none for invalid user 0 from PEER port PORT ssh2",
+		"sshd[PID]: Connection closed by PEER [preauth]",
+	}},
+	{"not among AllowUsers", 1, 0, []string{
+		"sshd[PID]: User root from PEER not allowed because not listed in AllowUsers",
+		"sshd[PID]: Failed password for invalid user root from PEER port PORT ssh2",
+		"sshd[PID]: Connection closed by invalid user root PEER port PORT [preauth]",
+	}},
+	{"a locked account", 1, 0, []string{
+		"sshd[PID]: User backup not allowed because account is locked",
+		"sshd[PID]: input_userauth_request: invalid user backup [preauth]",
+		"sshd[PID]: error: Received disconnect from PEER: 11: Bye Bye [preauth]",
+	}},
+	{"an old client says goodbye", 1, 0, []string{
+		"sshd[PID]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=PEER  user=root",
+		"sshd[PID]: Connection closed by PEER [preauth]",
+	}},
+	{"a scan", 0, 1, []string{
+		"sshd[PID]: Did not receive identification string from PEER port PORT",
+	}},
+	{"a web client", 0, 1, []string{
+		"sshd[PID]: error: kex_exchange_identification: client sent invalid protocol identifier \"GET / HTTP/1.1\"",
+		"sshd[PID]: banner exchange: Connection from PEER port PORT: invalid format",
+	}},
+	{"a client that leaves", 0, 1, []string{
+		"sshd[PID]: error: kex_exchange_identification: Connection closed by remote host",
+		"sshd[PID]: Connection closed by PEER port PORT",
+	}},
+	{"a client that says goodbye without a name", 0, 1, []string{
+		"sshd[PID]: Received disconnect from PEER port PORT:11: Bye Bye [preauth]",
+		"sshd[PID]: Disconnected from PEER port PORT [preauth]",
+	}},
+	{"a client that says goodbye after a key", 1, 0, []string{
+		"sshd[PID]: Received disconnect from PEER port PORT:11: Bye Bye [preauth]",
+		"sshd[PID]: Disconnected from authenticating user root PEER port PORT [preauth]",
+	}},
+	{"no common algorithm", 0, 1, []string{
+		"sshd[PID]: Unable to negotiate with PEER port PORT: no matching host key type found. Their offer: ssh-dss [preauth]",
+		"sshd[PID]: Connection closed by PEER port PORT [preauth]",
+	}},
+	{"timeout, as the listener tells it", 1, 0, []string{
+		"sshd-session[PID]: Failed password for root from PEER port PORT ssh2",
+		"sshd[3]: Timeout before authentication for connection from PEER to 198.51.100.1, pid = PID",
+	}},
+	{"a name that is a whole line", 1, 0, []string{
+		"sshd[PID]: Invalid user root from 203.0.113.9 port 22 ssh2 from PEER port PORT",
+		"sshd[PID]: Failed password for invalid user root from 203.0.113.9 port 22 ssh2 from PEER port PORT ssh2",
+		"sshd[PID]: Connection closed by invalid user root from 203.0.113.9 port 22 ssh2 PEER port PORT [preauth]",
+	}},
+	{"sudo", 0, 3, []string{
+		"sudo[PID]: pam_unix(sudo:auth): authentication failure; logname=bob uid=1000 euid=0 tty=/dev/pts/1 ruser=bob rhost=  user=bob",
+		"sudo[PID]:      bob : 3 incorrect password attempts ; TTY=pts/1 ; PWD=/home/bob ; USER=root ; COMMAND=/usr/bin/id",
+	}},
+	{"dropbear", 2, 0, []string{
+		"dropbear[PID]: Child connection from PEER:PORT",
+		"dropbear[PID]: Bad password attempt for 'root' from PEER:PORT",
+		"dropbear[PID]: Bad password attempt for 'root' from PEER:PORT",
+		"dropbear[PID]: Exit before auth from <PEER:PORT>: (user 'root', 2 fails): Exited normally",
+	}},
+	{"postfix", 0, 2, []string{
+		"postfix/smtpd[PID]: connect from unknown[PEER]",
+		"postfix/smtpd[PID]: warning: unknown[PEER]: SASL LOGIN authentication failed: UGFzc3dvcmQ6",
+		"postfix/smtpd[PID]: warning: unknown[PEER]: SASL LOGIN authentication failed: UGFzc3dvcmQ6",
+		"postfix/smtpd[PID]: disconnect from unknown[PEER] ehlo=1 auth=0/2 quit=1 commands=2/4",
+	}},
+}
+
+// Each connection counts what was tried on it, once, at its peer's address.
+func TestConnections(t *testing.T) {
+	t.Parallel()
+	rules := builtinRules(t)
+	for _, script := range scripts {
+		t.Run(script.name, func(t *testing.T) {
+			var lines []string
+			for _, line := range script.lines {
+				line = strings.NewReplacer("PEER", "192.0.2.7", "PID", "4711", "PORT", "51112").Replace(line)
+				lines = append(lines, "Jan 31 12:00:00 host "+line)
+			}
+			var logins, other uint64
+			for _, ev := range detectAll(t, rules, lines) {
+				if ev.Kind.String() == "ssh_login" {
+					logins += ev.Count
+				} else {
+					other += ev.Count
+				}
+				if ev.SourceIP.IsValid() && ev.SourceIP.String() != "192.0.2.7" {
+					t.Errorf("%s blames %s", ev.Rule, ev.SourceIP)
+				}
+				if !ev.SourceIP.IsValid() && ev.Kind.String() != "local_auth" {
+					t.Errorf("%s blames nobody", ev.Rule)
+				}
+			}
+			if logins != script.logins || other != script.other {
+				t.Errorf("%d logins and %d others are counted, want %d and %d", logins, other, script.logins, script.other)
+			}
+		})
+	}
+}
