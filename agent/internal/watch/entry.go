@@ -1,0 +1,178 @@
+package watch
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// entry holds the fields of a journal entry that are asked for (systemd.journal-fields(7)). Those that
+// begin with an underscore are added by journald and cannot be chosen by the sender.
+type entry struct {
+	Cursor     string `json:"__CURSOR"`
+	Time       string `json:"__REALTIME_TIMESTAMP"` // microseconds since 1970
+	Message    field  `json:"MESSAGE"`
+	Identifier field  `json:"SYSLOG_IDENTIFIER"`
+	Command    field  `json:"_COMM"`
+	Executable field  `json:"_EXE"`
+	PID        field  `json:"_PID"`
+	UID        field  `json:"_UID"`
+	Host       field  `json:"_HOSTNAME"`
+	Transport  field  `json:"_TRANSPORT"`
+	Slice      field  `json:"_SYSTEMD_SLICE"`
+}
+
+// outputFields is what journalctl is asked for beside the cursor and the time.
+const outputFields = "MESSAGE,SYSLOG_IDENTIFIER,_COMM,_EXE,_PID,_UID,_HOSTNAME,_TRANSPORT,_SYSTEMD_SLICE"
+
+// field is a value as journalctl writes it: a string, an array of bytes if it is no printable UTF-8, an
+// array of both if the field occurs more than once, of which the first counts, or null if it is longer
+// than 4096 bytes.
+type field struct {
+	text    string
+	omitted bool
+}
+
+func (f *field) UnmarshalJSON(data []byte) error {
+	switch {
+	case bytes.Equal(data, []byte("null")):
+		f.omitted = true
+		return nil
+	case len(data) > 0 && data[0] == '[':
+		var values []json.RawMessage
+		if err := json.Unmarshal(data, &values); err != nil {
+			return err
+		}
+		if len(values) == 0 {
+			return nil
+		}
+		if first := values[0][0]; first == '"' || first == '[' || first == 'n' {
+			return f.UnmarshalJSON(values[0])
+		}
+		text := make([]byte, len(values))
+		for i, value := range values {
+			b, err := strconv.ParseUint(string(value), 10, 8)
+			if err != nil {
+				return fmt.Errorf("cannot read %q as a byte", value)
+			}
+			text[i] = byte(b)
+		}
+		f.text = string(text)
+		return nil
+	}
+	return json.Unmarshal(data, &f.text)
+}
+
+var (
+	// errUntrusted says that the sender of an entry may not speak under the name it gave.
+	errUntrusted = errors.New("the sender may not use this identifier")
+	// errOmitted says that journalctl left out the message because of its length.
+	errOmitted = errors.New("the message is too long")
+)
+
+// rootOnly are the programs whose messages only root writes: for any other sender the name is a lie.
+var rootOnly = map[string]bool{
+	"sshd": true, "sshd-session": true, "sshd-auth": true, "dropbear": true, "login": true,
+	"systemd-logind": true, "vsftpd": true, "fail2ban": true, "charon": true, "kernel": true,
+	"sudo": true, "su": true, "pkexec": true, "doas": true,
+}
+
+// setuid are the programs that log under their caller's user id, and where they are installed.
+var setuid = map[string][]string{
+	"sudo":   {"/usr/bin/sudo", "/bin/sudo", "/usr/local/bin/sudo"},
+	"su":     {"/usr/bin/su", "/bin/su"},
+	"pkexec": {"/usr/bin/pkexec"},
+	"doas":   {"/usr/bin/doas"},
+}
+
+// trusted reports whether the entry's sender may write under the identifier. Any user can send entries
+// with any identifier, by logger(1) for one. Believed are the kernel, root, the setuid programs by their
+// executable, and services for what is not root's alone: a login session is not in system.slice.
+func (e *entry) trusted(identifier string) bool {
+	switch e.Transport.text {
+	case "kernel", "audit", "driver":
+		return true
+	}
+	if e.UID.text == "0" {
+		return true
+	}
+	for _, executable := range setuid[identifier] {
+		if e.Executable.text == executable {
+			return true
+		}
+	}
+	return e.UID.text != "" && e.Slice.text == "system.slice" && !slices.ContainsFunc(words(identifier), func(word string) bool {
+		return rootOnly[word]
+	})
+}
+
+// words splits an identifier as "sshd(pam_unix)" or "postfix/smtpd" into the names in it.
+func words(identifier string) []string {
+	return strings.FieldsFunc(strings.ToLower(identifier), func(c rune) bool {
+		return c != '-' && (c < 'a' || c > 'z') && (c < '0' || c > '9')
+	})
+}
+
+// appendLine appends the entry as a syslog line with an RFC 3339 time, as rsyslog writes it:
+//
+//	2026-11-20T12:00:00.123456+00:00 host sshd[4711]: Connection closed by 192.0.2.7 port 50022 [preauth]
+//
+// Control characters become #ooo, as rsyslog has them, so that one entry is one line.
+func (e *entry) appendLine(line []byte) ([]byte, error) {
+	microseconds, err := strconv.ParseInt(e.Time, 10, 64)
+	if err != nil {
+		return line, fmt.Errorf("cannot read the journal entry's time %q", e.Time)
+	}
+	name := e.Identifier.text
+	if name == "" {
+		name = e.Command.text
+	}
+	identifier := sanitise(name)
+	if !e.trusted(identifier) {
+		return line, errUntrusted
+	}
+	if e.Message.omitted {
+		return line, errOmitted
+	}
+	line = time.UnixMicro(microseconds).UTC().AppendFormat(line, "2006-01-02T15:04:05.000000-07:00")
+	line = append(line, ' ')
+	line = append(line, sanitise(e.Host.text)...)
+	line = append(line, ' ')
+	line = append(line, identifier...)
+	if pid, err := strconv.ParseUint(e.PID.text, 10, 32); err == nil {
+		line = append(line, '[')
+		line = strconv.AppendUint(line, pid, 10)
+		line = append(line, ']')
+	}
+	line = append(line, ": "...)
+	for _, c := range []byte(e.Message.text) {
+		if c < ' ' || c == 0x7f {
+			line = append(line, '#', '0'+c>>6, '0'+c>>3&7, '0'+c&7)
+		} else {
+			line = append(line, c)
+		}
+	}
+	return append(line, '\n'), nil
+}
+
+// sanitise makes a host name or an identifier that ends where it should.
+func sanitise(name string) string {
+	const maxName = 64
+	clean := make([]byte, 0, maxName)
+	for i := 0; i < len(name) && i < maxName; i++ {
+		c := name[i]
+		if c <= ' ' || c >= 0x7f || c == '[' || c == ']' || c == ':' {
+			c = '_'
+		}
+		clean = append(clean, c)
+	}
+	if len(clean) == 0 {
+		return "-"
+	}
+	return string(clean)
+}

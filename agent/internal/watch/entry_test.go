@@ -1,0 +1,136 @@
+package watch
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestEntry(t *testing.T) {
+	t.Parallel()
+	const stamp = `"__REALTIME_TIMESTAMP":"1795176000123456","_HOSTNAME":"server",`
+	const want = "2026-11-20T12:00:00.123456+00:00 server "
+	for _, test := range []struct {
+		name, fields, want string
+		err                error
+	}{
+		{
+			name:   "sshd",
+			fields: `"SYSLOG_IDENTIFIER":"sshd","_PID":"4711","_UID":"0","MESSAGE":"Connection closed by 192.0.2.7 port 50022 [preauth]"`,
+			want:   "sshd[4711]: Connection closed by 192.0.2.7 port 50022 [preauth]",
+		},
+		{
+			name:   "a message with a newline stays one line",
+			fields: `"SYSLOG_IDENTIFIER":"sshd","_PID":"1","_UID":"0","MESSAGE":"user a\nb\u0000\u007f\tc"`,
+			want:   "sshd[1]: user a#012b#000#177#011c",
+		},
+		{
+			name:   "a message that is no text",
+			fields: `"SYSLOG_IDENTIFIER":"sshd","_PID":"1","_UID":"0","MESSAGE":[105,110,10,255]`,
+			want:   "sshd[1]: in#012\xff",
+		},
+		{
+			name:   "a field that occurs twice",
+			fields: `"SYSLOG_IDENTIFIER":["sshd","cron"],"_PID":"1","_UID":"0","MESSAGE":[[104,105],"there"]`,
+			want:   "sshd[1]: hi",
+		},
+		{
+			name:   "without identifier and pid",
+			fields: `"_COMM":"agetty","_UID":"0","MESSAGE":"hi"`,
+			want:   "agetty: hi",
+		},
+		{
+			name:   "an identifier that plays header",
+			fields: `"SYSLOG_IDENTIFIER":"a b[1]: c\n","_PID":"1","_UID":"0","MESSAGE":"hi"`,
+			want:   "a_b_1___c_[1]: hi",
+		},
+		{
+			name:   "the kernel has no user",
+			fields: `"SYSLOG_IDENTIFIER":"kernel","_TRANSPORT":"kernel","MESSAGE":"hi"`,
+			want:   "kernel: hi",
+		},
+		{
+			name:   "sudo logs as its caller",
+			fields: `"SYSLOG_IDENTIFIER":"sudo","_EXE":"/usr/bin/sudo","_PID":"1","_UID":"1000","MESSAGE":"hi"`,
+			want:   "sudo[1]: hi",
+		},
+		{
+			name:   "a service of its own user",
+			fields: `"SYSLOG_IDENTIFIER":"postfix/smtpd","_SYSTEMD_SLICE":"system.slice","_PID":"1","_UID":"107","MESSAGE":"hi"`,
+			want:   "postfix/smtpd[1]: hi",
+		},
+		{
+			name:   "somebody's logger -t sshd",
+			fields: `"SYSLOG_IDENTIFIER":"sshd","_EXE":"/usr/bin/logger","_SYSTEMD_SLICE":"user-1000.slice","_UID":"1000","MESSAGE":"hi"`,
+			err:    errUntrusted,
+		},
+		{
+			name:   "a web application's logger -t sshd",
+			fields: `"SYSLOG_IDENTIFIER":"sshd","_SYSTEMD_SLICE":"system.slice","_UID":"33","MESSAGE":"hi"`,
+			err:    errUntrusted,
+		},
+		{
+			name:   "the same in disguise",
+			fields: `"SYSLOG_IDENTIFIER":"sshd(pam_unix)","_SYSTEMD_SLICE":"system.slice","_UID":"33","MESSAGE":"hi"`,
+			err:    errUntrusted,
+		},
+		{
+			name:   "somebody's logger -t sudo",
+			fields: `"SYSLOG_IDENTIFIER":"sudo","_EXE":"/home/a/bin/sudo","_UID":"1000","MESSAGE":"hi"`,
+			err:    errUntrusted,
+		},
+		{
+			name:   "somebody's logger -t dovecot",
+			fields: `"SYSLOG_IDENTIFIER":"dovecot","_UID":"1000","MESSAGE":"hi"`,
+			err:    errUntrusted,
+		},
+		{
+			name:   "a message that journalctl left out",
+			fields: `"SYSLOG_IDENTIFIER":"sshd","_UID":"0","MESSAGE":null`,
+			err:    errOmitted,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var e entry
+			if err := json.Unmarshal([]byte("{"+stamp+test.fields+"}"), &e); err != nil {
+				t.Fatal(err)
+			}
+			line, err := e.appendLine(nil)
+			if !errors.Is(err, test.err) {
+				t.Fatalf("error %v, want %v", err, test.err)
+			}
+			if err == nil && string(line) != want+test.want+"\n" {
+				t.Errorf("line %q, want %q", line, want+test.want+"\n")
+			}
+		})
+	}
+}
+
+// Whatever an entry holds, it becomes no line or exactly one, of which the header is ours.
+func FuzzEntry(f *testing.F) {
+	f.Add([]byte(`{"__REALTIME_TIMESTAMP":"1","SYSLOG_IDENTIFIER":"sshd","_UID":"0","MESSAGE":"a\nb"}`))
+	f.Add([]byte(`{"__REALTIME_TIMESTAMP":"1","SYSLOG_IDENTIFIER":[1,2],"_UID":"0","MESSAGE":[[10],null]}`))
+	f.Add([]byte(`{"__REALTIME_TIMESTAMP":"-9999999999999999","_COMM":"","_UID":"0","MESSAGE":[]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var e entry
+		if json.Unmarshal(data, &e) != nil {
+			return
+		}
+		line, err := e.appendLine(nil)
+		if err != nil {
+			if len(line) > 0 {
+				t.Errorf("line %q beside error %v", line, err)
+			}
+			return
+		}
+		if strings.Count(string(line), "\n") != 1 || line[len(line)-1] != '\n' {
+			t.Errorf("%q is not one line", line)
+		}
+		head, _, _ := strings.Cut(string(line), ": ")
+		if words := strings.Split(head, " "); len(words) != 3 || strings.ContainsAny(words[1], "[]:") {
+			t.Errorf("%q is no header", head)
+		}
+	})
+}

@@ -1,0 +1,355 @@
+package watch
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// maxEntry bounds one entry as JSON: nine fields of 4096 bytes at most, up to four characters each.
+	maxEntry = 256 << 10
+	// maxBatch is how many bytes of lines are handed on at once.
+	maxBatch = 64 << 10
+	// maxBackoff is the longest pause before journalctl is started again.
+	maxBackoff = time.Minute
+)
+
+// JournalOptions say what to read from the journal.
+type JournalOptions struct {
+	// Name is what the chunks are called by. Their Source is "journal:" and Name.
+	Name string
+	// Matches are journalctl's match arguments; nil means the facilities auth and authpriv, to which
+	// sshd, sudo, su and PAM log.
+	Matches []string
+	Start   Start
+	Restore Restore
+	Logger  *slog.Logger
+	// Command is how journalctl is called; nil means ["journalctl"].
+	Command []string
+	// Backoff is the first pause before journalctl is started again; zero means a second.
+	Backoff time.Duration
+}
+
+// Journal reads the systemd journal through journalctl. Its methods may be called from any goroutine,
+// Run only once.
+type Journal struct {
+	options JournalOptions
+	source  string
+	cursor  string
+
+	mu    sync.Mutex
+	stats SourceStats
+}
+
+// journalPosition is where reading goes on: after the entry with the cursor, or at the journal's
+// beginning if there was none.
+type journalPosition struct {
+	Cursor string `json:"cursor"`
+}
+
+// ErrNoJournal says that journalctl is not installed.
+var ErrNoJournal = errors.New("journalctl was not found; install systemd, or follow a log file instead")
+
+// NewJournal returns a Journal. It starts nothing.
+func NewJournal(options JournalOptions) *Journal {
+	if options.Matches == nil {
+		options.Matches = []string{"SYSLOG_FACILITY=4", "SYSLOG_FACILITY=10"}
+	}
+	if options.Command == nil {
+		options.Command = []string{"journalctl"}
+	}
+	if options.Backoff <= 0 {
+		options.Backoff = time.Second
+	}
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Restore == nil {
+		options.Restore = func(string) ([]byte, bool) { return nil, false }
+	}
+	source := "journal:" + options.Name
+	return &Journal{
+		options: options, source: source,
+		stats: SourceStats{Name: options.Name, Source: source, State: Waiting},
+	}
+}
+
+// Run follows the journal until ctx ends, which returns nil, or until emit fails, which returns its
+// error. When journalctl ends, it is started again, after pauses that grow to a minute. Without journalctl
+// Run fails with ErrNoJournal.
+func (j *Journal) Run(ctx context.Context, emit Emit) error {
+	if _, err := exec.LookPath(j.options.Command[0]); err != nil {
+		return fmt.Errorf("cannot read the journal: %w", ErrNoJournal)
+	}
+	known := j.restore()
+	backoff := j.options.Backoff
+	for {
+		before := j.cursor
+		var err error
+		if known {
+			err = j.follow(ctx, emit)
+		} else if err = j.begin(ctx, emit); err == nil {
+			known = true
+			continue
+		}
+		var refused emitError
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.As(err, &refused):
+			return refused.error
+		case j.cursor != before:
+			backoff = j.options.Backoff
+		}
+		j.fail(err)
+		pause := backoff/2 + rand.N(backoff)
+		j.options.Logger.Warn("cannot follow the journal, trying again", "source", j.source, "error", err, "in", pause)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+		backoff = min(2*backoff, maxBackoff)
+	}
+}
+
+// Stats returns what is known of the journal, as one source.
+func (j *Journal) Stats() []SourceStats {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return []SourceStats{j.stats}
+}
+
+// emitError is an error of emit, which ends Run, as against one of journalctl, which does not.
+type emitError struct{ error }
+
+// restore takes up the stored cursor and reports whether there is a stored position at all.
+func (j *Journal) restore() bool {
+	stored, ok := j.options.Restore(j.source)
+	if !ok {
+		return false
+	}
+	var position journalPosition
+	if err := json.Unmarshal(stored, &position); err != nil {
+		j.options.Logger.Warn("reading the journal as if it were new", "source", j.source,
+			"error", fmt.Errorf("cannot read the stored position: %w", err))
+		return false
+	}
+	j.cursor = position.Cursor
+	return true
+}
+
+// begin stores the first position: the last entry's cursor, or none if everything is to be read.
+func (j *Journal) begin(ctx context.Context, emit Emit) error {
+	if j.options.Start == End {
+		err := j.journalctl(ctx, []string{"--lines=1"}, func(out io.Reader) error {
+			return j.read(out, nil, func(batch *batch) error {
+				j.cursor = batch.cursor
+				return nil
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return j.hand(ctx, &batch{cursor: j.cursor}, emit)
+}
+
+// follow hands on entries until journalctl ends.
+func (j *Journal) follow(ctx context.Context, emit Emit) error {
+	// Without --no-tail, --follow would begin with the last ten entries.
+	arguments := []string{"--follow", "--no-tail"}
+	if j.cursor != "" {
+		arguments = append(arguments, "--after-cursor="+j.cursor)
+	}
+	err := j.journalctl(ctx, arguments, func(out io.Reader) error {
+		j.following()
+		return j.read(out, j.convert, func(b *batch) error { return j.hand(ctx, b, emit) })
+	})
+	if err == nil {
+		err = errors.New("journalctl has ended")
+	}
+	return err
+}
+
+// journalctl runs it with arguments, has read take its output, and returns why it ended.
+func (j *Journal) journalctl(ctx context.Context, arguments []string, read func(io.Reader) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	command := j.options.Command
+	arguments = append(append(command[1:len(command):len(command)],
+		"--output=json", "--output-fields="+outputFields, "--no-pager", "--quiet"), arguments...)
+	arguments = append(arguments, j.options.Matches...)
+	child := exec.CommandContext(ctx, command[0], arguments...)
+	child.Env = append(os.Environ(), "LC_ALL=C")
+	child.Cancel = func() error { return child.Process.Signal(syscall.SIGTERM) }
+	child.WaitDelay = 5 * time.Second
+	var complaint tailBuffer
+	child.Stderr = &complaint
+	out, err := child.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("cannot start journalctl: %w", err)
+	}
+	if err := child.Start(); err != nil {
+		return fmt.Errorf("cannot start journalctl: %w", err)
+	}
+	readErr := read(out)
+	if readErr != nil {
+		cancel()
+	}
+	waitErr := child.Wait()
+	switch {
+	case readErr != nil:
+		return readErr
+	case waitErr != nil:
+		return fmt.Errorf("journalctl failed: %w: %s", waitErr, complaint.String())
+	}
+	return nil
+}
+
+// batch is a run of entries.
+type batch struct {
+	lines     []byte
+	count     int
+	cursor    string
+	overlong  uint64
+	untrusted uint64
+	broken    uint64
+}
+
+// read takes entries from journalctl's output and hands them on in batches: as soon as no more are
+// waiting, or maxBatch is reached.
+func (j *Journal) read(out io.Reader, convert func(*entry, *batch), hand func(*batch) error) error {
+	reader := bufio.NewReaderSize(out, maxEntry)
+	var b batch
+	skipping := false
+	for {
+		line, err := reader.ReadSlice('\n')
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			if !skipping {
+				b.overlong++
+			}
+			skipping = true
+			continue
+		case errors.Is(err, io.EOF):
+			return nil // a half entry comes again with the next start
+		case err != nil:
+			return fmt.Errorf("cannot read from journalctl: %w", err)
+		case skipping:
+			skipping = false
+		default:
+			var e entry
+			if err := json.Unmarshal(line, &e); err != nil || e.Cursor == "" {
+				b.broken++
+				break
+			}
+			if b.cursor = e.Cursor; convert != nil {
+				convert(&e, &b)
+			}
+		}
+		if len(b.lines) < maxBatch && hasLine(reader) {
+			continue
+		}
+		if b.cursor != "" {
+			if err := hand(&b); err != nil {
+				return err
+			}
+			b = batch{lines: b.lines[:0]}
+		}
+	}
+}
+
+// hasLine reports whether another entry can be had without waiting.
+func hasLine(reader *bufio.Reader) bool {
+	waiting, err := reader.Peek(reader.Buffered())
+	return err == nil && bytes.IndexByte(waiting, '\n') >= 0
+}
+
+// convert adds an entry's line to the batch, or counts why it has none.
+func (j *Journal) convert(e *entry, b *batch) {
+	lines, err := e.appendLine(b.lines)
+	switch {
+	case errors.Is(err, errUntrusted):
+		b.untrusted++
+		j.options.Logger.Debug("left out a journal entry", "source", j.source, "error", err,
+			"identifier", sanitise(e.Identifier.text), "uid", sanitise(e.UID.text))
+	case errors.Is(err, errOmitted):
+		b.overlong++
+	case err != nil:
+		b.broken++
+	default:
+		b.lines = lines
+		b.count++
+	}
+}
+
+// hand gives a batch to emit. Entries that became no line move the position too.
+func (j *Journal) hand(ctx context.Context, b *batch, emit Emit) error {
+	position, err := json.Marshal(journalPosition{Cursor: b.cursor})
+	if err != nil {
+		return fmt.Errorf("cannot store the journal's position: %w", err)
+	}
+	now := time.Now()
+	err = emit(ctx, Chunk{
+		Name: j.options.Name, Source: j.source, Data: b.lines, Lines: b.count, Position: position,
+		Backlog: b.count > 100, Observed: now,
+	})
+	if err != nil {
+		return emitError{err}
+	}
+	j.cursor = b.cursor
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.stats.Cursor = b.cursor
+	j.stats.Lines += uint64(b.count)
+	j.stats.Bytes += uint64(len(b.lines))
+	j.stats.Overlong += b.overlong
+	j.stats.Untrusted += b.untrusted
+	j.stats.Errors += b.broken
+	if b.count > 0 {
+		j.stats.LastLine = now
+	}
+	return nil
+}
+
+func (j *Journal) following() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.stats.State, j.stats.Error = Following, ""
+}
+
+func (j *Journal) fail(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.stats.State, j.stats.Error = Failing, err.Error()
+	j.stats.Errors++
+}
+
+// tailBuffer keeps the end of what is written to it.
+type tailBuffer struct{ text []byte }
+
+func (b *tailBuffer) Write(p []byte) (int, error) {
+	b.text = append(b.text, p...)
+	if extra := len(b.text) - 500; extra > 0 {
+		b.text = b.text[extra:]
+	}
+	return len(p), nil
+}
+
+func (b *tailBuffer) String() string {
+	return strings.TrimSpace(strings.ToValidUTF8(string(b.text), "?"))
+}

@@ -1,0 +1,222 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// journald is a systemd-journald of the test's own, in a mount namespace of its own.
+type journald struct {
+	t       *testing.T
+	command []string // runs journalctl there
+	socket  string
+}
+
+func startJournald(t *testing.T) *journald {
+	t.Helper()
+	child := exec.Command("unshare", "--mount", "--propagation=private", "sh", "-ec", `
+		mount -t tmpfs tmpfs /run
+		mkdir -p /run/systemd/journal /run/log/journal
+		mount -t tmpfs tmpfs /var/log
+		exec /lib/systemd/systemd-journald`)
+	child.Stderr = os.Stderr
+	notify, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer notify.Close()
+	child.Env = append(os.Environ(), "NOTIFY_SOCKET="+notify.LocalAddr().String())
+	if err := child.Start(); err != nil {
+		t.Fatalf("cannot start systemd-journald, which needs root, unshare and Debian's package systemd: %v", err)
+	}
+	t.Cleanup(func() {
+		child.Process.Signal(syscall.SIGTERM)
+		child.Wait()
+	})
+	notify.SetReadDeadline(time.Now().Add(20 * time.Second))
+	for message := make([]byte, 4096); ; {
+		n, err := notify.Read(message)
+		if err != nil {
+			t.Fatalf("systemd-journald did not start; are we root? %v", err)
+		}
+		if strings.Contains(string(message[:n]), "READY=1") {
+			break
+		}
+	}
+	pid := strconv.Itoa(child.Process.Pid)
+	return &journald{
+		t: t, command: []string{"nsenter", "--mount", "--target", pid, "journalctl"},
+		socket: filepath.Join("/proc", pid, "root/run/systemd/journal/dev-log"),
+	}
+}
+
+// log sends a message as syslog(3) does, as root.
+func (j *journald) log(facility int, tag, message string) {
+	j.t.Helper()
+	connection, err := net.Dial("unixgram", j.socket)
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	defer connection.Close()
+	if _, err := connection.Write([]byte("<" + strconv.Itoa(facility<<3|6) + ">" + tag + "[99]: " + message)); err != nil {
+		j.t.Fatal(err)
+	}
+}
+
+// logAs has another user call logger.
+func (j *journald) logAs(uid uint32, tag, message string) {
+	j.t.Helper()
+	logger := exec.Command("nsenter", append(j.command[1:4:4], "setpriv", "--reuid="+strconv.Itoa(int(uid)), "--clear-groups",
+		"logger", "-u", "/run/systemd/journal/dev-log", "-p", "auth.info", "-t", tag, message)...)
+	if out, err := logger.CombinedOutput(); err != nil {
+		j.t.Fatalf("logger: %v: %s", err, out)
+	}
+}
+
+func (r *receiver) startJournal(options JournalOptions) (journal *Journal, stop func()) {
+	options.Restore = r.restore
+	journal = NewJournal(options)
+	ctx, cancel := context.WithCancel(r.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- journal.Run(ctx, r.emit) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := receive(r.t, done); err != nil {
+			r.t.Errorf("Run: %v", err)
+		}
+	})
+	r.t.Cleanup(stop)
+	return journal, stop
+}
+
+// wantMessage blocks until a line with the message has arrived, which must be the next one.
+func (r *receiver) wantMessage(message string) {
+	r.t.Helper()
+	if line := receive(r.t, r.lines); !strings.HasSuffix(line, ": "+message) {
+		r.t.Fatalf("read %q, want message %q", line, message)
+	}
+}
+
+func TestJournal(t *testing.T) {
+	t.Parallel()
+	daemon := startJournald(t)
+	daemon.log(4, "sshd", "before the first start")
+	r := newReceiver(t)
+	options := JournalOptions{Name: "auth", Command: daemon.command}
+	journal, stop := r.startJournal(options)
+	r.wantMark("journal:auth")
+
+	daemon.log(4, "sshd", "Invalid user admin from 192.0.2.7 port 50022")
+	line := receive(t, r.lines)
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, _ = strings.Cut(line, "auth: ")
+	stamp, rest, _ := strings.Cut(line, " ")
+	if _, err := time.Parse("2006-01-02T15:04:05.000000-07:00", stamp); err != nil {
+		t.Errorf("line %q: %v", line, err)
+	}
+	if want := host + " sshd[" + strconv.Itoa(os.Getpid()) + "]: Invalid user admin from 192.0.2.7 port 50022"; rest != want {
+		t.Errorf("line %q, want %q after the time", rest, want)
+	}
+
+	daemon.log(3, "daemon", "another facility")
+	daemon.logAs(65534, "sshd", "Failed password for root from 203.0.113.66 port 22 ssh2")
+	daemon.log(10, "sshd", "after a forgery")
+	r.wantMessage("after a forgery")
+	if stats := journal.Stats()[0]; stats.Untrusted != 1 {
+		t.Errorf("stats %+v, want one untrusted entry", stats)
+	}
+
+	stop()
+	for i := range 2000 {
+		daemon.log(4, "sshd", "while down "+strconv.Itoa(i))
+	}
+	_, stop = r.startJournal(options)
+	for i := range 2000 {
+		r.wantMessage("while down " + strconv.Itoa(i))
+	}
+	daemon.log(4, "sshd", "and on")
+	r.wantMessage("and on")
+	stop()
+}
+
+// fakeJournalctl is a script in journalctl's place.
+func fakeJournalctl(t *testing.T, script string) []string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "journalctl")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return []string{"sh", path}
+}
+
+func TestJournalStartsAgain(t *testing.T) {
+	t.Parallel()
+	// The script plays one entry for each start, numbered after the cursor that it is given, and fails.
+	command := fakeJournalctl(t, `
+		n=0
+		for argument; do case $argument in --after-cursor=c*) n=${argument#--after-cursor=c};; esac; done
+		n=$((n+1))
+		echo '{"__CURSOR":"c'$n'","__REALTIME_TIMESTAMP":"1","SYSLOG_IDENTIFIER":"sshd","_UID":"0","MESSAGE":"entry '$n'"}'
+		echo 'half an en'
+		printf '{"__CURSOR":"c99","MESS'
+		echo 'Failed to iterate through journal' >&2
+		exit 1`)
+	r := newReceiver(t)
+	var log lockedBuffer
+	journal, stop := r.startJournal(JournalOptions{
+		Name: "auth", Start: Beginning, Command: command, Backoff: time.Millisecond,
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	for _, message := range []string{"entry 1", "entry 2", "entry 3", "entry 4"} {
+		r.wantMessage(message)
+	}
+	stop()
+	if stats := journal.Stats()[0]; stats.Errors < 3 || !strings.Contains(log.String(), "Failed to iterate") {
+		t.Errorf("stats %+v, log:\n%s", stats, log.String())
+	}
+}
+
+func TestJournalLeavesOutLongEntries(t *testing.T) {
+	t.Parallel()
+	command := fakeJournalctl(t, `
+		head -c 1000000 /dev/zero | tr '\0' x
+		echo
+		echo '{"__CURSOR":"c1","__REALTIME_TIMESTAMP":"1","SYSLOG_IDENTIFIER":"sshd","_UID":"0","MESSAGE":"after it"}'
+		exec sleep 60`)
+	r := newReceiver(t)
+	journal, stop := r.startJournal(JournalOptions{Name: "auth", Start: Beginning, Command: command})
+	r.wantMessage("after it")
+	stop()
+	if stats := journal.Stats()[0]; stats.Overlong != 1 {
+		t.Errorf("stats %+v, want one entry that is too long", stats)
+	}
+}
+
+func TestJournalErrors(t *testing.T) {
+	t.Parallel()
+	ignore := func(context.Context, Chunk) error { return nil }
+	err := NewJournal(JournalOptions{Command: []string{"/nowhere/journalctl"}}).Run(t.Context(), ignore)
+	if !errors.Is(err, ErrNoJournal) {
+		t.Errorf("without journalctl: error %v", err)
+	}
+	full := errors.New("the spool is full")
+	refuse := func(context.Context, Chunk) error { return full }
+	err = NewJournal(JournalOptions{Start: Beginning, Command: []string{"true"}}).Run(t.Context(), refuse)
+	if err != full {
+		t.Errorf("when emit fails: error %v", err)
+	}
+}
