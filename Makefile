@@ -11,9 +11,10 @@ export CGO_ENABLED := 0
 # What the tests run against: program=Debian package.
 NEEDS := sshd=openssh-server ssh=openssh-client sshpass=sshpass rsyslogd=rsyslog logger=bsdutils \
 	apache2=apache2 curl=curl journalctl=systemd logrotate=logrotate ip=iproute2 nft=nftables \
-	unshare=util-linux sigrok-cli=sigrok-cli qemu-arm-static=qemu-user-static sudo=sudo
+	unshare=util-linux sigrok-cli=sigrok-cli qemu-arm-static=qemu-user-static sudo=sudo \
+	mmdebstrap=mmdebstrap lintian=lintian dpkg-deb=dpkg rpm=rpm man=man-db
 
-.PHONY: help demo build test check fmt vet lint race cross proto bench crash-test case clean
+.PHONY: help demo build test check fmt vet lint race cross proto docs packages bench crash-test case clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,8 +31,8 @@ test: ## every test; installs what they run against, or names it
 	@tools/need $(NEEDS)
 	go test -timeout 20m ./...
 
-check: fmt vet lint proto case race cross ## what a change must pass besides the tests; leaves a clean tree clean
-	@git diff --exit-code -- proto packaging go.mod go.sum
+check: fmt vet lint proto docs case race cross ## what a change must pass besides the tests; leaves a clean tree clean
+	@git diff --exit-code -- proto packaging docs go.mod go.sum
 
 fmt: ## fail if a file is not gofmt'd
 	@files=$$(git ls-files '*.go' | xargs gofmt -l); [ -z "$$files" ] || { echo "not gofmt'd: $$files"; exit 1; }
@@ -45,7 +46,7 @@ lint: ## staticcheck, pinned in tools/go.mod
 	build/staticcheck ./...
 
 race: ## the tests that need no daemon, under the race detector
-	CGO_ENABLED=1 go test -race -short -timeout 15m $$(go list ./... | grep -v /pkg/e2e)
+	CGO_ENABLED=1 go test -race -short -timeout 15m $$(go list ./... | grep -vE '/pkg/(e2e|install)')
 
 cross: ## both programs for every processor they are packaged for
 	@for target in linux/amd64 linux/arm64 linux/arm/6; do \
@@ -61,6 +62,12 @@ proto: ## regenerate proto/ with the pinned plugins
 
 crash-test: build ## kill both programs at random moments and compare the count with the truth
 	@go run ./pkg/e2e/crash -programs build
+
+docs: build ## the sample configurations, their manual pages and docs/configuration.md, from the code
+	cd tools && go run ./confref -root .. -programs ../build
+
+packages: ## .deb, .rpm and .tar.gz of both programs for amd64, arm64 and armhf, in dist/
+	packaging/build
 
 case: ## render the printed case anew, if its model changed
 	@cd packaging/case && if sha256sum --status -c case.scad.sha256 2>/dev/null; then \

@@ -17,7 +17,8 @@ import (
 
 // Config is the agent's configuration, /etc/pialert/agent.yaml.
 type Config struct {
-	// Name that this server goes by on the displays: small letters, digits, dots and hyphens.
+	// Name that this server goes by on the displays: small letters, digits, dots and hyphens. It
+	// is the host's name unless it is given.
 	Name string `yaml:"name"`
 	// State is the folder of the keys, the peers, the reading positions and the spool.
 	State string `yaml:"state"`
@@ -35,9 +36,9 @@ type Config struct {
 	Rules string `yaml:"rules"`
 	// Ignore lists addresses and networks whose attempts are dropped before they are counted.
 	Ignore []string `yaml:"ignore"`
-	// Flood says how many web requests are too many.
+	// Flood says how many web requests of one method are too many.
 	Flood Flood `yaml:"flood"`
-	// Spool bounds what is kept for displays that are away.
+	// Spool is how much is kept for displays that are away.
 	Spool Spool `yaml:"spool"`
 }
 
@@ -58,22 +59,22 @@ type Link struct {
 
 // LogSource is a log to follow.
 type LogSource struct {
-	// Path of a file or a pattern such as /var/log/apache2/*.log; or journal for systemd's
+	// Path is a file or a pattern such as /var/log/apache2/*.log; or journal for systemd's
 	// journal; or auto for the authentication log wherever this system keeps it.
 	Path string `yaml:"path"`
-	// Type of the lines: auto recognises them; syslog, sshd (what sshd -E writes), access or error
-	// insist.
+	// Type is the form of the lines: auto, or nothing, recognises it; syslog, sshd (what sshd -E
+	// writes), access or error insist.
 	Type string `yaml:"type"`
 	// Format is Apache's own LogFormat string, for an access log (type: access) in a format of
 	// your own.
 	Format string `yaml:"format"`
-	// Start says where a log that was never read before begins: end or beginning.
+	// Start says where a log that was never read before begins: end, or beginning. Nothing is end.
 	Start string `yaml:"start"`
 }
 
 // Flood says how many web requests of one method are too many.
 type Flood struct {
-	// MaxRequests within the window that an address, or a /24 or /64 network, may make.
+	// MaxRequests is how many an address, or a /24 or /64 network, may make within the window.
 	MaxRequests int `yaml:"max_requests"`
 	// Window is the span that slides over the requests.
 	Window config.Duration `yaml:"window"`
@@ -81,9 +82,10 @@ type Flood struct {
 
 // Spool bounds what is kept until every display has it.
 type Spool struct {
-	// MaxBytes on disk; the oldest events are dropped above it, and that is counted and told.
+	// MaxBytes is the most that is kept on disk; above it the oldest events are dropped, and that
+	// is counted and told.
 	MaxBytes config.Size `yaml:"max_bytes"`
-	// MaxAge of an event that no display fetched.
+	// MaxAge is how long an event is kept that a display did not fetch.
 	MaxAge config.Duration `yaml:"max_age"`
 }
 

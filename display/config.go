@@ -19,7 +19,8 @@ import (
 
 // Config is the display's configuration, /etc/pialert/display.yaml.
 type Config struct {
-	// Name that this display goes by on the agents: small letters, digits, dots and hyphens.
+	// Name that this display goes by on the agents: small letters, digits, dots and hyphens. It is
+	// the host's name unless it is given.
 	Name string `yaml:"name"`
 	// State is the folder of the keys, the peers and the history.
 	State string `yaml:"state"`
@@ -39,7 +40,7 @@ type Config struct {
 	Look animate.Config `yaml:"look"`
 	// Pins says what is wired where.
 	Pins Pins `yaml:"pins"`
-	// History bounds what is kept of single events; totals are kept for ever.
+	// History is how much is kept of single events; totals are kept for ever.
 	History History `yaml:"history"`
 	// Lost is how long an agent may be silent before its lamps breathe white.
 	Lost config.Duration `yaml:"lost"`
@@ -55,7 +56,8 @@ type Link struct {
 	Listen string `yaml:"listen"`
 	// Address is what agents can reach this display at, for pair's token, as host or host:port.
 	Address string `yaml:"address"`
-	// DNS keeps a dynamic DNS name up to date, for dial: agent behind a changing address.
+	// DNS is the provider of a dynamic name to keep up to date, for dial: agent behind a changing
+	// address.
 	DNS DNS `yaml:"dns"`
 }
 
@@ -71,26 +73,30 @@ type DNS struct {
 
 // Pins says how pins are reached and what is wired where, by BCM numbers.
 type Pins struct {
-	// Way to the pins: auto takes what fits the board, rpio writes registers (Pi 0 to 4), cdev
-	// uses the GPIO character device (Pi 5).
+	// Way is how pins are reached: auto takes what fits the board, rpio writes registers (Pi 0 to
+	// 4), cdev uses the GPIO character device (Pi 5).
 	Way pins.Way `yaml:"way"`
-	// BlinktData and BlinktClock are the Blinkt!'s.
-	BlinktData  int `yaml:"blinkt_data"`
+	// BlinktData is the Blinkt!'s data pin.
+	BlinktData int `yaml:"blinkt_data"`
+	// BlinktClock is the Blinkt!'s clock pin.
 	BlinktClock int `yaml:"blinkt_clock"`
-	// DigitsClock and DigitsData are the TM1637's.
+	// DigitsClock is the TM1637's clock pin, CLK.
 	DigitsClock int `yaml:"digits_clock"`
-	DigitsData  int `yaml:"digits_data"`
-	// ButtonShow cycles the lamps; ButtonLights switches the lights, and the Pi off when it is
-	// held. Both connect their pin to ground; -1 is no button.
-	ButtonShow   int `yaml:"button_show"`
+	// DigitsData is the TM1637's data pin, DIO.
+	DigitsData int `yaml:"digits_data"`
+	// ButtonShow is the pin of the button that cycles the lamps; it connects it to ground. -1 is
+	// no button.
+	ButtonShow int `yaml:"button_show"`
+	// ButtonLights is the pin of the button that switches the lights, and the Pi off when it is
+	// held; it connects it to ground. -1 is no button.
 	ButtonLights int `yaml:"button_lights"`
 }
 
 // History bounds what is kept of single events.
 type History struct {
-	// MaxAge of an event.
+	// MaxAge is how long an event is kept.
 	MaxAge config.Duration `yaml:"max_age"`
-	// MaxBytes of the file.
+	// MaxBytes is the most that the file may hold; above it the oldest events go.
 	MaxBytes config.Size `yaml:"max_bytes"`
 	// Interval is the least time between two commits under load; memory cards wear with each.
 	Interval config.Duration `yaml:"interval"`

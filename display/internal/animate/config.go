@@ -12,7 +12,7 @@ import (
 
 // Config is how the device looks. [Defaults] has a value for every field.
 type Config struct {
-	// Brightness is that of the day.
+	// Brightness is that of the day, outside of the hours of night.
 	Brightness Brightness `yaml:"brightness"`
 	// Night lists hours of the day with another brightness; the first that has the time counts.
 	Night []Hours `yaml:"night"`
@@ -30,21 +30,27 @@ type Config struct {
 
 // Brightness is how bright the LEDs, 0 to [MaxLights], and the digits, 0 to [MaxDigits], are.
 type Brightness struct {
+	// Lights is that of the LEDs, 0 (off) to [MaxLights].
 	Lights int `yaml:"lights"`
+	// Digits is that of the digits, 0 (off) to [MaxDigits].
 	Digits int `yaml:"digits"`
 }
 
 // Hours is a part of every day. It may go over midnight.
 type Hours struct {
-	From       string `yaml:"from"` // "22:00"
-	To         string `yaml:"to"`   // "06:30", not included
+	// From is when it begins, such as "22:00".
+	From string `yaml:"from"`
+	// To is when it ends, such as "06:30".
+	To         string `yaml:"to"`
 	Brightness `yaml:",inline"`
 }
 
 // Picture is a still one.
 type Picture struct {
-	Lights []string `yaml:"lights"` // up to eight colours "#rrggbb" from LED 0; "" is dark
-	Digits string   `yaml:"digits"` // up to four characters that seven segments can show
+	// Lights lists up to eight colours "#rrggbb" from LED 0; "" is dark.
+	Lights []string `yaml:"lights"`
+	// Digits is up to four characters that seven segments can show.
+	Digits string `yaml:"digits"`
 }
 
 // Defaults returns the configuration of a device on a desk. The digits' 3 of 8 is the first
