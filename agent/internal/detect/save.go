@@ -26,7 +26,6 @@ func (e *Engine) Changes(put func(key string, value []byte)) {
 		mem.save(put)
 	}
 	e.changesWeb(put)
-	e.saveWeb(put)
 }
 
 // change notes that a connection is to be saved.

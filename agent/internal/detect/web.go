@@ -11,18 +11,19 @@ import (
 
 // web is what an Engine has for access and error logs.
 type web struct {
-	rules   *webRules
-	access  weblog.Access
-	err     weblog.Error
-	rule    *Rule         // of the last event
-	named   *Rule         // the rule for error logs that named its target
-	matched []*Rule       // candidates of the request at work, in the order of the rules
-	text    [parts]normal // of the request at work
-	clean   agents
-	twins   twins
-	floods  *flood.Detector
-	repeats uint64 // occurrences that the line at work stands for
-	log     string // its log, for a flood that it starts
+	rules      *webRules
+	access     weblog.Access
+	err        weblog.Error
+	complained bool          // the line at work is of an error log
+	rule       *Rule         // of the last event
+	named      *Rule         // the rule for error logs that named its target
+	matched    []*Rule       // candidates of the request at work, in the order of the rules
+	text       [parts]normal // of the request at work
+	clean      agents
+	twins      twins
+	floods     *flood.Detector
+	repeats    uint64 // occurrences that the line at work stands for
+	log        string // its log, for a flood that it starts
 }
 
 // normal is the normalised text of a part of a request, made when it is first asked for.
@@ -36,6 +37,7 @@ type webSource struct {
 	reader weblog.Reader
 	clock  weblog.Clock
 	syslog bool // the last line had a header of syslog's
+	read   bool // a line had one of the formats
 }
 
 // webTags are the programs whose messages in a syslog are lines of access and error logs.
@@ -91,18 +93,18 @@ func (e *Engine) feedWebText(src *Source, line []byte) bool {
 		w.rules = e.opts.Rules.webRules()
 	}
 	src.web.clock.Zone = e.opts.Location
-	if src.typ != TypeError && src.web.reader.Access(line, &w.access) {
+	w.rule, w.complained = nil, false
+	switch {
+	case src.typ != TypeError && src.web.reader.Access(line, &w.access):
 		e.request(src)
-		return true
-	}
-	if src.typ == TypeAccess && src.format != "" {
+	case src.typ != TypeAccess && (weblog.ApacheError(line, &w.err) || weblog.NginxError(line, &w.err)):
+		w.complained = true
+		e.complaint(src)
+	default:
 		return false
 	}
-	if weblog.ApacheError(line, &w.err) || weblog.NginxError(line, &w.err) {
-		e.complaint(src)
-		return true
-	}
-	return src.typ == TypeError && src.web.reader.Access(line, &w.access) && e.request(src)
+	src.web.read = true
+	return true
 }
 
 // maxWebLine is how much of a line is read. Servers accept 8 KiB of a target by default, and
@@ -110,13 +112,13 @@ func (e *Engine) feedWebText(src *Source, line []byte) bool {
 const maxWebLine = 64 << 10
 
 // request looks at the request of an access log.
-func (e *Engine) request(src *Source) bool {
+func (e *Engine) request(src *Source) {
 	w, a := &e.web, &e.web.access
 	if e.ignores(a.Client.Addr) {
 		if r := e.verdict(); r != nil && r.Role != RoleIgnore {
 			e.ignored += w.repeats
 		}
-		return true
+		return
 	}
 	logged, dated := src.web.clock.Access(a.Stamp)
 	at := logged
@@ -129,13 +131,12 @@ func (e *Engine) request(src *Source) bool {
 	}
 	rule := e.verdict()
 	if rule == nil {
-		return true
+		return
 	}
 	e.emitWeb(src, rule, webFinding{
 		client: a.Client, logged: logged, dated: dated, at: at, access: true,
 		user: a.User, method: a.Method, target: a.Target, request: a.Request, agent: a.Agent, host: a.Host, status: a.Status,
 	})
-	return true
 }
 
 // complaint looks at the line of an error log.

@@ -9,6 +9,57 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
+// explainWeb fills in what the line of an access or error log says.
+func (s *Rules) explainWeb(x *Explanation, line []byte) {
+	e, err := New(Options{Rules: s, Emit: func(*attack.Event, uint64) {}})
+	if err != nil {
+		x.Why = err.Error()
+		return
+	}
+	src := &Source{typ: x.Type}
+	e.Feed(src, line, time.Unix(0, 0))
+	w := &e.web
+	add := func(name string, value []byte) {
+		if len(value) > 0 {
+			x.Fields = append(x.Fields, Field{name, string(value)})
+		}
+	}
+	client := w.access.Client
+	if w.complained {
+		client = w.err.Client
+		x.Message = string(w.err.Message)
+	}
+	if client.Addr.IsValid() {
+		add("source_ip", []byte(client.Addr.String()))
+	}
+	add("source_host", client.Name)
+	if client.Port != 0 {
+		add("source_port", strconv.AppendUint(nil, uint64(client.Port), 10))
+	}
+	if w.complained {
+		add("user", e.find.fields.user)
+		add("target", e.find.fields.target)
+	} else {
+		x.Host, x.Message = string(w.access.Host), string(w.access.Request)
+		add("user", w.access.User)
+		add("method", w.access.Method)
+		add("target", w.access.Target)
+		add("status", strconv.AppendUint(nil, uint64(w.access.Status), 10))
+		add("agent", w.access.Agent)
+	}
+	x.Rule = w.rule
+	switch {
+	case x.Rule != nil && x.Rule.Role == RoleIgnore:
+		x.Why = meaning[RoleIgnore]
+	case x.Rule != nil:
+		x.Why = "counts by itself, unless the server's other log told of the same request"
+	case !src.web.read:
+		x.Why = "the line has none of the usual formats; give the log's format if it has its own"
+	default:
+		x.Why = "no rule matches the request, or what the server complains about"
+	}
+}
+
 // classifyWeb finds the rule for an example of a rule for web logs. The line of an access log may
 // be shortened to "METHOD TARGET" or "METHOD TARGET STATUS".
 func (c *classified) classifyWeb(s *Rules, r *Rule, line string) {

@@ -1,6 +1,9 @@
 package weblog
 
-import "unicode/utf8"
+import (
+	"bytes"
+	"unicode/utf8"
+)
 
 // maxRounds is how often escapes are decoded anew: %252e is . after two rounds.
 const maxRounds = 3
@@ -131,4 +134,14 @@ func overlong(b []byte) (c byte, size int) {
 		c = '/'
 	}
 	return c, size
+}
+
+// Unescape undoes what Apache and nginx escape in a log, and nothing else: a user name as it was
+// sent. Text without escapes is returned as it is.
+func Unescape(text []byte) []byte {
+	if bytes.IndexByte(text, '\\') < 0 {
+		return text
+	}
+	text = bytes.Clone(text)
+	return text[:decodeLog(text)]
 }
