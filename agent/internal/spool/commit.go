@@ -19,8 +19,8 @@ import (
 // neither was done and the same call may be repeated, after ENOSPC for example. One commit may
 // carry up to 32 MiB. Bounds of size and age are enforced here: the oldest events give way.
 //
-// Events that [attack.Event.Check] refuses are left out, logged and counted: the display would
-// cut the agent off for them, again and again.
+// Events that pkg/wire would refuse at the other end are left out, logged and counted: the display
+// would cut the agent off for them, again and again.
 func (s *Spool) Commit(events []attack.Event, state map[string][]byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -241,10 +241,10 @@ func writeAndSync(f file, data []byte, offset int64) error {
 
 // appendEvent appends an event to a marshalled Batch.
 func appendEvent(batch []byte, sequence uint64, agent string, e *attack.Event) ([]byte, error) {
-	if err := e.Check(); err != nil {
+	message := wire.Encode(sequence, agent, e)
+	if _, _, err := wire.Decode(message); err != nil {
 		return nil, err
 	}
-	message := wire.Encode(sequence, agent, e)
 	size := proto.Size(message)
 	grown := append(batch, eventTag)
 	grown = protowire.AppendVarint(grown, uint64(size))

@@ -13,7 +13,7 @@
 // has to drop, because it would outgrow its bounds of size and age, it counts as well.
 //
 // What it refuses: a directory that another process has open, and events outside the bounds of
-// pkg/attack.
+// pkg/attack and pkg/wire.
 //
 // An own log, since what it has to do is little: checksums on every byte, one fdatasync for each
 // commit, files that shrink, and going on after damage.

@@ -282,13 +282,15 @@ func TestRestoredFromAnOldCopy(t *testing.T) {
 func TestInvalidEventsAreLeftOut(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{Dir: t.TempDir()})
-	events := eventsFrom(1, 3)
+	events := eventsFrom(1, 5)
 	events[0].Count = 0
 	events[1].Rule = "\xff" // a string in the message, so it has to be UTF-8
+	events[3].Detail = attack.HTTP{Status: 1000}
+	events[4].Detail = attack.Flood{Phase: attack.FloodStart}
 	commit(t, s, events, nil)
 	wantUsers(t, s, 0, "user-3")
-	if got := s.Stats().Refused; got != 2 {
-		t.Errorf("%d events refused, want 2", got)
+	if got := s.Stats().Refused; got != 4 {
+		t.Errorf("%d events refused, want 4", got)
 	}
 }
 
