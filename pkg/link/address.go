@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -44,11 +45,12 @@ func CheckAddress(address string) error {
 		return err
 	}
 	host, port, err := net.SplitHostPort(address)
-	if err == nil && (host == "" || port == "") {
-		err = errors.New("host or port is missing")
-	}
-	if err == nil && !isHost(host) {
-		err = fmt.Errorf("%q is no host", host)
+	if err == nil {
+		if n, bad := strconv.ParseUint(port, 10, 16); bad != nil || n == 0 {
+			err = fmt.Errorf("%q is no port", port)
+		} else if host == "" || !isHost(host) {
+			err = fmt.Errorf("%q is no host", host)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("cannot use the address %q: %w: write HOST:PORT or ssh://USER@HOST", address, err)

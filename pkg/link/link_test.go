@@ -29,6 +29,10 @@ func TestMain(m *testing.M) {
 
 func play(role string, args []string) error {
 	switch role {
+	case "agent":
+		return playAgent(args[0])
+	case "display":
+		return playDisplay(args[0])
 	case "relay":
 		return Relay(context.Background(), os.Getenv("LINK_TEST_SOCKET"), os.Stdin, os.Stdout)
 	}
