@@ -160,13 +160,13 @@ func (e *Engine) feedMessage(src *Source, line []byte, occurrences uint64) {
 			m.body, repeats = inner, min(n*occurrences, maxRepeats)
 		}
 	}
+	if e.feedWebMessage(src, repeats) {
+		return
+	}
 	host := e.hostHash(src)
 	length := len(m.body)
 	candidates, text := e.candidates(src)
 	rule := candidates.first(text)
-	if rule == nil && e.feedWebMessage(src, repeats) {
-		return
-	}
 	if rule == nil {
 		src.mem.forgetLast(host)
 		return

@@ -40,9 +40,6 @@ type webSource struct {
 	read   bool // a line had one of the formats
 }
 
-// webTags are the programs whose messages in a syslog are lines of access and error logs.
-var webTags = []string{"nginx", "apache2", "apache", "httpd"}
-
 func (e *Engine) newWeb() {
 	e.web.repeats = 1
 	if e.opts.Floods != nil {
@@ -52,7 +49,7 @@ func (e *Engine) newWeb() {
 
 // feedWeb reads a line of an access or error log. It may have a header of syslog's.
 func (e *Engine) feedWeb(src *Source, line []byte) {
-	if src.web.syslog && e.msg.cut(line) && e.feedWebText(src, e.msg.body) {
+	if src.web.syslog && e.msg.cut(line) && e.feedWebBody(src, e.msg.body) {
 		return
 	}
 	if e.feedWebText(src, line) {
@@ -60,28 +57,32 @@ func (e *Engine) feedWeb(src *Source, line []byte) {
 		return
 	}
 	if !src.web.syslog && e.msg.cut(line) {
-		src.web.syslog = e.feedWebText(src, e.msg.body)
+		src.web.syslog = e.feedWebBody(src, e.msg.body)
 	}
 }
 
 // feedWebMessage reads what a web server wrote to syslog, so many times over, and reports whether
 // that is a line of an access or error log.
 func (e *Engine) feedWebMessage(src *Source, repeats uint64) bool {
-	for _, tag := range webTags {
-		if string(e.msg.tag) != tag {
-			continue
-		}
-		e.web.repeats = min(repeats, maxRepeats)
-		defer func() { e.web.repeats = 1 }()
-		body := e.msg.body
-		if e.feedWebText(src, body) {
-			return true
-		}
-		// nginx writes syslog's header itself, and a relay may wrap that in its own.
-		inner, text, ok := bytes.Cut(body, []byte("nginx: "))
-		return ok && len(bytes.Fields(inner)) <= 1 && len(inner) <= attack.MaxName && e.feedWebText(src, text)
+	switch string(e.msg.tag) {
+	case "nginx", "apache2", "apache", "httpd":
+	default:
+		return false
 	}
-	return false
+	e.web.repeats = min(repeats, maxRepeats)
+	read := e.feedWebBody(src, e.msg.body)
+	e.web.repeats = 1
+	return read
+}
+
+// feedWebBody reads what stands behind a header of syslog's. nginx writes that header itself, and
+// a relay may have wrapped it in its own.
+func (e *Engine) feedWebBody(src *Source, body []byte) bool {
+	if e.feedWebText(src, body) {
+		return true
+	}
+	inner, text, ok := bytes.Cut(body, []byte("nginx: "))
+	return ok && len(inner) <= attack.MaxName && len(bytes.Fields(inner)) <= 1 && e.feedWebText(src, text)
 }
 
 func (e *Engine) feedWebText(src *Source, line []byte) bool {
