@@ -159,7 +159,7 @@ func TestRunPattern(t *testing.T) {
 	stop()
 }
 
-func TestRunLimitsAndForgets(t *testing.T) {
+func TestRunLimitsFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	pattern := filepath.Join(dir, "*.log")
@@ -174,10 +174,11 @@ func TestRunLimitsAndForgets(t *testing.T) {
 	var log lockedBuffer
 	r := newReceiver(t)
 	files, stop := r.start(Options{
-		Sources: []Source{{Name: "web", Paths: []string{pattern}}}, MaxFiles: 2, Keep: time.Nanosecond,
+		Sources: []Source{{Name: "web", Paths: []string{pattern}}}, MaxFiles: 2,
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	r.wantMark(pattern)
+	stop()
 	if got := log.String(); strings.Count(got, "skipped=1") != 1 {
 		t.Errorf("log: %s", got)
 	}
@@ -186,11 +187,52 @@ func TestRunLimitsAndForgets(t *testing.T) {
 			t.Errorf("stats %+v", stats)
 		}
 	}
-	remove(t, paths[2])
-	if _, ok := r.restore(paths[2]); !ok {
-		t.Error("no position was stored")
+}
+
+// A pattern's file that was deleted is forgotten, with its position, once it can be closed and Keep is over.
+func TestForget(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pattern, path := filepath.Join(dir, "*.log"), filepath.Join(dir, "a.log")
+	add(t, path, "old\n")
+	r := newReceiver(t)
+	files, err := NewFiles(Options{Sources: []Source{{Paths: []string{pattern}}}, Restore: r.restore, Keep: time.Hour})
+	if err != nil {
+		t.Fatal(err)
 	}
-	stop()
+	wake, memory := newWaker(files.options.Logger), newBlocks()
+	t.Cleanup(wake.close)
+	now := time.Now()
+	look := func(after time.Duration) {
+		t.Helper()
+		now = now.Add(after)
+		if err := files.scan(t.Context(), now, after == 0, wake, r.emit); err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files.followers {
+			file.dirty.Store(true)
+		}
+		for more := true; more; {
+			if more, err = files.round(t.Context(), now, memory, wake, r.emit); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	look(0)
+	remove(t, path)
+	for range 10 {
+		look(time.Minute)
+	}
+	if _, ok := r.restore(path); !ok {
+		t.Error("the position was forgotten too soon")
+	}
+	look(time.Hour)
+	if _, ok := r.restore(path); ok || len(files.followers) != 0 {
+		t.Error("the position was not forgotten")
+	}
+	add(t, path, "new\n")
+	look(time.Minute)
+	r.want("a.log: new")
 }
 
 type lockedBuffer struct {

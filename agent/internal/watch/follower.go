@@ -168,7 +168,7 @@ func (f *follower) retire(now time.Time, b *blocks) (lines []byte, more bool) {
 		}
 		quiet := min(now.Sub(g.grown), now.Sub(g.superseded))
 		over := g.sealed || quiet >= drainWait || g.unlinked && quiet >= unlinkedWait || draining > maxDraining
-		if g.rest && (over || quiet >= lastLineWait) {
+		if g.rest && !g.sealed && (over || quiet >= lastLineWait) {
 			lines, _, _ := f.read(g, b, now, true)
 			return lines, true
 		}

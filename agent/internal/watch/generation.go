@@ -125,6 +125,7 @@ func (g *generation) read(b *blocks, now time.Time, final bool) (found, error) {
 			return found{}, err
 		}
 	}
+	final = final || g.sealed && g.damage() == nil
 	result, next := g.cut(buf, n, final)
 	switch {
 	case !g.sealed:
@@ -140,7 +141,7 @@ func (g *generation) read(b *blocks, now time.Time, final bool) (found, error) {
 	}
 	g.rest = next.Offset < g.Offset+int64(n)
 	g.mark = next
-	g.atEnd = !result.more
+	g.atEnd = !result.more && !(g.rest && g.sealed && final)
 	g.caughtUp = g.caughtUp || g.atEnd
 	return result, nil
 }
