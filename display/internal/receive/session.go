@@ -77,6 +77,7 @@ func (s *session) serve(ctx context.Context) error {
 			select {
 			case messages <- message:
 			case <-ctx.Done():
+				failed <- context.Cause(ctx)
 				return
 			}
 		}
@@ -86,12 +87,12 @@ func (s *session) serve(ctx context.Context) error {
 	for greeted := false; ; {
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
-		case err := <-failed:
-			if errors.Is(err, io.EOF) {
-				return nil
+			if s.stream.Context().Err() == nil {
+				return context.Cause(ctx) // this end ended it
 			}
-			return err
+			return ending(<-failed) // gRPC ends the stream before Recv says why
+		case err := <-failed:
+			return ending(err)
 		case <-late.C:
 			return &refusal{codes.FailedPrecondition, "it did not say hello in time"}
 		case message := <-messages:
@@ -112,6 +113,14 @@ func (s *session) serve(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// ending turns what Recv failed with into what serve returns.
+func ending(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
 }
 
 // slowDown waits as long as the agent's messages come too fast.
