@@ -103,8 +103,7 @@ func (e *Engine) Feed(src *Source, line []byte, observed time.Time) {
 		e.feedWeb(src, line)
 		return
 	case TypeSSHD:
-		e.msg = message{tag: sshdTag, body: trimEnd(line)}
-		e.feedMessage(src, line, 1)
+		e.feedBare(src, line)
 		return
 	}
 	if src.recent.cut(&e.msg, line) {
@@ -128,8 +127,8 @@ func (e *Engine) Feed(src *Source, line []byte, observed time.Time) {
 		if src.mem.stamped {
 			return
 		}
-		// A file that `sshd -E` writes has no headers at all.
-		e.msg = message{tag: sshdTag, body: trimEnd(line)}
+		e.feedBare(src, line)
+		return
 	}
 	e.feedMessage(src, line, 1)
 	if src.typ == TypeSyslog {
@@ -286,6 +285,9 @@ func (e *Engine) address(src *Source, f *finding, host uint64) {
 	f.key = connectionKey{host: host, id: uint64(e.msg.pid), family: f.rule.family}
 	if f.fields.pid != 0 {
 		f.key.id = uint64(f.fields.pid)
+	}
+	if e.msg.pid == 0 && f.rule.Join == JoinPID && e.msg.stamp.form == stampNone {
+		f.key = e.bareKey(f, f.key)
 	}
 	if f.rule.Join == JoinSource {
 		f.mem = e.shared

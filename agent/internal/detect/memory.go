@@ -10,8 +10,10 @@ type memory struct {
 	recent int    // the last one used
 	uses   uint64 // of lasts
 
-	typ     Type // what the log was recognised as
-	stamped bool // see Source
+	typ      Type   // what the log was recognised as
+	stamped  bool   // a line had a header with a stamp: text without one is no message
+	carriage bool   // the last line ended in a carriage return; see feedBare
+	partial  []byte // lines of a message that has not ended
 
 	// What Changes has still to save.
 	changed []connectionKey

@@ -73,7 +73,8 @@ func (m *memory) save(put func(key string, value []byte)) {
 	if m.moved {
 		m.moved = false
 		value := binary.AppendVarint(nil, m.clock)
-		value = appendBool(value, m.stamped)
+		value = appendBool(appendBool(value, m.stamped), m.carriage)
+		value = appendText(value, string(m.partial))
 		put(keyLog+m.name, append(value, m.typ...))
 	}
 }
@@ -111,12 +112,12 @@ func (e *Engine) Restore(key string, value []byte) (ok bool, err error) {
 
 func (m *memory) restoreLog(value []byte) error {
 	d := decoder{rest: value}
-	clock, stamped := d.varint(), d.bool()
+	clock, stamped, carriage, partial := d.varint(), d.bool(), d.bool(), d.text()
 	typ := Type(d.rest)
-	if d.failed || typ != "" && !slices.Contains(Types(), typ) {
+	if d.failed || len(partial) > maxPartial || typ != "" && !slices.Contains(Types(), typ) {
 		return errSaved
 	}
-	m.clock, m.stamped, m.typ = clock, stamped, typ
+	m.clock, m.stamped, m.typ, m.carriage, m.partial = clock, stamped, typ, carriage, []byte(partial)
 	return nil
 }
 
