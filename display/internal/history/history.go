@@ -67,6 +67,7 @@ type History struct {
 	store  *store  // replaced when the file is damaged
 	fault  string  // why commits fail now, or empty
 
+	copied  bool          // the copy of the totals is up to date
 	commits uint64        // made so far
 	spent   time.Duration // in them
 
@@ -117,9 +118,7 @@ func Open(options Options) (*History, error) {
 		return nil, fmt.Errorf("cannot open the history %s: %w; %s", options.Path, err, advice(err))
 	}
 	h.store, h.known = opened, known
-	if err := writeSummary(options.Path+summarySuffix, h.known); err != nil {
-		h.log.Warn("cannot keep a copy of the totals", "error", err)
-	}
+	h.copySummary()
 	return h, nil
 }
 
@@ -144,13 +143,10 @@ func openChecked(path string) (*store, summary, error) {
 
 // Close closes the file. Nothing else may be called afterwards.
 func (h *History) Close() error {
+	h.refuse()
+	h.copySummary()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.stop = true
-	h.room.Broadcast()
-	if err := writeSummary(h.options.Path+summarySuffix, h.known); err != nil {
-		h.log.Warn("cannot keep a copy of the totals", "error", err)
-	}
 	if h.store == nil {
 		return nil
 	}
@@ -258,6 +254,7 @@ func (h *History) write(group []pending) error {
 	known, err := h.store.write(h.known, group, h.takeHeard())
 	if err == nil {
 		h.count(time.Since(begun))
+		h.copied = h.copied && len(group) == 0
 	}
 	if err != nil && !isDamage(err) {
 		// A commit whose outcome is unknown may have succeeded: what the file says counts.
@@ -334,7 +331,7 @@ func (h *History) count(spent time.Duration) {
 }
 
 // set changes what is in use. Only the goroutine of Run changes it, so that one may read
-// h.store and h.known without the lock.
+// h.store, h.known and h.copied without the lock.
 func (h *History) set(opened *store, known summary) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

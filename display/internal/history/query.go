@@ -193,14 +193,19 @@ func (h *History) query(ctx context.Context, query string, targets []any, row fu
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.each(ctx, query, targets, row, args...)
+	h.suspect(err)
+	if err != nil {
+		return fmt.Errorf("cannot read the history: %w", err)
+	}
+	return nil
+}
+
+// suspect has the file inspected if the error says that it is damaged.
+func (h *History) suspect(err error) {
 	if isDamage(err) {
 		select {
 		case h.damage <- err:
 		default:
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("cannot read the history: %w", err)
-	}
-	return nil
 }

@@ -23,12 +23,7 @@ func (h *History) upkeep() {
 	if h.options.MaxAge > 0 {
 		h.expire(h.options.Now().Add(-h.options.MaxAge))
 	}
-	h.mu.Lock()
-	known := h.known
-	h.mu.Unlock()
-	if err := writeSummary(h.options.Path+summarySuffix, known); err != nil {
-		h.log.Warn("cannot keep a copy of the totals", "error", err)
-	}
+	h.copySummary()
 }
 
 // expire deletes events that arrived before a time, oldest first. It stops as soon as there is
@@ -38,6 +33,7 @@ func (h *History) expire(before time.Time) {
 		deleted, err := h.store.deleteOldest(before)
 		if err != nil {
 			h.log.Warn("cannot delete old events from the history", "error", err)
+			h.suspect(err)
 			return
 		}
 		if deleted == 0 {
@@ -56,6 +52,7 @@ func (h *History) trim(added int) {
 		more, err := h.store.trim(h.options.MaxBytes)
 		if err != nil {
 			h.log.Warn("cannot make the history smaller", "error", err)
+			h.suspect(err)
 			return
 		}
 		if !more {

@@ -126,6 +126,18 @@ type savedMark struct {
 	Ordinal   int64  `json:"ordinal"`
 }
 
+// copySummary writes the copy unless it is up to date.
+func (h *History) copySummary() {
+	if h.copied {
+		return
+	}
+	if err := writeSummary(h.options.Path+summarySuffix, h.known); err != nil {
+		h.log.Warn("cannot keep a copy of the totals", "error", err)
+		return
+	}
+	h.copied = true
+}
+
 // writeSummary replaces the copy at path; a crash leaves the old copy or the new one.
 func writeSummary(path string, s summary) error {
 	var out saved
