@@ -78,11 +78,10 @@ func (k *Keyring) announced(s *Session) Fingerprint {
 // learn takes in what a greeting says of the peer's keys: the one that it used, which retires
 // a former one, and the one that it is about to change to. It writes only what is new.
 func (k *Keyring) learn(key Fingerprint, next []byte) error {
-	if len(next) != 0 && len(next) != len(Fingerprint{}) {
-		return fmt.Errorf("its next key has %d bytes", len(next))
+	announced, err := parseNext(next)
+	if err != nil {
+		return err
 	}
-	var announced Fingerprint
-	copy(announced[:], next)
 	state := k.snapshot()
 	at := state.byKey(key)
 	if at < 0 {
@@ -91,7 +90,16 @@ func (k *Keyring) learn(key Fingerprint, next []byte) error {
 	if peer := state.peers[at]; peer.Key == key && (announced.IsZero() || peer.NextKey == announced) {
 		return nil
 	}
-	return k.storePeerKeys(key, announced)
+	return k.update(func(state *keys) error { return state.setPeerKeys(key, announced) })
+}
+
+// parseNext reads the fingerprint in a greeting; the zero one stands for none.
+func parseNext(raw []byte) (next Fingerprint, err error) {
+	if len(raw) != 0 && len(raw) != len(next) {
+		return next, fmt.Errorf("its next key has %d bytes", len(raw))
+	}
+	copy(next[:], raw)
+	return next, nil
 }
 
 func (f Fingerprint) bytes() []byte {

@@ -50,27 +50,25 @@ func (s *keys) pending() []string {
 	return names
 }
 
-// storePeerKeys stores durably that a peer uses key, which retires a former one, and that it is
-// about to change to next. A zero next leaves a key that was announced before in place: the
-// greeting may be older than the announcement, and forgetting would lock the peer out.
-func (k *Keyring) storePeerKeys(key, next Fingerprint) error {
-	return k.update(func(state *keys) error {
-		at := state.byKey(key)
-		if at < 0 {
-			return ErrNotPaired
-		}
-		if other := state.byKey(next); other >= 0 && other != at || next == state.own.fingerprint {
-			return fmt.Errorf("%s announces a key that is not its own", state.peers[at].Name)
-		}
-		peer := &state.peers[at]
-		if peer.NextKey == key {
-			peer.Key, peer.NextKey = key, Fingerprint{}
-		}
-		if !next.IsZero() && next != key {
-			peer.NextKey = next
-		}
-		return nil
-	})
+// setPeerKeys notes that a peer uses key, which retires a former one, and that it is about to
+// change to next. A zero next leaves a key that was announced before in place: the greeting may
+// be older than the announcement, and forgetting would lock the peer out.
+func (s *keys) setPeerKeys(key, next Fingerprint) error {
+	at := s.byKey(key)
+	if at < 0 {
+		return ErrNotPaired
+	}
+	if other := s.byKey(next); other >= 0 && other != at || next == s.own.fingerprint {
+		return fmt.Errorf("%s announces a key that is not its own", s.peers[at].Name)
+	}
+	peer := &s.peers[at]
+	if peer.NextKey == key {
+		peer.Key, peer.NextKey = key, Fingerprint{}
+	}
+	if !next.IsZero() && next != key {
+		peer.NextKey = next
+	}
+	return nil
 }
 
 // storeKnows stores durably that the peer with key has stored our next key.
