@@ -177,8 +177,8 @@ func (c *Config) Validate() error {
 	if _, err := c.ignored(); err != nil {
 		problems = append(problems, err)
 	}
-	if c.Flood.MaxRequests < 1 {
-		refuse("flood.max_requests", c.Flood.MaxRequests, "give at least 1")
+	if c.Flood.MaxRequests < 1 || c.Flood.MaxRequests > 1_000_000 {
+		refuse("flood.max_requests", c.Flood.MaxRequests, "give 1 to 1000000")
 	}
 	if c.Flood.Window < config.Duration(time.Second) || c.Flood.Window > config.Duration(time.Hour) {
 		refuse("flood.window", c.Flood.Window, "give 1s to 1h")

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/agent/internal/flood"
 	"github.com/pialert/pialert/agent/internal/watch"
 )
 
@@ -18,6 +20,7 @@ type detection struct {
 	pipeline *pipeline
 	engine   *detect.Engine
 	files    *watch.Files
+	journal  *watch.Journal // nil if none is followed
 }
 
 // newDetection prepares a run: the engine gets back what it remembered. It starts nothing.
@@ -36,8 +39,12 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	}
 	run := &detection{pipeline: newPipeline(d.spool, sources.readers(d.logger), d.logger)}
 	run.engine, err = detect.New(detect.Options{
-		Rules:    rules,
-		Ignore:   ignored,
+		Rules:  rules,
+		Ignore: ignored,
+		Floods: &flood.Limits{
+			MaxRequests: uint32(cfg.Flood.MaxRequests), Window: time.Duration(cfg.Flood.Window),
+			MaxSources: flood.DefaultLimits.MaxSources,
+		},
 		Remember: true,
 		Emit:     run.pipeline.add,
 	})
@@ -64,6 +71,11 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if err != nil {
 		return nil, err
 	}
+	if sources.journal != nil {
+		run.journal = watch.NewJournal(watch.JournalOptions{
+			Name: sourceJournal, Start: startOf(*sources.journal), Restore: restore, Logger: d.logger,
+		})
+	}
 	return run, nil
 }
 
@@ -72,6 +84,9 @@ func (run *detection) Run(ctx context.Context) error {
 	// The watchers stop before the pipeline's last commit.
 	watching, ctx := errgroup.WithContext(ctx)
 	watching.Go(func() error { return run.files.Run(ctx, run.pipeline.feed) })
+	if run.journal != nil {
+		watching.Go(func() error { return run.journal.Run(ctx, run.pipeline.feed) })
+	}
 	watching.Go(func() error { return run.pipeline.Run(ctx) })
 	if err := watching.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("cannot follow the logs: %w", err)
@@ -81,5 +96,9 @@ func (run *detection) Run(ctx context.Context) error {
 
 // stats returns what is known of each source.
 func (run *detection) stats() []watch.SourceStats {
-	return run.files.Stats()
+	stats := run.files.Stats()
+	if run.journal != nil {
+		stats = append(stats, run.journal.Stats()...)
+	}
+	return stats
 }

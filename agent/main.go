@@ -47,7 +47,7 @@ once to the displays that it is paired with.`,
 	root.PersistentPreRun = func(command *cobra.Command, _ []string) { s.command = command }
 	root.AddCommand(
 		runCommand(s), statusCommand(s), testCommand(s), relayCommand(s), configCommand(s),
-		scanCommand(s), rulesCommand(s),
+		scanCommand(s), explainCommand(s), rulesCommand(s),
 	)
 	root.AddCommand(pairingCommands(s)...)
 	return root

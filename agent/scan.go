@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,3 +78,56 @@ func detectOptions(s *settings, extra string) (detect.Options, error) {
 	return detect.Options{Rules: rules, Ignore: ignored}, err
 }
 
+func explainCommand(s *settings) *cobra.Command {
+	var rules string
+	command := &cobra.Command{
+		Use:   "explain LINE",
+		Short: "Say which rule takes a line of a log, with which fields, or why none does",
+		Example: `  pialert-agent explain 'Nov 20 12:00:00 vps sshd[1]: Failed password for root from 192.0.2.7 port 22 ssh2'
+  tail -n 1 /var/log/auth.log | pialert-agent explain -`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			line := args[0]
+			if line == "-" {
+				text, err := io.ReadAll(io.LimitReader(command.InOrStdin(), 1<<20))
+				if err != nil {
+					return fmt.Errorf("cannot read the line: %w", err)
+				}
+				line = string(text)
+			}
+			options, err := detectOptions(s, rules)
+			if err != nil {
+				return err
+			}
+			return explain(command.OutOrStdout(), options.Rules.Explain(strings.TrimRight(line, "\n")))
+		},
+	}
+	command.Flags().StringVar(&rules, "rules", "", "file or folder with more rules, tried before the built-in ones")
+	return command
+}
+
+// explain prints an explanation, with what an attacker wrote in quotes.
+func explain(out io.Writer, x detect.Explanation) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "log\t%s\n", x.Type)
+	if x.Tag != "" {
+		fmt.Fprintf(table, "daemon\t%q, process %d on %q\n", x.Tag, x.PID, x.Host)
+	}
+	if x.Message != "" {
+		fmt.Fprintf(table, "message\t%q\n", x.Message)
+	}
+	if x.Rule == nil {
+		fmt.Fprintln(table, "rule\tnone")
+	} else {
+		fmt.Fprintf(table, "rule\t%s (%s)\n", x.Rule.ID, x.Rule.Origin)
+		if x.Rule.Kind.Valid() {
+			fmt.Fprintf(table, "kind\t%s\n", x.Rule.Kind)
+		}
+		fmt.Fprintf(table, "role\t%s\n", x.Rule.Role)
+	}
+	for _, field := range x.Fields {
+		fmt.Fprintf(table, "%s\t%q\n", field.Name, field.Value)
+	}
+	fmt.Fprintf(table, "so\t%s\n", x.Why)
+	return table.Flush()
+}

@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/agent/internal/watch"
@@ -23,7 +26,7 @@ func sourcesOf(cfg Config) (followed, error) {
 	for i, source := range cfg.Logs {
 		path := source.Path
 		if path == sourceAuto {
-			path = "/var/log/auth.log"
+			path = authLog(time.Now())
 		}
 		if path == sourceJournal {
 			f.journal = &cfg.Logs[i]
@@ -39,6 +42,25 @@ func sourcesOf(cfg Config) (followed, error) {
 		f.types[name] = source
 	}
 	return f, nil
+}
+
+// stale is the age of an authentication log that nobody writes any more: a server on the internet
+// is attacked many times a day.
+const stale = 7 * 24 * time.Hour
+
+// authLog returns the file to which sshd and PAM log on this system, or that it is the journal:
+// Debian 12 and newer write no file unless rsyslog is installed, but one may be left over.
+func authLog(now time.Time) string {
+	_, noJournal := exec.LookPath("journalctl")
+	for _, path := range []string{"/var/log/auth.log", "/var/log/secure"} {
+		if info, err := os.Stat(path); err == nil && (noJournal != nil || now.Sub(info.ModTime()) < stale) {
+			return path
+		}
+	}
+	if noJournal != nil {
+		return "/var/log/auth.log" // waited for
+	}
+	return sourceJournal
 }
 
 func startOf(source LogSource) watch.Start {
