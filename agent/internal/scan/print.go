@@ -148,7 +148,7 @@ func appendString(b []byte, text string) []byte {
 // text appends an event as one line for people. What an attacker wrote is quoted where it could
 // be taken for anything else.
 func (p *printer) text(b []byte, ev *attack.Event, line uint64) []byte {
-	b = append(b, ev.Log...)
+	b = appendName(b, ev.Log)
 	if line > 0 {
 		b = append(b, ':')
 		b = strconv.AppendUint(b, line, 10)
