@@ -45,7 +45,7 @@ type Options struct {
 	MaxAge   time.Duration  // events that arrived longer ago are deleted; 0 keeps them
 	MaxBytes int64          // the oldest events are deleted when the file is larger; 0 sets no limit
 	Interval time.Duration  // least time between two commits while the queue is short; may be 0
-	MaxQueue int            // events that may wait for a commit; 0 means 16384
+	MaxQueue int            // events that may wait for a commit, about 0.5 KB each; 0 means 32768
 	Location *time.Location // whose days totals are kept by; nil means time.Local
 	Now      func() time.Time
 	Logger   *slog.Logger
@@ -82,7 +82,7 @@ type History struct {
 // committed, and [History.Close] in the end.
 func Open(options Options) (*History, error) {
 	if options.MaxQueue <= 0 {
-		options.MaxQueue = 16384
+		options.MaxQueue = 1 << 15
 	}
 	if options.Location == nil {
 		options.Location = time.Local

@@ -342,7 +342,7 @@ func TestAppendRefuses(t *testing.T) {
 func TestQueueIsBoundedAndFair(t *testing.T) {
 	t.Parallel()
 	o := options(file(t))
-	o.MaxQueue = 400
+	o.MaxQueue = 200
 	h, err := history.Open(o) // nobody runs it, so nothing leaves the queue
 	if err != nil {
 		t.Fatal(err)

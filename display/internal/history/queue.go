@@ -120,12 +120,12 @@ func (h *History) admit(b *batch) error {
 	return nil
 }
 
-// fits says whether a batch may join the queue. No agent gets more than a quarter of it, so that
+// fits says whether a batch may join the queue. No agent gets more than half of it, so that
 // one that floods does not hold up the others; but one batch of each always fits an empty queue.
 func (h *History) fits(b *batch) bool {
 	mine, weight := h.queued[b.agent], b.weight()
 	return (h.total == 0 || h.total+weight <= h.options.MaxQueue) &&
-		(mine == 0 || mine+weight <= h.options.MaxQueue/4)
+		(mine == 0 || mine+weight <= h.options.MaxQueue/2)
 }
 
 // take empties the queue. Its events keep their room until [History.settle].
