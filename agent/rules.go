@@ -24,8 +24,15 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 	var extra string
 	group.PersistentFlags().StringVar(&extra, "rules", "", "file or folder with more rules, tried before the built-in ones")
 	load := func() (*detect.Rules, error) {
-		options, err := detectOptions(s, extra)
-		return options.Rules, err
+		cfg, err := s.load()
+		if err != nil {
+			return nil, err
+		}
+		dirs, err := ruleDirs(cfg, extra)
+		if err != nil {
+			return nil, err
+		}
+		return detect.LoadWithExamples(dirs...)
 	}
 	group.AddCommand(
 		&cobra.Command{
@@ -99,6 +106,15 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 // loadRules returns the built-in rules, those of the configured folder, which need not exist, and
 // those of one more file or folder.
 func loadRules(cfg Config, extra string) (*detect.Rules, error) {
+	dirs, err := ruleDirs(cfg, extra)
+	if err != nil {
+		return nil, err
+	}
+	return detect.Load(dirs...)
+}
+
+// ruleDirs returns the folders with rules that are not built in.
+func ruleDirs(cfg Config, extra string) ([]fs.FS, error) {
 	var dirs []fs.FS
 	if extra != "" {
 		info, err := os.Stat(extra)
@@ -118,7 +134,7 @@ func loadRules(cfg Config, extra string) (*detect.Rules, error) {
 			return nil, fmt.Errorf("cannot read the rules: %w", err)
 		}
 	}
-	return detect.Load(dirs...)
+	return dirs, nil
 }
 
 // oneFile is a folder of which one file is seen.
