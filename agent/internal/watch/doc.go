@@ -11,7 +11,9 @@
 //
 // A position names the files that are still being read by device, inode, a hash of their first
 // [headSize] bytes, and an offset. It names more than one while a rotated file may still be written to:
-// the old file is drained beside the new one and does not delay it.
+// the old file is drained beside the new one and does not delay it. After a restart the files are found
+// again under whatever name logrotate gave them, compressed or not, and those that are newer than any of
+// them are read from their start, oldest first.
 //
 // # How
 //
@@ -43,9 +45,18 @@
 //   - A truncation is recognised by a smaller size or another head. A file that is truncated and refilled
 //     past the old offset with exactly the same first bytes, between two looks, is taken for unchanged.
 //     Lines that begin with a time do not do that.
-//   - A file that was rotated out of its folder (olddir), or rotated and compressed under a name that
-//     does not begin with the old one, is still drained while this program runs, but is not found again
-//     after a restart. Compressed means gzip or bzip2; others are named in the log.
+//   - A file that was rotated into another folder (olddir) is drained while this program runs, but is
+//     not found again after a restart. Nor is one that was compressed by something else than gzip or
+//     bzip2, or one of which not a single line had been read before it was compressed.
 //   - A rotated file is drained until it has not grown for an hour (a deleted one: a minute). Its last
-//     line, when it has no newline, is handed on once it has not grown for five seconds.
+//     line, when it has no newline, is handed on once it has not grown for five seconds; if its writer
+//     still goes on after that, the rest of the line comes as a line of its own.
+//   - Files that were deleted before they were read are gone, and a link that moved twice while this
+//     program was down is not known to have pointed to the file in between.
+//
+// # The journal
+//
+// [Journal] runs journalctl and makes each entry a line with an RFC 3339 header, as rsyslog writes it to a
+// file. Any local user can send entries that call themselves sshd's: who sent an entry is decided by the
+// fields that journald itself adds, and what is not believed is left out and counted.
 package watch

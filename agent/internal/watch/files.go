@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	defaultPoll     = 500 * time.Millisecond
+	defaultPoll     = time.Second
 	defaultMaxFiles = 64
 	defaultKeep     = 24 * time.Hour
 )
@@ -36,7 +36,7 @@ type Options struct {
 	Restore Restore
 	Logger  *slog.Logger
 	// Poll is the time between two looks at every file, besides those that inotify asks for; zero means
-	// half a second.
+	// one second.
 	Poll time.Duration
 	// MaxFiles bounds the files followed for one pattern; zero means 64. Those changed last are taken.
 	MaxFiles int

@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -127,6 +128,45 @@ func TestRun(t *testing.T) {
 	add(t, path, "five\n")
 	_, stop = r.start(options)
 	r.want("auth.log: four", "auth.log: five")
+	stop()
+}
+
+// A daemon that never pauses is rotated all the time, and its old file gets a late line each time.
+func TestRunUnderLoad(t *testing.T) {
+	t.Parallel()
+	const files, lines = 20, 3000
+	path := filepath.Join(t.TempDir(), "auth.log")
+	r := newReceiver(t)
+	_, stop := r.start(Options{Sources: []Source{{Paths: []string{path}}}})
+	r.wantMark(path)
+	go func() {
+		for number := range files {
+			file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for line := range lines {
+				if line == lines-1 {
+					err = errors.Join(err, os.Rename(path, fmt.Sprintf("%s.%d", path, files-number)))
+				}
+				_, writeErr := fmt.Fprintf(file, "%d %d\n", number, line)
+				err = errors.Join(err, writeErr)
+			}
+			if err = errors.Join(err, file.Close()); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	next := make([]int, files)
+	for range files * lines {
+		var number, line int
+		text := receive(t, r.lines)
+		if _, err := fmt.Sscanf(text, "auth.log: %d %d", &number, &line); err != nil || line != next[number] {
+			t.Fatalf("read %q, want line %d of file %d; error %v", text, next[number], number, err)
+		}
+		next[number]++
+	}
 	stop()
 }
 

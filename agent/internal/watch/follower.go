@@ -121,17 +121,21 @@ func (f *follower) step(now time.Time, b *blocks) (lines []byte, more bool) {
 func (f *follower) read(g *generation, b *blocks, now time.Time, final bool) (lines []byte, more, ok bool) {
 	before := g.mark
 	result, err := g.read(b, now, final)
+	if errors.Is(err, errTouched) {
+		if !f.unchanged(now) {
+			return nil, f.settled(), true
+		}
+		g.touch()
+		result, err = g.read(b, now, final)
+	}
 	switch {
+	case errors.Is(err, errTouched):
+		return nil, true, true
 	case errors.Is(err, errTruncated):
 		f.logger.Info("log file was truncated", "file", g.name, "offset", g.Offset)
 		g.forget()
 		f.retry = time.Time{}
 		return nil, true, true
-	case errors.Is(err, errTouched):
-		if err := f.relocate(now); err != nil {
-			f.fail(err)
-		}
-		return nil, g.found.Equal(g.modified), true
 	case err != nil:
 		f.fail(err)
 		if !f.isLive(g) {
@@ -149,6 +153,19 @@ func (f *follower) read(g *generation, b *blocks, now time.Time, final bool) (li
 	}
 	f.moved = f.moved || len(result.lines) > 0
 	return result.lines, result.more, result.more || len(result.lines) > 0
+}
+
+// unchanged looks for the files again and reports whether they are the same as before.
+func (f *follower) unchanged(now time.Time) bool {
+	before := slices.Clone(f.generations)
+	err := f.relocate(now)
+	if errors.Is(err, errMoving) {
+		return false
+	}
+	if err != nil {
+		f.fail(err)
+	}
+	return slices.Equal(before, f.generations)
 }
 
 // retire ends the rotated files that nobody is expected to write to any more, after their last line.
@@ -223,7 +240,7 @@ func (f *follower) look(now time.Time, b *blocks) {
 	} else {
 		err = f.relocate(now)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errMoving) {
 		f.fail(err)
 	}
 	if f.settled() {

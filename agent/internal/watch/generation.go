@@ -207,6 +207,13 @@ func (g *generation) look(now time.Time) (unchanged bool, err error) {
 	return unchanged, nil
 }
 
+// touch takes note that what happened to the file so far is known to be harmless, see errTouched.
+func (g *generation) touch() {
+	if info, err := g.file.Stat(); err == nil {
+		g.found = info.ModTime()
+	}
+}
+
 // verify makes sure that the file still begins as it did, after a block was read from it: the block
 // is from the same content then. It completes next, the mark after the block, with its head.
 func (g *generation) verify(b *blocks, next *mark) error {

@@ -15,14 +15,12 @@ var (
 )
 
 // relocate finds the follower's files in their row again, after a start, a rotation or a truncation, and
-// adds the files that are newer than any of them. What cannot be opened now is left for the next time.
+// adds the files that are newer than any of them. What cannot be opened now is left for the next time,
+// and so is everything if the rotation goes on meanwhile (errMoving).
 func (f *follower) relocate(now time.Time) error {
 	err := errMoving
 	for attempt := 0; attempt < 3 && errors.Is(err, errMoving); attempt++ {
 		err = f.tryRelocate(now)
-	}
-	if errors.Is(err, errMoving) {
-		return nil // the next look will do
 	}
 	return err
 }

@@ -13,7 +13,7 @@ import (
 const (
 	// scanPause is the least time between two searches for files that match a pattern; scanShare keeps
 	// that from using more than this part of one processor's time when folders are large.
-	scanPause = time.Second
+	scanPause = 2 * time.Second
 	scanShare = 5000
 )
 
