@@ -423,3 +423,14 @@ func BenchmarkAccess(b *testing.B) {
 		}
 	}
 }
+
+// Rules without a literal that can be searched for would be tried on every request.
+func TestBuiltInRulesForRequestsCanBeSearchedFor(t *testing.T) {
+	t.Parallel()
+	web := builtinRules(t).webRules()
+	for _, p := range []part{target, referer, agent} {
+		for _, r := range web.searchers[p].others {
+			t.Errorf("%s has no literals: %q", r.ID, r.expr.Literals())
+		}
+	}
+}

@@ -50,11 +50,14 @@ func literalsOf(re *syntax.Regexp) literals {
 	return literals{[]string{""}, false}
 }
 
+// maxClass is how many characters a class that is spelled out may have: room for a letter or digit.
+const maxClass = 40
+
 // ofClass spells out small classes.
 func ofClass(ranges []rune) literals {
 	var l literals
 	for i := 0; i+1 < len(ranges); i += 2 {
-		if ranges[i+1]-ranges[i] > 16 || len(l.set) > 16 || ranges[i+1] >= utf8.RuneError {
+		if int(ranges[i+1]-ranges[i])+len(l.set) >= maxClass || ranges[i+1] >= utf8.RuneError {
 			return literals{[]string{""}, false}
 		}
 		for r := ranges[i]; r <= ranges[i+1]; r++ {
@@ -100,14 +103,26 @@ func ofSequence(subs []*syntax.Regexp) literals {
 			piece.set = joined
 			continue
 		}
-		// What is not exact contains its literals somewhere, not right behind the piece.
+		whole = false
+		if repeats(sub) {
+			// It starts right behind the piece, and what follows stands right behind its end.
+			best = better(best, joined)
+			piece.set = l.set
+			continue
+		}
+		// What else is not exact contains its literals somewhere, not right behind the piece.
 		best = better(better(best, piece.set), l.set)
-		piece.set, whole = []string{""}, false
+		piece.set = []string{""}
 	}
 	if whole {
 		return piece
 	}
 	return literals{better(best, piece.set), false}
+}
+
+// repeats says whether re repeats, at least once, something that is one of its literals.
+func repeats(re *syntax.Regexp) bool {
+	return (re.Op == syntax.OpPlus || re.Op == syntax.OpRepeat && re.Min > 0) && literalsOf(re.Sub[0]).exact
 }
 
 // better returns the set whose shortest member is longer, up to what a search uses of it; then

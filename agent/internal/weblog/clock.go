@@ -17,6 +17,9 @@ func (c *Clock) Access(stamp []byte) (time.Time, bool) {
 	if t, ok := c.known(stamp); ok {
 		return t, true
 	}
+	if t, ok := c.sameMinute(stamp); ok {
+		return t, true
+	}
 	var f fields
 	f.text = stamp
 	day := f.day()
@@ -104,6 +107,23 @@ func (c *Clock) known(stamp []byte) (time.Time, bool) {
 		return c.time, true
 	}
 	return time.Time{}, false
+}
+
+// sameMinute reads the stamp of an access log that differs from the last one in its seconds only.
+func (c *Clock) sameMinute(stamp []byte) (time.Time, bool) {
+	const at = len("02/Jan/2006:15:04:")
+	if len(stamp) < at+2 || len(stamp) != c.length || stamp[2] != '/' ||
+		string(stamp[:at]) != string(c.second[:at]) || string(stamp[at+2:]) != string(c.second[at+2:c.length]) {
+		return time.Time{}, false
+	}
+	was, _ := parseNumber(c.second[at:at+2], 60)
+	second, ok := parseNumber(stamp[at:at+2], 60)
+	if !ok {
+		return time.Time{}, false
+	}
+	copy(c.second[at:], stamp[at:at+2])
+	c.time = c.time.Add(time.Duration(second-was) * time.Second)
+	return c.time, true
 }
 
 // remember returns what the fields of a stamp said, unless they said nonsense.

@@ -158,6 +158,8 @@ func TestClock(t *testing.T) {
 		}{
 			{clock.Access, "02/Jan/2026:15:04:05 +0000", at},
 			{clock.Access, "02/Jan/2026:15:04:05 -0330", at.Add(3*time.Hour + 30*time.Minute)},
+			{clock.Access, "02/Jan/2026:15:04:25 -0330", at.Add(3*time.Hour + 30*time.Minute + 20*time.Second)},
+			{clock.Access, "02/Jan/2026:15:04:03 -0330", at.Add(3*time.Hour + 30*time.Minute - 2*time.Second)},
 			{clock.Access, "02/Jan/2026:15:04:05", local},
 			{clock.Access, "02/Jan/2026:15:04:05 ", local},
 			{clock.Apache, "Fri Jan 02 15:04:05 2026", local},
