@@ -122,7 +122,7 @@ func (c *sshConn) Close() error {
 	err := c.Conn.Close()
 	go func() {
 		if !c.await() {
-			c.ssh.Process.Signal(syscall.SIGTERM) // fails if it has ended after all
+			c.ssh.Process.Kill() // fails if it has ended after all
 		}
 	}()
 	return err

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -200,6 +201,50 @@ func TestThroughSSH(t *testing.T) {
 	case <-tunnel.ended:
 	case <-time.After(20 * time.Second):
 		t.Error("ssh still runs")
+	}
+}
+
+// TestFrozenSSH has ssh stop passing anything on, as through a dead network that TCP has not given
+// up yet: both ends of the stream notice, and the display dials again.
+func TestFrozenSSH(t *testing.T) {
+	t.Parallel()
+	agent, display := keyring(t, pairing.Agent, "web1"), keyring(t, pairing.Display, "desk")
+	socket := filepath.Join(t.TempDir(), "relay.sock")
+	server := startSSHD(t, socket)
+	befriend(t, display, agent, server.address)
+	sockets, err := Listen(t.Context(), "unix:"+socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	atAgent, accepted, dialled := make(conns), serveEcho(t), make(chan *Conn, 100)
+	start(t, func(ctx context.Context) error {
+		return (&Listener{Keyring: agent, Log: testLog(t)}).Run(ctx, sockets, atAgent.handle)
+	})
+	start(t, func(ctx context.Context) error {
+		return (&Dialer{Keyring: display, Log: testLog(t), SSH: server.client}).Run(ctx, func(ctx context.Context, conn *Conn) error {
+			dialled <- conn
+			return accepted.Handle(ctx, conn)
+		})
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	first := atAgent.next(t)
+	ping, _ := deliver(t, ctx, first)
+	if _, err := ping(1); err != nil {
+		t.Fatal(err)
+	}
+	if err := (<-dialled).NetConn().(*sshConn).ssh.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-first.Done(): // gRPC has given it up
+	case <-time.After(40 * time.Second):
+		t.Fatal("the agent does not notice")
+	}
+	first.Close()
+	ping, _ = deliver(t, ctx, atAgent.next(t))
+	if got, err := ping(2); got != 2 || err != nil {
+		t.Errorf("over the next connection: %d, %v", got, err)
 	}
 }
 
