@@ -63,7 +63,8 @@ type Link struct {
 
 // DNS is a dynamic DNS provider that is told when the public address changes.
 type DNS struct {
-	// Update is the URL to call; {ip} stands for the new address. Empty calls nothing.
+	// Update is the URL to call when the public address has changed; {ip} in it stands for the
+	// address. It is never logged. Empty calls nothing.
 	Update string `yaml:"update"`
 	// Check is a URL that answers with the public address as text.
 	Check string `yaml:"check"`
@@ -172,6 +173,11 @@ func (c *Config) Validate() error {
 		}
 	default:
 		refuse("link.dial", c.Link.Dial, "use display, agent or ssh")
+	}
+	if updater := c.Link.updater(nil); updater != nil {
+		if err := updater.Check(); err != nil {
+			refuse("link.dns", "(not shown: it holds a secret)", err.Error())
+		}
 	}
 	problems = append(problems, lamp.Validate(c.Lamps), below("look", c.Look.Validate()), c.Pins.validate())
 	if c.History.MaxBytes < 1<<20 {

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"log/slog"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/pialert/pialert/pkg/link"
+	"github.com/pialert/pialert/pkg/link/dyndns"
 	"github.com/pialert/pialert/pkg/paircmd"
 	"github.com/pialert/pialert/pkg/pairing"
 )
@@ -24,6 +28,14 @@ func (l Link) sockets() []string {
 		return []string{l.Listen}
 	}
 	return nil
+}
+
+// updater keeps the display's dynamic DNS name up to date; nil if there is none to keep.
+func (l Link) updater(logger *slog.Logger) *dyndns.Updater {
+	if l.Dial != dialAgent || l.DNS.Update == "" {
+		return nil
+	}
+	return &dyndns.Updater{UpdateURL: l.DNS.Update, AddressURL: l.DNS.Check, Interval: time.Duration(l.DNS.Every), Log: logger}
 }
 
 // states returns how the links stand.

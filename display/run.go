@@ -211,6 +211,9 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, me
 	group.Go(func() error { return d.watchAgents(ctx) })
 	group.Go(func() error { return d.watchButtons(ctx) })
 	group.Go(func() error { return d.watchSignals(ctx) })
+	if updater := cfg.Link.updater(d.logger); updater != nil {
+		group.Go(func() error { return updater.Run(ctx) })
+	}
 	group.Go(func() error { return cli.Notify(ctx, d.alive, d.summary) })
 	d.logger.Info("running", "name", cfg.Name, "version", cli.Release(), "driver", cfg.Driver, "key", d.keyring.Key())
 	return group.Wait()
