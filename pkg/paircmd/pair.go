@@ -66,7 +66,8 @@ func (p *program) pair(ctx context.Context, stdout, stderr io.Writer, addresses 
 	show := func(token string) {
 		fmt.Fprintf(stderr, "Run this on the %s within ten minutes:\n\n", p.role.Other())
 		fmt.Fprintf(stdout, "%s join %s\n", p.there(), token)
-		fmt.Fprintf(stderr, "\nIt will try %s.\nWaiting until it was run; Ctrl-C withdraws it.\n", strings.Join(addresses, ", "))
+		fmt.Fprintf(stderr, "\nIt will try %s: a firewall here must let that in.\nWaiting until it was run; Ctrl-C withdraws it.\n",
+			strings.Join(addresses, ", "))
 	}
 	running := true
 	peer, err := p.pairByProgram(ctx, settings, addresses, show)

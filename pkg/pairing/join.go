@@ -25,8 +25,8 @@ var (
 //
 // The dialling end stores first, the listening end when it is told so, and the dialling end
 // takes its storing back unless it is told that the listening end has stored too. If only that
-// last message is lost, the listening end knows a peer that does not know it, which harms
-// nobody: joining with a new token then mends it.
+// last message is lost, or the dialling end is killed before it comes, one end knows a peer that
+// does not know it. That lets nobody in, and joining with a new token mends it.
 func (k *Keyring) Join(ctx context.Context, conn net.Conn, token Token, addresses []string) (Peer, error) {
 	if err := k.CheckToken(token); err != nil {
 		return Peer{}, errors.Join(err, conn.Close())

@@ -196,3 +196,32 @@ func TestNobodyAnnouncesAnothersKey(t *testing.T) {
 		}
 	}
 }
+
+// TestChangeEndsAfterACrash has the power fail when every peer is stored as knowing the next key,
+// but before that has become the key.
+func TestChangeEndsAfterACrash(t *testing.T) {
+	t.Parallel()
+	agent, desk := open(t, Agent, "web1"), open(t, Display, "desk")
+	befriend(t, agent, desk)
+	next, err := agent.Rotate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := map[string][]byte{}
+	for _, name := range []string{keyFile, nextKeyFile} {
+		if before[name], err = os.ReadFile(agent.dir.path(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustMeet(t, desk, agent)
+	for name, content := range before {
+		if err := os.WriteFile(agent.dir.path(name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	agent = reopen(t, agent.Dir(), Agent, "web1")
+	if agent.Key() != next {
+		t.Error("the key did not change after the crash")
+	}
+	mustMeet(t, desk, agent)
+}
