@@ -56,9 +56,19 @@ type Link struct {
 	Listen string `yaml:"listen"`
 	// Address is what agents can reach this display at, for pair's token, as host or host:port.
 	Address string `yaml:"address"`
+	// SSH is how the display logs in to servers whose address is ssh://USER@HOST.
+	SSH SSH `yaml:"ssh"`
 	// DNS is the provider of a dynamic name to keep up to date, for dial: agent behind a changing
 	// address.
 	DNS DNS `yaml:"dns"`
+}
+
+// SSH is how the display logs in to servers.
+type SSH struct {
+	// Options are given to ssh before the destination, such as ["-i", "/var/lib/pialert/display/ssh.key"].
+	Options []string `yaml:"options"`
+	// Command is run there; empty is pialert-agent relay. A command= in authorized_keys overrides it.
+	Command string `yaml:"command"`
 }
 
 // DNS is a dynamic DNS provider that is told when the public address changes.

@@ -18,6 +18,7 @@ func pairingCommands(s *settings) []*cobra.Command {
 		cfg, err := s.load()
 		return paircmd.Settings{
 			Name: cfg.Name, State: cfg.State, Control: cfg.Control, Listen: cfg.Link.sockets(), Address: cfg.Link.Address,
+			SSH: cfg.Link.SSH.login(),
 		}, err
 	})
 }
@@ -29,6 +30,9 @@ func (l Link) sockets() []string {
 	}
 	return nil
 }
+
+// login is how the link logs in.
+func (s SSH) login() link.SSH { return link.SSH{Options: s.Options, Command: s.Command} }
 
 // updater keeps the display's dynamic DNS name up to date; nil if there is none to keep.
 func (l Link) updater(logger *slog.Logger) *dyndns.Updater {

@@ -114,7 +114,7 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 		Store: d.history, Show: d.screen, Version: cli.Release(), Logger: d.logger,
 	})
 	d.listener = &link.Listener{Keyring: keyring, Invitations: d.invitations, Log: d.logger}
-	d.dialer = &link.Dialer{Keyring: keyring, Log: d.logger}
+	d.dialer = &link.Dialer{Keyring: keyring, Log: d.logger, SSH: cfg.Link.SSH.login()}
 	return d, nil
 }
 
@@ -201,9 +201,13 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, me
 	cfg := d.configuration()
 	group, ctx := errgroup.WithContext(ctx)
 	accepted := link.NewAccepted()
+	handle := func(ctx context.Context, conn *link.Conn) error {
+		d.nameFirst() // the first agent has lamps of its own, from its first event on
+		return accepted.Handle(ctx, conn)
+	}
 	group.Go(func() error { return d.receiver.Run(ctx, accepted) })
-	group.Go(func() error { return d.listener.Run(ctx, sockets, accepted.Handle) })
-	group.Go(func() error { return d.dialer.Run(ctx, accepted.Handle) })
+	group.Go(func() error { return d.listener.Run(ctx, sockets, handle) })
+	group.Go(func() error { return d.dialer.Run(ctx, handle) })
 	group.Go(func() error { return control.Serve(ctx, controls, d.controls()) })
 	if metrics != nil {
 		group.Go(func() error { return control.Serve(ctx, metrics, d.metrics()) })
