@@ -352,10 +352,11 @@ func FuzzWebLines(f *testing.F) {
 }
 
 func FuzzRestoreWeb(f *testing.F) {
+	rules := builtinRules(f)
 	f.Add("web/twin/0", []byte{1, 4, 1, 0, 0, 192, 0, 2, 7})
 	f.Add("web/flood/192.0.2.7/32 GET", []byte{2, 15, 9, 0, 0, 0, 1})
 	f.Fuzz(func(t *testing.T, key string, value []byte) {
-		run := newWebRun(t, builtinRules(t))
+		run := newWebRun(t, rules)
 		if ok, _ := run.engine.restoreWeb(key, value); ok {
 			run.feed("a", `192.0.2.7 - eve [01/Jan/2026:00:00:00 +0000] "GET /x HTTP/1.1" 401 5`)
 			run.feed("e", `[Thu Jan 01 00:00:00.5 2026] [auth_basic:error] [pid 1] [client 192.0.2.7:99] AH01618: user eve not found: /x`)

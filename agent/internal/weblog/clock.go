@@ -26,7 +26,7 @@ func (c *Clock) Access(stamp []byte) (time.Time, bool) {
 	f.byte('/')
 	month := f.month()
 	f.byte('/')
-	year := f.number(4, 9999)
+	year := f.year()
 	f.byte(':')
 	hour, minute, second := f.clock()
 	if f.bad || len(f.text) <= 1 { // some formats leave out the zone, but not the space
@@ -73,7 +73,7 @@ func (c *Clock) apache(stamp []byte) (time.Time, bool) {
 	f.byte(' ')
 	hour, minute, second := f.clock()
 	f.byte(' ')
-	year := f.number(4, 9999)
+	year := f.year()
 	return c.remember(stamp, f, time.Date(year, month, day, hour, minute, second, 0, c.zone()))
 }
 
@@ -84,7 +84,7 @@ func (c *Clock) Nginx(stamp []byte) (time.Time, bool) {
 	}
 	var f fields
 	f.text = stamp
-	year := f.number(4, 9999)
+	year := f.year()
 	f.byte('/')
 	month := f.number(2, 12)
 	f.bad = f.bad || month == 0
@@ -168,6 +168,14 @@ func (f *fields) number(n, limit int) int {
 	value, ok := parseNumber(part, limit)
 	f.bad = f.bad || !ok
 	return value
+}
+
+// year reads a year in which a log can have been written. Any other is a client's invention, in a
+// line that only looks like one of ours.
+func (f *fields) year() int {
+	year := f.number(4, 2199)
+	f.bad = f.bad || year < 1991
+	return year
 }
 
 // day reads the day of a month. That a month has it is not asked: time.Date counts on.
