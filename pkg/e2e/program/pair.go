@@ -155,19 +155,24 @@ func (p *Pair) Up(ctx context.Context) error {
 	})
 }
 
-// Poll calls try now and then until it succeeds. When the context ends it returns the last error.
+// Poll calls try now and then until it succeeds. When the context ends it returns the last error
+// from before that.
 func Poll(ctx context.Context, try func() error) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
+	var last error
 	for {
 		err := try()
 		if err == nil {
 			return nil
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("gave up: %w", err)
+			return fmt.Errorf("gave up: %w", last)
 		}
 	}
 }
