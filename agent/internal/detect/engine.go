@@ -165,19 +165,20 @@ func (e *Engine) feedMessage(src *Source, line []byte, occurrences uint64) {
 	host := e.hostHash(src)
 	length := len(m.body)
 	candidates, text := e.candidates(src)
-	rule := candidates.first(text)
-	if rule == nil {
+	rules := candidates.first(text)
+	if len(rules) == 0 {
 		src.mem.forgetLast(host)
 		return
 	}
 	f := &e.find
 	f.line = src.lines
 	e.date(f, m)
+	rule := rules[0]
 	if rule.connected && repeats == 1 && e.spare(src.mem, rule, connectionKey{host, uint64(m.pid), rule.family}, text) {
 		src.mem.forgetLast(host)
 		return
 	}
-	if rule, e.loc = candidates.find(text, e.loc); rule == nil || rule.Role == RoleIgnore {
+	if rule, e.loc = find(rules, text, e.loc); rule == nil || rule.Role == RoleIgnore {
 		src.mem.forgetLast(host)
 		return
 	}

@@ -55,12 +55,18 @@ func (m *message) cutHostAndTag(rest []byte) bool {
 		return false
 	}
 	host := rest[:space]
+	if behind := bytes.TrimPrefix(rest[space+1:], []byte("--- ")); bytes.HasPrefix(behind, lastMessage) { // BSD's syslogd, no tag
+		m.host, m.body = host, trimEnd(bytes.TrimSuffix(trimEnd(behind), []byte(" ---")))
+		return true
+	}
 	if !m.cutTag(bytes.TrimLeft(rest[space:], " "), true) {
 		return false
 	}
 	m.host = host
 	return true
 }
+
+var lastMessage = []byte("last message repeated ")
 
 // cutTag takes off the tag and leaves the body. A tag ends in a colon, in a process in brackets,
 // or, behind a host only, in a space (RouterOS, proftpd).

@@ -144,26 +144,25 @@ func (l *lookup) learn(known map[string]*candidates, name []byte, names func(*Ru
 	return c
 }
 
-// first returns the first rule whose literal prefix the text has.
-func (c *candidates) first(text []byte) *Rule {
+// first returns the rules that may match the text, from the first whose literal prefix it has.
+func (c *candidates) first(text []byte) []*Rule {
 	if len(text) == 0 {
 		return nil
 	}
-	for _, rule := range c[text[0]] {
+	rules := c[text[0]]
+	for i, rule := range rules {
 		if bytes.HasPrefix(text, rule.prefix) {
-			return rule
+			return rules[i:]
 		}
 	}
 	return nil
 }
 
-// find returns the first rule that matches the text, and the indexes of its groups.
-func (c *candidates) find(text []byte, loc []int) (*Rule, []int) {
-	if len(text) == 0 {
-		return nil, loc
-	}
-	for _, rule := range c[text[0]] {
-		if !bytes.HasPrefix(text, rule.prefix) || len(rule.needs) > 0 && !bytes.Contains(text, rule.needs) {
+// find returns the first of the rules that matches the text, the first one's prefix being known to
+// be the text's, and the indexes of its groups.
+func find(rules []*Rule, text []byte, loc []int) (*Rule, []int) {
+	for i, rule := range rules {
+		if i > 0 && !bytes.HasPrefix(text, rule.prefix) || len(rule.needs) > 0 && !bytes.Contains(text, rule.needs) {
 			continue
 		}
 		var ok bool
@@ -172,4 +171,9 @@ func (c *candidates) find(text []byte, loc []int) (*Rule, []int) {
 		}
 	}
 	return nil, loc
+}
+
+// find returns the first rule that matches the text, and the indexes of its groups.
+func (c *candidates) find(text []byte, loc []int) (*Rule, []int) {
+	return find(c.first(text), text, loc)
 }

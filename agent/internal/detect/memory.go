@@ -60,7 +60,7 @@ func (m *memory) keepLast(host uint64, line []byte) {
 		return
 	}
 	slot := &m.lasts[m.recent]
-	if slot.host != host || slot.used == 0 {
+	if slot.host != host {
 		m.recent = m.slotFor(host)
 		slot = &m.lasts[m.recent]
 	}

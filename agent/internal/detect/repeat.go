@@ -21,7 +21,7 @@ func repeated(body []byte) (inner []byte, n uint64, ok bool) {
 // lastRepeated reads the older "last message repeated N times", which stands for N further
 // occurrences of the line before it.
 func lastRepeated(body []byte) (n uint64, ok bool) {
-	rest, ok := bytes.CutPrefix(body, []byte("last message repeated "))
+	rest, ok := bytes.CutPrefix(body, lastMessage)
 	if !ok {
 		return 0, false
 	}
