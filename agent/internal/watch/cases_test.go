@@ -309,3 +309,22 @@ func TestTruncatedInPlace(t *testing.T) {
 	add(t, r.path, "5 is longer\n")
 	r.want("5 is longer")
 }
+
+// A file that was created and renamed between two looks is found although no new one follows it.
+func TestRotatedTwiceAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newReader(t, Beginning)
+	add(t, r.path, "1\n")
+	r.want("1")
+	rename(t, r.path, r.path+".1")
+	add(t, r.path, "2\n")
+	rename(t, r.path+".1", r.path+".2")
+	rename(t, r.path, r.path+".1")
+	r.want("2")
+	add(t, r.path, "3\n")
+	rename(t, r.path+".2", r.path+".3")
+	rename(t, r.path+".1", r.path+".2")
+	rename(t, r.path, r.path+".1")
+	r.pass(absentWait)
+	r.want("3")
+}

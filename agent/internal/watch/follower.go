@@ -25,6 +25,8 @@ const (
 	clockGrain = 20 * time.Millisecond
 	// retryWait is the pause before the folder is searched again.
 	retryWait = time.Second
+	// absentWait is the same while everything that is there has been found.
+	absentWait = 10 * time.Second
 )
 
 // follower reads one source: the file at path and those that were there before it.
@@ -50,6 +52,8 @@ type follower struct {
 	live    fileID
 	// retry is when to look for files again.
 	retry time.Time
+	// absentLook is when to look for rotated files while there is no file at path.
+	absentLook time.Time
 	// problem is what keeps the source from being followed; failed is set by the step that met it.
 	problem error
 	failed  bool
@@ -217,6 +221,7 @@ func (f *follower) drop(g *generation) {
 
 // look finds out which file is at path, and finds the files of the row again when something changed.
 func (f *follower) look(now time.Time, b *blocks) {
+	wasPresent := f.present
 	info, err := os.Stat(f.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
@@ -231,9 +236,12 @@ func (f *follower) look(now time.Time, b *blocks) {
 	default:
 		f.present, f.live = true, identify(info)
 	}
-	if now.Before(f.retry) || f.settled() {
+	// While there is no file, one may have been created and renamed in between two looks.
+	missed := !f.present && (wasPresent || !now.Before(f.absentLook))
+	if f.settled() && !missed || !missed && now.Before(f.retry) {
 		return
 	}
+	f.absentLook = now.Add(absentWait)
 	f.retry = now.Add(retryWait)
 	if f.fresh {
 		err = f.begin(now, b)
