@@ -12,6 +12,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/config"
+	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/pairing"
 )
 
@@ -110,7 +111,7 @@ func defaults() Config {
 		Control: "/run/pialert-agent/control.sock",
 		Metrics: "127.0.0.1:9477",
 		Log:     cli.Log{Format: "text"},
-		Link:    Link{Dial: dialDisplay, Listen: ":7483", Relay: "/run/pialert-agent/relay.sock"},
+		Link:    Link{Dial: dialDisplay, Listen: ":" + link.DefaultPort, Relay: "/run/pialert-agent/relay.sock"},
 		Logs: []LogSource{
 			{Path: sourceAuto},
 			{Path: "/var/log/apache2/*.log"},

@@ -14,6 +14,7 @@ import (
 	"github.com/pialert/pialert/display/internal/pins"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/config"
+	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/pairing"
 )
 
@@ -139,7 +140,7 @@ func defaults() Config {
 		Metrics: "127.0.0.1:9478",
 		Log:     cli.Log{Format: "text"},
 		Driver:  driverBlinkt,
-		Link:    Link{Dial: dialDisplay, Listen: ":7484", DNS: DNS{Every: config.Duration(5 * time.Minute)}},
+		Link:    Link{Dial: dialDisplay, Listen: ":" + link.DefaultPort, DNS: DNS{Every: config.Duration(5 * time.Minute)}},
 		Lamps:   lamp.Defaults(),
 		Look:    animate.Defaults(),
 		Pins: Pins{
@@ -179,7 +180,7 @@ func (c *Config) Validate() error {
 	case dialDisplay, dialSSH:
 	case dialAgent:
 		if _, _, err := net.SplitHostPort(c.Link.Listen); err != nil {
-			refuse("link.listen", c.Link.Listen, "give an address such as :7484")
+			refuse("link.listen", c.Link.Listen, "give an address such as :7483")
 		}
 	default:
 		refuse("link.dial", c.Link.Dial, "use display, agent or ssh")

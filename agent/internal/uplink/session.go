@@ -32,13 +32,9 @@ func (u *Uplink) hello(ctx context.Context) (*pialertv1.Hello, error) {
 		changed := o.Spool.Changed()
 		epoch, first, next, err := o.Spool.Greet(o.Display)
 		if err == nil {
-			hello := &pialertv1.Hello{
+			return &pialertv1.Hello{
 				Protocol: protocol, Version: o.Version, Epoch: epoch, FirstSequence: first, NextSequence: next,
-			}
-			if o.Keys != nil {
-				hello.NextKey = o.Keys.Next()
-			}
-			return hello, nil
+			}, nil
 		}
 		select {
 		case <-changed:
@@ -67,11 +63,6 @@ func (s *session) greet(hello *pialertv1.Hello, cancel context.CancelCauseFunc) 
 		return misbehaved("it did not begin with a welcome")
 	case welcome.GetProtocol() != protocol:
 		return misbehaved("it speaks protocol %d, this agent %d: update the older of the two", welcome.GetProtocol(), protocol)
-	}
-	if o.Keys != nil {
-		if err := o.Keys.PeerNext(welcome.GetNextKey()); err != nil {
-			return fmt.Errorf("cannot note the display's next key: %w", err)
-		}
 	}
 	after, again, err := o.Spool.Resume(o.Display, welcome.GetCommitted())
 	if err != nil {

@@ -74,20 +74,11 @@ type Spool interface {
 	Changed() <-chan struct{}
 }
 
-// Keys tells each end of the other's next key, so that keys can change without pairing anew.
-type Keys interface {
-	// Next returns the SHA-256 of the public key that this agent is about to change to, or nil.
-	Next() []byte
-	// PeerNext takes the same of the display; the hash is empty if it keeps its key.
-	PeerNext(hash []byte) error
-}
-
 // Options say what is delivered to whom.
 type Options struct {
 	Display string // the name that the display is paired under
 	Version string // of this program, for people
 	Spool   Spool
-	Keys    Keys // nil if keys do not change
 	Now     func() time.Time
 	Logger  *slog.Logger
 }

@@ -1,7 +1,6 @@
 package uplink
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,18 +18,6 @@ import (
 
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
-
-// keys records what the display says of its next key.
-type keys struct {
-	next []byte
-	peer chan []byte
-}
-
-func (k keys) Next() []byte { return k.next }
-func (k keys) PeerNext(hash []byte) error {
-	k.peer <- hash
-	return nil
-}
 
 // run runs an uplink until its stream ends.
 func run(t *testing.T, s Spool, client grpc.ClientConnInterface) error {
@@ -78,15 +65,11 @@ func TestDelivery(t *testing.T) {
 			}
 		}
 	})
-	k := keys{next: []byte("next"), peer: make(chan []byte, 1)}
-	u := New(Options{Display: "desk", Version: "1.0", Spool: s, Keys: k})
+	u := New(Options{Display: "desk", Version: "1.0", Spool: s})
 	stop := start(t, u, client)
 	if hello := <-hellos; hello.GetProtocol() != 1 || hello.GetVersion() != "1.0" || hello.GetEpoch() != 7 ||
-		hello.GetFirstSequence() != 1 || hello.GetNextSequence() != 6 || !bytes.Equal(hello.GetNextKey(), k.next) {
+		hello.GetFirstSequence() != 1 || hello.GetNextSequence() != 6 {
 		t.Errorf("hello %v", hello)
-	}
-	if hash := <-k.peer; len(hash) > 0 {
-		t.Errorf("the display is said to change its key to %x", hash)
 	}
 	if last := <-lasts; last != 5 {
 		t.Errorf("the first batch ended with %d, want 5", last)

@@ -234,9 +234,7 @@ type Hello struct {
 	// Lowest sequence number that the agent still has, or will give next if it has none.
 	FirstSequence uint64 `protobuf:"varint,4,opt,name=first_sequence,json=firstSequence,proto3" json:"first_sequence,omitempty"`
 	// Sequence number that the agent gives next.
-	NextSequence uint64 `protobuf:"varint,5,opt,name=next_sequence,json=nextSequence,proto3" json:"next_sequence,omitempty"`
-	// SHA-256 of the public key that the agent is about to change to, or empty.
-	NextKey       []byte `protobuf:"bytes,6,opt,name=next_key,json=nextKey,proto3" json:"next_key,omitempty"`
+	NextSequence  uint64 `protobuf:"varint,5,opt,name=next_sequence,json=nextSequence,proto3" json:"next_sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -306,22 +304,13 @@ func (x *Hello) GetNextSequence() uint64 {
 	return 0
 }
 
-func (x *Hello) GetNextKey() []byte {
-	if x != nil {
-		return x.NextKey
-	}
-	return nil
-}
-
 // Welcome answers a hello.
 type Welcome struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Protocol uint32                 `protobuf:"varint,1,opt,name=protocol,proto3" json:"protocol,omitempty"`
 	Version  string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
 	// Last sequence number of the hello's epoch that is committed; 0 if none is.
-	Committed uint64 `protobuf:"varint,3,opt,name=committed,proto3" json:"committed,omitempty"`
-	// SHA-256 of the public key that the display is about to change to, or empty.
-	NextKey       []byte `protobuf:"bytes,4,opt,name=next_key,json=nextKey,proto3" json:"next_key,omitempty"`
+	Committed     uint64 `protobuf:"varint,3,opt,name=committed,proto3" json:"committed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -375,13 +364,6 @@ func (x *Welcome) GetCommitted() uint64 {
 		return x.Committed
 	}
 	return 0
-}
-
-func (x *Welcome) GetNextKey() []byte {
-	if x != nil {
-		return x.NextKey
-	}
-	return nil
 }
 
 // Batch carries events in the order of their sequence numbers, without gaps.
@@ -606,19 +588,17 @@ const file_pialert_v1_delivery_proto_rawDesc = "" +
 	"\vFromDisplay\x12/\n" +
 	"\awelcome\x18\x01 \x01(\v2\x13.pialert.v1.WelcomeH\x00R\awelcome\x12#\n" +
 	"\x03ack\x18\x02 \x01(\v2\x0f.pialert.v1.AckH\x00R\x03ackB\t\n" +
-	"\amessage\"\xba\x01\n" +
+	"\amessage\"\x9f\x01\n" +
 	"\x05Hello\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x12%\n" +
 	"\x0efirst_sequence\x18\x04 \x01(\x04R\rfirstSequence\x12#\n" +
-	"\rnext_sequence\x18\x05 \x01(\x04R\fnextSequence\x12\x19\n" +
-	"\bnext_key\x18\x06 \x01(\fR\anextKey\"x\n" +
+	"\rnext_sequence\x18\x05 \x01(\x04R\fnextSequence\"]\n" +
 	"\aWelcome\x12\x1a\n" +
 	"\bprotocol\x18\x01 \x01(\rR\bprotocol\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x1c\n" +
-	"\tcommitted\x18\x03 \x01(\x04R\tcommitted\x12\x19\n" +
-	"\bnext_key\x18\x04 \x01(\fR\anextKey\"2\n" +
+	"\tcommitted\x18\x03 \x01(\x04R\tcommitted\"2\n" +
 	"\x05Batch\x12)\n" +
 	"\x06events\x18\x01 \x03(\v2\x11.pialert.v1.EventR\x06events\";\n" +
 	"\x03Gap\x12\x18\n" +
