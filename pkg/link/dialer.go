@@ -89,6 +89,10 @@ func (d *Dialer) keep(ctx context.Context, name string, handle Handler) {
 			}
 			return
 		}
+		if errors.Is(err, pairing.ErrNotPaired) { // just unpaired: Run ends this, unless it is paired again
+			pause(ctx, lastPause, changed)
+			continue
+		}
 		if err != nil {
 			d.board.failed(name, err)
 			failures.add(err)

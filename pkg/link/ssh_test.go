@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -43,28 +44,28 @@ func startSSHD(t *testing.T, socket string) *sshServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, err := os.ReadFile(filepath.Join(dir, "host.pub"))
+	hostKey, err := os.ReadFile(filepath.Join(dir, "host.pub"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t)
+	host, port := freePort(t)
 	write := func(name, content string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write("authorized_keys", fmt.Sprintf("restrict,command=\"LINK_TEST_ROLE=relay LINK_TEST_SOCKET=%s %s\" %s", socket, self, public))
-	write("known_hosts", fmt.Sprintf("[127.0.0.1]:%s %s", port, host))
-	write("config", fmt.Sprintf(`Port %s
-ListenAddress 127.0.0.1
-HostKey %[2]s/host
+	write("known_hosts", fmt.Sprintf("[%s]:%s %s", host, port, hostKey))
+	write("config", fmt.Sprintf(`Port %[1]s
+ListenAddress %[2]s
+HostKey %[3]s/host
 PidFile none
-AuthorizedKeysFile %[2]s/authorized_keys
+AuthorizedKeysFile %[3]s/authorized_keys
 StrictModes no
 UsePAM no
 PasswordAuthentication no
 PermitRootLogin prohibit-password
-`, port, dir))
+`, port, host, dir))
 	os.MkdirAll("/run/sshd", 0o755) // for privilege separation, as root
 	program, err := exec.LookPath("/usr/sbin/sshd")
 	if err != nil {
@@ -80,9 +81,9 @@ PermitRootLogin prohibit-password
 		server.Process.Kill()
 		server.Wait()
 	})
-	awaitPort(t, "127.0.0.1:"+port)
+	awaitPort(t, net.JoinHostPort(host, port))
 	return &sshServer{
-		address: "ssh://" + me.Username + "@127.0.0.1:" + port,
+		address: "ssh://" + me.Username + "@" + net.JoinHostPort(host, port),
 		client:  SSH{Options: sshTestOptions(dir, "client")},
 		dir:     dir,
 	}
@@ -102,15 +103,20 @@ func run(t *testing.T, program string, args ...string) {
 	}
 }
 
-func freePort(t *testing.T) string {
+// freePort returns a free port of a loopback address of its own: on 127.0.0.1 an outgoing
+// connection could take the port meanwhile.
+func freePort(t *testing.T) (host, port string) {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+rand.N(250), rand.N(250), 1+rand.N(250)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer free.Close()
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	return port
+	host, port, err = net.SplitHostPort(free.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return host, port
 }
 
 // awaitPort waits until somebody accepts connections at address.

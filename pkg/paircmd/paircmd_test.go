@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -30,11 +31,12 @@ type machine struct {
 	invitations pairing.Invitations // of the running program
 }
 
-// newMachine returns a machine that listens on a free port of the loopback interface.
+// newMachine returns a machine that listens on a free port of a loopback address of its own: on
+// 127.0.0.1 an outgoing connection could take the port meanwhile.
 func newMachine(t *testing.T, role pairing.Role, name string) *machine {
 	t.Helper()
 	dir := t.TempDir()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+rand.N(250), rand.N(250), 1+rand.N(250)))
 	if err != nil {
 		t.Fatal(err)
 	}
