@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -26,7 +27,7 @@ line and column. The exit code is 0 if all is well, 1 if not.`,
 				if err != nil {
 					return err
 				}
-				if _, err := sourcesOf(cfg); err != nil {
+				if _, err := sourcesOf(cfg, time.Now()); err != nil {
 					return err
 				}
 				fmt.Fprintf(command.OutOrStdout(), "%s is good: %d logs, %d rules\n", s.path, len(cfg.Logs), len(rules.List()))

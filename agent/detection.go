@@ -23,6 +23,10 @@ type detection struct {
 	journal  *watch.Journal // nil if none is followed
 }
 
+// journalMatches chooses what is read of the journal: the syslog facilities auth, authpriv, mail
+// and ftp (RFC 5424, section 6.2.1), to which the daemons log that rules know.
+var journalMatches = []string{"SYSLOG_FACILITY=4", "SYSLOG_FACILITY=10", "SYSLOG_FACILITY=2", "SYSLOG_FACILITY=11"}
+
 // newDetection prepares a run: the engine gets back what it remembered. It starts nothing.
 func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	rules, err := loadRules(cfg, "")
@@ -33,9 +37,12 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if err != nil {
 		return nil, err
 	}
-	sources, err := sourcesOf(cfg)
+	sources, err := sourcesOf(cfg, time.Now())
 	if err != nil {
 		return nil, err
+	}
+	if sources.auth != "" {
+		d.logger.Info("found out where logins are logged", "journal", sources.journal != nil, "because", sources.auth)
 	}
 	run := &detection{pipeline: newPipeline(d.spool, sources.readers(d.logger), d.logger)}
 	run.engine, err = detect.New(detect.Options{
@@ -73,7 +80,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	}
 	if sources.journal != nil {
 		run.journal = watch.NewJournal(watch.JournalOptions{
-			Name: sourceJournal, Start: startOf(*sources.journal), Restore: restore, Logger: d.logger,
+			Name: sourceJournal, Matches: journalMatches, Start: startOf(*sources.journal), Restore: restore, Logger: d.logger,
 		})
 	}
 	return run, nil

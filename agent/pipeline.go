@@ -23,12 +23,15 @@ const (
 	// mergeAbove is how many events of one commit are sent as they are. In a flood identical ones
 	// are merged by count instead.
 	mergeAbove = 512
-	// restInterval is the longest that a reading position without events stays unwritten: those
+	// tickInterval is how often the engine looks at the clock: what waits for a later line of its
+	// connection, and floods, end by time, too.
+	tickInterval = time.Second
+	// restTicks is after how many ticks reading positions without events are written down: those
 	// lines would be read again after a crash, with nothing found in them.
-	restInterval = 5 * time.Second
+	restTicks = 5
 	// retryInterval is the pause after a commit that failed, such as on a full disk.
 	retryInterval = time.Second
-	// stuckAfter is when a loop that turns every restInterval counts as stuck.
+	// stuckAfter is when a loop that turns at every tick counts as stuck.
 	stuckAfter = 30 * time.Second
 )
 
@@ -136,9 +139,9 @@ func (p *pipeline) Run(ctx context.Context) error {
 		p.room.Broadcast()
 	})
 	defer stop()
-	tick := time.NewTicker(restInterval)
+	tick := time.NewTicker(tickInterval)
 	defer tick.Stop()
-	for {
+	for ticks := 0; ; {
 		p.turned.Store(time.Now().UnixNano())
 		select {
 		case <-ctx.Done():
@@ -147,8 +150,13 @@ func (p *pipeline) Run(ctx context.Context) error {
 		case now := <-tick.C:
 			p.mu.Lock()
 			p.engine.Tick(now)
+			found := len(p.batch.events) > 0
 			p.mu.Unlock()
+			if ticks++; !found && ticks < restTicks {
+				continue
+			}
 		}
+		ticks = 0
 		if err := p.commit(ctx); err != nil {
 			return err
 		}

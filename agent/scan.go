@@ -34,9 +34,9 @@ read as they are. JSON output is one event per line and nothing else.`,
   journalctl -o short-iso | pialert-agent scan -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			format := scan.Format(flags.format)
-			if format != scan.Text && format != scan.JSON {
-				return &cli.UsageError{Err: fmt.Errorf("unknown format %q: use text or json", flags.format)}
+			format, err := scan.ParseFormat(flags.format)
+			if err != nil {
+				return &cli.UsageError{Err: err}
 			}
 			options := scan.Options{
 				Files: args, Type: detect.Type(flags.typ), LogFormat: flags.logFormat, Format: format, Summary: flags.summary,
@@ -45,7 +45,6 @@ read as they are. JSON output is one event per line and nothing else.`,
 			if flags.progress || term.IsTerminal(int(os.Stderr.Fd())) && !term.IsTerminal(int(os.Stdout.Fd())) {
 				options.Progress = command.ErrOrStderr()
 			}
-			var err error
 			if options.Detect, err = detectOptions(s, flags.rules); err != nil {
 				return err
 			}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"time"
 
@@ -17,16 +16,21 @@ type followed struct {
 	files   []watch.Source
 	journal *LogSource
 	types   map[string]LogSource // by the name that watch gives to a source's chunks
+	auth    string               // why auto is what it is; empty if nothing is
 }
 
 // sourcesOf sorts the configured logs. A source of the path auto becomes the authentication log
 // of this system, a file or the journal.
-func sourcesOf(cfg Config) (followed, error) {
+func sourcesOf(cfg Config, now time.Time) (followed, error) {
 	f := followed{types: map[string]LogSource{}}
 	for i, source := range cfg.Logs {
 		path := source.Path
 		if path == sourceAuto {
-			path = authLog(time.Now())
+			found := watch.FindAuth(os.DirFS("/"), now)
+			if path = found.Path; path == "" {
+				path = sourceJournal
+			}
+			f.auth = found.Reason
 		}
 		if path == sourceJournal {
 			f.journal = &cfg.Logs[i]
@@ -44,25 +48,6 @@ func sourcesOf(cfg Config) (followed, error) {
 	return f, nil
 }
 
-// stale is the age of an authentication log that nobody writes any more: a server on the internet
-// is attacked many times a day.
-const stale = 7 * 24 * time.Hour
-
-// authLog returns the file to which sshd and PAM log on this system, or that it is the journal:
-// Debian 12 and newer write no file unless rsyslog is installed, but one may be left over.
-func authLog(now time.Time) string {
-	_, noJournal := exec.LookPath("journalctl")
-	for _, path := range []string{"/var/log/auth.log", "/var/log/secure"} {
-		if info, err := os.Stat(path); err == nil && (noJournal != nil || now.Sub(info.ModTime()) < stale) {
-			return path
-		}
-	}
-	if noJournal != nil {
-		return "/var/log/auth.log" // waited for
-	}
-	return sourceJournal
-}
-
 func startOf(source LogSource) watch.Start {
 	if source.Start == "beginning" {
 		return watch.Beginning
@@ -75,6 +60,9 @@ func startOf(source LogSource) watch.Start {
 func (f *followed) readers(logger *slog.Logger) func(watch.Chunk) *detect.Source {
 	made := map[string]*detect.Source{}
 	return func(chunk watch.Chunk) *detect.Source {
+		if chunk.Forget {
+			delete(made, chunk.Source)
+		}
 		if source := made[chunk.Source]; source != nil {
 			return source
 		}

@@ -146,7 +146,7 @@ func defaults() Config {
 		Pins: Pins{
 			Way: pins.Auto, BlinktData: 23, BlinktClock: 24, DigitsClock: 5, DigitsData: 4, ButtonShow: -1, ButtonLights: -1,
 		},
-		History: History{MaxAge: config.Duration(90 * 24 * time.Hour), MaxBytes: 256 << 20, Interval: config.Duration(200 * time.Millisecond)},
+		History: History{MaxAge: config.Duration(90 * 24 * time.Hour), MaxBytes: 256 << 20, Interval: config.Duration(time.Second)},
 		Lost:    config.Duration(2 * time.Minute),
 	}
 }
