@@ -38,6 +38,10 @@ func (s *Rules) Explain(line string) Explanation {
 		c.message = message{tag: sshdTag, body: trimEnd(text)}
 	}
 	m := &c.message
+	if fromWebServer(m.tag) && s.explainWeb(&x, text) {
+		x.Tag, x.PID = string(m.tag), m.pid
+		return x
+	}
 	c.find(s)
 	x.Host, x.Tag, x.PID, x.PAM, x.Message = string(m.host), string(m.tag), m.pid, string(m.pam), string(m.body)
 	if c.rule == nil {

@@ -60,15 +60,23 @@ func (e *Engine) feedWeb(src *Source, line []byte) {
 // feedWebMessage reads what a web server wrote to syslog, so many times over, and reports whether
 // that is a line of an access or error log.
 func (e *Engine) feedWebMessage(src *Source, repeats uint64) bool {
-	switch string(e.msg.tag) {
-	case "nginx", "apache2", "apache", "httpd":
-	default:
+	if !fromWebServer(e.msg.tag) {
 		return false
 	}
 	e.web.repeats = min(repeats, maxRepeats)
 	read := e.feedWebBody(src, e.msg.body)
 	e.web.repeats = 1
 	return read
+}
+
+// fromWebServer says whether a tag in a syslog is that of a server whose access and error logs are
+// known.
+func fromWebServer(tag []byte) bool {
+	switch string(tag) {
+	case "nginx", "apache2", "apache", "httpd":
+		return true
+	}
+	return false
 }
 
 // feedWebBody reads what stands behind a header of syslog's. nginx writes that header itself, and

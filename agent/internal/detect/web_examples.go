@@ -9,15 +9,19 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// explainWeb fills in what the line of an access or error log says.
-func (s *Rules) explainWeb(x *Explanation, line []byte) {
+// explainWeb fills in what the line of an access or error log says, and reports whether it is one.
+func (s *Rules) explainWeb(x *Explanation, line []byte) bool {
 	e, err := New(Options{Rules: s, Emit: func(*attack.Event, uint64) {}})
 	if err != nil {
 		x.Why = err.Error()
-		return
+		return false
 	}
 	src := &Source{typ: x.Type}
 	e.Feed(src, line, time.Unix(0, 0))
+	if !src.web.read {
+		x.Why = "the line has none of the usual formats; give the log's format if it has its own"
+		return false
+	}
 	w := &e.web
 	add := func(name string, value []byte) {
 		if len(value) > 0 {
@@ -53,11 +57,10 @@ func (s *Rules) explainWeb(x *Explanation, line []byte) {
 		x.Why = meaning[RoleIgnore]
 	case x.Rule != nil:
 		x.Why = "counts by itself, unless the server's other log told of the same request"
-	case !src.web.read:
-		x.Why = "the line has none of the usual formats; give the log's format if it has its own"
 	default:
 		x.Why = "no rule matches the request, or what the server complains about"
 	}
+	return true
 }
 
 // classifyWeb finds the rule for an example of a rule for web logs. The line of an access log may

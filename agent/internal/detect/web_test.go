@@ -327,6 +327,32 @@ func TestWebAddressesCannotBeForged(t *testing.T) {
 	}
 }
 
+func TestExplainWebLines(t *testing.T) {
+	t.Parallel()
+	rules := builtinRules(t)
+	for line, want := range map[string]string{
+		ordinary[0]: "access  198.51.100.24",
+		`192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] "GET /.env HTTP/1.1" 404 5`:                                                       "access http-secret-file 192.0.2.7",
+		`Jan  1 00:00:00 web nginx[7]: 192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] "GET /.env HTTP/1.1" 404 5`:                         "syslog http-secret-file 192.0.2.7",
+		`[Thu Jan 01 00:00:00.5 2026] [auth_basic:error] [pid 1] [client 192.0.2.7:99] AH01618: user eve not found: /x`:               "error apache-unknown-user 192.0.2.7",
+		`[Thu Jan 01 00:00:00.5 2026] [core:info] [pid 1] [client 192.0.2.7:99] AH00128: File does not exist: /var/www/html/a/.git/x`: "error http-secret-file 192.0.2.7",
+	} {
+		x := rules.Explain(line)
+		id, source := "", ""
+		if x.Rule != nil {
+			id = x.Rule.ID
+		}
+		for _, f := range x.Fields {
+			if f.Name == "source_ip" {
+				source = f.Value
+			}
+		}
+		if got := fmt.Sprintf("%s %s %s", x.Type, id, source); got != want || x.Why == "" {
+			t.Errorf("%s\n got %q because %q\nwant %q", line, got, x.Why, want)
+		}
+	}
+}
+
 func FuzzWebLines(f *testing.F) {
 	rules := builtinRules(f)
 	for _, name := range []string{"access", "custom", "error", "vhost"} {
