@@ -14,7 +14,7 @@ func TestKindNames(t *testing.T) {
 	want := []string{
 		"ssh_login", "ssh_probe", "local_auth", "http_auth", "wordpress_login", "xmlrpc", "http_probe",
 		"http_exploit", "http_malformed", "http_flood", "ban", "unban", "test", "mail_login", "ftp_login",
-		"web_login", "router_login", "vpn_login", "visit",
+		"web_login", "router_login", "vpn_login", "visit", "mail_probe", "remote_login",
 	}
 	kinds := attack.Kinds()
 	if len(kinds) != len(want) {

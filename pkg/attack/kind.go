@@ -26,6 +26,8 @@ const (
 	RouterLogin    Kind = 17 // a failed login on a router
 	VPNLogin       Kind = 18 // a failed IPsec negotiation or VPN authentication
 	Visit          Kind = 19 // no attack: a page visit that a rule of the user's counts
+	MailProbe      Kind = 20 // a mail server used against its rules, without a login: relay attempts, pipelining
+	RemoteLogin    Kind = 21 // a failed login from elsewhere on a service that no other kind names
 )
 
 // Family says which lamp of the default ones a kind belongs to.
@@ -64,6 +66,8 @@ var kinds = [...]struct {
 	RouterLogin:    {"router_login", Medium, FamilyOther, true},
 	VPNLogin:       {"vpn_login", Medium, FamilyOther, true},
 	Visit:          {"visit", Info, FamilyOther, false},
+	MailProbe:      {"mail_probe", Low, FamilyOther, true},
+	RemoteLogin:    {"remote_login", Medium, FamilyOther, true},
 }
 
 // Kinds lists every kind in the order of their numbers.

@@ -50,6 +50,8 @@ const (
 	Kind_KIND_ROUTER_LOGIN    Kind = 17
 	Kind_KIND_VPN_LOGIN       Kind = 18
 	Kind_KIND_VISIT           Kind = 19
+	Kind_KIND_MAIL_PROBE      Kind = 20
+	Kind_KIND_REMOTE_LOGIN    Kind = 21
 )
 
 // Enum value maps for Kind.
@@ -75,6 +77,8 @@ var (
 		17: "KIND_ROUTER_LOGIN",
 		18: "KIND_VPN_LOGIN",
 		19: "KIND_VISIT",
+		20: "KIND_MAIL_PROBE",
+		21: "KIND_REMOTE_LOGIN",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED":     0,
@@ -97,6 +101,8 @@ var (
 		"KIND_ROUTER_LOGIN":    17,
 		"KIND_VPN_LOGIN":       18,
 		"KIND_VISIT":           19,
+		"KIND_MAIL_PROBE":      20,
+		"KIND_REMOTE_LOGIN":    21,
 	}
 )
 
@@ -953,7 +959,7 @@ const file_pialert_v1_event_proto_rawDesc = "" +
 	"\x03tty\x18\x03 \x01(\fR\x03tty\";\n" +
 	"\rServiceDetail\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\fR\x06reason*\x97\x03\n" +
+	"\x06reason\x18\x02 \x01(\fR\x06reason*\xc3\x03\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eKIND_SSH_LOGIN\x10\x01\x12\x12\n" +
@@ -977,7 +983,9 @@ const file_pialert_v1_event_proto_rawDesc = "" +
 	"\x11KIND_ROUTER_LOGIN\x10\x11\x12\x12\n" +
 	"\x0eKIND_VPN_LOGIN\x10\x12\x12\x0e\n" +
 	"\n" +
-	"KIND_VISIT\x10\x13*q\n" +
+	"KIND_VISIT\x10\x13\x12\x13\n" +
+	"\x0fKIND_MAIL_PROBE\x10\x14\x12\x15\n" +
+	"\x11KIND_REMOTE_LOGIN\x10\x15*q\n" +
 	"\bSeverity\x12\x18\n" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSEVERITY_INFO\x10\x01\x12\x10\n" +
