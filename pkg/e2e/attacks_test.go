@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -208,6 +209,11 @@ func TestLogsOfSSHD(t *testing.T) {
 			s.startDisplay()
 			s.must(s.Join(s.ctx))
 			s.must(m.StartSSHD(s.ctx, test.sshd))
+			t.Cleanup(func() {
+				if text, err := os.ReadFile(m.Log(test.sshd.LogFile)); err == nil && t.Failed() {
+					t.Logf("%s:\n%s", test.sshd.LogFile, text)
+				}
+			})
 
 			s.did(m.WrongPasswords(s.ctx, mallory, "root", 4))
 			s.did(m.WrongPasswords(s.ctx, eve, "oracle", 2))

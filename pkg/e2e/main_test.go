@@ -18,18 +18,29 @@ var programs program.Binaries
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "pialert")
-		if err == nil {
-			defer os.RemoveAll(dir)
-			os.Chmod(dir, 0o755) // some tests run the programs as other users
-			programs, err = program.Build(context.Background(), dir)
-		}
+		dir, err := build()
+		defer os.RemoveAll(dir)
 		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
+			fmt.Fprintln(os.Stderr, "error:", err)
 			return 1
 		}
 		return m.Run()
 	}())
+}
+
+// build checks that all is there which the tests run, and builds the programs into a folder.
+func build() (dir string, err error) {
+	if err := daemon.Missing(); err != nil {
+		return "", err
+	}
+	if dir, err = os.MkdirTemp("", "pialert"); err != nil {
+		return "", err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { // some tests run the programs as other users
+		return dir, err
+	}
+	programs, err = program.Build(context.Background(), dir)
+	return dir, err
 }
 
 // patience is how long a test waits for what must happen before it fails.

@@ -62,6 +62,7 @@ var packages = []struct{ program, name string }{
 	{"/usr/sbin/apache2", "apache2"},
 	{"/usr/bin/curl", "curl"},
 	{"/usr/sbin/ip", "iproute2"},
+	{"/usr/sbin/nft", "nftables"},
 	{"/usr/bin/nsenter", "util-linux"},
 	{"/usr/sbin/sysctl", "procps"},
 	{"/lib/systemd/systemd-journald", "systemd"},
