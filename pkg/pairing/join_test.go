@@ -23,13 +23,13 @@ func invite(t *testing.T, k *Keyring, invitations *Invitations) (Token, *Invitat
 	}, invitation
 }
 
-func join(t *testing.T, k, listener *Keyring, invitations *Invitations, token Token) (Peer, error, accepted) {
+func join(t *testing.T, k, listener *Keyring, invitations *Invitations, token Token) (Peer, accepted, error) {
 	t.Helper()
 	dialled, listening := wire(t)
 	ctx := bounded(t)
 	result := acceptOn(ctx, listener, listening, invitations)
 	peer, err := k.Join(ctx, dialled, token, token.Addresses)
-	return peer, err, <-result
+	return peer, <-result, err
 }
 
 func TestJoin(t *testing.T) {
@@ -37,7 +37,7 @@ func TestJoin(t *testing.T) {
 	agent, display := open(t, Agent, "web1"), open(t, Display, "desk")
 	var invitations Invitations
 	token, invitation := invite(t, agent, &invitations)
-	peer, err, answer := join(t, display, agent, &invitations, token)
+	peer, answer, err := join(t, display, agent, &invitations, token)
 	if err != nil || answer.err != nil {
 		t.Fatalf("join: %v; accept: %v", err, answer.err)
 	}
@@ -58,14 +58,14 @@ func TestTokenWorksOnce(t *testing.T) {
 	agent, thief := open(t, Agent, "web1"), open(t, Display, "thief")
 	var invitations Invitations
 	token, _ := invite(t, agent, &invitations)
-	if _, err, _ := join(t, open(t, Display, "desk"), agent, &invitations, token); err != nil {
+	if _, _, err := join(t, open(t, Display, "desk"), agent, &invitations, token); err != nil {
 		t.Fatal(err)
 	}
-	if _, err, _ := join(t, thief, agent, &invitations, token); !errors.Is(err, ErrNoInvitation) {
+	if _, _, err := join(t, thief, agent, &invitations, token); !errors.Is(err, ErrNoInvitation) {
 		t.Errorf("with no other invitation: %v", err)
 	}
 	invite(t, agent, &invitations)
-	if _, err, _ := join(t, thief, agent, &invitations, token); !errors.Is(err, ErrJoinRefused) {
+	if _, _, err := join(t, thief, agent, &invitations, token); !errors.Is(err, ErrJoinRefused) {
 		t.Errorf("with another invitation: %v", err)
 	}
 	if len(agent.Peers()) != 1 || len(thief.Peers()) != 0 {
@@ -109,7 +109,7 @@ func TestJoinRefused(t *testing.T) {
 			token, _ := invite(t, agent, &invitations)
 			test.prepare(t, agent, display, &token)
 			atAgent, atDisplay := agent.Peers(), display.Peers()
-			_, err, answer := join(t, display, agent, &invitations, token)
+			_, answer, err := join(t, display, agent, &invitations, token)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want %q in it", err, test.want)
 			}
@@ -177,12 +177,12 @@ func TestJoinAgainRefreshesAddresses(t *testing.T) {
 	agent, display := open(t, Agent, "web1"), open(t, Display, "desk")
 	var invitations Invitations
 	token, _ := invite(t, agent, &invitations)
-	if _, err, _ := join(t, display, agent, &invitations, token); err != nil {
+	if _, _, err := join(t, display, agent, &invitations, token); err != nil {
 		t.Fatal(err)
 	}
 	token, _ = invite(t, agent, &invitations)
 	token.Addresses = []string{"web1.example.org:7483"}
-	if _, err, _ := join(t, display, agent, &invitations, token); err != nil {
+	if _, _, err := join(t, display, agent, &invitations, token); err != nil {
 		t.Fatal(err)
 	}
 	peers := display.Peers()

@@ -26,10 +26,9 @@ var (
 // until the file is found again.
 type generation struct {
 	mark
-	name   string   // where it was found, for messages
-	file   *os.File // nil while it is only remembered
-	data   io.ReaderAt
-	serial int // larger than those of generations found before
+	name string   // where it was found, for messages
+	file *os.File // nil while it is only remembered
+	data io.ReaderAt
 	// sealed means that nobody can write to it any more: it is compressed.
 	sealed bool
 	// caughtUp means that its end was reached once. Until then newer files wait.
