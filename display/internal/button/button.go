@@ -33,6 +33,7 @@ const tap = 500 * time.Millisecond
 // Button is one button. The zero value is a button that nobody presses. It is for one goroutine
 // at a time.
 type Button struct {
+	known   bool      // it was read before
 	level   bool      // as read last
 	since   time.Time // when the level was first read
 	pressed bool      // debounced
@@ -43,8 +44,12 @@ type Button struct {
 
 // Feed takes a level, true while the button is down, and the time at which it was read. Times
 // must not go backwards. It returns what that level means and how much of a long press is
-// done, from 0 to 1.
+// done, from 0 to 1. A button that is down when it is read first means nothing until it is let
+// go: a stuck one must not shut the machine down at every start.
 func (b *Button) Feed(down bool, now time.Time) (action Action, held float64) {
+	if !b.known {
+		b.known, b.level, b.pressed, b.done, b.since = true, down, down, down, now
+	}
 	if down != b.level {
 		b.level, b.since = down, now
 	}

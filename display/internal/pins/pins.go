@@ -5,8 +5,10 @@
 // takes the one that fits the board. Its errors say which board was found, which file is
 // missing or forbidden, who holds a line, and what to do.
 //
-// A [Pin] is for one goroutine at a time. Closing the board turns its pins back into inputs,
-// which is what they are after power-on (BCM2835 ARM Peripherals, page 92).
+// A [Pin] is for one goroutine at a time. Closing the board gives its pins back as they were:
+// function, level and, where the board lets it be read, pull. What cannot be read is made what
+// it is after power-on: an input (BCM2835 ARM Peripherals, page 92). Through the character
+// device a pin that had a function other than input or output is left an input.
 package pins
 
 import (
@@ -58,20 +60,22 @@ func Open(root fs.FS, way Way) (Board, error) {
 	case RPIO:
 		return openRPIO(root, model)
 	case CDev:
-		return openCDev(root, model)
+		return openCDev(model)
 	default:
 		return nil, fmt.Errorf("unknown way to the pins %q: use auto, rpio or cdev", way)
 	}
 }
 
 // Model returns what the board calls itself, such as "Raspberry Pi Zero W Rev 1.1", or "" if it
-// does not say.
+// does not say. /proc/device-tree leads to the same place in /sys, but a unit with ProcSubset=pid
+// does not see it.
 func Model(root fs.FS) string {
-	text, err := fs.ReadFile(root, "proc/device-tree/model")
-	if err != nil {
-		return ""
+	for _, path := range []string{"sys/firmware/devicetree/base/model", "proc/device-tree/model"} {
+		if text, err := fs.ReadFile(root, path); err == nil {
+			return strings.TrimRight(string(text), "\x00\n ")
+		}
 	}
-	return strings.TrimRight(string(text), "\x00\n ")
+	return ""
 }
 
 // wayFor returns the way to the pins of a model. The Pi 5 and what stands on the same RP1 chip

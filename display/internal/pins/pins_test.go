@@ -17,6 +17,11 @@ func TestModel(t *testing.T) {
 	if got := pins.Model(machine("Raspberry Pi Zero W Rev 1.1")); got != "Raspberry Pi Zero W Rev 1.1" {
 		t.Errorf("got %q", got)
 	}
+	// A unit that may see no more of /proc than processes.
+	hidden := fstest.MapFS{"sys/firmware/devicetree/base/model": {Data: []byte("Raspberry Pi 5 Model B Rev 1.0\x00")}}
+	if got := pins.Model(hidden); got != "Raspberry Pi 5 Model B Rev 1.0" {
+		t.Errorf("got %q", got)
+	}
 	if got := pins.Model(fstest.MapFS{}); got != "" {
 		t.Errorf("a PC is a %q", got)
 	}
@@ -32,7 +37,7 @@ func TestErrorsSayWhatIsMissing(t *testing.T) {
 		{"", pins.Auto, []string{"no Raspberry Pi", "--driver terminal"}},
 		{"Raspberry Pi Zero W Rev 1.1", pins.Auto, []string{"this Raspberry Pi Zero W Rev 1.1", "--driver terminal"}},
 		{"Raspberry Pi 4 Model B Rev 1.4", pins.Auto, []string{"this Raspberry Pi 4 Model B", "--driver terminal"}},
-		{"Raspberry Pi 5 Model B Rev 1.0", pins.Auto, []string{"this Raspberry Pi 5", "gpiochip0", "group gpio"}},
+		{"Raspberry Pi 5 Model B Rev 1.0", pins.Auto, []string{"this Raspberry Pi 5", "gpiochip0", "--driver terminal"}},
 		{"Raspberry Pi 4 Model B Rev 1.4", pins.CDev, []string{"gpiochip0"}},
 	}
 	for _, test := range tests {

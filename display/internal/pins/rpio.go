@@ -4,31 +4,55 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/stianeikeland/go-rpio/v4"
 )
 
 // rpioBoard is the one user of go-rpio, whose state is the process's: pins before Open and
 // Close without Open panic there.
-type rpioBoard struct{ used []rpio.Pin }
+type rpioBoard struct {
+	functions *functions // nil if they cannot be read
+	used      []former
+}
+
+// former is what a pin was before it was taken.
+type former struct {
+	pin      rpio.Pin
+	function rpio.Mode
+	level    rpio.State
+	pull     rpio.Pull
+}
 
 func openRPIO(root fs.FS, model string) (Board, error) {
-	if _, err := fs.Stat(root, "dev/gpiomem"); errors.Is(err, fs.ErrNotExist) && os.Geteuid() != 0 {
-		return nil, fmt.Errorf("%w on %s: /dev/gpiomem is missing; try --driver terminal, or pins: cdev if /dev/gpiochip0 is there",
-			ErrNoHardware, board(model))
+	if err := rpio.Open(); err != nil {
+		return nil, fmt.Errorf("%w on %s: %s", ErrNoHardware, board(model), explain(root, err))
 	}
-	err := rpio.Open()
+	// Without them the pins are given back as inputs.
+	functions, _ := mapFunctions(root)
+	return &rpioBoard{functions: functions}, nil
+}
+
+// explain says why go-rpio could not open the registers, and what to do. It tries /dev/mem first,
+// and /dev/gpiomem only where that is forbidden.
+func explain(root fs.FS, err error) string {
+	file := "/dev/gpiomem"
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		file = at.Path
+	}
+	_, gpiomem := fs.Stat(root, "dev/gpiomem")
 	switch {
-	case err == nil:
-		return &rpioBoard{}, nil
-	case errors.Is(err, fs.ErrPermission):
-		return nil, fmt.Errorf("%w on %s: /dev/gpiomem is forbidden; add the user to its group with: sudo usermod -aG gpio USER, then log in again",
-			ErrNoHardware, board(model))
+	case errors.Is(gpiomem, fs.ErrNotExist):
+		return "/dev/gpiomem is missing; load its driver with: sudo modprobe bcm2835_gpiomem, " +
+			"or set pins.way: cdev if there is a /dev/gpiochip0, or try --driver terminal"
+	case errors.Is(err, fs.ErrPermission) && at != nil:
+		return file + " is forbidden; add the user to its group with: sudo usermod -aG gpio USER, then log in again"
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("%w on %s: %v; try --driver terminal, or run as a user of the group gpio", ErrNoHardware, board(model), err)
+		return file + " is missing though /dev/gpiomem is there; do not hide it (PrivateDevices= in a unit, a container's /dev), " +
+			"or set pins.way: cdev"
 	default:
-		return nil, fmt.Errorf("%w on %s: cannot map the GPIO registers: %v; try pins: cdev, or --driver terminal", ErrNoHardware, board(model), err)
+		return fmt.Sprintf("cannot map the GPIO registers: %v; run it as an ordinary user of the group gpio, not as root, "+
+			"or set pins.way: cdev", err)
 	}
 }
 
@@ -36,22 +60,42 @@ func (b *rpioBoard) Pin(bcm int) (Pin, error) {
 	if err := checkBCM(bcm); err != nil {
 		return nil, err
 	}
-	pin := &rpioPin{pin: rpio.Pin(bcm), output: true}
-	b.used = append(b.used, pin.pin)
+	if err := checkFree(bcm); err != nil {
+		return nil, err
+	}
+	p := rpio.Pin(bcm)
+	b.used = append(b.used, former{p, b.functions.of(bcm), p.Read(), p.ReadPull()})
+	pin := &rpioPin{pin: p, output: true}
 	pin.Release()
 	pin.pin.PullUp()
 	return pin, nil
 }
 
 func (b *rpioBoard) Close() error {
-	for _, pin := range b.used {
-		pin.PullOff()
-		pin.Input()
+	for _, was := range b.used {
+		was.restore()
 	}
-	if err := rpio.Close(); err != nil {
+	if err := errors.Join(b.functions.close(), rpio.Close()); err != nil {
 		return fmt.Errorf("cannot unmap the GPIO registers: %w", err)
 	}
 	return nil
+}
+
+// restore gives the pin back. Boards before the Pi 4 do not say how a pin was pulled; there it is
+// pulled as after power-on: pins up to 8 high, others low (BCM2835 ARM Peripherals, page 102).
+func (f former) restore() {
+	switch {
+	case f.pull != rpio.PullNone:
+		f.pin.Pull(f.pull)
+	case f.pin <= 8:
+		f.pin.PullUp()
+	default:
+		f.pin.PullDown()
+	}
+	if f.function == rpio.Output {
+		f.pin.Write(f.level)
+	}
+	f.pin.Mode(f.function)
 }
 
 // rpioPin remembers its direction: changing it is a read and a write of a register, where
