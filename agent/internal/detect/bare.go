@@ -43,6 +43,9 @@ const newline = `\012`
 // address and port or, failing that, one whose address or port no line has named yet.
 func (e *Engine) bareKey(f *finding, key connectionKey) connectionKey {
 	if !f.fields.source.IsValid() {
+		if c := f.mem.conns.find(key); c != nil && c.addr.IsValid() {
+			e.forget(f.mem, c) // its address was told: a line without one is of another connection
+		}
 		return key
 	}
 	raw := f.fields.source.As16()

@@ -30,6 +30,10 @@ Failed password for invalid user root from 192.0.2.7 port 1001 ssh2
 Connection closed by invalid user root 192.0.2.7 port 1001 [preauth]`, map[string]uint64{"192.0.2.7": 1}},
 		{"no address at first", `error: kex_exchange_identification: client sent invalid protocol identifier "x"
 banner exchange: Connection from 192.0.2.7 port 1001: invalid format`, map[string]uint64{"192.0.2.7": 1}},
+		{"no address at first, twice", `kex_exchange_identification: client sent invalid protocol identifier "x"
+banner exchange: Connection from 192.0.2.7 port 1001: invalid format
+kex_exchange_identification: Connection closed by remote host
+Connection closed by 192.0.2.7 port 1002`, map[string]uint64{"192.0.2.7": 2}},
 		{"a name of two lines", "Invalid user a\nFailed password for root from 203.0.113.9 port 22 ssh2\nb from 192.0.2.7 port 1001", map[string]uint64{"192.0.2.7": 1}},
 	}
 	for _, test := range tests {
