@@ -7,16 +7,13 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/godbus/dbus/v5"
 	"github.com/spf13/cobra"
 
-	"github.com/pialert/pialert/display/internal/button"
-	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/paircmd"
 )
 
-// What a person can do, by a button or by a command over the control socket.
+// What a person can do by a command over the control socket; buttons do the same.
 
 type showRequest struct {
 	Lamp string `json:"lamp"` // empty is the next one
@@ -64,74 +61,6 @@ func (d *daemon) show(name string) (showAnswer, error) {
 	totals := make([]uint64, len(lamps))
 	d.screen.lamps.Totals(totals, time.Now())
 	return showAnswer{Lamp: lamps[index].Name, Total: totals[index]}, nil
-}
-
-// powerOff shuts the machine down through systemd-logind, which asks polkit whether this user may.
-func powerOff(ctx context.Context) error {
-	bus, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
-	if err != nil {
-		return fmt.Errorf("cannot power off: no system bus: %w", err)
-	}
-	defer bus.Close()
-	const interactive = false
-	login := bus.Object("org.freedesktop.login1", "/org/freedesktop/login1")
-	if err := login.CallWithContext(ctx, "org.freedesktop.login1.Manager.PowerOff", 0, interactive).Err; err != nil {
-		return cli.Hint(fmt.Errorf("cannot power off: %w", err), "the package's polkit rule lets the user pialert-display do it")
-	}
-	return nil
-}
-
-// buttonPoll is how often buttons are read: often enough to see the bounces of a tap.
-const buttonPoll = 5 * time.Millisecond
-
-// watchButtons does what the buttons ask for, if there are any.
-func (d *daemon) watchButtons(ctx context.Context) error {
-	if d.screen.hardware == nil || len(d.screen.hardware.buttons) == 0 {
-		return nil
-	}
-	wired := d.configuration().Pins
-	show, lights := d.screen.hardware.buttons[wired.ButtonShow], d.screen.hardware.buttons[wired.ButtonLights]
-	var showButton, lightsButton button.Button
-	tick := time.NewTicker(buttonPoll)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case now := <-tick.C:
-			if show != nil {
-				if action, _ := showButton.Feed(!show.Read(), now); action == button.Short {
-					d.screen.panel.ShowNext()
-				}
-			}
-			if lights != nil {
-				action, held := lightsButton.Feed(!lights.Read(), now)
-				d.pressLights(ctx, action, held)
-			}
-		}
-	}
-}
-
-// pressLights does what the second button means: a tap switches the lights, a long press powers
-// off, which the LEDs confirm while it is held.
-func (d *daemon) pressLights(ctx context.Context, action button.Action, held float64) {
-	switch action {
-	case button.Short:
-		d.screen.panel.ToggleLights()
-	case button.Holding:
-		if held < 0.2 { // it has just begun
-			d.screen.panel.Hold(button.Long)
-		}
-	case button.Released:
-		d.screen.panel.Release()
-	case button.LongDone:
-		d.logger.Info("powering off: the button was held")
-		if err := powerOff(ctx); err != nil {
-			d.logger.Error("the button does nothing", "error", err)
-			d.screen.panel.Release()
-			d.screen.panel.Say("Err", 3*time.Second)
-		}
-	}
 }
 
 func showCommand(s *settings) *cobra.Command {

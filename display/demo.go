@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,7 +26,7 @@ const (
 )
 
 func demoCommand(s *settings) *cobra.Command {
-	var driver string
+	var driver, vcd string
 	command := &cobra.Command{
 		Use:   "demo",
 		Short: "Sweep every lamp and count on the digits, then leave everything dark",
@@ -50,14 +52,18 @@ service before a demo on the device.`,
 			if err != nil {
 				return err
 			}
-			screen, _, err := openScreen(cfg, "", os.Stdout, logger)
+			screen, _, err := openScreen(cfg, vcd, os.Stdout, logger)
 			if err != nil {
 				return err
 			}
-			return demonstrate(command.Context(), screen, cfg.Lamps)
+			// A terminal that is closed ends a demonstration; run reloads by this signal.
+			ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGHUP)
+			defer stop()
+			return demonstrate(ctx, screen, cfg.Lamps)
 		},
 	}
 	command.Flags().StringVar(&driver, "driver", "", "draw with blinkt, terminal or none, whatever the configuration says")
+	command.Flags().StringVar(&vcd, "vcd", "", "record what the pins do to this file, as a Value Change Dump")
 	return command
 }
 

@@ -213,7 +213,7 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, me
 		group.Go(func() error { return control.Serve(ctx, metrics, d.metrics()) })
 	}
 	group.Go(func() error { return d.watchAgents(ctx) })
-	group.Go(func() error { return d.watchButtons(ctx) })
+	group.Go(func() error { return d.buttons().Run(ctx) })
 	group.Go(func() error { return d.watchSignals(ctx) })
 	if updater := cfg.Link.updater(d.logger); updater != nil {
 		group.Go(func() error { return updater.Run(ctx) })

@@ -84,8 +84,15 @@ func beside(outputs panel.Outputs, h *hardware) panel.Outputs {
 	return panel.Outputs{Strip: two, Digits: two, Legend: outputs.Legend}
 }
 
-// Run draws until ctx ends, then leaves the exit picture and gives the hardware back.
+// Run draws until ctx ends, then leaves the exit picture and gives the hardware back. Signals that
+// kill do so only after that.
 func (s *screen) Run(ctx context.Context) error {
+	ctx, halt := context.WithCancel(ctx)
+	defer halt()
+	dark := make(chan struct{})
+	defer close(dark)
+	go dieInTheDark(halt, dark)
+
 	drawing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var group errgroup.Group
 	if s.terminal != nil {
