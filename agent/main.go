@@ -38,7 +38,7 @@ func rootCommand() *cobra.Command {
 once to the displays that it is paired with.`,
 		Example: `  sudo pialert-agent pair              pair with a display: prints the line to paste there
   pialert-agent status                 what is read, what was found, who listens
-  pialert-agent test                   let a lamp light
+  pialert-agent fire ssh_login         let a lamp light
   pialert-agent scan /var/log/auth.log what happened last night
   pialert-agent explain 'LINE'         what a line of a log means, and why`,
 	}
@@ -46,7 +46,7 @@ once to the displays that it is paired with.`,
 	root.PersistentFlags().StringVar(&s.path, "config", defaultConfig, "configuration file")
 	root.PersistentPreRun = func(command *cobra.Command, _ []string) { s.command = command }
 	root.AddCommand(
-		runCommand(s), statusCommand(s), testCommand(s), relayCommand(s), configCommand(s),
+		runCommand(s), statusCommand(s), fireCommand(s), relayCommand(s), configCommand(s),
 		scanCommand(s), explainCommand(s), rulesCommand(s),
 	)
 	root.AddCommand(pairingCommands(s)...)

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/cli"
+)
+
+// shot asks for an event that a person fires.
+type shot struct {
+	Kind     attack.Kind `json:"kind"`
+	SourceIP netip.Addr  `json:"source_ip"`
+	User     string      `json:"user"`
+	Count    uint64      `json:"count"`   // attempts that it stands for
+	Counted  bool        `json:"counted"` // as if it had happened
+}
+
+// event is what is sent of a shot. The error says what is wrong with it.
+func (s shot) event(now time.Time) (*attack.Event, error) {
+	e := &attack.Event{
+		Kind: s.Kind, Severity: s.Kind.Severity(), Rule: "fire", Observed: now,
+		SourceIP: s.SourceIP.WithZone("").Unmap(), User: s.User, Count: s.Count, Test: !s.Counted,
+	}
+	return e, e.Check()
+}
+
+// fire sends an event the whole way that one from a log takes.
+func (d *daemon) fire(s shot) error {
+	e, err := s.event(time.Now())
+	if err != nil {
+		return fmt.Errorf("cannot fire: %w", err)
+	}
+	d.current().pipeline.fire(e)
+	return nil
+}
+
+func fireCommand(s *settings) *cobra.Command {
+	request := shot{Count: 1}
+	var source string
+	command := &cobra.Command{
+		Use:   "fire KIND",
+		Short: "Send a test event the whole way to the lights",
+		Long: `fire sends an event as if an attack had been found: it is stored, delivered, and lights the lamp
+of its kind. It is marked as a test and enters no total, unless --counted is given.
+
+The kinds are ` + strings.Join(kindNames(), ", ") + `.`,
+		Example: `  sudo pialert-agent fire ssh_login
+  sudo pialert-agent fire wordpress_login --source-ip 203.0.113.7 --user admin --count 5`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions(kindNames(), cobra.ShellCompDirectiveNoFileComp),
+		RunE: func(command *cobra.Command, args []string) (err error) {
+			if request.Kind, err = attack.ParseKind(args[0]); err != nil {
+				return &cli.UsageError{Err: cli.Hint(err, "the kinds are %s", strings.Join(kindNames(), ", "))}
+			}
+			if source != "" {
+				if request.SourceIP, err = netip.ParseAddr(source); err != nil {
+					return &cli.UsageError{Err: cli.Hint(fmt.Errorf("--source-ip %q is no address", source), "give one such as 203.0.113.7")}
+				}
+			}
+			if _, err := request.event(time.Now()); err != nil {
+				return &cli.UsageError{Err: err}
+			}
+			cfg, err := s.load()
+			if err != nil {
+				return err
+			}
+			if err := call(command.Context(), cfg, "/fire", request, nil); err != nil {
+				return err
+			}
+			fmt.Fprintf(command.OutOrStdout(), "fired %d × %s\n", request.Count, request.Kind)
+			return nil
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&source, "source-ip", "", "address that the event is from")
+	flags.StringVar(&request.User, "user", "", "account that it tried")
+	flags.Uint64Var(&request.Count, "count", request.Count, "attempts that it stands for")
+	flags.BoolVar(&request.Counted, "counted", false, "add it to the totals, as if it had happened")
+	return command
+}
+
+// kindNames lists the names of all kinds.
+func kindNames() []string {
+	var names []string
+	for _, kind := range attack.Kinds() {
+		names = append(names, kind.String())
+	}
+	return names
+}
