@@ -1,0 +1,159 @@
+package install
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestInstalled takes both packages through their life on one machine. Each step needs the ones
+// before it.
+func TestInstalled(t *testing.T) {
+	m := boot(t)
+	for _, program := range []string{"pialert-agent", "pialert-display"} {
+		path := deb(program, "amd64")
+		m.put(path, "/root/"+path[strings.LastIndex(path, "/")+1:])
+	}
+	before := m.files()
+	for _, step := range []struct {
+		name string
+		do   func(*machine)
+	}{
+		{"the quick start of the README", quickStart},
+		{"a failed login is counted", failedLogin},
+		{"the units are confined", confined},
+		{"a kill", killed},
+		{"a reload", reload},
+		{"an upgrade keeps state", upgrade},
+		{"every command of the documents", documented},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { step.do(&machine{TB: t, init: m.init}) }) {
+			t.FailNow()
+		}
+	}
+	t.Run("a removal keeps state and configuration", func(t *testing.T) {
+		m := &machine{TB: t, init: m.init}
+		m.must("apt-get remove -y pialert-agent pialert-display")
+		m.must("test -e /var/lib/pialert/agent/peers.json && test -e /etc/pialert/display.yaml")
+		if out, err := m.run("pgrep -l pialert"); err == nil {
+			t.Errorf("these still run: %s", out)
+		}
+	})
+	t.Run("a purge leaves nothing", func(t *testing.T) {
+		m := &machine{TB: t, init: m.init}
+		m.must("apt-get purge -y pialert-agent pialert-display")
+		for _, path := range m.files() {
+			if !slices.Contains(before, path) {
+				t.Errorf("%s is left behind", path)
+			}
+		}
+		if out, err := m.run("getent passwd pialert-agent pialert-display; getent group pialert-agent pialert-display gpio"); out != "" {
+			t.Errorf("users or groups are left behind: %s %v", out, err)
+		}
+	})
+}
+
+// files lists every file of the machine but those that the package manager and the system write
+// while they work.
+func (m *machine) files() []string {
+	m.Helper()
+	out := m.must(`find / -xdev \( -path /var/log -o -path /var/lib/apt -o -path /var/cache -o -path '/var/lib/dpkg/*-old' \
+		-o -path /var/lib/systemd -o -path '/etc/*-' -o -path /etc/.pwd.lock -o -path /root \) -prune -o -print`)
+	return strings.Split(strings.TrimSpace(out), "\n")
+}
+
+// failedLogin lets syslog write what sshd says about a failed login, and looks at the display.
+func failedLogin(m *machine) {
+	before := m.total()
+	m.must(`logger -p auth.info -t 'sshd[4711]' 'Failed password for invalid user admin from 203.0.113.7 port 40022 ssh2'`)
+	m.await("the line", func() error {
+		_, err := m.run(`grep 203.0.113.7 /var/log/auth.log`)
+		return err
+	})
+	m.await("the login on the display", func() error {
+		if total := m.total(); total != before+1 {
+			return fmt.Errorf("the display counts %d, want %d", total, before+1)
+		}
+		return nil
+	})
+}
+
+// display is what status says of the display, as far as it matters here.
+type display struct {
+	Total uint64
+	Tests uint64
+	Lamps []struct {
+		Name  string
+		Total uint64
+	}
+}
+
+func (m *machine) display() (d display) {
+	m.Helper()
+	if err := json.Unmarshal([]byte(m.must("pialert-display status --format json")), &d); err != nil {
+		m.Fatal(err)
+	}
+	return d
+}
+
+// total is the display's count of attacks.
+func (m *machine) total() uint64 { return m.display().Total }
+
+// pid is the process id of a service.
+func (m *machine) pid(service string) string {
+	m.Helper()
+	return m.must("systemctl show --property MainPID --value " + service)
+}
+
+// reload changes a configuration for better and for worse.
+func reload(m *machine) {
+	pid := m.pid("pialert-display")
+	lamps := `lamps: [{name: everything, color: red, led: 3}]`
+	m.must(`cp /etc/pialert/display.yaml /root/display.yaml && echo '` + lamps + `' >> /etc/pialert/display.yaml && systemctl reload pialert-display`)
+	m.await("the new lamp", func() error {
+		if d := m.display(); len(d.Lamps) != 1 || d.Lamps[0].Total != d.Total {
+			return fmt.Errorf("there are %+v", d.Lamps)
+		}
+		return nil
+	})
+	m.must(`echo 'driver: [' > /etc/pialert/display.yaml && systemctl reload pialert-display`)
+	m.await("the complaint", func() error {
+		_, err := m.run(`journalctl -u pialert-display | grep 'cannot reload the configuration; the old one stays'`)
+		return err
+	})
+	m.must(`mv /root/display.yaml /etc/pialert/display.yaml`)
+	if d := m.display(); len(d.Lamps) != 1 {
+		m.Errorf("after a reload that failed there are %+v", d.Lamps)
+	}
+	m.must(`systemctl reload pialert-display`)
+	m.await("the old lamps", func() error {
+		if d := m.display(); len(d.Lamps) != 4 {
+			return fmt.Errorf("there are %+v", d.Lamps)
+		}
+		return nil
+	})
+	if now := m.pid("pialert-display"); now != pid {
+		m.Errorf("the display was restarted: %s, before %s", now, pid)
+	}
+}
+
+// upgrade installs the same packages again, after a change of their configuration.
+func upgrade(m *machine) {
+	total, pid := m.total(), m.pid("pialert-agent")
+	m.must("echo '# mine' >> /etc/pialert/agent.yaml")
+	m.must("apt-get install -y --reinstall ./pialert-*.deb")
+	m.must("grep -q '# mine' /etc/pialert/agent.yaml")
+	m.await("the services", func() error {
+		_, err := m.run("systemctl is-active pialert-agent pialert-display")
+		return err
+	})
+	if now := m.pid("pialert-agent"); now == pid {
+		m.Error("the agent was not restarted")
+	}
+	if now := m.total(); now != total {
+		m.Errorf("the display counts %d after an upgrade, %d before", now, total)
+	}
+	failedLogin(m)
+}
