@@ -173,8 +173,8 @@ func (e *Engine) feedMessage(src *Source, line []byte, occurrences uint64) {
 	f := &e.find
 	f.line = src.lines
 	e.date(f, m)
-	rule := rules[0]
-	if rule.connected && repeats == 1 && e.spare(src.mem, rule, connectionKey{host, uint64(m.pid), rule.family}, text) {
+	rule := rules[0].Rule
+	if rules[0].connected && repeats == 1 && e.spare(src.mem, rule, connectionKey{host, uint64(m.pid), rule.family}, text) {
 		src.mem.forgetLast(host)
 		return
 	}

@@ -9,7 +9,7 @@ import (
 // so there are few.
 const maxTags = 512
 
-// index finds the rules that may match a message: by tag, then by first byte, then by the literal
+// index finds the rules that may match a message: by tag, then by first byte, then by the literals
 // that the rule's matches start with.
 type index struct {
 	rules  []*Rule
@@ -17,7 +17,15 @@ type index struct {
 }
 
 // candidates are the rules for one tag, in order, by the first byte of what they match.
-type candidates [256][]*Rule
+type candidates [256][]candidate
+
+// candidate is a rule for texts that start with a literal. A rule is one candidate for each literal
+// that its matches can start with; no two of those are the start of one text.
+type candidate struct {
+	*Rule
+	prefix    []byte // empty if none is known
+	connected bool   // it and those that start alike only end or doubt a connection; see Engine.spare
+}
 
 func newIndex(rules []*Rule) index {
 	x := index{rules: rules, byType: map[Type][]*Rule{}}
@@ -49,11 +57,12 @@ func (x *index) candidatesFor(name []byte, names func(*Rule) []string) *candidat
 	return &c
 }
 
-// connect marks the rules of which all that start alike only end or doubt the connection that
+// connect marks the candidates of which all that start alike only end or doubt the connection that
 // the process serves.
 func (c *candidates) connect() {
 	for _, rules := range c {
-		for _, rule := range rules {
+		for i := range rules {
+			rule := &rules[i]
 			rule.connected = len(rule.prefix) > 0
 			for _, other := range rules {
 				alike := bytes.HasPrefix(rule.prefix, other.prefix) || bytes.HasPrefix(other.prefix, rule.prefix)
@@ -103,12 +112,13 @@ func (c *candidates) add(rule *Rule) {
 	if rule.ready() != nil {
 		return // of a built-in rule whose tests were not run
 	}
-	if len(rule.prefix) > 0 {
-		c[rule.prefix[0]] = append(c[rule.prefix[0]], rule)
-		return
+	for _, prefix := range rule.expr.Prefixes() {
+		c[prefix[0]] = append(c[prefix[0]], candidate{Rule: rule, prefix: []byte(prefix)})
 	}
-	for i := range c {
-		c[i] = append(c[i], rule)
+	if rule.expr.Prefixes() == nil {
+		for i := range c {
+			c[i] = append(c[i], candidate{Rule: rule})
+		}
 	}
 }
 
@@ -144,14 +154,14 @@ func (l *lookup) learn(known map[string]*candidates, name []byte, names func(*Ru
 	return c
 }
 
-// first returns the rules that may match the text, from the first whose literal prefix it has.
-func (c *candidates) first(text []byte) []*Rule {
+// first returns the rules that may match the text, from the first that starts as it does.
+func (c *candidates) first(text []byte) []candidate {
 	if len(text) == 0 {
 		return nil
 	}
 	rules := c[text[0]]
-	for i, rule := range rules {
-		if bytes.HasPrefix(text, rule.prefix) {
+	for i := range rules {
+		if bytes.HasPrefix(text, rules[i].prefix) {
 			return rules[i:]
 		}
 	}
@@ -160,14 +170,15 @@ func (c *candidates) first(text []byte) []*Rule {
 
 // find returns the first of the rules that matches the text, the first one's prefix being known to
 // be the text's, and the indexes of its groups.
-func find(rules []*Rule, text []byte, loc []int) (*Rule, []int) {
-	for i, rule := range rules {
+func find(rules []candidate, text []byte, loc []int) (*Rule, []int) {
+	for i := range rules {
+		rule := &rules[i]
 		if i > 0 && !bytes.HasPrefix(text, rule.prefix) || len(rule.needs) > 0 && !bytes.Contains(text, rule.needs) {
 			continue
 		}
 		var ok bool
 		if loc, ok = rule.expr.Match(text, loc); ok {
-			return rule, loc
+			return rule.Rule, loc
 		}
 	}
 	return nil, loc

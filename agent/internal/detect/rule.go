@@ -67,11 +67,9 @@ type Rule struct {
 	compile sync.Once
 	expr    *pattern.Pattern
 	prefix  []byte // literal that every match starts with, or empty
-	needs   []byte // literal that every match contains, where there is no prefix
+	needs   []byte // literal that every match contains, where no prefixes are known
 	groups  []group
 	err     error
-
-	connected bool // it and those that start alike only end or doubt a connection; see Engine.spare
 }
 
 // witnesses are those who may write of the same attempts on one connection; see [Rule].
@@ -204,7 +202,7 @@ func (r *Rule) compilePattern() error {
 		r.groups = append(r.groups, group{groupName(number), 2 * i})
 	}
 	r.expr, r.prefix = expr, []byte(expr.Prefix())
-	if len(r.prefix) == 0 {
+	if expr.Prefixes() == nil {
 		r.needs = []byte(expr.Required())
 	}
 	return nil

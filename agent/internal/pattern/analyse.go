@@ -2,6 +2,7 @@ package pattern
 
 import (
 	"regexp/syntax"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -42,7 +43,7 @@ func (c *compiler) analyse(start *node) *first {
 		case opRepeat:
 			n.follow = firstOf(n.next, known)
 			n.possessive = onlyLongest(n)
-			n.ahead = literalAt(n.next)
+			n.specialise()
 		case opChoice:
 			n.viable = new([256]uint64)
 			for i, branch := range n.branches {
@@ -79,6 +80,33 @@ func onlyLongest(n *node) bool {
 	return true
 }
 
+// specialise chooses a faster way to match a repetition, if there is one.
+func (n *node) specialise() {
+	bytewise := n.max < 0 && n.min <= 1 && !n.class.mixed && n.class.stop < 0 || !n.class.high
+	switch ahead := literalAt(n.next); {
+	case n.possessive && bytewise:
+		n.op = opRun
+	case !n.possessive && !n.lazy && ahead != "":
+		n.op, n.ahead, n.rare = opUntil, ahead, rarest(ahead)
+	}
+}
+
+// rarest returns the place of a literal's byte that is rarest in logs, roughly.
+func rarest(literal string) int {
+	const common = " etaonrisdlh10.:-2u3c4p5m6789" // commonest first
+	best, at := -1, 0
+	for i := range len(literal) {
+		rank := strings.IndexByte(common, literal[i])
+		if rank < 0 {
+			return i
+		}
+		if rank > best {
+			best, at = rank, i
+		}
+	}
+	return at
+}
+
 // literalAt returns the literal that a match from n on has to start with, or "".
 func literalAt(n *node) string {
 	for n.op == opSave {
@@ -97,11 +125,11 @@ func firstOf(n *node, known map[*node]*first) *first {
 		f.accept = true
 	case opLiteral:
 		f.byte[n.literal[0]] = true
-	case opClass, opRepeat:
+	case opClass, opRepeat, opRun, opUntil:
 		for b := range f.byte {
 			f.byte[b] = n.class.one[b] || b >= utf8.RuneSelf && n.class.high
 		}
-		if n.op == opRepeat && n.min == 0 {
+		if n.op != opClass && n.min == 0 {
 			f.join(firstOf(n.next, known))
 		}
 	case opChoice:

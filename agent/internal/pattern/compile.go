@@ -14,6 +14,8 @@ const (
 	opLiteral             // these bytes
 	opClass               // one character of a class
 	opRepeat              // between min and max characters of a class
+	opRun                 // opRepeat where only the longest run can match, and bytes can be counted for characters
+	opUntil               // opRepeat, greedy, that a literal has to follow
 	opChoice              // the first of several branches that leads to a match
 	opSave                // remember the position
 	opBeginText           // ^
@@ -36,7 +38,8 @@ type node struct {
 	lazy       bool
 	possessive bool   // of opRepeat: only the longest run can lead to a match
 	follow     *first // of opRepeat: what can come after it
-	ahead      string // of opRepeat: the literal that has to come after it, if there is one
+	ahead      string // of opUntil: the literal that has to come after it
+	rare       int    // of opUntil: place of the literal's rarest byte
 
 	branches []*node
 	viable   *[256]uint64 // of opChoice: the branches, as bits, that can start with a byte

@@ -1,9 +1,6 @@
 package pattern
 
-import (
-	"bytes"
-	"math/bits"
-)
+import "math/bits"
 
 // The limits of backtracking. A step is a branch tried or sixteen bytes looked at. Rules stay far
 // below these on real lines; what exceeds them is hostile, and is left to regexp.
@@ -46,6 +43,20 @@ func (m *matcher) run(n *node, at int) bool {
 			if at = n.class.after(text, at); at < 0 {
 				return false
 			}
+		case opRun:
+			from, limit := at, len(text)
+			if n.max >= 0 && n.max < limit-at {
+				limit = at + n.max
+			}
+			for at < limit && n.class.one[text[at]] {
+				at++
+			}
+			if at-from < n.min {
+				return false
+			}
+			m.steps -= (at - from) >> 4
+		case opUntil:
+			return m.until(n, at)
 		case opRepeat:
 			least := m.least(n, at)
 			if least < 0 {
@@ -130,8 +141,7 @@ func (m *matcher) longest(n *node, least int) int {
 // the other way round where it is lazy. It tries only those that what follows can start after.
 func (m *matcher) backtrack(n *node, least int) bool {
 	longest := m.longest(n, least)
-	switch {
-	case n.lazy:
+	if n.lazy {
 		for at := least; ; at += width(m.text, at) {
 			if n.follow.at(m.text, at) && m.continues(n, at) {
 				return true
@@ -140,18 +150,6 @@ func (m *matcher) backtrack(n *node, least int) bool {
 				return false
 			}
 		}
-	case n.ahead != "":
-		// No byte that starts a literal stands within a character, so plain bytes are looked at.
-		for at := longest; at >= least; at-- {
-			at = least + bytes.LastIndexByte(m.text[least:min(at+1, len(m.text))], n.ahead[0])
-			if at < least || m.continues(n, at) {
-				return at >= least
-			}
-			if m.steps < 0 {
-				return false
-			}
-		}
-		return false
 	}
 	for at := longest; ; at = before(m.text, at) {
 		if n.follow.at(m.text, at) && m.continues(n, at) {
@@ -163,12 +161,38 @@ func (m *matcher) backtrack(n *node, least int) bool {
 	}
 }
 
-// continues says whether what follows a repetition matches from a position on.
-func (m *matcher) continues(n *node, at int) bool {
-	end := at + len(n.ahead)
-	if end > len(m.text) || string(m.text[at:end]) != n.ahead {
+// until tries the lengths of a greedy repetition that a literal has to follow: the places where
+// the literal stands, from the last to the first. They are found by the literal's rarest byte. No
+// byte that starts a literal stands within a character, so plain bytes are looked at.
+func (m *matcher) until(n *node, at int) bool {
+	least := m.least(n, at)
+	if least < 0 {
 		return false
 	}
+	text, literal := m.text, n.ahead
+	rare, skip := literal[n.rare], n.rare
+	last := min(m.longest(n, least), len(text)-len(literal))
+	for i := last + skip; i >= least+skip; i-- {
+		if text[i] != rare || string(text[i-skip:i-skip+len(literal)]) != literal {
+			continue
+		}
+		m.steps--
+		next := n.next
+		for ; next.op == opSave; next = next.next {
+			m.loc[next.slot] = i - skip
+		}
+		if m.run(next.next, i-skip+len(literal)) {
+			return true
+		}
+		if m.steps < 0 {
+			return false
+		}
+	}
+	return false
+}
+
+// continues says whether what follows a repetition matches from a position on.
+func (m *matcher) continues(n *node, at int) bool {
 	m.steps--
 	return m.run(n.next, at)
 }

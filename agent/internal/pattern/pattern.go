@@ -18,17 +18,23 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"slices"
+	"strings"
+	"sync"
 )
 
 // Pattern is a compiled regular expression.
 type Pattern struct {
-	oracle   *regexp.Regexp
+	expr     string
+	oracle   func() *regexp.Regexp // compiles when first called: few patterns ever need it
+	names    []string
 	start    *node // nil where the expression has no shape that the matcher knows
+	skip     int   // bytes of the prefix, which start need not look at again
 	slots    int   // length of a match's index slice
 	anchored bool  // every match starts at the start of the text
 	lead     string
 	first    *first // what a match can start with, for the search of an unanchored pattern
 	prefix   string
+	prefixes []string
 	required string
 	literals []string
 }
@@ -36,22 +42,22 @@ type Pattern struct {
 // Compile parses expr, in the syntax of package regexp. Its errors are regexp's and name the
 // part of expr that is wrong.
 func Compile(expr string) (*Pattern, error) {
-	oracle, err := regexp.Compile(expr)
-	if err != nil {
-		return nil, err
-	}
 	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		return nil, err
 	}
+	names := tree.CapNames()
 	p := &Pattern{
-		oracle:   oracle,
-		slots:    2 * (oracle.NumSubexp() + 1),
+		expr:     expr,
+		oracle:   sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) }), // it parsed
+		names:    names,
+		slots:    2 * len(names),
 		anchored: startsAnchored(tree),
 		required: required(tree),
 	}
 	if p.anchored {
 		p.prefix, _ = prefix(tree)
+		p.prefixes = prefixesOf(tree)
 	}
 	if l := literalsOf(tree); shortest(l.set) > 0 {
 		slices.Sort(l.set)
@@ -63,11 +69,25 @@ func Compile(expr string) (*Pattern, error) {
 		return p, nil
 	}
 	p.first = c.analyse(start)
-	p.start = start
+	if p.start = start; p.anchored {
+		p.skipPrefix()
+	}
 	if !p.anchored && start.op == opLiteral {
 		p.lead = start.literal
 	}
 	return p, nil
+}
+
+// skipPrefix moves the start of the graph behind as much of the prefix as leads it.
+func (p *Pattern) skipPrefix() {
+	for ; ; p.start = p.start.next {
+		switch n := p.start; {
+		case n.op == opLiteral && strings.HasPrefix(p.prefix[p.skip:], n.literal):
+			p.skip += len(n.literal)
+		case n.op != opBeginText || p.skip > 0:
+			return
+		}
+	}
 }
 
 // Match reports whether text contains a match, and returns the indexes of the leftmost one and
@@ -82,8 +102,9 @@ func (p *Pattern) Match(text []byte, loc []int) ([]int, bool) {
 	if len(text) < len(p.prefix) || string(text[:len(p.prefix)]) != p.prefix {
 		return loc, false
 	}
-	for range p.slots {
-		loc = append(loc, -1)
+	loc = slices.Grow(loc, p.slots)[:p.slots]
+	for i := range loc {
+		loc[i] = -1
 	}
 	m := matcher{text: text, loc: loc, steps: stepsPerText + stepsPerByte*len(text)}
 	found := m.search(p)
@@ -98,20 +119,24 @@ func (p *Pattern) Match(text []byte, loc []int) ([]int, bool) {
 
 // ask leaves the match to regexp.
 func (p *Pattern) ask(text []byte, loc []int) ([]int, bool) {
-	found := p.oracle.FindSubmatchIndex(text)
+	found := p.oracle().FindSubmatchIndex(text)
 	return append(loc[:0], found...), found != nil
 }
 
 // Names returns the names of the groups: the one at i belongs to the indexes 2i and 2i+1 of a
 // match. Groups without a name, and the whole match at 0, have "".
-func (p *Pattern) Names() []string { return p.oracle.SubexpNames() }
+func (p *Pattern) Names() []string { return p.names }
 
 // String returns the expression.
-func (p *Pattern) String() string { return p.oracle.String() }
+func (p *Pattern) String() string { return p.expr }
 
 // Prefix returns a literal that every text that matches starts with, "" if none is known, which
 // is always so for a pattern that is not anchored with ^.
 func (p *Pattern) Prefix() string { return p.prefix }
+
+// Prefixes returns literals of which every text that matches starts with one, or nil if none are
+// known. None of them is the start of another.
+func (p *Pattern) Prefixes() []string { return p.prefixes }
 
 // Required returns a literal that every text that matches contains, the longest that is known,
 // or "".
@@ -123,7 +148,8 @@ func (p *Pattern) Compiled() bool { return p.start != nil }
 // search looks for the leftmost match.
 func (m *matcher) search(p *Pattern) bool {
 	if p.anchored {
-		return m.try(p.start, 0)
+		m.loc[0] = 0
+		return m.run(p.start, p.skip)
 	}
 	for at := 0; at <= len(m.text); {
 		if p.lead != "" {

@@ -78,6 +78,9 @@ func compare(t *testing.T, p *pattern.Pattern, oracle *regexp.Regexp, text []byt
 	if found && !strings.HasPrefix(string(text), p.Prefix()) {
 		t.Errorf("%q matches %q, which does not start with %q", p, text, p.Prefix())
 	}
+	if prefixes := p.Prefixes(); found && prefixes != nil && !slices.ContainsFunc(prefixes, func(l string) bool { return strings.HasPrefix(string(text), l) }) {
+		t.Errorf("%q matches %q, which starts with none of %q", p, text, prefixes)
+	}
 	if found && !strings.Contains(string(text), p.Required()) {
 		t.Errorf("%q matches %q, which does not contain %q", p, text, p.Required())
 	}
@@ -136,6 +139,34 @@ func TestSetsOfLiterals(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := p.Literals(); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", expr, got, want)
+		}
+	}
+}
+
+func TestSetsOfPrefixes(t *testing.T) {
+	t.Parallel()
+	for expr, want := range map[string][]string{
+		`^Failed (?:password|publickey) for .* from `: {"Failed password for ", "Failed publickey for "},
+		`^(Failed) password`:                          {"Failed password"},
+		`^(?:Read failed|Write failed).*x`:            {"Read failed", "Write failed"},
+		`^PAM: [Ab]uth`:                               {"PAM: Auth", "PAM: buth"},
+		`^PAM: [Aa]uth`:                               {"PAM: "},
+		`^ab|^ac`:                                     {"ab", "ac"},
+		`^(?:a|abc)d*`:                                {"a"},
+		`^(?:a|b*)c`:                                  nil,
+		`^a?b`:                                        nil,
+		`^x(?:a|b?)c`:                                 {"x"},
+		`^a\x{fffd}`:                                  {"a"},
+		`^(?i)failed`:                                 nil,
+		`^`:                                           nil,
+		`Failed`:                                      nil,
+	} {
+		p, err := pattern.Compile(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Prefixes(); !slices.Equal(got, want) {
 			t.Errorf("%q: %q, want %q", expr, got, want)
 		}
 	}
