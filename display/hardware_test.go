@@ -1,102 +1,34 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"encoding/binary"
-	"fmt"
-	"io"
-	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/pialert/pialert/display/internal/animate"
 	"github.com/pialert/pialert/pkg/control"
 )
 
-// TestMain lets the test's own binary be the program: what runs in TestRegisters is main itself.
-func TestMain(m *testing.M) {
-	if os.Getenv("PIALERT_DISPLAY_MAIN") != "" {
-		main()
-	}
-	os.Exit(m.Run())
-}
-
-// stage makes a machine out of a mount namespace: its /dev has a /dev/mem that only root may open
-// and a plain file as /dev/gpiomem, and the program runs as an ordinary user. The file must reach
-// past the last register that go-rpio maps, at 0x2020c000 on a Pi 0.
-const stage = `
-set -e
-mount -t tmpfs none /dev
-cp "$PROGRAM" /dev/program
-touch /dev/mem && chmod 0 /dev/mem
-truncate -s 540M /dev/gpiomem && chmod 0666 /dev/gpiomem
-mkdir -m 0777 /dev/state
-printf 'state: /dev/state\ncontrol: /dev/state/control.sock\nmetrics: ""\npins: {way: rpio}\n' > /dev/state/display.yaml
-exec setpriv --reuid=65534 --regid=65534 --clear-groups /dev/program run --driver blinkt --config /dev/state/display.yaml
-`
-
-// Registers of a Pi 0 (BCM2835 ARM Peripherals, pages 90 to 92): the function of a pin is three
-// bits of the word of its tens; 0 is input, 1 output.
-const gpioBase = 0x20200000
-
-func function(t *testing.T, memory io.ReaderAt, bcm int) uint32 {
-	t.Helper()
-	var word [4]byte
-	if _, err := memory.ReadAt(word[:], gpioBase+int64(bcm/10*4)); err != nil {
-		t.Fatal(err)
-	}
-	return binary.LittleEndian.Uint32(word[:]) >> (bcm % 10 * 3) & 7
-}
+// drawing are the pins that draw.
+var drawing = []int{23, 24, 5, 4}
 
 func TestRegisters(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Fatal("this test needs a mount namespace: run it as root")
+	t.Parallel()
+	b := newBoard(t, "pins: {way: rpio}\n")
+	before := map[int]uint32{23: 7, 24: 1, 5: 0, 4: 4, 17: 2} // alternate functions 3, 0 and 5, an output, an input
+	for bcm, f := range before {
+		b.setFunction(bcm, f)
 	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	command := exec.CommandContext(ctx, "unshare", "-m", "sh", "-c", stage)
-	command.Env = append(os.Environ(), "PROGRAM="+self, "PIALERT_DISPLAY_MAIN=1")
-	stderr, err := command.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	// Each program of the chain replaces the one before, so this is the display's pid.
-	root := fmt.Sprintf("/proc/%d/root", command.Process.Pid)
-	log := bufio.NewScanner(stderr)
-	running := false
-	var said []string
-	for !running && log.Scan() {
-		said = append(said, log.Text())
-		running = strings.Contains(log.Text(), "msg=running")
-	}
-	if !running {
-		t.Fatalf("the program did not start:\n%s", strings.Join(said, "\n"))
-	}
-	memory, err := os.Open(root + "/dev/gpiomem")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer memory.Close()
+	b.run(nil)
 	var status Status
 	for status.Frames == 0 {
-		if err := (control.Client{Path: root + "/dev/state/control.sock"}).Call(ctx, "/status", nil, &status); err != nil {
-			t.Fatal(err)
-		}
+		b.must(control.Client{Path: b.path("control.sock")}.Call(b.ctx, "/status", nil, &status))
 	}
-	for _, bcm := range []int{23, 24, 5, 4} {
+	for _, bcm := range drawing {
 		// The TM1637's data pin is an input for some microseconds of each of its frames.
-		for function(t, memory, bcm) != 1 {
-			if ctx.Err() != nil {
+		for b.function(bcm) != 1 {
+			if b.ctx.Err() != nil {
 				t.Fatalf("BCM %d is no output while the program runs", bcm)
 			}
 		}
@@ -104,16 +36,159 @@ func TestRegisters(t *testing.T) {
 	if len(status.Problems) > 0 {
 		t.Errorf("problems: %v", status.Problems)
 	}
-	if err := command.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	rest, _ := io.ReadAll(stderr)
-	if err := command.Wait(); err != nil {
-		t.Errorf("the program ended with %v:\n%s", err, rest)
-	}
-	for _, bcm := range []int{23, 24, 5, 4} {
-		if f := function(t, memory, bcm); f != 0 {
-			t.Errorf("BCM %d has function %d after the program, want 0 (input)", bcm, f)
+	b.must(b.Stop(b.ctx))
+	for bcm, want := range before {
+		if f := b.function(bcm); f != want {
+			t.Errorf("BCM %d has function %d after the program, it had %d", bcm, f, want)
 		}
+	}
+}
+
+// TestDemoOnTheDevice reads from the pins what a person would see. A plain file does not answer on
+// the data line as a wire does, so the digits are read in TestWaveform.
+func TestDemoOnTheDevice(t *testing.T) {
+	t.Parallel()
+	b := newBoard(t, "pins: {way: rpio}\n")
+	start := time.Now()
+	b.start("", nil, "demo", "--driver", "blinkt", "--vcd", b.path("pins.vcd"))
+	if code := b.exits(); code != 0 {
+		t.Fatalf("the demonstration ended with %d:\n%s", code, b.Stderr)
+	}
+	t.Logf("the demonstration took %s", time.Since(start))
+	for color, leds := range swept(pictures(t, b.path("pins.vcd"))) {
+		if len(leds) != animate.Pixels {
+			t.Errorf("%s was seen on %d LEDs", color, len(leds))
+		}
+	}
+	darkLEDs(t, b.path("pins.vcd"))
+	for _, bcm := range drawing {
+		if f := b.function(bcm); f != 0 {
+			t.Errorf("BCM %d has function %d after the demonstration, want 0 (input)", bcm, f)
+		}
+	}
+}
+
+// swept returns on which LEDs the colour of each default lamp was seen; what rests below an eye
+// shines through.
+func swept(all [][animate.Pixels]animate.Pixel) map[string]map[int]bool {
+	seen := map[string]map[int]bool{"red": {}, "blue": {}, "purple": {}, "green": {}}
+	for _, picture := range all {
+		for led, p := range picture {
+			r, g, b := int(p.R), int(p.G), int(p.B)
+			switch {
+			case r > 2*(g+b):
+				seen["red"][led] = true
+			case g > 2*(r+b):
+				seen["green"][led] = true
+			case b > 2*(r+g):
+				seen["blue"][led] = true
+			case min(r, b) > 2*g:
+				seen["purple"][led] = true
+			}
+		}
+	}
+	return seen
+}
+
+// TestDarkBeforeTheEnd kills the program in ways that a program can know of.
+func TestDarkBeforeTheEnd(t *testing.T) {
+	tests := map[string]struct {
+		signal syscall.Signal
+		code   int
+	}{
+		"SIGTERM": {syscall.SIGTERM, 0},
+		"SIGINT":  {syscall.SIGINT, 0},
+		"SIGQUIT": {syscall.SIGQUIT, 2}, // Go's, after where every goroutine was
+		"SIGABRT": {syscall.SIGABRT, 2}, // what systemd's watchdog sends
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBoard(t, "pins: {way: rpio}\n")
+			b.run(nil, "--vcd", b.path("pins.vcd"))
+			b.command("show", "ssh-a") // so that something is lit
+			b.must(b.Signal(test.signal))
+			if code := b.exits(); code != test.code {
+				t.Errorf("it ended with %d, want %d:\n%s", code, test.code, b.Stderr)
+			}
+			darkLEDs(t, b.path("pins.vcd"))
+			for _, bcm := range drawing {
+				if f := b.function(bcm); f != 0 {
+					t.Errorf("BCM %d has function %d, want 0 (input)", bcm, f)
+				}
+			}
+		})
+	}
+}
+
+func TestAMissingTM1637IsSaidOnce(t *testing.T) {
+	t.Parallel()
+	b := newBoard(t, "pins: {way: rpio, digits_clock: 6}\n")
+	b.setLevel(4, true) // nobody pulls the line low
+	b.run(nil)
+	b.says("cannot draw on the digits")
+	// The LEDs go on, and every second of start-up has new digits to fail with.
+	for range 3 {
+		b.command("show")
+	}
+	var status Status
+	b.must(control.Client{Path: b.path("control.sock")}.Call(b.ctx, "/status", nil, &status))
+	if len(status.Problems) != 1 || !strings.Contains(status.Problems[0], "clock BCM 6 and data BCM 4") {
+		t.Errorf("problems: %q", status.Problems)
+	}
+	b.setLevel(4, false)
+	b.command("show")
+	b.says("the digits can be drawn on again")
+	if n := strings.Count(b.Stderr.String(), "cannot draw"); n != 1 {
+		t.Errorf("it was said %d times:\n%s", n, b.Stderr)
+	}
+	b.must(b.Stop(b.ctx))
+}
+
+func TestErrorsSayWhatToDo(t *testing.T) {
+	const model = `mount -t tmpfs none /proc && mkdir /proc/device-tree && printf '%s\0' "` // ends with the model
+	tests := map[string]struct {
+		prepare string
+		want    []string
+	}{
+		"missing": {
+			"umount /dev/gpiomem; rm /dev/gpiomem",
+			[]string{"/dev/gpiomem is missing", "modprobe bcm2835_gpiomem", "--driver terminal"},
+		},
+		"forbidden": {
+			`umount /dev/gpiomem; chmod 0660 /dev/gpiomem`,
+			[]string{"/dev/gpiomem is forbidden", "usermod -aG gpio"},
+		},
+		"hidden": {
+			"rm /dev/mem",
+			[]string{"/dev/mem is missing though /dev/gpiomem is there", "PrivateDevices="},
+		},
+		"no registers": {
+			"umount /dev/gpiomem; mkdir /dev/sub && rm /dev/gpiomem && ln -s /dev/sub /dev/gpiomem",
+			[]string{"open /dev/gpiomem", "pins.way: cdev"},
+		},
+		"Pi 4": {
+			"umount /dev/gpiomem; chmod 0660 /dev/gpiomem; " + model + `Raspberry Pi 4 Model B Rev 1.4" > /proc/device-tree/model`,
+			[]string{"this Raspberry Pi 4 Model B Rev 1.4", "usermod -aG gpio"},
+		},
+		"Pi 5": {
+			model + `Raspberry Pi 5 Model B Rev 1.0" > /proc/device-tree/model`,
+			[]string{"this Raspberry Pi 5 Model B Rev 1.0", "no /dev/gpiochip0"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBoard(t, "")
+			b.start(test.prepare, nil, "run")
+			if code := b.exits(); code != 1 {
+				t.Errorf("it ended with %d", code)
+			}
+			for _, want := range append(test.want, "hint: ") {
+				if !strings.Contains(b.Stderr.String(), want) {
+					t.Errorf("%q is missing in:\n%s", want, b.Stderr)
+				}
+			}
+		})
 	}
 }
