@@ -12,7 +12,8 @@ export CGO_ENABLED := 0
 NEEDS := sshd=openssh-server ssh=openssh-client sshpass=sshpass rsyslogd=rsyslog logger=bsdutils \
 	apache2=apache2 curl=curl journalctl=systemd logrotate=logrotate ip=iproute2 nft=nftables \
 	unshare=util-linux sigrok-cli=sigrok-cli qemu-arm-static=qemu-user-static sudo=sudo \
-	mmdebstrap=mmdebstrap lintian=lintian dpkg-deb=dpkg rpm=rpm man=man-db
+	mmdebstrap=mmdebstrap lintian=lintian dpkg-deb=dpkg rpm=rpm man=man-db \
+	dbus-daemon=dbus
 
 .PHONY: help demo build test check fmt vet lint race cross proto docs packages bench crash-test case clean
 
@@ -62,6 +63,9 @@ proto: ## regenerate proto/ with the pinned plugins
 
 crash-test: build ## kill both programs at random moments and compare the count with the truth
 	@go run ./pkg/e2e/crash -programs build
+
+bench: build ## measure what is promised, beside peers in the same run; see docs/benchmarks.md
+	@go run ./pkg/e2e/bench -programs build
 
 docs: build ## the sample configurations, their manual pages and docs/configuration.md, from the code
 	cd tools && go run ./confref -root .. -programs ../build

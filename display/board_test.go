@@ -127,13 +127,19 @@ func (b *board) exits() int {
 // command runs another command of the program, on this machine, and returns its output.
 func (b *board) command(args ...string) string {
 	b.t.Helper()
+	out, err := b.tryCommand(args...)
+	b.must(err)
+	return out
+}
+
+// tryCommand does the same and may fail; the error holds what the command said.
+func (b *board) tryCommand(args ...string) (string, error) {
+	b.t.Helper()
 	self, err := os.Executable()
 	b.must(err)
 	command := exec.Command(self, append(args, "--config", b.path("display.yaml"))...)
 	command.Env = append(os.Environ(), "PIALERT_DISPLAY_MAIN=1")
-	out, err := process.Run(b.ctx, command)
-	b.must(err)
-	return out
+	return process.Run(b.ctx, command)
 }
 
 func (b *board) word(offset int64) uint32 {

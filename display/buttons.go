@@ -10,7 +10,6 @@ import (
 
 	"github.com/pialert/pialert/display/internal/button"
 	"github.com/pialert/pialert/display/internal/panel"
-	"github.com/pialert/pialert/pkg/cli"
 )
 
 // buttonPoll is how often buttons are read: often enough to see the bounces of a tap.
@@ -32,6 +31,8 @@ type buttons struct {
 	panel        *panel.Panel
 	powerOff     func(context.Context) error
 	logger       *slog.Logger
+
+	showButton, lightsButton button.Button
 }
 
 // buttons returns those that are wired.
@@ -54,24 +55,30 @@ func (b *buttons) Run(ctx context.Context) error {
 	if b.show == nil && b.lights == nil {
 		return nil
 	}
-	var show, lights button.Button
 	tick := time.NewTicker(buttonPoll)
 	defer tick.Stop()
+	b.read(ctx, time.Now())
+	b.logger.Info("reading the buttons")
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case now := <-tick.C:
-			if b.show != nil {
-				if action, _ := show.Feed(!b.show.Read(), now); action == button.Short {
-					b.panel.ShowNext()
-				}
-			}
-			if b.lights != nil {
-				action, held := lights.Feed(!b.lights.Read(), now)
-				b.press(ctx, action, held)
-			}
+			b.read(ctx, now)
 		}
+	}
+}
+
+// read looks at both.
+func (b *buttons) read(ctx context.Context, now time.Time) {
+	if b.show != nil {
+		if action, _ := b.showButton.Feed(!b.show.Read(), now); action == button.Short {
+			b.panel.ShowNext()
+		}
+	}
+	if b.lights != nil {
+		action, held := b.lightsButton.Feed(!b.lights.Read(), now)
+		b.press(ctx, action, held)
 	}
 }
 
@@ -104,13 +111,13 @@ func powerOff(ctx context.Context) error {
 	defer cancel()
 	bus, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
 	if err != nil {
-		return cli.Hint(fmt.Errorf("cannot power off: no system bus: %w", err), "install dbus, and systemd-logind with it")
+		return fmt.Errorf("cannot power off, there is no system bus (install dbus, and systemd-logind with it): %w", err)
 	}
 	defer bus.Close()
 	const interactive = false
 	login := bus.Object("org.freedesktop.login1", "/org/freedesktop/login1")
 	if err := login.CallWithContext(ctx, "org.freedesktop.login1.Manager.PowerOff", 0, interactive).Err; err != nil {
-		return cli.Hint(fmt.Errorf("cannot power off: %w", err), "the package's polkit rule lets the user pialert-display do it")
+		return fmt.Errorf("cannot power off (the package's polkit rule lets the user pialert-display do it): %w", err)
 	}
 	return nil
 }
