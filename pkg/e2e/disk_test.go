@@ -14,6 +14,7 @@ import (
 // TestDiskFull fills the disk of either program's state while attacks go on. Both say so and go
 // on, and when there is room again the totals are the truth.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	for _, victim := range []string{"agent", "display"} {
 		t.Run(victim, func(t *testing.T) {
 			t.Parallel()

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -24,6 +25,10 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "error:", err)
 			return 1
 		}
+		// The tests mostly wait, the longest one for a minute: more of them fit beside it than
+		// there are processors.
+		flag.Parse()
+		flag.Set("test.parallel", "6")
 		return m.Run()
 	}())
 }

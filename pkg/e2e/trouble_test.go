@@ -80,6 +80,7 @@ func TestDisplayAway(t *testing.T) {
 
 // TestStreamCut cuts the connection again and again, wherever in a message.
 func TestStreamCut(t *testing.T) {
+	t.Parallel()
 	for _, dial := range []string{"display", "agent"} {
 		t.Run("dialled by the "+dial, func(t *testing.T) {
 			t.Parallel()
