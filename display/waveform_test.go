@@ -149,6 +149,9 @@ func TestWaveform(t *testing.T) {
 			if last := shown[len(shown)-1]; last != exit {
 				t.Errorf("the picture at the end is %+v, want %+v", last, exit)
 			}
+			if off := shown[len(shown)-2]; off != ([animate.Pixels]animate.Pixel{}) {
+				t.Errorf("with the lights off it shows %+v", off)
+			}
 			read := displays(t, waveform)
 			ssh, _ := animate.Word("SSH")
 			zero := display{animate.Total(0), true}

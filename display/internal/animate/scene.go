@@ -152,8 +152,13 @@ func (s *Scene) SetLost(lamp int, lost bool) {
 // SetWaiting says whether there is nobody to hear from yet: no network, or no agent.
 func (s *Scene) SetWaiting(waiting bool) { s.waiting = waiting }
 
-// SetDark switches the lights and the digits off or on.
-func (s *Scene) SetDark(dark bool) { s.dark = dark }
+// SetDark switches the lights and the digits off or on. Off ends what Show shows.
+func (s *Scene) SetDark(dark bool) {
+	s.dark = dark
+	if dark {
+		s.until = never
+	}
+}
 
 // Dark says whether the lights are switched off.
 func (s *Scene) Dark() bool { return s.dark }
