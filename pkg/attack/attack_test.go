@@ -71,3 +71,27 @@ func TestCheckAcceptsTheSmallestEvent(t *testing.T) {
 		t.Errorf("the zero event: %v", err)
 	}
 }
+
+// A machine whose clock says 1970 finds attacks all the same, and what it finds can be sent.
+func TestMendTimes(t *testing.T) {
+	good := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	tests := map[string]struct{ logged, observed, wantLogged, wantObserved time.Time }{
+		"a good clock":    {good, good, good, good},
+		"no time logged":  {time.Time{}, good, time.Time{}, good},
+		"the year 1970":   {time.Unix(60, 0), time.Unix(61, 0), time.Time{}, time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"the year 9999":   {good.AddDate(7973, 0, 0), good.AddDate(7973, 0, 0), time.Time{}, time.Date(2200, 12, 31, 0, 0, 0, 0, time.UTC)},
+		"1990, here only": {good, time.Date(1990, 1, 1, 0, 0, 0, 0, time.FixedZone("", 3600)), good, time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			e := attack.Event{Kind: attack.SSHLogin, Severity: attack.Medium, Count: 1, Logged: test.logged, Observed: test.observed}
+			e.MendTimes()
+			if !e.Logged.Equal(test.wantLogged) || !e.Observed.Equal(test.wantObserved) {
+				t.Errorf("logged %v, observed %v; want %v and %v", e.Logged, e.Observed, test.wantLogged, test.wantObserved)
+			}
+			if err := e.Check(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -20,12 +20,13 @@ import (
 // Bounds of an event's fields, in bytes where they bound text. A matcher clips text to them;
 // [Event.Check] refuses what exceeds them.
 const (
-	MaxUser   = 256     // a user name
-	MaxName   = 255     // a host name (RFC 1035 section 2.3.4) or any name of our own
-	MaxText   = 1024    // a request target, a user agent or another text of a detail
-	MaxWord   = 64      // a method, a reason, a service: words that daemons choose from
-	MaxCount  = 1 << 40 // attempts in one event: far above what a server can log in a day
-	MaxRuleID = 64      // a rule's name
+	MaxUser    = 256     // a user name
+	MaxName    = 255     // a host name (RFC 1035 section 2.3.4) or any name of our own
+	MaxText    = 1024    // a request target, a user agent or another text of a detail
+	MaxWord    = 64      // a method, a reason, a service: words that daemons choose from
+	MaxCount   = 1e9     // attempts in one event: lines of a hundred gigabytes of log
+	MaxEpisode = 1 << 40 // requests of one flood: a million a second for twelve days
+	MaxRuleID  = 64      // a rule's name
 )
 
 // Event says that an attack was attempted. The zero value is not valid.
@@ -144,8 +145,21 @@ func (e *Event) Check() error {
 		return fmt.Errorf("%w: it counts no attempt", ErrInvalid)
 	case len(e.Log) > MaxName:
 		return tooLong("log", len(e.Log), MaxName)
+	case !e.Test && !fits(e.Detail, e.Kind):
+		return fmt.Errorf("%w: its detail is of another kind than %s", ErrInvalid, e.Kind)
 	}
 	return checkDetail(e.Detail)
+}
+
+// fits says whether a detail can be of a kind; those of logins can be of any.
+func fits(d Detail, kind Kind) bool {
+	switch d.(type) {
+	case Flood:
+		return kind == HTTPFlood
+	case BanInfo:
+		return kind == Ban || kind == Unban
+	}
+	return true
 }
 
 func checkDetail(d Detail) error {
@@ -161,7 +175,7 @@ func checkDetail(d Detail) error {
 		if d.Phase < FloodStart || d.Phase > FloodEnd {
 			return fmt.Errorf("%w: flood phase %d is unknown", ErrInvalid, uint8(d.Phase))
 		}
-		if !d.Network.IsValid() || d.Window < 0 || d.Requests > MaxCount {
+		if !d.Network.IsValid() || d.Window < 0 || d.Requests > MaxEpisode {
 			return fmt.Errorf("%w: flood without network, or with absurd counts", ErrInvalid)
 		}
 		return bounded("method", d.Method, MaxWord)
@@ -188,9 +202,29 @@ func tooLong(field string, got, most int) error {
 	return fmt.Errorf("%w: %s has %d bytes, at most %d are allowed", ErrInvalid, field, got, most)
 }
 
-// plausible bounds years to what a log that still exists can say. Year-less stamps in test logs
-// go back to the 2000s; nothing honest is dated before 1990 or after 2200.
-func plausible(t time.Time) bool { return t.Year() >= 1990 && t.Year() <= 2200 }
+// The years that a log which still exists can say. Year-less stamps in test logs go back to the
+// 2000s; nothing honest is dated before 1990 or after 2200.
+const (
+	firstYear = 1990
+	lastYear  = 2200
+)
+
+func plausible(t time.Time) bool { return t.UTC().Year() >= firstYear && t.UTC().Year() <= lastYear }
+
+// MendTimes makes times acceptable that a clock gave which is wrong by decades, as that of a
+// machine without a battery may be: the event counts all the same. A time logged that cannot be
+// is as good as none.
+func (e *Event) MendTimes() {
+	if !plausible(e.Logged) {
+		e.Logged = time.Time{}
+	}
+	switch year := e.Observed.UTC().Year(); {
+	case year < firstYear:
+		e.Observed = time.Date(firstYear, time.January, 1, 0, 0, 0, 0, time.UTC)
+	case year > lastYear:
+		e.Observed = time.Date(lastYear, time.December, 31, 0, 0, 0, 0, time.UTC)
+	}
+}
 
 // Clip returns at most the first n bytes of text. It may cut a rune in two: event text is bytes.
 func Clip(text string, n int) string {

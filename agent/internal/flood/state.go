@@ -118,7 +118,7 @@ func (d *Detector) decode(k key, b []byte) (e entry, ok bool) {
 	step, steps := next(math.MaxInt64), next(maxSteps)
 	e.key = k
 	e.last = int64(next(math.MaxInt32 * 1000))
-	e.requests, e.reported = next(attack.MaxCount), next(attack.MaxCount)
+	e.requests, e.reported = next(attack.MaxEpisode), next(attack.MaxEpisode)
 	e.told = int64(next(math.MaxInt32 * 1000))
 	ok = ok && int64(step) == d.step && int64(steps) == d.steps && e.reported <= e.requests && e.told <= e.last
 	for s := e.last; ok && len(b) > 0; s-- {

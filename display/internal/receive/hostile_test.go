@@ -33,7 +33,7 @@ func TestMadAgentIsCutOff(t *testing.T) {
 		{"the year 9999", changed(func(e *pialertv1.Event) { e.Observed.Seconds = 253402300799 }), codes.InvalidArgument, "year 9999"},
 		{"no time", changed(func(e *pialertv1.Event) { e.Observed = nil }), codes.InvalidArgument, "no time"},
 		{"an absurd count", changed(func(e *pialertv1.Event) { e.Count = math.MaxUint64 }), codes.InvalidArgument, "count"},
-		{"a barely absurd count", changed(func(e *pialertv1.Event) { e.Count = 1e9 + 1 }), codes.InvalidArgument, "attempts"},
+		{"a barely absurd count", changed(func(e *pialertv1.Event) { e.Count = 1e9 + 1 }), codes.InvalidArgument, "count"},
 		{"an unknown kind", changed(func(e *pialertv1.Event) { e.Kind = 99 }), codes.InvalidArgument, "kind 99"},
 		{"another family's detail", changed(func(e *pialertv1.Event) {
 			e.Detail = &pialertv1.Event_Flood{Flood: &pialertv1.FloodDetail{Phase: 1, Network: []byte{192, 0, 2, 0}, PrefixLength: 24}}

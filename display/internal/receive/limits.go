@@ -20,10 +20,8 @@ const (
 	messageRate  = 2000 // per second
 	messageBurst = 4000
 
-	// An event's count merges what an agent read between two commits to its spool, and a
-	// thousand million lines would be a log of a hundred gigabytes. The sum may grow at twice
-	// the rate at which the agent can read lines, after a backlog that is hours of that.
-	maxCount     = 1e9
+	// The attempts of all events may grow at twice the rate at which an agent can read lines,
+	// after a backlog that is hours of that.
 	attemptRate  = 20e6 // per second
 	attemptBurst = 100e9
 
@@ -40,7 +38,7 @@ const (
 	logEvery = time.Minute
 )
 
-// bucket is a token bucket. Its zero value is full once take has been called.
+// bucket is a token bucket. It is full until it is first used.
 type bucket struct {
 	rate, burst float64
 	tokens      float64
@@ -50,15 +48,30 @@ type bucket struct {
 // take takes n tokens and returns how long it takes until what was taken is refilled: zero while
 // the bucket is not overdrawn. A clock that goes back refills nothing.
 func (b *bucket) take(n float64, now time.Time) time.Duration {
+	b.refill(now)
+	b.tokens -= n
+	if b.tokens >= 0 {
+		return 0
+	}
+	return time.Duration(-b.tokens / b.rate * float64(time.Second))
+}
+
+// allow takes n tokens if they are there, and says whether they were. A full bucket gives any
+// number, overdrawn if need be, so that nobody is refused for ever.
+func (b *bucket) allow(n float64, now time.Time) bool {
+	b.refill(now)
+	if b.tokens < min(n, b.burst) {
+		return false
+	}
+	b.tokens -= n
+	return true
+}
+
+func (b *bucket) refill(now time.Time) {
 	if b.updated.IsZero() {
 		b.tokens = b.burst
 	} else {
 		b.tokens = min(b.burst, b.tokens+b.rate*max(0, now.Sub(b.updated).Seconds()))
 	}
 	b.updated = now
-	b.tokens -= n
-	if b.tokens >= 0 {
-		return 0
-	}
-	return time.Duration(-b.tokens / b.rate * float64(time.Second))
 }

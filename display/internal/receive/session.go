@@ -236,9 +236,6 @@ func (s *session) takeBatch(ctx context.Context, messages []*pialertv1.Event, no
 	attempts := 0.0
 	for i, message := range messages {
 		sequence, event, err := wire.Decode(message)
-		if err == nil {
-			err = plausible(&event)
-		}
 		if err != nil {
 			return &refusal{codes.InvalidArgument, fmt.Sprintf("event %d: %v", told+1, err)}
 		}
@@ -248,7 +245,7 @@ func (s *session) takeBatch(ctx context.Context, messages []*pialertv1.Event, no
 		events[i] = event
 		attempts += float64(event.Count)
 	}
-	if s.attempts.take(attempts, now) > 0 {
+	if !s.attempts.allow(attempts, now) {
 		return &refusal{codes.ResourceExhausted, "its events stand for more attempts than servers can suffer"}
 	}
 	first := told - uint64(len(events)) + 1
@@ -284,24 +281,6 @@ func (s *session) handOver(last uint64, store func(done func(uint64, error)) err
 		return status.Error(codes.Unavailable, "the display cannot store events now")
 	}
 	s.queued = last
-	return nil
-}
-
-// plausible refuses what fits the bounds of pkg/attack but comes from no honest agent.
-func plausible(e *attack.Event) error {
-	if e.Count > maxCount {
-		return fmt.Errorf("%w: it stands for %d attempts", attack.ErrInvalid, e.Count)
-	}
-	fits := true
-	switch e.Detail.(type) {
-	case attack.Flood:
-		fits = e.Kind == attack.HTTPFlood || e.Test
-	case attack.BanInfo:
-		fits = e.Kind == attack.Ban || e.Kind == attack.Unban || e.Test
-	}
-	if !fits {
-		return fmt.Errorf("%w: its detail is of another kind than %s", attack.ErrInvalid, e.Kind)
-	}
 	return nil
 }
 
