@@ -36,8 +36,7 @@ func (d *daemon) fire(s shot) error {
 	if err != nil {
 		return fmt.Errorf("cannot fire: %w", err)
 	}
-	d.current().pipeline.fire(e)
-	return nil
+	return d.current().pipeline.fire(e)
 }
 
 func fireCommand(s *settings) *cobra.Command {

@@ -18,8 +18,10 @@ import (
 )
 
 const (
-	// maxPending bounds the events that wait for the disk; watchers wait above it.
+	// maxPending bounds the events that wait for the disk, maxFed the bytes of the lines that they
+	// were found in, and so the bytes that one commit takes; watchers wait above either.
 	maxPending = 1 << 14
+	maxFed     = 4 << 20
 	// mergeAbove is how many events of one commit are sent as they are. In a flood identical ones
 	// are merged by count instead.
 	mergeAbove = 512
@@ -47,7 +49,7 @@ const (
 type pipeline struct {
 	engine  *detect.Engine
 	sources func(chunk watch.Chunk) *detect.Source
-	spool   *spool.Spool
+	store   store
 	logger  *slog.Logger
 
 	mu      sync.Mutex
@@ -57,6 +59,11 @@ type pipeline struct {
 	wake    chan struct{} // holds a token when the batch has events
 	found   tally
 	turned  atomic.Int64 // when the loop last came round, in Unix nanoseconds
+}
+
+// store makes events durable together with changed state, or does neither; see [spool.Spool].
+type store interface {
+	Commit(events []attack.Event, state map[string][]byte) error
 }
 
 // tally counts events.
@@ -69,50 +76,65 @@ type tally struct {
 type batch struct {
 	events []attack.Event
 	state  map[string][]byte
+	fed    int // bytes of lines
 }
 
-// newPipeline returns a pipeline into s. sources says how the lines of a chunk are to be read.
-func newPipeline(s *spool.Spool, sources func(watch.Chunk) *detect.Source, logger *slog.Logger) *pipeline {
-	p := &pipeline{spool: s, sources: sources, logger: logger, wake: make(chan struct{}, 1), found: tally{map[string]uint64{}, map[attack.Kind]uint64{}}}
+// newPipeline returns a pipeline into a spool. sources says how the lines of a chunk are to be read.
+func newPipeline(s store, sources func(watch.Chunk) *detect.Source, logger *slog.Logger) *pipeline {
+	p := &pipeline{
+		store: s, sources: sources, logger: logger, wake: make(chan struct{}, 1),
+		batch: batch{state: map[string][]byte{}},
+		found: tally{map[string]uint64{}, map[attack.Kind]uint64{}},
+	}
 	p.room = sync.NewCond(&p.mu)
-	p.batch = batch{state: map[string][]byte{}}
+	p.turned.Store(time.Now().UnixNano())
 	return p
 }
 
 // add is what the engine calls for an event; the pipeline's lock is held.
 func (p *pipeline) add(e *attack.Event, _ uint64) {
-	p.batch.events = append(p.batch.events, *e)
+	kept := *e
+	kept.MendTimes() // a clock that is wrong by decades costs no event
+	p.batch.events = append(p.batch.events, kept)
 	p.found.logs[e.Log]++
 	p.found.kinds[e.Kind]++
 }
 
+// errStopping says that an event came too late to be committed.
+var errStopping = errors.New("the agent is stopping or reloading; try again")
+
 // fire adds an event that a person made.
-func (p *pipeline) fire(e *attack.Event) {
+func (p *pipeline) fire(e *attack.Event) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.stopped {
+		return errStopping
+	}
 	p.add(e, 0)
 	p.signal()
+	return nil
 }
 
-// feed looks at a chunk. It is what watchers call, from any goroutine.
-func (p *pipeline) feed(ctx context.Context, chunk watch.Chunk) error {
+// feed looks at a chunk. It is what watchers call, from any goroutine. Once the pipeline has
+// stopped it returns context.Canceled.
+func (p *pipeline) feed(_ context.Context, chunk watch.Chunk) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for len(p.batch.events) >= maxPending && !p.stopped {
+	for p.batch.full() && !p.stopped {
 		p.room.Wait()
 	}
 	if p.stopped {
-		return context.Cause(ctx)
+		return context.Canceled
 	}
-	if len(chunk.Data) > 0 {
-		source := p.sources(chunk)
-		for line := range bytes.Lines(chunk.Data) {
-			p.engine.Feed(source, bytes.TrimSuffix(line, []byte("\n")), chunk.Observed)
-		}
+	source := p.sources(chunk)
+	for line := range bytes.Lines(chunk.Data) {
+		p.engine.Feed(source, bytes.TrimSuffix(line, []byte("\n")), chunk.Observed)
 	}
+	p.batch.fed += len(chunk.Data)
 	key := positionKey + chunk.Source
 	if chunk.Forget {
 		p.batch.state[key] = nil
+		delete(p.found.logs, source.Name())
 	} else {
 		p.batch.state[key] = append([]byte(nil), chunk.Position...)
 	}
@@ -120,6 +142,11 @@ func (p *pipeline) feed(ctx context.Context, chunk watch.Chunk) error {
 		p.signal()
 	}
 	return nil
+}
+
+// full says whether the batch has to be committed before more is read.
+func (b *batch) full() bool {
+	return len(b.events) >= maxPending || len(b.events) > 0 && b.fed >= maxFed
 }
 
 func (p *pipeline) signal() {
@@ -130,22 +157,17 @@ func (p *pipeline) signal() {
 }
 
 // Run commits batches until ctx ends, then commits what is left and returns. Watchers that wait
-// in feed are let go with the context's error.
+// in feed are let go.
 func (p *pipeline) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.stopped = true
-		p.room.Broadcast()
-	})
-	defer stop()
+	defer p.stop()
 	tick := time.NewTicker(tickInterval)
 	defer tick.Stop()
 	for ticks := 0; ; {
 		p.turned.Store(time.Now().UnixNano())
 		select {
 		case <-ctx.Done():
-			return p.spool.Commit(p.take())
+			p.stop()
+			return p.commit(ctx)
 		case <-p.wake:
 		case now := <-tick.C:
 			p.mu.Lock()
@@ -163,8 +185,18 @@ func (p *pipeline) Run(ctx context.Context) error {
 	}
 }
 
+// stop lets nothing more in.
+func (p *pipeline) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopped = true
+	p.room.Broadcast()
+}
+
 // commit writes the batch down and repeats that until it succeeds: nothing is read on
-// meanwhile, so nothing is lost while the disk is full.
+// meanwhile, so nothing is lost while the disk is full. If ctx ends first the batch is given up,
+// and its lines will be read again; nothing may be committed after it then, or their positions
+// would pass it by.
 func (p *pipeline) commit(ctx context.Context) error {
 	events, state := p.take()
 	if len(events) == 0 && len(state) == 0 {
@@ -172,7 +204,7 @@ func (p *pipeline) commit(ctx context.Context) error {
 	}
 	failed := false
 	for {
-		err := p.spool.Commit(events, state)
+		err := p.store.Commit(events, state)
 		if err == nil {
 			if failed {
 				p.logger.Info("the spool can be written again")
@@ -189,7 +221,7 @@ func (p *pipeline) commit(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return nil // the lines will be read again
+			return context.Cause(ctx)
 		case <-time.After(retryInterval):
 		}
 	}

@@ -60,10 +60,10 @@ func startOf(source LogSource) watch.Start {
 func (f *followed) readers(logger *slog.Logger) func(watch.Chunk) *detect.Source {
 	made := map[string]*detect.Source{}
 	return func(chunk watch.Chunk) *detect.Source {
-		if chunk.Forget {
-			delete(made, chunk.Source)
-		}
 		if source := made[chunk.Source]; source != nil {
+			if chunk.Forget {
+				delete(made, chunk.Source)
+			}
 			return source
 		}
 		configured := f.types[chunk.Name]
@@ -72,7 +72,9 @@ func (f *followed) readers(logger *slog.Logger) func(watch.Chunk) *detect.Source
 			logger.Error("cannot read a log as configured; its lines are recognised instead", "log", chunk.Source, "error", err)
 			source, _ = detect.NewSource(chunk.Source, detect.TypeAuto, "")
 		}
-		made[chunk.Source] = source
+		if !chunk.Forget {
+			made[chunk.Source] = source
+		}
 		return source
 	}
 }
