@@ -1,9 +1,12 @@
 package detect
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/goccy/go-yaml"
 )
 
 func builtinRules(t testing.TB) *Rules {
@@ -38,11 +41,74 @@ func TestLoadingWithoutExamples(t *testing.T) {
 		t.Fatalf("%d rules with their examples, %d without", len(with), len(without))
 	}
 	for i, rule := range with {
-		if got := without[i]; got.ID != rule.ID || got.Pattern != rule.Pattern || got.Note != rule.Note || len(got.Match) != 0 || got.NoMatch != nil {
-			t.Errorf("rule %q became %q, with %d examples", rule.ID, got.ID, len(got.Match))
+		got, want := reflect.ValueOf(without[i]).Elem(), reflect.ValueOf(rule).Elem()
+		for _, field := range reflect.VisibleFields(want.Type()) {
+			switch {
+			case !field.IsExported():
+			case field.Name == "Match" || field.Name == "NoMatch":
+				if !got.FieldByIndex(field.Index).IsNil() {
+					t.Errorf("rule %q has %s", rule.ID, field.Name)
+				}
+			default:
+				got, want := got.FieldByIndex(field.Index).Interface(), want.FieldByIndex(field.Index).Interface()
+				if !reflect.DeepEqual(got, want) {
+					t.Errorf("rule %q: %s is %v, want %v", rule.ID, field.Name, got, want)
+				}
+			}
 		}
 		if err := without[i].ready(); err != nil {
 			t.Errorf("rule %q: %v", rule.ID, err)
+		}
+	}
+}
+
+// What the quick reader of the built-in files reads is what YAML means, or is refused.
+func TestPlainFiles(t *testing.T) {
+	for line, want := range map[string]string{
+		"note: a b":              "a b",
+		"note: it's # a comment": "it's",
+		"note: a#b":              "a#b",
+		"note: 'it''s # quoted'": "it's # quoted",
+		"note: 'a' # a comment":  "a",
+		"note: ''":               "",
+		"note: a, b":             "a, b",
+		`note: "a\n"`:            "refused",
+		"note: 'a' b":            "refused",
+		"note: 'a":               "refused",
+		"note: a: b":             "refused",
+		"note: |":                "refused",
+		"note: ~":                "refused",
+		"note: *a":               "refused",
+		"note: [a]":              "refused",
+		"note:":                  "refused",
+		"note":                   "refused",
+		"colour: red":            "refused",
+		"tags: a":                "refused",
+		"tags: [a":               "refused",
+		"tags: [a,, b]":          "refused",
+		"defer: yes":             "refused",
+		"longest: many":          "refused",
+		"status: [70000]":        "refused",
+		"  note: deeper":         "refused",
+	} {
+		text := "rules:\n  - id: a\n    " + line + "\n"
+		file, err := readPlain([]byte(text))
+		if want == "refused" {
+			if err == nil {
+				t.Errorf("%q was read as %+v", line, file.Rules[0])
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%q: %v", line, err)
+			continue
+		}
+		var meant header
+		if err := yaml.Unmarshal([]byte(text), &meant); err != nil {
+			t.Fatal(err)
+		}
+		if got := file.Rules[0]; got.Note != want || !reflect.DeepEqual(file, meant) {
+			t.Errorf("%q was read as %+v, want %+v", line, got, meant.Rules[0])
 		}
 	}
 }

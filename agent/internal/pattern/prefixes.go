@@ -4,6 +4,8 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // maxPrefixes bounds a set of prefixes.
@@ -31,12 +33,19 @@ func starts(re *syntax.Regexp) literals {
 	case syntax.OpBeginText, syntax.OpEmptyMatch:
 		return literals{[]string{""}, true}
 	case syntax.OpLiteral:
+		if re.Flags&syntax.FoldCase != 0 && re.Rune[0] != utf8.RuneError {
+			return literals{inEitherCase(re.Rune[0]), len(re.Rune) == 1}
+		}
 		text, all := exact(re)
 		return literals{[]string{text}, all}
 	case syntax.OpCharClass:
 		return ofClass(re.Rune)
 	case syntax.OpCapture:
 		return starts(re.Sub[0])
+	case syntax.OpQuest:
+		if l := starts(re.Sub[0]); l.exact {
+			return literals{append(l.set, ""), true}
+		}
 	case syntax.OpAlternate:
 		all := literals{exact: true}
 		for _, branch := range re.Sub {
@@ -69,4 +78,13 @@ func starts(re *syntax.Regexp) literals {
 		return all
 	}
 	return literals{[]string{""}, false}
+}
+
+// inEitherCase returns the characters that are the same as r but for their case.
+func inEitherCase(r rune) []string {
+	set := []string{string(r)}
+	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+		set = append(set, string(f))
+	}
+	return set
 }
