@@ -74,6 +74,20 @@ func (j *journald) log(facility int, tag, message string) {
 	}
 }
 
+// await returns when the journal holds a message: a write to its socket returns before that.
+func (j *journald) await(message string) {
+	j.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		out, err := exec.Command(j.command[0], append(j.command[1:len(j.command):len(j.command)], "--quiet", "--output=cat")...).CombinedOutput()
+		if err == nil && strings.Contains(string(out), message) {
+			return
+		}
+		if time.Now().After(deadline) {
+			j.t.Fatalf("the journal does not have %q: %v: %s", message, err, out)
+		}
+	}
+}
+
 // logAs has another user call logger.
 func (j *journald) logAs(uid uint32, tag, message string) {
 	j.t.Helper()
@@ -112,6 +126,7 @@ func TestJournal(t *testing.T) {
 	t.Parallel()
 	daemon := startJournald(t)
 	daemon.log(4, "sshd", "before the first start")
+	daemon.await("before the first start")
 	r := newReceiver(t)
 	options := JournalOptions{Name: "auth", Command: daemon.command}
 	journal, stop := r.startJournal(options)
