@@ -132,7 +132,14 @@ func (e *Engine) Feed(src *Source, line []byte, observed time.Time) {
 	}
 	e.feedMessage(src, line, 1)
 	if src.typ == TypeSyslog {
-		src.recent.keep(line)
+		e.keepHeader(&src.recent, line)
+	}
+}
+
+// keepHeader keeps the header of a line, and what is looked up by it.
+func (e *Engine) keepHeader(r *recentHeader, line []byte) {
+	if r.keep(line) {
+		r.hash, r.candidates = hash(r.host), e.lookup.forTag(r.tag)
 	}
 }
 
@@ -254,6 +261,9 @@ func (e *Engine) candidates(src *Source) (*candidates, []byte) {
 		}
 		return found, m.body
 	}
+	if m.header != nil {
+		return m.header.candidates, cutLevel(body)
+	}
 	if last := &src.last; last.candidates == nil || !bytes.Equal(last.name, m.tag) {
 		last.name = append(last.name[:0], m.tag...)
 		last.candidates = e.lookup.forTag(m.tag)
@@ -303,6 +313,9 @@ func (e *Engine) address(src *Source, f *finding, host uint64) {
 }
 
 func (e *Engine) hostHash(src *Source) uint64 {
+	if e.msg.header != nil {
+		return e.msg.header.hash
+	}
 	if !bytes.Equal(src.host.name, e.msg.host) || src.host.hash == 0 {
 		src.host.name = append(src.host.name[:0], e.msg.host...)
 		src.host.hash = hash(e.msg.host)

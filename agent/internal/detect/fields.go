@@ -120,24 +120,25 @@ func parseIPv4(text []byte) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	var quad [4]byte
-	part, value, length := 0, 0, 0
-	for _, c := range text {
-		switch {
-		case digit(c) && length < 3:
-			value = value*10 + int(c-'0')
-			length++
-		case c == '.' && length > 0 && value < 256 && part < 3:
-			quad[part] = byte(value)
-			part, value, length = part+1, 0, 0
-		default:
+	at := 0
+	for part := range quad {
+		if part > 0 {
+			if at == len(text) || text[at] != '.' {
+				return netip.Addr{}, false
+			}
+			at++
+		}
+		start, value := at, uint(0)
+		for at < len(text) && at < start+3 && digit(text[at]) {
+			value = value*10 + uint(text[at]-'0')
+			at++
+		}
+		if at == start || value > 255 {
 			return netip.Addr{}, false
 		}
+		quad[part] = byte(value)
 	}
-	if part != 3 || length == 0 || value > 255 {
-		return netip.Addr{}, false
-	}
-	quad[3] = byte(value)
-	return netip.AddrFrom4(quad), true
+	return netip.AddrFrom4(quad), at == len(text)
 }
 
 // hostName says whether text can be a name of the domain name system. sshd writes UNKNOWN for a

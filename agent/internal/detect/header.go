@@ -12,6 +12,8 @@ type message struct {
 	pid   uint32 // 0 if the line has none
 	pam   []byte // PAM module, where one wrote the line: "pam_unix"
 	body  []byte // what the program said, without trailing white space
+
+	header *recentHeader // that host and tag are of, if the line has the one that was kept
 }
 
 // cut takes the header off a line. The forms are those of RFC 3164 files, RFC 3339 stamps (rsyslog's

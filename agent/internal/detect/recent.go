@@ -7,52 +7,61 @@ type recentHeader struct {
 	middle []byte  // " host tag["
 	host   []byte
 	tag    []byte
+
+	hash       uint64 // of the host
+	candidates *candidates
 }
 
 // stampBytes is the length of an RFC 3164 stamp.
 const stampBytes = 15
 
-// keep remembers the header of a line, if it has the plain form "Jan  5 01:31:41 host tag[pid]: ".
-func (r *recentHeader) keep(line []byte) {
+// keep remembers the header of a line and says so, if it has the plain form "Jan  5 01:31:41 host tag[pid]: ".
+func (r *recentHeader) keep(line []byte) bool {
 	var m message
 	r.middle = r.middle[:0]
 	if len(line) < stampBytes+4 || line[0] < 'A' || !m.cut(line) || m.stamp.form != stampBSD || len(m.stamp.text) != stampBytes ||
 		len(m.host) == 0 || m.pam != nil {
-		return
+		return false
 	}
 	middle := 1 + len(m.host) + 1 + len(m.tag) + 1
 	if len(line) < stampBytes+middle {
-		return
+		return false
 	}
 	r.middle = append(r.middle, line[stampBytes:stampBytes+middle]...)
 	r.host, r.tag = append(r.host[:0], m.host...), append(r.tag[:0], m.tag...)
 	if string(r.middle) != " "+string(r.host)+" "+string(r.tag)+"[" {
 		r.middle = r.middle[:0]
-		return
+		return false
 	}
 	copy(r.day[:], line)
+	return true
 }
 
 // cut takes the header off a line that has the one that was kept. Where it cannot, message.cut can.
 func (r *recentHeader) cut(m *message, line []byte) bool {
 	at := stampBytes + len(r.middle)
 	if len(r.middle) == 0 || len(line) < at+4 || string(line[stampBytes:at]) != string(r.middle) ||
-		string(line[:len(r.day)]) != string(r.day[:]) || !clock(line[len(r.day):]) {
+		[len(r.day)]byte(line) != r.day || !clock(line[len(r.day):]) {
 		return false
 	}
 	var pid uint32
-	start := at
-	for ; at < len(line) && digit(line[at]) && at < start+9; at++ {
-		pid = pid*10 + uint32(line[at]-'0')
+	rest := line[at:]
+	length := 0
+	for length < len(rest) && digit(rest[length]) {
+		pid = pid*10 + uint32(rest[length]-'0')
+		length++
 	}
-	if at == start || at+3 >= len(line) || line[at] != ']' || line[at+1] != ':' || line[at+2] != ' ' {
+	if length == 0 || length > 9 || length+3 >= len(rest) || string(rest[length:length+3]) != "]: " {
 		return false
 	}
-	body := line[at+3:]
+	body := rest[length+3:]
 	if body[0] == ' ' || body[0] == '[' {
 		return false
 	}
+	if m.header != r {
+		m.header, m.host, m.tag = r, r.host, r.tag
+	}
 	m.stamp = stamp{stampBSD, line[:stampBytes]}
-	m.host, m.tag, m.pid, m.pam, m.body = r.host, r.tag, pid, nil, trimEnd(body)
+	m.pid, m.pam, m.body = pid, nil, trimEnd(body)
 	return true
 }

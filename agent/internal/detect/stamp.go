@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"encoding/binary"
 	"time"
 )
 
@@ -103,10 +104,16 @@ func fraction(line []byte, at int) int {
 	return at
 }
 
-// clock says whether text starts with HH:MM:SS.
+// clock says whether text starts with HH:MM:SS. It looks at the eight bytes at once: what is left
+// of each without that of "00:00:00" is at most 9, or 0 for a colon, if adding what is missing to
+// 128 does not reach it.
 func clock(text []byte) bool {
-	return len(text) >= 8 && digit(text[0]) && digit(text[1]) && text[2] == ':' && digit(text[3]) && digit(text[4]) &&
-		text[5] == ':' && digit(text[6]) && digit(text[7])
+	if len(text) < 8 {
+		return false
+	}
+	const zeros, room, high = 0x30303a30303a3030, 0x76767f76767f7676, 0x8080808080808080
+	x := binary.LittleEndian.Uint64(text) ^ zeros
+	return (x|(x+room))&high == 0
 }
 
 func digit(c byte) bool { return c-'0' < 10 }
@@ -148,10 +155,12 @@ type timekeeper struct {
 	location *time.Location
 	year     int // of the first line without a year; 0 means the latest year that is not in the future
 
-	day      [6]byte // "Jan  5" of the last RFC 3164 stamp
-	midnight int64   // start of that day, in seconds since 1970
-	until    int64   // the next line's observation before which the year holds; see bsd
-	uneven   bool    // that day has no 24 hours
+	day      [6]byte          // "Jan  5" of the last RFC 3164 stamp
+	midnight int64            // start of that day, in seconds since 1970
+	until    int64            // the next line's observation before which the year holds; see bsd
+	uneven   bool             // that day has no 24 hours
+	stamp    [stampBytes]byte // the last RFC 3164 stamp without a fraction, if it was of that day
+	sec      int64            // what it means
 	month    time.Month
 	rolled   int // years since the first line, where the first line's year was given
 }
@@ -189,16 +198,27 @@ func yearOf(text []byte) int { return two(text)*100 + two(text[2:]) }
 // bsd reads a stamp without a year. Where the first year was given, it goes on across New Year;
 // otherwise the year is the latest in which the line was not observed before it was written.
 func (k *timekeeper) bsd(text []byte, observed time.Time) (int64, int32, bool) {
-	colon := bytes.IndexByte(text, ':')
-	at := text[colon-2:]
+	now := observed.Unix()
+	whole := len(text) == stampBytes // "Jan  5 01:31:41", as nearly every line has it
+	if whole && [stampBytes]byte(text) == k.stamp && now < k.until {
+		return k.sec, 0, true
+	}
+	at := text[len("Jan  5 "):]
+	if !whole {
+		at = text[bytes.IndexByte(text, ':')-2:]
+	}
 	seconds := int64(two(at))*3600 + int64(two(at[3:]))*60 + int64(two(at[6:]))
 	var nsec int32
 	if len(at) > 8 {
 		nsec = nanoseconds(at[9:])
 	}
-	if string(text[:6]) == string(k.day[:]) && observed.Unix() < k.until && !k.uneven {
+	if [6]byte(text) == k.day && now < k.until && !k.uneven {
+		if whole {
+			k.stamp, k.sec = [stampBytes]byte(text), k.midnight+seconds
+		}
 		return k.midnight + seconds, nsec, true
 	}
+	k.stamp = [stampBytes]byte{}
 	month, day := monthOf(text), dayOf(text)
 	if day < 1 || day > 31 {
 		return 0, 0, false
@@ -210,7 +230,7 @@ func (k *timekeeper) bsd(text []byte, observed time.Time) (int64, int32, bool) {
 	}
 	next := time.Date(year, month, day+1, 0, 0, 0, 0, k.location)
 	copy(k.day[:], text[:6])
-	k.midnight, k.until = midnight.Unix(), observed.Unix()+3600
+	k.midnight, k.until = midnight.Unix(), now+3600
 	k.uneven = next.Unix()-k.midnight != 24*3600
 	if k.uneven {
 		t := time.Date(year, month, day, two(at), two(at[3:]), two(at[6:]), 0, k.location)

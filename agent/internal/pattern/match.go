@@ -1,6 +1,9 @@
 package pattern
 
-import "math/bits"
+import (
+	"bytes"
+	"math/bits"
+)
 
 // The limits of backtracking. A step is a branch tried or sixteen bytes looked at. Rules stay far
 // below these on real lines; what exceeds them is hostile, and is left to regexp.
@@ -169,26 +172,32 @@ func (m *matcher) until(n *node, at int) bool {
 	if least < 0 {
 		return false
 	}
-	text, literal := m.text, n.ahead
-	rare, skip := literal[n.rare], n.rare
-	last := min(m.longest(n, least), len(text)-len(literal))
-	for i := last + skip; i >= least+skip; i-- {
-		if text[i] != rare || string(text[i-skip:i-skip+len(literal)]) != literal {
+	end := min(m.longest(n, least), len(m.text)-len(n.ahead)) // where the literal can stand last
+	if end < least {
+		return false
+	}
+	for places := m.text[least+n.rare : end+n.rare+1]; ; {
+		at := bytes.LastIndexByte(places, n.ahead[n.rare])
+		if at < 0 {
+			return false
+		}
+		places = places[:at]
+		behind := m.text[least+at:]
+		if string(behind[:len(n.ahead)]) != n.ahead {
 			continue
 		}
 		m.steps--
 		next := n.next
 		for ; next.op == opSave; next = next.next {
-			m.loc[next.slot] = i - skip
+			m.loc[next.slot] = least + at
 		}
-		if m.run(next.next, i-skip+len(literal)) {
+		if m.run(next.next, least+at+len(n.ahead)) {
 			return true
 		}
 		if m.steps < 0 {
 			return false
 		}
 	}
-	return false
 }
 
 // continues says whether what follows a repetition matches from a position on.
