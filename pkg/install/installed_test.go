@@ -3,6 +3,8 @@ package install
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 // TestInstalled takes both packages through their life on one machine. Each step needs the ones
 // before it.
 func TestInstalled(t *testing.T) {
+	t.Parallel()
 	m := boot(t)
 	for _, program := range []string{"pialert-agent", "pialert-display"} {
 		path := deb(program, "amd64")
@@ -24,6 +27,7 @@ func TestInstalled(t *testing.T) {
 		{"the quick start of the README", quickStart},
 		{"a failed login is counted", failedLogin},
 		{"the units are confined", confined},
+		{"metrics", metrics},
 		{"a kill", killed},
 		{"a reload", reload},
 		{"an upgrade keeps state", upgrade},
@@ -53,6 +57,55 @@ func TestInstalled(t *testing.T) {
 			t.Errorf("users or groups are left behind: %s %v", out, err)
 		}
 	})
+	t.Run("the archive for other systems", func(t *testing.T) { archive(&machine{TB: t, init: m.init}) })
+}
+
+// archive installs from the tar archive.
+func archive(m *machine) {
+	name := "pialert-" + version + "-amd64"
+	m.put(filepath.Join(packages, name+".tar.gz"), "/root/archive.tar.gz")
+	m.must("tar -xzf archive.tar.gz && " + name + "/install.sh agent && " + name + "/install.sh display")
+	for _, want := range []string{
+		"/usr/local/bin/pialert-agent version", "pialert-display config check",
+		"systemctl is-enabled pialert-agent pialert-display",
+		"id -nG pialert-agent | grep -w adm", "id -nG pialert-display | grep -w gpio",
+		"test $(stat -c %U:%a /var/lib/pialert/agent) = pialert-agent:700",
+		"systemd-analyze verify --man=no pialert-agent.service pialert-display.service",
+	} {
+		m.must(want)
+	}
+}
+
+// metrics compares what the example dashboard and alerts ask for with what the programs serve.
+func metrics(m *machine) {
+	var asked []string
+	for _, file := range []string{"docs/grafana.json", "docs/alerts.yaml"} {
+		asked = append(asked, regexp.MustCompile(`\bpialert_[a-z_]+`).FindAllString(read(m, filepath.Join(repository, file)), -1)...)
+	}
+	if len(asked) == 0 {
+		m.Fatal("dashboard and alerts ask for nothing")
+	}
+	m.await("the metrics", func() error {
+		served := m.get("9477/metrics") + m.get("9478/metrics")
+		for _, name := range asked {
+			if !strings.Contains(served, "# TYPE "+name+" ") {
+				return fmt.Errorf("nobody serves %s", name)
+			}
+		}
+		return nil
+	})
+	for _, port := range []string{"9477", "9478"} {
+		if out := m.get(port + "/healthz"); !strings.Contains(out, " 200 OK") {
+			m.Errorf("the health of port %s: %s", port, out)
+		}
+	}
+}
+
+// get asks the machine's own web server at "PORT/PATH".
+func (m *machine) get(url string) string {
+	m.Helper()
+	port, path, _ := strings.Cut(url, "/")
+	return m.must(fmt.Sprintf(`exec 3<>/dev/tcp/127.0.0.1/%s && printf 'GET /%s HTTP/1.0\r\n\r\n' >&3 && cat <&3`, port, path))
 }
 
 // files lists every file of the machine but those that the package manager and the system write
@@ -60,7 +113,7 @@ func TestInstalled(t *testing.T) {
 func (m *machine) files() []string {
 	m.Helper()
 	out := m.must(`find / -xdev \( -path /var/log -o -path /var/lib/apt -o -path /var/cache -o -path '/var/lib/dpkg/*-old' \
-		-o -path /var/lib/systemd -o -path '/etc/*-' -o -path /etc/.pwd.lock -o -path /root \) -prune -o -print`)
+		-o -path /var/lib/systemd -o -path '/etc/*-' -o -path /etc/.pwd.lock -o -path /root -o -path /home \) -prune -o -print`)
 	return strings.Split(strings.TrimSpace(out), "\n")
 }
 

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
-// packages is the folder of what TestMain built.
-var packages string
+// packages is the folder of what TestMain built, of tree: a copy of the repository, which may change
+// meanwhile.
+var packages, tree string
 
 // A version and a date of its own keep the tests from depending on the state of git.
 const (
@@ -24,8 +27,8 @@ func TestMain(m *testing.M) {
 		dir, err := os.MkdirTemp("", "packages")
 		if err == nil {
 			defer os.RemoveAll(dir)
-			packages = dir
-			err = errors.Join(isRoot(), build(context.Background(), repository, dir))
+			tree, packages = filepath.Join(dir, "tree"), filepath.Join(dir, "dist")
+			err = errors.Join(isRoot(), copyTree(tree), build(context.Background(), tree, packages, nil))
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "cannot test the packages:", err)
@@ -44,12 +47,38 @@ func isRoot() error {
 	return nil
 }
 
-// build makes the packages of the tree in dir for some processors, or for all.
-func build(ctx context.Context, tree, dir string, architectures ...string) error {
+// build makes the packages of the tree in dir, for one processor or for all.
+func build(ctx context.Context, tree, dir string, architectures []string, environment ...string) error {
 	command := exec.CommandContext(ctx, filepath.Join(tree, "packaging", "build"), append([]string{"-o", dir}, architectures...)...)
-	command.Env = append(os.Environ(), "VERSION="+version, "SOURCE_DATE_EPOCH="+date)
+	command.Env = append(append(os.Environ(), "VERSION="+version, "SOURCE_DATE_EPOCH="+date), environment...)
 	if out, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("packaging/build: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// copyTree copies what git knows of the repository, or would add.
+func copyTree(to string) error {
+	list, err := exec.Command("git", "-C", repository, "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
+	if err != nil {
+		return fmt.Errorf("cannot list the repository: %w", err)
+	}
+	for name := range strings.SplitSeq(strings.TrimRight(string(list), "\x00"), "\x00") {
+		from, path := filepath.Join(repository, name), filepath.Join(to, name)
+		info, err := os.Stat(from)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // deleted, and not committed
+		}
+		if err != nil {
+			return err
+		}
+		content, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, content, info.Mode())); err != nil {
+			return err
+		}
 	}
 	return nil
 }
