@@ -102,3 +102,19 @@ func TestHaltSwitchesOff(t *testing.T) {
 		t.Errorf("error %v, on %v", err, chip.On)
 	}
 }
+
+// BenchmarkShow reports how long a changed picture keeps the processor waiting for the bus.
+func BenchmarkShow(b *testing.B) {
+	chip := pinstest.NewTM1637(b)
+	var waited time.Duration
+	dev := tm1637.New(chip.Clock(), chip, func(d time.Duration) { waited += d })
+	shown := 0
+	for b.Loop() {
+		shown++
+		if err := dev.Show(tm1637.Picture{Segments: [4]uint8{uint8(shown) & 127, uint8(shown>>7) & 127}}); err != nil {
+			b.Fatal(err)
+		}
+		chip.Transcript()
+	}
+	b.ReportMetric(float64(waited.Microseconds())/float64(shown), "waited-µs/picture")
+}

@@ -51,13 +51,3 @@ func (b *bench) latency(ctx context.Context) error {
 		"median %.2f ms, 99th percentile %.2f ms, worst %.1f ms", m["median-ms"], m["p99-ms"], m["worst-ms"])
 	return nil
 }
-
-// frames counts what a frame costs.
-func (b *bench) frames(ctx context.Context) error {
-	m, err := benchmark(ctx, "./display/internal/blinkt", "Draw", 1000)
-	if err != nil {
-		return err
-	}
-	row("pin writes of a changed frame of the Blinkt!", "", "%.0f", m["pinwrites/frame"])
-	return nil
-}
