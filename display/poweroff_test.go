@@ -42,8 +42,8 @@ func (l *logind) PowerOff(interactive bool) *dbus.Error {
 	return nil
 }
 
-// startLogind starts a bus in the board's folder, with logind on it.
-func startLogind(b *board) *logind {
+// startLogind starts a bus in the board's folder, with a logind on it that obeys or refuses.
+func startLogind(b *board, refuse bool) *logind {
 	b.t.Helper()
 	socket := b.path("bus")
 	b.must(os.WriteFile(b.path("bus.conf"), fmt.Appendf(nil, busConfig, socket), 0o644))
@@ -54,7 +54,7 @@ func startLogind(b *board) *logind {
 	b.must(err)
 	b.t.Cleanup(daemon.Kill)
 	b.must(daemon.Stdout.Await(b.ctx, func(text string) bool { return strings.HasSuffix(text, "\n") || daemon.Ended() }))
-	l := &logind{address: "unix:path=" + socket, asked: make(chan bool, 8)}
+	l := &logind{address: "unix:path=" + socket, asked: make(chan bool, 8), refuse: refuse}
 	bus, err := dbus.Connect(l.address)
 	if err != nil {
 		b.t.Fatalf("%v\n%s", err, daemon.Stderr)
@@ -86,7 +86,7 @@ func TestPowerOff(t *testing.T) {
 	t.Parallel()
 	const show, lights = 17, 27
 	b := newBoard(t, fmt.Sprintf("pins: {way: rpio, button_show: %d, button_lights: %d}\n", show, lights))
-	login := startLogind(b)
+	login := startLogind(b, false)
 	b.setLevel(show, true)
 	b.setLevel(lights, true)
 	b.run([]string{"DBUS_SYSTEM_BUS_ADDRESS=" + login.address}, "--vcd", b.path("pins.vcd"))
@@ -125,8 +125,7 @@ func TestPowerOff(t *testing.T) {
 func TestPowerOffThatIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBoard(t, "")
-	login := startLogind(b)
-	login.refuse = true
+	login := startLogind(b, true)
 	b.start("", []string{"DBUS_SYSTEM_BUS_ADDRESS=" + login.address}, "run", "--driver", driverNone)
 	b.says("msg=running")
 	_, err := b.tryCommand("poweroff")

@@ -14,9 +14,9 @@ import (
 )
 
 // What a Pi Zero is taken for. Its ARM1176 begins at most one instruction a cycle; caches that
-// miss make it two cycles on average or so. A write to a GPIO
-// register goes over a bus that is slower than the core: programs in C that do nothing else
-// toggle a pin some 20 million times a second, which is two writes, so 100 ns are ample.
+// miss make it two cycles on average or so. A write to a GPIO register goes over a bus that is
+// slower than the core: programs in C that do nothing else toggle a pin some 20 million times a
+// second, which is two writes, so 100 ns are ample.
 const (
 	zeroHertz       = 1e9
 	zeroCycles      = 2.0 // per instruction
