@@ -1,10 +1,12 @@
 package detect
 
+import "encoding/binary"
+
 // recentHeader is what the header of the last RFC 3164 line was: the next line's differs only in
 // its time and process, mostly, and need not be taken apart anew.
 type recentHeader struct {
-	day    [7]byte // "Jan  5 "
-	middle []byte  // " host tag["
+	day    uint64 // "Jan  5 "
+	middle []byte // " host tag["
 	host   []byte
 	tag    []byte
 
@@ -12,8 +14,13 @@ type recentHeader struct {
 	candidates *candidates
 }
 
-// stampBytes is the length of an RFC 3164 stamp.
-const stampBytes = 15
+const (
+	stampBytes = 15 // length of an RFC 3164 stamp
+	dayBytes   = 7  // of its "Jan  5 "
+)
+
+// dayKey returns the first dayBytes of a line, to be compared at once.
+func dayKey(line []byte) uint64 { return binary.LittleEndian.Uint64(line) << 8 }
 
 // keep remembers the header of a line and says so, if it has the plain form "Jan  5 01:31:41 host tag[pid]: ".
 func (r *recentHeader) keep(line []byte) bool {
@@ -33,7 +40,7 @@ func (r *recentHeader) keep(line []byte) bool {
 		r.middle = r.middle[:0]
 		return false
 	}
-	copy(r.day[:], line)
+	r.day = dayKey(line)
 	return true
 }
 
@@ -41,7 +48,7 @@ func (r *recentHeader) keep(line []byte) bool {
 func (r *recentHeader) cut(m *message, line []byte) bool {
 	at := stampBytes + len(r.middle)
 	if len(r.middle) == 0 || len(line) < at+4 || string(line[stampBytes:at]) != string(r.middle) ||
-		[len(r.day)]byte(line) != r.day || !clock(line[len(r.day):]) {
+		dayKey(line) != r.day || !clock(line[dayBytes:]) {
 		return false
 	}
 	var pid uint32

@@ -155,12 +155,12 @@ type timekeeper struct {
 	location *time.Location
 	year     int // of the first line without a year; 0 means the latest year that is not in the future
 
-	day      [6]byte          // "Jan  5" of the last RFC 3164 stamp
-	midnight int64            // start of that day, in seconds since 1970
-	until    int64            // the next line's observation before which the year holds; see bsd
-	uneven   bool             // that day has no 24 hours
-	stamp    [stampBytes]byte // the last RFC 3164 stamp without a fraction, if it was of that day
-	sec      int64            // what it means
+	day      [6]byte  // "Jan  5" of the last RFC 3164 stamp
+	midnight int64    // start of that day, in seconds since 1970
+	until    int64    // the next line's observation before which the year holds; see bsd
+	uneven   bool     // that day has no 24 hours
+	stamp    stampKey // the last RFC 3164 stamp without a fraction, if it was of that day
+	sec      int64    // what it means
 	month    time.Month
 	rolled   int // years since the first line, where the first line's year was given
 }
@@ -183,6 +183,13 @@ func (k *timekeeper) read(s stamp, observed time.Time) (sec int64, nsec int32, o
 	return 0, 0, false
 }
 
+// stampKey is the stampBytes of a stamp, to be compared at once.
+type stampKey struct{ front, back uint64 }
+
+func keyOf(text []byte) stampKey {
+	return stampKey{binary.LittleEndian.Uint64(text), binary.LittleEndian.Uint64(text[stampBytes-8:])}
+}
+
 func dayOf(text []byte) int {
 	day := 0
 	for _, c := range text[4:6] {
@@ -200,7 +207,7 @@ func yearOf(text []byte) int { return two(text)*100 + two(text[2:]) }
 func (k *timekeeper) bsd(text []byte, observed time.Time) (int64, int32, bool) {
 	now := observed.Unix()
 	whole := len(text) == stampBytes // "Jan  5 01:31:41", as nearly every line has it
-	if whole && [stampBytes]byte(text) == k.stamp && now < k.until {
+	if whole && keyOf(text) == k.stamp && now < k.until {
 		return k.sec, 0, true
 	}
 	at := text[len("Jan  5 "):]
@@ -214,11 +221,11 @@ func (k *timekeeper) bsd(text []byte, observed time.Time) (int64, int32, bool) {
 	}
 	if [6]byte(text) == k.day && now < k.until && !k.uneven {
 		if whole {
-			k.stamp, k.sec = [stampBytes]byte(text), k.midnight+seconds
+			k.stamp, k.sec = keyOf(text), k.midnight+seconds
 		}
 		return k.midnight + seconds, nsec, true
 	}
-	k.stamp = [stampBytes]byte{}
+	k.stamp = stampKey{}
 	month, day := monthOf(text), dayOf(text)
 	if day < 1 || day > 31 {
 		return 0, 0, false

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	block   = 256 << 10 // bytes read at a time
+	block   = 64 << 10 // bytes read at a time
 	maxLine = 1 << 20   // bytes of the longest line that is looked at
 )
 
