@@ -50,6 +50,9 @@ const held = 1 << 20
 // events, and get the same numbers, so sending goes on when the display has been caught up with.
 // Otherwise the spool is an old copy: again is true, the display has a new epoch, and the caller
 // has to greet it anew. Events from before this run count as known to it then, later ones do not.
+//
+// A display that knows nothing, though it acknowledged events, lost its history or was paired with
+// this agent under another name: it goes on after those, or they would count twice there.
 func (s *Spool) Resume(name string, committed uint64) (after uint64, again bool, err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -67,6 +70,9 @@ func (s *Spool) Resume(name string, committed uint64) (after uint64, again bool,
 		defer s.mu.Unlock()
 		d.acked = max(d.acked, committed)
 		s.release()
+		if committed == 0 {
+			committed = d.acked
+		}
 		return max(committed, d.base), false, nil
 	}
 	next, opened := s.next, s.opened

@@ -224,6 +224,26 @@ func TestAckOfTheFuture(t *testing.T) {
 }
 
 // Before a display is paired everything is kept, and the first one gets it all.
+// A display that took events and then was paired anew, with this agent under another name, knows
+// of none: they count under the former name already.
+func TestDisplayThatForgotTheAgentsName(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir()})
+	if err := s.Displays([]string{"desk"}); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, s, eventsFrom(1, 5), nil)
+	if err := s.Ack("desk", 3); err != nil {
+		t.Fatal(err)
+	}
+	if after, again, err := s.Resume("desk", 0); err != nil || again || after != 3 {
+		t.Errorf("it goes on after %d (%t, %v), want 3", after, again, err)
+	}
+	if after, _, err := s.Resume("desk", 2); err != nil || after != 2 {
+		t.Errorf("one that lost its last commit goes on after %d (%v), want 2", after, err)
+	}
+}
+
 func TestFirstDisplayGetsWhatWasKept(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{Dir: t.TempDir()})
