@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -18,9 +19,9 @@ import (
 // starts another, which goes on from what the spool holds, as after a restart.
 type detection struct {
 	pipeline *pipeline
-	engine   *detect.Engine
 	files    *watch.Files
 	journal  *watch.Journal // nil if none is followed
+	logger   *slog.Logger
 }
 
 // journalMatches chooses what is read of the journal: the syslog facilities auth, authpriv, mail
@@ -44,8 +45,8 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if sources.auth != "" {
 		d.logger.Info("found out where logins are logged", "journal", sources.journal != nil, "because", sources.auth)
 	}
-	run := &detection{pipeline: newPipeline(d.spool, sources.readers(d.logger), d.logger)}
-	run.engine, err = detect.New(detect.Options{
+	run := &detection{pipeline: newPipeline(d.spool, sources.readers(d.logger), d.logger), logger: d.logger}
+	engine, err := detect.New(detect.Options{
 		Rules:  rules,
 		Ignore: ignored,
 		Floods: &flood.Limits{
@@ -58,14 +59,14 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if err != nil {
 		return nil, err
 	}
-	run.pipeline.engine = run.engine
+	run.pipeline.engine = engine
 	positions := map[string][]byte{}
 	for key, value := range d.spool.State() {
 		if source, ok := strings.CutPrefix(key, positionKey); ok {
 			positions[source] = value
 		}
 		if memory, ok := strings.CutPrefix(key, memoryKey); ok {
-			if _, err := run.engine.Restore(memory, value); err != nil {
+			if _, err := engine.Restore(memory, value); err != nil {
 				d.logger.Warn("cannot restore what was remembered of a log; an attempt across this restart may count twice", "error", err)
 			}
 		}
@@ -88,17 +89,27 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 
 // Run follows and detects until ctx ends.
 func (run *detection) Run(ctx context.Context) error {
-	// The watchers stop before the pipeline's last commit.
 	watching, ctx := errgroup.WithContext(ctx)
 	watching.Go(func() error { return run.files.Run(ctx, run.pipeline.feed) })
 	if run.journal != nil {
-		watching.Go(func() error { return run.journal.Run(ctx, run.pipeline.feed) })
+		watching.Go(func() error { return run.followJournal(ctx) })
 	}
 	watching.Go(func() error { return run.pipeline.Run(ctx) })
 	if err := watching.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("cannot follow the logs: %w", err)
 	}
 	return nil
+}
+
+// followJournal follows the journal. Where there is no journalctl the other logs are followed
+// nevertheless.
+func (run *detection) followJournal(ctx context.Context) error {
+	err := run.journal.Run(ctx, run.pipeline.feed)
+	if errors.Is(err, watch.ErrNoJournal) {
+		run.logger.Error("going on without the journal", "error", err)
+		return nil
+	}
+	return err
 }
 
 // stats returns what is known of each source.

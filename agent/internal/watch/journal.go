@@ -92,7 +92,9 @@ func NewJournal(options JournalOptions) *Journal {
 // Run fails with ErrNoJournal.
 func (j *Journal) Run(ctx context.Context, emit Emit) error {
 	if _, err := exec.LookPath(j.options.Command[0]); err != nil {
-		return fmt.Errorf("cannot read the journal: %w", ErrNoJournal)
+		err = fmt.Errorf("cannot read the journal: %w", ErrNoJournal)
+		j.fail(err)
+		return err
 	}
 	known := j.restore()
 	backoff := j.options.Backoff

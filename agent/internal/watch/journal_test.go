@@ -224,9 +224,10 @@ func TestJournalLeavesOutLongEntries(t *testing.T) {
 func TestJournalErrors(t *testing.T) {
 	t.Parallel()
 	ignore := func(context.Context, Chunk) error { return nil }
-	err := NewJournal(JournalOptions{Command: []string{"/nowhere/journalctl"}}).Run(t.Context(), ignore)
-	if !errors.Is(err, ErrNoJournal) {
-		t.Errorf("without journalctl: error %v", err)
+	journal := NewJournal(JournalOptions{Command: []string{"/nowhere/journalctl"}})
+	err := journal.Run(t.Context(), ignore)
+	if !errors.Is(err, ErrNoJournal) || journal.Stats()[0].State != Failing {
+		t.Errorf("without journalctl: error %v, %+v", err, journal.Stats()[0])
 	}
 	full := errors.New("the spool is full")
 	refuse := func(context.Context, Chunk) error { return full }
