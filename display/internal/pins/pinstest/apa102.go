@@ -15,8 +15,17 @@ type APA102 struct {
 	edges       int
 }
 
-// NewAPA102 returns a chain whose pins are low.
-func NewAPA102(t testing.TB) *APA102 { return &APA102{t: t} }
+// NewAPA102 returns a chain whose pins are low. Bits that the test has not asked for by its end
+// fail it.
+func NewAPA102(t testing.TB) *APA102 {
+	c := &APA102{t: t}
+	t.Cleanup(func() {
+		if len(c.bits) > 0 {
+			t.Errorf("%d bits were sent that the test knows nothing of", len(c.bits))
+		}
+	})
+	return c
+}
 
 // Data and Clock are the chain's pins.
 func (c *APA102) Data() Level  { return func(high bool) { c.edges++; c.data = high } }

@@ -27,8 +27,17 @@ type TM1637 struct {
 	log          []string
 }
 
-// NewTM1637 returns a dark display on an idle bus.
-func NewTM1637(t testing.TB) *TM1637 { return &TM1637{t: t, released: true, clock: true} }
+// NewTM1637 returns a dark display on an idle bus. A command that is left open at the test's end
+// fails it.
+func NewTM1637(t testing.TB) *TM1637 {
+	c := &TM1637{t: t, released: true, clock: true}
+	t.Cleanup(func() {
+		if c.listening {
+			t.Errorf("the last command was left open after %x", c.frame)
+		}
+	})
+	return c
+}
 
 // Clock is the chip's clock pin.
 func (c *TM1637) Clock() Level { return c.setClock }
