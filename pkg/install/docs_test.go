@@ -114,7 +114,7 @@ func documented(m *machine) {
 	}
 	m.await("the link by SSH", func() error {
 		if out, err := m.run("pialert-display peers"); err != nil || !regexp.MustCompile(`up since.*ssh://eve@`).MatchString(out) {
-			return fmt.Errorf("%w: %s", err, out)
+			return fmt.Errorf("it prints %s %v", out, err)
 		}
 		return nil
 	})

@@ -29,6 +29,7 @@ func TestInstalled(t *testing.T) {
 		{"the units are confined", confined},
 		{"metrics", metrics},
 		{"a kill", killed},
+		{"a network that comes late", lateNetwork},
 		{"a reload", reload},
 		{"an upgrade keeps state", upgrade},
 		{"every command of the documents", documented},

@@ -2,8 +2,10 @@ package install
 
 import (
 	"fmt"
+	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // confined asks systemd how well the installed units are made and confined.
@@ -52,6 +54,31 @@ func killed(m *machine) {
 	m.await("the count", func() error {
 		if now := m.total(); now != total {
 			return fmt.Errorf("the display counts %d after a kill, %d before", now, total)
+		}
+		return nil
+	})
+	failedLogin(m)
+}
+
+// lateNetwork starts the display while there is no network.
+func lateNetwork(m *machine) {
+	network := func(change string) { // with the host's ip: the machine has none
+		m.Helper()
+		out, err := exec.CommandContext(m.Context(), "nsenter", "--target", m.init, "--net",
+			"ip", "address", change, address+"/24", "dev", "eth0").CombinedOutput()
+		if err != nil {
+			m.Fatalf("cannot %s the address: %v\n%s", change, err, out)
+		}
+	}
+	network("delete")
+	m.must("systemctl restart pialert-display") // returns when the display says that it is ready
+	if out := m.must("pialert-display peers"); strings.Contains(out, "up since") {
+		m.Errorf("without a network it prints\n%s", out)
+	}
+	network("add")
+	m.await("the link", func() error {
+		if out, err := m.run("pialert-display peers"); !strings.Contains(out, "up since") {
+			return fmt.Errorf("it prints %s %v", out, err)
 		}
 		return nil
 	})
