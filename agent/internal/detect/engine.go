@@ -246,20 +246,11 @@ func (e *Engine) spare(mem *memory, rule *Rule, key connectionKey, text []byte) 
 // candidates returns the rules that may match e.msg, and the text that they look at.
 func (e *Engine) candidates(src *Source) (*candidates, []byte) {
 	m := &e.msg
-	if last := &src.lastPAM; last.candidates != nil && m.pam == nil && bytes.HasPrefix(m.body, last.name) {
-		m.pam, m.body = last.module, m.body[len(last.name):]
-		return last.candidates, m.body
-	}
 	body := m.body
-	if service, ok := m.cutPAM(); ok {
-		found := e.lookup.forPAM(service)
-		if named := len(body) - len(m.body); named > 0 && bytes.IndexByte(body[:named], ':') < named-2 { // names the service
-			last := &src.lastPAM
-			last.name = append(last.name[:0], body[:named]...)
-			last.module = append(last.module[:0], m.pam...)
-			last.candidates = found
+	if m.pam != nil || len(body) > 0 && (body[0] == 'p' || body[0] == '(') {
+		if found := e.candidatesForPAM(src); found != nil {
+			return found, m.body
 		}
-		return found, m.body
 	}
 	if m.header != nil {
 		return m.header.candidates, cutLevel(body)
@@ -269,6 +260,28 @@ func (e *Engine) candidates(src *Source) (*candidates, []byte) {
 		last.candidates = e.lookup.forTag(m.tag)
 	}
 	return src.last.candidates, cutLevel(body)
+}
+
+// candidatesForPAM returns the rules that may match what a PAM module wrote, and takes off e.msg
+// what names the module; nil if none wrote it.
+func (e *Engine) candidatesForPAM(src *Source) *candidates {
+	m, last := &e.msg, &src.lastPAM
+	if last.candidates != nil && m.pam == nil && bytes.HasPrefix(m.body, last.name) {
+		m.pam, m.body = last.module, m.body[len(last.name):]
+		return last.candidates
+	}
+	body := m.body
+	service, ok := m.cutPAM()
+	if !ok {
+		return nil
+	}
+	found := e.lookup.forPAM(service)
+	if named := len(body) - len(m.body); named > 0 && bytes.IndexByte(body[:named], ':') < named-2 { // names the service
+		last.name = append(last.name[:0], body[:named]...)
+		last.module = append(last.module[:0], m.pam...)
+		last.candidates = found
+	}
+	return found
 }
 
 // cutLevel takes off the severity that sshd puts before some messages, depending on its version.

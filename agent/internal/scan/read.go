@@ -15,7 +15,7 @@ import (
 
 const (
 	block   = 64 << 10 // bytes read at a time
-	maxLine = 1 << 20   // bytes of the longest line that is looked at
+	maxLine = 1 << 20  // bytes of the longest line that is looked at
 )
 
 // file scans one file.
