@@ -35,9 +35,9 @@ func (m *message) cut(line []byte) bool {
 	}
 	m.stamp = stamp{form: form, text: rest[:length]}
 	rest = bytes.TrimLeft(rest[length:], " ")
-	if form == stampAsctime {
-		m.tag, m.body = []byte("vsftpd"), trimEnd(rest) // the only daemon here that stamps so
-		return bytes.HasPrefix(rest, []byte("[pid "))
+	if form == stampAsctime && bytes.HasPrefix(rest, []byte("[pid ")) { // vsftpd's own log
+		m.tag, m.body = []byte("vsftpd"), trimEnd(rest)
+		return true
 	}
 	return m.cutHostAndTag(rest)
 }
@@ -61,11 +61,37 @@ func (m *message) cutHostAndTag(rest []byte) bool {
 		m.host, m.body = host, trimEnd(bytes.TrimSuffix(trimEnd(behind), []byte(" ---")))
 		return true
 	}
-	if !m.cutTag(bytes.TrimLeft(rest[space:], " "), true) {
+	rest = bytes.TrimLeft(rest[space:], " ")
+	if space := bytes.IndexByte(rest, ' '); space > 0 && isPriority(rest[:space]) { // BusyBox' syslogd
+		rest = bytes.TrimLeft(rest[space:], " ")
+	}
+	if !m.cutTag(rest, true) {
 		return false
 	}
 	m.host = host
+	if isPriority(host) { // OpenWrt's logread names no host
+		m.host = nil
+	}
 	return true
+}
+
+// isPriority says whether a word is a facility and a level, as in "authpriv.info" or "local0.notice".
+func isPriority(word []byte) bool {
+	dot := bytes.IndexByte(word, '.')
+	if dot < 0 {
+		return false
+	}
+	switch string(word[dot+1:]) {
+	case "emerg", "alert", "crit", "err", "warn", "warning", "notice", "info", "debug":
+	default:
+		return false
+	}
+	switch string(word[:dot]) {
+	case "auth", "authpriv", "daemon", "user", "mail", "ftp",
+		"local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7":
+		return true
+	}
+	return false
 }
 
 var lastMessage = []byte("last message repeated ")
@@ -149,6 +175,9 @@ func (m *message) cutParentheses(tag, text []byte) bool {
 
 // finish stores tag and body, without what some systems put before and behind the body.
 func (m *message) finish(tag, body []byte) bool {
+	if end := len(tag) - 1; tag[0] == '/' && tag[end] != '/' { // a program that gives its path
+		tag = tag[bytes.LastIndexByte(tag, '/')+1:]
+	}
 	m.tag = tag
 	body = trimEnd(body)
 	for len(body) > 0 && body[0] == ' ' {
