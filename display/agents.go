@@ -2,21 +2,24 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/display/internal/lamp"
+	"github.com/pialert/pialert/display/internal/receive"
 	"github.com/pialert/pialert/pkg/link"
 )
 
-// AgentStatus is what is known of one paired agent.
+// AgentStatus is what is known of one agent.
 type AgentStatus struct {
 	Name      string      `json:"name"`
 	Connected bool        `json:"connected"`
-	Lost      bool        `json:"lost"` // silent for longer than the configured time
+	Lost      bool        `json:"lost"`             // silent for longer than the configured time
+	Former    bool        `json:"former,omitempty"` // no longer paired: what it counted stays
 	Heard     time.Time   `json:"last_heard,omitzero"`
 	Version   string      `json:"version,omitempty"`
-	Total     history.Sum `json:"total"` // attempts only: no tests, bans, floods and visits
+	Total     uint64      `json:"total"` // attempts
 	Dropped   history.Sum `json:"dropped"`
 	Link      link.State  `json:"link"`
 	Error     string      `json:"error,omitempty"` // why it was cut off last
@@ -28,43 +31,49 @@ func (d *daemon) agents(now time.Time) []AgentStatus {
 	for _, agent := range d.history.Agents() {
 		known[agent.Name] = agent
 	}
-	sums := map[string]history.Sum{}
-	totals, _ := d.history.Totals(context.Background())
-	for _, total := range totals {
-		if total.Kind.Attempt() && !total.Test {
-			sum := sums[total.Agent]
-			sum.Events += total.Events
-			sum.Attempts += total.Attempts
-			sums[total.Agent] = sum
-		}
-	}
 	links := map[string]link.State{}
 	for _, state := range d.states() {
 		if former := links[state.Peer]; !former.Up {
 			links[state.Peer] = state
 		}
 	}
-	live := d.receiver.Status()
+	streams := map[string]receive.Status{}
+	for _, stream := range d.receiver.Status() {
+		streams[stream.Agent] = stream
+	}
+	patience := time.Duration(d.configuration().Lost)
 	var agents []AgentStatus
 	for _, peer := range d.keyring.Peers() {
+		stream := streams[peer.Name]
 		agent := AgentStatus{
-			Name: peer.Name, Heard: known[peer.Name].Heard, Total: sums[peer.Name], Dropped: known[peer.Name].Dropped,
-			Link: links[peer.Name],
+			Name: peer.Name, Connected: stream.Connected, Version: stream.Version, Error: stream.LastError,
+			Heard: known[peer.Name].Heard, Dropped: known[peer.Name].Dropped, Link: links[peer.Name],
 		}
-		for _, now := range live {
-			if now.Agent == peer.Name {
-				agent.Connected, agent.Version, agent.Error = now.Connected, now.Version, now.LastError
-				if now.LastHeard.After(agent.Heard) {
-					agent.Heard = now.LastHeard
-				}
-			}
+		since := d.started // it had no chance to be heard before
+		if peer.Paired.After(since) {
+			since = peer.Paired
 		}
-		since := agent.Heard
-		if since.IsZero() || since.Before(d.started) {
-			since = d.started // it had no chance to be heard before
+		if !stream.LastHeard.IsZero() {
+			agent.Heard, since = stream.LastHeard, stream.LastHeard
 		}
-		agent.Lost = now.Sub(since) > time.Duration(d.configuration().Lost)
+		agent.Lost = now.Sub(since) > patience
 		agents = append(agents, agent)
+	}
+	return agents
+}
+
+// withTotals adds what the agents counted, and those that are no longer paired but counted.
+func withTotals(agents []AgentStatus, tallies []lamp.Tally) []AgentStatus {
+	for _, tally := range tallies {
+		if !tally.Kind.Attempt() {
+			continue
+		}
+		i := slices.IndexFunc(agents, func(a AgentStatus) bool { return a.Name == tally.Agent })
+		if i < 0 {
+			i = len(agents)
+			agents = append(agents, AgentStatus{Name: tally.Agent, Former: true})
+		}
+		agents[i].Total += tally.Count
 	}
 	return agents
 }

@@ -36,7 +36,10 @@ func (d *daemon) metrics() http.Handler {
 			report(metricLamp, float64(lamp.Total), lamp.Name)
 		}
 		for _, agent := range status.Agents {
-			report(metricAgent, float64(agent.Total.Attempts), agent.Name)
+			report(metricAgent, float64(agent.Total), agent.Name)
+			if agent.Former {
+				continue
+			}
 			report(metricDropped, float64(agent.Dropped.Attempts), agent.Name)
 			if !agent.Heard.IsZero() {
 				report(metricHeard, float64(agent.Heard.Unix()), agent.Name)

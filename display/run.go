@@ -20,6 +20,7 @@ import (
 	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/display/internal/lamp"
 	"github.com/pialert/pialert/display/internal/receive"
+	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/link"
@@ -137,12 +138,15 @@ func (d *daemon) loadTotals(ctx context.Context) error {
 func tallies(totals []history.Total) []lamp.Tally {
 	var list []lamp.Tally
 	for _, total := range totals {
-		if !total.Test {
+		if counts(total) {
 			list = append(list, lamp.Tally{Agent: total.Agent, Kind: total.Kind, Count: total.Attempts})
 		}
 	}
 	return list
 }
+
+// counts says whether a total is of what happened, rather than of what people fired to see a lamp.
+func counts(total history.Total) bool { return !total.Test && total.Kind != attack.Test }
 
 // nameFirst tells the lamps which agent was paired first.
 func (d *daemon) nameFirst() {

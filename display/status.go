@@ -48,25 +48,25 @@ type LampStatus struct {
 func (d *daemon) status(ctx context.Context) (Status, error) {
 	now := time.Now()
 	cfg := d.configuration()
+	counted := d.screen.lamps.Snapshot(now)
 	status := Status{
 		Name: d.keyring.Name(), Version: cli.Release(), Started: d.started, Driver: cfg.Driver,
-		Kinds: map[string]uint64{}, Agents: d.agents(now),
+		Total: counted.Grand, Kinds: map[string]uint64{}, Agents: withTotals(d.agents(now), counted.Tallies),
 	}
-	lamps := make([]uint64, len(cfg.Lamps))
-	status.Total = d.screen.lamps.Totals(lamps, now)
-	for i, c := range cfg.Lamps {
-		status.Lamps = append(status.Lamps, LampStatus{c.Name, c.Label, c.Color, c.LED, lamps[i]})
+	for i, c := range cfg.Lamps[:min(len(cfg.Lamps), len(counted.Lamps))] { // a reload may be under way
+		status.Lamps = append(status.Lamps, LampStatus{c.Name, c.Label, c.Color, c.LED, counted.Lamps[i]})
+	}
+	for _, tally := range counted.Tallies {
+		status.Kinds[tally.Kind.String()] += tally.Count
 	}
 	totals, err := d.history.Totals(ctx)
 	if err != nil {
 		return Status{}, err
 	}
 	for _, total := range totals {
-		if total.Test || total.Kind == attack.Test {
+		if !counts(total) {
 			status.Tests += total.Attempts
-			continue
 		}
-		status.Kinds[total.Kind.String()] += total.Attempts
 	}
 	drawn := d.screen.panel.Stats()
 	status.Frames = drawn.Frames
@@ -159,6 +159,8 @@ func (s *Status) write(out io.Writer, now time.Time) error {
 	for _, agent := range s.Agents {
 		state := "down"
 		switch {
+		case agent.Former:
+			state = "no longer paired"
 		case agent.Connected:
 			state = "up"
 		case agent.Error != "":
@@ -166,7 +168,7 @@ func (s *Status) write(out io.Writer, now time.Time) error {
 		case agent.Link.Error != "":
 			state += ": " + agent.Link.Error
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\n", agent.Name, state, ago(agent.Heard, now), agent.Total.Attempts, agent.Dropped.Attempts)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\n", agent.Name, state, ago(agent.Heard, now), agent.Total, agent.Dropped.Attempts)
 	}
 	if len(s.Agents) == 0 {
 		fmt.Fprintln(table, "none\trun sudo pialert-agent pair on a server, and paste here what it prints")

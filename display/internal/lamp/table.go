@@ -12,6 +12,7 @@
 package lamp
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -139,6 +140,28 @@ func (t *Table) Totals(dst []uint64, now time.Time) (grand uint64) {
 	t.roll(now)
 	copy(dst, t.totals[:])
 	return t.grand
+}
+
+// Snapshot is everything counted at one moment. Tests are not in it.
+type Snapshot struct {
+	Lamps   []uint64 // totals, in the order of the lamps
+	Grand   uint64   // attempts, whether a lamp collects them or not
+	Tallies []Tally  // by agent and kind
+}
+
+// Snapshot returns everything that is counted now.
+func (t *Table) Snapshot(now time.Time) Snapshot {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.roll(now)
+	s := Snapshot{Lamps: slices.Clone(t.totals[:len(t.lamps)]), Grand: t.grand}
+	for from, count := range t.all {
+		s.Tallies = append(s.Tallies, Tally{from.agent, from.kind, count})
+	}
+	slices.SortFunc(s.Tallies, func(a, b Tally) int {
+		return cmp.Or(cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.Kind, b.Kind))
+	})
+	return s
 }
 
 // Route returns the index of the lamp that collects a kind from an agent, or -1 if none does.

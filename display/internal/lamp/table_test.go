@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -269,5 +270,23 @@ func BenchmarkAdd(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		table.Add("beta", e, noon)
+	}
+}
+
+// What a snapshot says by lamp, by agent and by kind is the same, tests left out.
+func TestSnapshot(t *testing.T) {
+	table := newTable(t, lamp.Defaults())
+	table.Load([]lamp.Tally{{Agent: "alpha", Kind: attack.SSHLogin, Count: 5}}, nil, noon)
+	table.Add("beta", event(attack.XMLRPC, 2), noon)
+	table.Add("alpha", event(attack.SSHLogin, 1), noon)
+	shot := event(attack.SSHLogin, 9)
+	shot.Test = true
+	table.Add("alpha", shot, noon)
+	want := lamp.Snapshot{
+		Lamps: []uint64{6, 2, 0, 0}, Grand: 8,
+		Tallies: []lamp.Tally{{Agent: "alpha", Kind: attack.SSHLogin, Count: 6}, {Agent: "beta", Kind: attack.XMLRPC, Count: 2}},
+	}
+	if got := table.Snapshot(noon); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
