@@ -15,7 +15,8 @@ import (
 
 // Sizes of what is delivered.
 const (
-	spooled  = 500_000   // events that wait for the display
+	spooled  = 300_000 // events that wait for the display, in each round
+	rounds   = 3
 	backlog  = 1_000_000 // lines written while the agent was down
 	perLogin = 4         // lines that sshd writes about one wrong password
 )
@@ -65,70 +66,90 @@ func (p *pair) displaySays(ctx context.Context) (s program.DisplayStatus, err er
 // delivery measures how fast events go from the spool through TLS into the committed history,
 // and how long a backlog of lines takes from the log to there.
 func (b *bench) delivery(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	p, err := b.startPair(ctx)
 	if err != nil {
 		return err
 	}
 	defer p.end()
-	if err := p.display.Stop(ctx); err != nil {
-		return err
-	}
-	if err := writeLogins(p.log, 1, spooled, 1); err != nil {
-		return err
-	}
-	waits := func(n uint64) func() error {
-		return func() error {
-			s, err := p.agentSays(ctx)
-			if err == nil && s.Spool.Waiting != n {
-				err = fmt.Errorf("%d events wait for the display, not %d", s.Spool.Waiting, n)
-			}
+	var drained []time.Duration
+	for round := range rounds {
+		took, err := p.drain(ctx, 1+round*spooled)
+		if err != nil {
 			return err
 		}
+		drained = append(drained, took)
 	}
-	if err := program.Poll(ctx, waits(spooled)); err != nil {
-		return err
-	}
-	start := time.Now()
-	if p.display, err = p.StartDisplay(); err != nil {
-		return err
-	}
-	if err := program.Poll(ctx, waits(0)); err != nil {
-		return err
-	}
-	took := time.Since(start)
+	took := best(drained)
 	row("spool → TLS → committed history, both programs, from the display's start", "100,000 events/s on two cores",
 		"%s events/s (%s events in %.1f s)", thousands(int(spooled/took.Seconds())), thousands(spooled), took.Seconds())
 
-	if err := p.agent.Stop(ctx); err != nil {
-		return err
-	}
-	if err := writeLogins(p.log, spooled+1, backlog/perLogin, perLogin); err != nil {
-		return err
-	}
-	start = time.Now()
-	if p.agent, err = p.StartAgent(); err != nil {
-		return err
-	}
-	err = program.Poll(ctx, func() error {
-		s, err := p.displaySays(ctx)
-		if err == nil && s.Total != spooled+backlog/perLogin {
-			err = fmt.Errorf("the display counts %d", s.Total)
-		}
-		return err
-	})
+	took, err = p.catchUp(ctx, 1+rounds*spooled)
 	if err != nil {
 		return err
 	}
-	row(fmt.Sprintf("catching up on %s lines (%s attacks), from the agent's start to the display's totals", thousands(backlog), thousands(backlog/perLogin)),
-		"", "%.1f s", time.Since(start).Seconds())
 	memory, err := resident(p.agent.Pid())
 	if err != nil {
 		return err
 	}
+	row(fmt.Sprintf("catching up on %s lines (%s attacks), from the agent's start to the display's totals", thousands(backlog), thousands(backlog/perLogin)),
+		"", "%.1f s", took.Seconds())
 	row("agent's memory under that load (largest resident set)", "", "%.1f MiB", float64(memory.most)/(1<<20))
 	return nil
+}
+
+// drain fills the spool while the display is down, and returns how long after the display's start
+// everything is committed. Attacks are numbered from first on.
+func (p *pair) drain(ctx context.Context, first int) (took time.Duration, err error) {
+	if err := p.display.Stop(ctx); err != nil {
+		return 0, err
+	}
+	if err := writeLogins(p.log, first, spooled, 1); err != nil {
+		return 0, err
+	}
+	if err := program.Poll(ctx, func() error { return p.waits(ctx, spooled) }); err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	if p.display, err = p.StartDisplay(); err != nil {
+		return 0, err
+	}
+	err = program.Poll(ctx, func() error { return p.waits(ctx, 0) })
+	return time.Since(start), err
+}
+
+// waits returns an error unless so many events wait for the display.
+func (p *pair) waits(ctx context.Context, want uint64) error {
+	s, err := p.agentSays(ctx)
+	if err == nil && s.Spool.Waiting != want {
+		err = fmt.Errorf("%d events wait for the display, not %d", s.Spool.Waiting, want)
+	}
+	return err
+}
+
+// catchUp writes lines while the agent is down, and returns how long after its start the display
+// has counted them. Attacks are numbered from first on.
+func (p *pair) catchUp(ctx context.Context, first int) (took time.Duration, err error) {
+	if err := p.agent.Stop(ctx); err != nil {
+		return 0, err
+	}
+	if err := writeLogins(p.log, first, backlog/perLogin, perLogin); err != nil {
+		return 0, err
+	}
+	want := uint64(first-1) + backlog/perLogin
+	start := time.Now()
+	if p.agent, err = p.StartAgent(); err != nil {
+		return 0, err
+	}
+	err = program.Poll(ctx, func() error {
+		s, err := p.displaySays(ctx)
+		if err == nil && s.Total != want {
+			err = fmt.Errorf("the display counts %d, not %d", s.Total, want)
+		}
+		return err
+	})
+	return time.Since(start), err
 }
 
 // writeLogins appends what sshd writes of wrong passwords, n of them for as many users, in one

@@ -3,8 +3,8 @@
 //	go run ./pkg/e2e/bench -programs build
 //
 // Speeds stand beside a peer's on the same input in the same run, since a figure of one machine
-// says little about another. Each is the best of several rounds: what else the machine does can
-// only make a round slower. The files to scan are this project's own recordings, repeated; with
+// says little about another. Speeds are those of the best of several rounds: what else the
+// machine does can only make a round slower. The files to scan are this project's own recordings, repeated; with
 // -sshd and -access other ones are.
 package main
 
