@@ -133,6 +133,7 @@ func (p *pipeline) feed(_ context.Context, chunk watch.Chunk) error {
 	p.batch.fed += len(chunk.Data)
 	key := positionKey + chunk.Source
 	if chunk.Forget {
+		p.engine.Forget(source.Name())
 		p.batch.state[key] = nil
 		delete(p.found.logs, source.Name())
 	} else {

@@ -37,6 +37,7 @@ type Engine struct {
 
 	memories map[string]*memory // by the source's name; "" is what all logs share
 	shared   *memory
+	gone     []*memory // whose saved part is still to be deleted
 	observed time.Time // of the line or tick at work
 
 	msg     message

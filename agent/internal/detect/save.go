@@ -22,6 +22,10 @@ const (
 // same rules, together with the position behind the last line fed, they make it go on as this one
 // would have. Without [Options.Remember] there are none.
 func (e *Engine) Changes(put func(key string, value []byte)) {
+	for _, mem := range e.gone {
+		mem.erase(put)
+	}
+	e.gone = nil
 	for _, mem := range e.memories {
 		mem.save(put)
 	}
@@ -61,7 +65,7 @@ func (m *memory) save(put func(key string, value []byte)) {
 	for i := range m.lasts {
 		if l := &m.lasts[i]; l.changed {
 			l.changed = false
-			key := keyLast + m.name + "\x00" + string(rune('0'+i))
+			key := m.lastKey(i)
 			if l.used == 0 {
 				put(key, nil)
 			} else {
@@ -78,6 +82,8 @@ func (m *memory) save(put func(key string, value []byte)) {
 		put(keyLog+m.name, append(value, m.typ...))
 	}
 }
+
+func (m *memory) lastKey(i int) string { return keyLast + m.name + "\x00" + string(rune('0'+i)) }
 
 func (m *memory) connectionKey(key connectionKey) string {
 	b := binary.BigEndian.AppendUint64(nil, key.host)
