@@ -30,7 +30,7 @@ func main() {
 	programs := flag.String("programs", "build", "`folder` of the two programs")
 	only := flag.String("only", "", "measure only these, of "+strings.Join(names(), ","))
 	flag.StringVar(&b.sshd, "sshd", recordings+"openssh-9.2-rfc3164.log", "`log` of sshd to scan, repeated")
-	flag.StringVar(&b.access, "access", recordings+"apache-2.4-access.log", "access `log` to scan, repeated")
+	flag.StringVar(&b.access, "access", "", "access `log` to scan, repeated (default: a recorded one among ten times as many visits)")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

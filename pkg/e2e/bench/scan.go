@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -27,12 +28,22 @@ const notFound = `^[^ ]+ [^ ]+ [^ ]+ \[[^]]+\] "(GET|POST|HEAD) [^"]*" 40[0-9] `
 
 // scan measures `pialert-agent scan` beside grep.
 func (b *bench) scan(ctx context.Context) error {
-	err := b.scanBeside(ctx, "sshd", b.sshd, failedPassword, "at least 5 million, aim 8 million; at most 2 × grep")
-	return errors.Join(err, b.scanBeside(ctx, "access", b.access, notFound, ""))
+	err := b.scanBeside(ctx, b.sshd, failedPassword, "at least 5 million, aim 8 million; at most 2 × grep")
+	if err != nil {
+		return err
+	}
+	access := b.access
+	if access == "" {
+		access = filepath.Join(b.dir, "mixed-access.log")
+		if err := mix(access, recordings+"apache-2.4-access.log"); err != nil {
+			return err
+		}
+	}
+	return b.scanBeside(ctx, access, notFound, "")
 }
 
-func (b *bench) scanBeside(ctx context.Context, name, sample, pattern, wanted string) error {
-	path := filepath.Join(b.dir, name+".log")
+func (b *bench) scanBeside(ctx context.Context, sample, pattern, wanted string) error {
+	path := filepath.Join(b.dir, "repeated.log")
 	lines, err := repeat(path, sample, scanLines)
 	if err != nil {
 		return err
@@ -78,6 +89,31 @@ func repeat(path, sample string, least int) (lines int, err error) {
 		_, err = file.Write(text)
 	}
 	return lines, errors.Join(err, file.Close())
+}
+
+// visits are the ordinary requests that follow each one of the recording: path, status and size.
+var visits = []string{
+	"/ 200 5120", "/about 200 2048", "/blog/2026/11/a-quiet-month 200 10240", "/style.css 200 812", "/script.js 304 0",
+	"/images/desk.jpg 200 48211", "/images/logo.png 304 0", "/feed.xml 200 7301", "/favicon.ico 404 196", "/robots.txt 200 64",
+}
+
+// mix writes a log in which each line of a recording stands among visits at the same time.
+func mix(path, recording string) error {
+	text, err := os.ReadFile(recording)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	for line := range bytes.Lines(text) {
+		out.Write(line)
+		stamp := line[bytes.IndexByte(line, '[') : bytes.IndexByte(line, ']')+1]
+		for _, visit := range visits {
+			path, rest, _ := strings.Cut(visit, " ")
+			fmt.Fprintf(&out, "198.51.100.%d - - %s \"GET %s HTTP/1.1\" %s \"https://www.example.org/\" "+
+				"\"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\"\n", out.Len()%250+1, stamp, path, rest)
+		}
+	}
+	return os.WriteFile(path, out.Bytes(), 0o600)
 }
 
 // timed runs a command to its end and returns its wall time and its largest resident set in
