@@ -32,6 +32,10 @@ var examples = []example{
 	{"make check", byGate, ""},
 	{"make docs", byGate, ""},
 	{"make packages", byGate, ""},
+	{"make bench", byGate, ""},
+	{"make crash-test", byGate, ""},
+	{"go run ./pkg/e2e/bench -only scan -sshd FILE -access FILE", byGate, ""},
+	{"go test -run '^$' -bench LineToLight -benchtime 1000x ./pkg/e2e", byGate, ""},
 	{"go test ./agent/internal/detect", byGate, ""},
 
 	{"sudo apt install ./pialert-agent_*_amd64.deb", byQuickStart, ""},

@@ -30,6 +30,7 @@ func TestInstalled(t *testing.T) {
 		{"metrics", metrics},
 		{"a kill", killed},
 		{"a network that comes late", lateNetwork},
+		{"a Debian without auth.log", withoutAuthLog},
 		{"a reload", reload},
 		{"an upgrade keeps state", upgrade},
 		{"every command of the documents", documented},
@@ -159,6 +160,26 @@ func (m *machine) total() uint64 { return m.display().Total }
 func (m *machine) pid(service string) string {
 	m.Helper()
 	return m.must("systemctl show --property MainPID --value " + service)
+}
+
+// withoutAuthLog takes syslog away, as Debian 12 comes, and lets sshd's own words reach the journal
+// alone.
+func withoutAuthLog(m *machine) {
+	m.must("systemctl stop rsyslog.service syslog.socket && rm /var/log/auth.log && systemctl restart pialert-agent")
+	before := m.total()
+	if out, err := m.run("ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new mallory@" + address); err == nil {
+		m.Fatalf("sshd let mallory in: %s", out)
+	}
+	m.await("the attempt in the journal", func() error {
+		if total := m.total(); total != before+1 {
+			return fmt.Errorf("the display counts %d, want %d", total, before+1)
+		}
+		return nil
+	})
+	m.must("systemctl start rsyslog && logger -p auth.info back")
+	m.await("auth.log", func() error { _, err := m.run("test -e /var/log/auth.log"); return err })
+	m.must("systemctl restart pialert-agent")
+	failedLogin(m)
 }
 
 // reload changes a configuration for better and for worse.
