@@ -45,18 +45,7 @@ func (d *daemon) deliver(ctx context.Context, conn *link.Conn) error {
 	if err != nil {
 		return err
 	}
-	err = d.uplinkTo(conn.Peer.Name).Run(ctx, client)
+	up := uplink.New(uplink.Options{Display: conn.Peer.Name, Version: cli.Release(), Spool: d.spool, Logger: d.logger})
+	err = up.Run(ctx, client)
 	return errors.Join(err, client.Close())
-}
-
-// uplinkTo returns the uplink to a display, which lasts over its connections.
-func (d *daemon) uplinkTo(display string) *uplink.Uplink {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.uplinks[display] == nil {
-		d.uplinks[display] = uplink.New(uplink.Options{
-			Display: display, Version: cli.Release(), Spool: d.spool, Logger: d.logger,
-		})
-	}
-	return d.uplinks[display]
 }

@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pialert/pialert/agent/internal/spool"
-	"github.com/pialert/pialert/agent/internal/uplink"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/link"
@@ -66,8 +65,7 @@ type daemon struct {
 	dialer      *link.Dialer
 
 	mu        sync.Mutex
-	detection *detection
-	uplinks   map[string]*uplink.Uplink
+	detection *detection // guarded by mu: a reload replaces it
 }
 
 // newDaemon opens what the agent keeps on disk. It starts nothing.
@@ -85,7 +83,7 @@ func newDaemon(cfg Config, load func() (Config, error), logger *slog.Logger) (*d
 	}
 	d := &daemon{
 		cfg: cfg, load: load, logger: logger, started: time.Now(),
-		keyring: keyring, invitations: &pairing.Invitations{}, spool: kept, uplinks: map[string]*uplink.Uplink{},
+		keyring: keyring, invitations: &pairing.Invitations{}, spool: kept,
 	}
 	d.listener = &link.Listener{Keyring: keyring, Invitations: d.invitations, Log: logger}
 	d.dialer = &link.Dialer{Keyring: keyring, Log: logger}

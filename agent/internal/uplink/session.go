@@ -74,19 +74,8 @@ func (s *session) greet(hello *pialertv1.Hello, cancel context.CancelCauseFunc) 
 	s.told = welcome.GetCommitted()
 	s.sent.Store(after)
 	s.acked.Store(after)
-	s.begun(welcome)
+	o.Logger.Info("delivering", "display", o.Display, "version", welcome.GetVersion(), "committed", welcome.GetCommitted())
 	return nil
-}
-
-func (s *session) begun(welcome *pialertv1.Welcome) {
-	s.options.Logger.Info("delivering", "display", s.options.Display, "version", welcome.GetVersion(),
-		"committed", welcome.GetCommitted())
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.options.Now()
-	s.status.Streaming, s.status.Since, s.status.Error = true, now, ""
-	s.status.Streams++
-	s.status.Acked, s.status.AckedAt = welcome.GetCommitted(), now
 }
 
 // receive takes acknowledgements until the stream ends.
@@ -111,9 +100,6 @@ func (s *session) receive() error {
 			return err
 		}
 		s.acked.Store(committed)
-		s.mu.Lock()
-		s.status.Acked, s.status.AckedAt = committed, s.options.Now()
-		s.mu.Unlock()
 		select {
 		case s.progress <- struct{}{}:
 		default:
@@ -175,11 +161,6 @@ func (s *session) sendEvents() (sent bool, err error) {
 	// The acknowledgement may be here before SendMsg returns.
 	s.told = first + uint64(count) - 1
 	s.sent.Store(s.told)
-	if err := s.stream.SendMsg(encodedBatch(batch)); err != nil {
-		return false, err
-	}
-	s.mu.Lock()
-	s.status.Sent += uint64(count)
-	s.mu.Unlock()
-	return true, nil
+	err = s.stream.SendMsg(encodedBatch(batch))
+	return err == nil, err
 }

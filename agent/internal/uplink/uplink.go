@@ -83,24 +83,8 @@ type Options struct {
 	Logger  *slog.Logger
 }
 
-// Uplink delivers to one display. Its methods may be called concurrently, but one Run at a time.
-type Uplink struct {
-	options Options
-
-	mu     sync.Mutex
-	status Status
-}
-
-// Status says how delivery to a display goes.
-type Status struct {
-	Streaming bool      `json:"streaming"`
-	Since     time.Time `json:"since"`           // when streaming began or ended; zero if it never began
-	Streams   uint64    `json:"streams"`         // begun so far; one less is how often it was resumed
-	Sent      uint64    `json:"sent"`            // events sent, on all streams
-	Acked     uint64    `json:"acked"`           // last number that the display has committed
-	AckedAt   time.Time `json:"acked_at"`        // when it said so; zero if never
-	Error     string    `json:"error,omitempty"` // why the last stream ended
-}
+// Uplink delivers to one display. One Run may go on at a time.
+type Uplink struct{ options Options }
 
 // New returns an Uplink that does nothing before Run.
 func New(options Options) *Uplink {
@@ -113,26 +97,8 @@ func New(options Options) *Uplink {
 	return &Uplink{options: options}
 }
 
-// Status returns how delivery goes.
-func (u *Uplink) Status() Status {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.status
-}
-
 // Run delivers over client until the stream or ctx ends, and returns why. The client stays open.
 func (u *Uplink) Run(ctx context.Context, client grpc.ClientConnInterface) error {
-	err := u.run(ctx, client)
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.status.Streaming {
-		u.status.Streaming, u.status.Since = false, u.options.Now()
-	}
-	u.status.Error = err.Error()
-	return err
-}
-
-func (u *Uplink) run(ctx context.Context, client grpc.ClientConnInterface) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	hello, err := u.hello(ctx)

@@ -78,15 +78,8 @@ func TestDelivery(t *testing.T) {
 	if last := <-lasts; last != 6 {
 		t.Errorf("after one more event %d, want 6", last)
 	}
-	got := u.Status()
-	if !got.Streaming || got.Sent != 4 || got.Streams != 1 || got.Since.IsZero() {
-		t.Errorf("status %+v", got)
-	}
 	if err := stop(); !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped with %v", err)
-	}
-	if got := u.Status(); got.Streaming || got.Error == "" {
-		t.Errorf("status after the end: %+v", got)
 	}
 }
 
@@ -224,8 +217,8 @@ func TestWindow(t *testing.T) {
 	if err := u.Run(t.Context(), client); !strings.Contains(err.Error(), "ended the stream") {
 		t.Error(err)
 	}
-	if got := u.Status(); s.acked != all || got.Acked != all || got.Sent != all {
-		t.Errorf("the spool knows of %d, status %+v, want %d", s.acked, got, all)
+	if s.acked != all {
+		t.Errorf("the spool knows that %d are committed, want %d", s.acked, all)
 	}
 }
 
