@@ -20,6 +20,7 @@ import (
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/link"
+	"github.com/pialert/pialert/pkg/metrics"
 	"github.com/pialert/pialert/pkg/pairing"
 )
 
@@ -105,7 +106,7 @@ func (d *daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	metrics, err := d.listenMetrics()
+	scrapes, err := metrics.Listen(d.cfg.Metrics)
 	if err != nil {
 		return err
 	}
@@ -118,8 +119,8 @@ func (d *daemon) Run(ctx context.Context) error {
 	})
 	group.Go(func() error { return d.follow(ctx) })
 	group.Go(func() error { return control.Serve(ctx, controls, d.controls()) })
-	if metrics != nil {
-		group.Go(func() error { return control.Serve(ctx, metrics, d.metrics()) })
+	if scrapes != nil {
+		group.Go(func() error { return control.Serve(ctx, scrapes, d.metrics()) })
 	}
 	group.Go(func() error { return d.listener.Run(links, sockets, d.deliver) })
 	group.Go(func() error { return d.dialer.Run(links, d.deliver) })
@@ -140,17 +141,6 @@ func (d *daemon) listen(ctx context.Context) ([]net.Listener, error) {
 		}
 	}
 	return link.Listen(ctx, d.cfg.Link.sockets()...)
-}
-
-func (d *daemon) listenMetrics() (net.Listener, error) {
-	if d.cfg.Metrics == "" {
-		return nil, nil
-	}
-	listener, err := net.Listen("tcp", d.cfg.Metrics)
-	if err != nil {
-		return nil, cli.Hint(fmt.Errorf("cannot serve metrics: %w", err), "set metrics to another address, or to nothing")
-	}
-	return listener, nil
 }
 
 // detect runs one detection after another: a reload ends one and starts the next.

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/watch"
 	"github.com/pialert/pialert/pkg/cli"
-	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/link"
 )
 
@@ -107,48 +104,20 @@ func (d *daemon) summary() string {
 }
 
 func statusCommand(s *settings) *cobra.Command {
-	var format string
-	command := &cobra.Command{
-		Use:   "status",
-		Short: "Say what is read, what was found and who has it",
-		Example: `  pialert-agent status
-  pialert-agent status --format json | jq .spool.waiting`,
-		Args: cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			cfg, err := s.load()
-			if err != nil {
-				return err
-			}
-			var status Status
-			if err := call(command.Context(), cfg, "/status", nil, &status); err != nil {
-				return err
-			}
-			switch format {
-			case "json":
-				encoder := json.NewEncoder(command.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(status)
-			case "text":
-				return status.write(command.OutOrStdout(), time.Now())
-			}
-			return &cli.UsageError{Err: fmt.Errorf("unknown format %q: use text or json", format)}
-		},
+	ask := func(ctx context.Context) (status Status, err error) {
+		cfg, err := s.load()
+		if err != nil {
+			return status, err
+		}
+		return status, cli.Ask(ctx, program, cfg.Control, "/status", nil, &status)
 	}
-	command.Flags().StringVar(&format, "format", "text", "text or json")
-	return command
-}
-
-// call asks the running agent.
-func call(ctx context.Context, cfg Config, path string, in, out any) error {
-	err := control.Client{Path: cfg.Control}.Call(ctx, path, in, out)
-	if errors.Is(err, control.ErrNotRunning) {
-		return cli.Hint(err, "start it with: sudo systemctl start pialert-agent, or pialert-agent run")
-	}
-	return err
+	return cli.StatusCommand("Say what is read, what was found and who has it",
+		`  pialert-agent status
+  pialert-agent status --format json | jq .spool.waiting`, ask, Status.write)
 }
 
 // write prints the status for people.
-func (s *Status) write(out io.Writer, now time.Time) error {
+func (s Status) write(out io.Writer, now time.Time) error {
 	fmt.Fprintf(out, "%s (%s), up %s\n\n", s.Name, s.Version, now.Sub(s.Started).Round(time.Second))
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "LOG\tSTATE\tLINES\tEVENTS\tPOSITION\tLAST LINE")
@@ -161,7 +130,7 @@ func (s *Status) write(out io.Writer, now time.Time) error {
 		if source.Cursor != "" {
 			position = "cursor"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\n", source.Source, state, source.Lines, source.Events, position, ago(source.LastLine, now))
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\n", source.Source, state, source.Lines, source.Events, position, cli.Ago(source.LastLine, now))
 	}
 	fmt.Fprintln(table, "\nDISPLAY\tLINK\tSINCE\tWAITING\tADDRESS")
 	for _, display := range s.Displays {
@@ -171,7 +140,7 @@ func (s *Status) write(out io.Writer, now time.Time) error {
 		} else if display.Link.Error != "" {
 			state += ": " + display.Link.Error
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", display.Name, state, ago(display.Link.Since, now), display.Waiting, display.Link.Address)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", display.Name, state, cli.Ago(display.Link.Since, now), display.Waiting, display.Link.Address)
 	}
 	if len(s.Displays) == 0 {
 		fmt.Fprintln(table, "none\tpair one with: sudo pialert-agent pair")
@@ -187,11 +156,4 @@ func (s *Status) write(out io.Writer, now time.Time) error {
 		fmt.Fprintf(out, "the key changes once these have heard of it: %s\n", strings.Join(slices.Sorted(slices.Values(s.Rotation)), ", "))
 	}
 	return nil
-}
-
-func ago(t, now time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	return now.Sub(t).Round(time.Second).String() + " ago"
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/paircmd"
 )
@@ -80,7 +81,7 @@ func showCommand(s *settings) *cobra.Command {
 				request.Lamp = args[0]
 			}
 			var shown showAnswer
-			if err := call(command.Context(), cfg, "/show", request, &shown); err != nil {
+			if err := cli.Ask(command.Context(), program, cfg.Control, "/show", request, &shown); err != nil {
 				return err
 			}
 			fmt.Fprintf(command.OutOrStdout(), "%s %d\n", shown.Lamp, shown.Total)
@@ -101,7 +102,7 @@ func lightsCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return call(command.Context(), cfg, "/lights", lightsRequest{On: args[0] == "on"}, nil)
+			return cli.Ask(command.Context(), program, cfg.Control, "/lights", lightsRequest{On: args[0] == "on"}, nil)
 		},
 	}
 }
@@ -117,7 +118,7 @@ func poweroffCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return call(command.Context(), cfg, "/poweroff", nil, nil)
+			return cli.Ask(command.Context(), program, cfg.Control, "/poweroff", nil, nil)
 		},
 	}
 }

@@ -3,41 +3,27 @@ package main
 import (
 	"fmt"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/pkg/cli"
 )
 
 func configCommand(s *settings) *cobra.Command {
-	group := &cobra.Command{Use: "config", Short: "Look at the configuration"}
-	group.AddCommand(
-		&cobra.Command{
-			Use:   "check",
-			Short: "Say whether the configuration can be used",
-			Long: `check reads the configuration as run does, and says every mistake with file, line and column.
+	check := &cobra.Command{
+		Use:   "check",
+		Short: "Say whether the configuration can be used",
+		Long: `check reads the configuration as run does, and says every mistake with file, line and column.
 The exit code is 0 if all is well, 1 if not.`,
-			Example: "  pialert-display config check --config /etc/pialert/display.yaml",
-			Args:    cobra.NoArgs,
-			RunE: func(command *cobra.Command, _ []string) error {
-				cfg, err := s.load()
-				if err != nil {
-					return err
-				}
-				fmt.Fprintf(command.OutOrStdout(), "%s is good: %d lamps, driver %s\n", s.path, len(cfg.Lamps), cfg.Driver)
-				return nil
-			},
+		Example: "  pialert-display config check --config /etc/pialert/display.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			cfg, err := s.load()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(command.OutOrStdout(), "%s is good: %d lamps, driver %s\n", s.path, len(cfg.Lamps), cfg.Driver)
+			return nil
 		},
-		&cobra.Command{
-			Use:   "show",
-			Short: "Print the configuration in force, with all defaults",
-			Args:  cobra.NoArgs,
-			RunE: func(command *cobra.Command, _ []string) error {
-				cfg, err := s.load()
-				if err != nil {
-					return err
-				}
-				return yaml.NewEncoder(command.OutOrStdout(), yaml.Indent(2)).Encode(cfg)
-			},
-		},
-	)
-	return group
+	}
+	return cli.ConfigCommand(check, s.load)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -24,6 +23,7 @@ import (
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/link"
+	"github.com/pialert/pialert/pkg/metrics"
 	"github.com/pialert/pialert/pkg/pairing"
 )
 
@@ -174,7 +174,7 @@ func (d *daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	metrics, err := d.listenMetrics()
+	scrapes, err := metrics.Listen(d.cfg.Metrics)
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (d *daemon) Run(ctx context.Context) error {
 	})
 	last.Go(func() error {
 		defer stopStoring()
-		return d.serve(ctx, sockets, controls, metrics)
+		return d.serve(ctx, sockets, controls, scrapes)
 	})
 	err = last.Wait()
 	if errors.Is(err, context.Canceled) {
@@ -201,7 +201,7 @@ func (d *daemon) Run(ctx context.Context) error {
 }
 
 // serve runs everything that only lives as long as ctx.
-func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, metrics net.Listener) error {
+func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, scrapes net.Listener) error {
 	cfg := d.configuration()
 	group, ctx := errgroup.WithContext(ctx)
 	accepted := link.NewAccepted()
@@ -213,8 +213,8 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, me
 	group.Go(func() error { return d.listener.Run(ctx, sockets, handle) })
 	group.Go(func() error { return d.dialer.Run(ctx, handle) })
 	group.Go(func() error { return control.Serve(ctx, controls, d.controls()) })
-	if metrics != nil {
-		group.Go(func() error { return control.Serve(ctx, metrics, d.metrics()) })
+	if scrapes != nil {
+		group.Go(func() error { return control.Serve(ctx, scrapes, d.metrics()) })
 	}
 	group.Go(func() error { return d.watchAgents(ctx) })
 	group.Go(func() error { return d.buttons().Run(ctx) })
@@ -225,17 +225,6 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, me
 	group.Go(func() error { return cli.Notify(ctx, d.alive, d.summary) })
 	d.logger.Info("running", "name", cfg.Name, "version", cli.Release(), "driver", cfg.Driver, "key", d.keyring.Key())
 	return group.Wait()
-}
-
-func (d *daemon) listenMetrics() (net.Listener, error) {
-	if d.cfg.Metrics == "" {
-		return nil, nil
-	}
-	listener, err := net.Listen("tcp", d.cfg.Metrics)
-	if err != nil {
-		return nil, cli.Hint(fmt.Errorf("cannot serve metrics: %w", err), "set metrics to another address, or to nothing")
-	}
-	return listener, nil
 }
 
 // watchSignals reloads the configuration at SIGHUP.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/cli"
-	"github.com/pialert/pialert/pkg/control"
 )
 
 // Status is what the running display says of itself.
@@ -100,48 +98,20 @@ func (d *daemon) summary() string {
 }
 
 func statusCommand(s *settings) *cobra.Command {
-	var format string
-	command := &cobra.Command{
-		Use:   "status",
-		Short: "Print totals per lamp, kind and agent, and when each agent was last heard",
-		Example: `  pialert-display status
-  pialert-display status --format json | jq .total`,
-		Args: cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			cfg, err := s.load()
-			if err != nil {
-				return err
-			}
-			var status Status
-			if err := call(command.Context(), cfg, "/status", nil, &status); err != nil {
-				return err
-			}
-			switch format {
-			case "json":
-				encoder := json.NewEncoder(command.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(status)
-			case "text":
-				return status.write(command.OutOrStdout(), time.Now())
-			}
-			return &cli.UsageError{Err: fmt.Errorf("unknown format %q: use text or json", format)}
-		},
+	ask := func(ctx context.Context) (status Status, err error) {
+		cfg, err := s.load()
+		if err != nil {
+			return status, err
+		}
+		return status, cli.Ask(ctx, program, cfg.Control, "/status", nil, &status)
 	}
-	command.Flags().StringVar(&format, "format", "text", "text or json")
-	return command
-}
-
-// call asks the running display.
-func call(ctx context.Context, cfg Config, path string, in, out any) error {
-	err := control.Client{Path: cfg.Control}.Call(ctx, path, in, out)
-	if errors.Is(err, control.ErrNotRunning) {
-		return cli.Hint(err, "start it with: sudo systemctl start pialert-display, or pialert-display run")
-	}
-	return err
+	return cli.StatusCommand("Print totals per lamp, kind and agent, and when each agent was last heard",
+		`  pialert-display status
+  pialert-display status --format json | jq .total`, ask, Status.write)
 }
 
 // write prints the status for people.
-func (s *Status) write(out io.Writer, now time.Time) error {
+func (s Status) write(out io.Writer, now time.Time) error {
 	fmt.Fprintf(out, "%s (%s), driver %s, up %s\n\n", s.Name, s.Version, s.Driver, now.Sub(s.Started).Round(time.Second))
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "LAMP\tCOLOUR\tLED\tTOTAL")
@@ -168,7 +138,7 @@ func (s *Status) write(out io.Writer, now time.Time) error {
 		case agent.Link.Error != "":
 			state += ": " + agent.Link.Error
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\n", agent.Name, state, ago(agent.Heard, now), agent.Total, agent.Dropped.Attempts)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\n", agent.Name, state, cli.Ago(agent.Heard, now), agent.Total, agent.Dropped.Attempts)
 	}
 	if len(s.Agents) == 0 {
 		fmt.Fprintln(table, "none\trun sudo pialert-agent pair on a server, and paste here what it prints")
@@ -183,11 +153,4 @@ func (s *Status) write(out io.Writer, now time.Time) error {
 		fmt.Fprintf(out, "\nthe key changes once these have heard of it: %s\n", strings.Join(s.Rotation, ", "))
 	}
 	return nil
-}
-
-func ago(t, now time.Time) string {
-	if t.IsZero() {
-		return "never"
-	}
-	return now.Sub(t).Round(time.Second).String() + " ago"
 }

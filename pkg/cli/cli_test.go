@@ -2,10 +2,14 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -82,5 +86,44 @@ func TestLogFormats(t *testing.T) {
 	}
 	if _, err := (Log{Format: "xml"}).Logger(nil); err == nil {
 		t.Error("xml was accepted")
+	}
+}
+
+func TestStatusCommand(t *testing.T) {
+	type status struct {
+		Lines int `json:"lines"`
+	}
+	ask := func(context.Context) (status, error) { return status{3}, nil }
+	write := func(s status, out io.Writer, _ time.Time) error {
+		_, err := fmt.Fprintf(out, "%d lines\n", s.Lines)
+		return err
+	}
+	for _, test := range []struct{ args, want string }{
+		{"", "3 lines\n"},
+		{"--format json", "{\n  \"lines\": 3\n}\n"},
+	} {
+		command := StatusCommand("", "", ask, write)
+		var out bytes.Buffer
+		command.SetOut(&out)
+		command.SetArgs(strings.Fields(test.args))
+		if err := command.ExecuteContext(t.Context()); err != nil || out.String() != test.want {
+			t.Errorf("status %s: %q, error %v", test.args, out.String(), err)
+		}
+	}
+	command := StatusCommand("", "", ask, write)
+	command.SetArgs([]string{"--format", "xml"})
+	command.SilenceErrors, command.SilenceUsage = true, true
+	var usage *UsageError
+	if err := command.ExecuteContext(t.Context()); !errors.As(err, &usage) {
+		t.Errorf("an unknown format gives %v", err)
+	}
+}
+
+// Who asks a program that does not run is told how to start it.
+func TestAskWhatDoesNotRun(t *testing.T) {
+	var stderr bytes.Buffer
+	err := Ask(t.Context(), "pialert-test", filepath.Join(t.TempDir(), "none.sock"), "/status", nil, nil)
+	if code := report(&stderr, err); code != 1 || !strings.Contains(stderr.String(), "hint: start it with: sudo systemctl start pialert-test, or pialert-test run\n") {
+		t.Errorf("code %d, standard error:\n%s", code, stderr.String())
 	}
 }

@@ -6,12 +6,25 @@ package metrics
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
+
+// Listen opens the address that metrics are served on; without one it returns nil.
+func Listen(address string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("cannot serve metrics: %w; set metrics to another address, or to nothing", err)
+	}
+	return listener, nil
+}
 
 // Metric is a number that a program has, with the names of its labels.
 type Metric struct {

@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/pkg/control"
+)
+
+// Ask sends a request to the running program that serves the control socket, as
+// [control.Client.Call] does. The error says how to start it where it does not run.
+func Ask(ctx context.Context, program, socket, path string, in, out any) error {
+	err := control.Client{Path: socket}.Call(ctx, path, in, out)
+	if errors.Is(err, control.ErrNotRunning) {
+		return Hint(err, "start it with: sudo systemctl start %s, or %[1]s run", program)
+	}
+	return err
+}
+
+// StatusCommand makes the status command of what ask gets from the running program. write prints
+// it for people; with --format json it is printed as it is.
+func StatusCommand[Status any](short, example string, ask func(ctx context.Context) (Status, error),
+	write func(status Status, out io.Writer, now time.Time) error) *cobra.Command {
+	var format string
+	command := &cobra.Command{
+		Use:     "status",
+		Short:   short,
+		Example: example,
+		Args:    cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if format != "text" && format != "json" {
+				return &UsageError{Err: fmt.Errorf("unknown format %q: use text or json", format)}
+			}
+			status, err := ask(command.Context())
+			if err != nil {
+				return err
+			}
+			if format == "text" {
+				return write(status, command.OutOrStdout(), time.Now())
+			}
+			encoder := json.NewEncoder(command.OutOrStdout())
+			encoder.SetIndent("", "  ")
+			return encoder.Encode(status)
+		},
+	}
+	command.Flags().StringVar(&format, "format", "text", "text or json")
+	return command
+}
+
+// Ago says how long ago a time is, to the second; a zero time is never.
+func Ago(t, now time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return now.Sub(t).Round(time.Second).String() + " ago"
+}
