@@ -195,7 +195,7 @@ func (c *Config) Validate() error {
 		refuse("history.max_bytes", c.History.MaxBytes, "give at least 1MiB")
 	}
 	if c.Lost < config.Duration(30*time.Second) {
-		refuse("lost", c.Lost, "give at least 30s: agents speak every 15s")
+		refuse("lost", c.Lost, "give at least 30s: agents speak every 10s")
 	}
 	return errors.Join(problems...)
 }
