@@ -45,7 +45,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if sources.auth != "" {
 		d.logger.Info("found out where logins are logged", "journal", sources.journal != nil, "because", sources.auth)
 	}
-	run := &detection{pipeline: newPipeline(d.spool, sources.readers(d.logger), d.logger), logger: d.logger}
+	run := &detection{pipeline: newPipeline(d.spool, sources.readers(d.logger), d.watched, d.logger), logger: d.logger}
 	engine, err := detect.New(detect.Options{
 		Rules:  rules,
 		Ignore: ignored,

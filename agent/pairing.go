@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -37,6 +38,11 @@ func (l Link) sockets() []string {
 // states returns how the links stand.
 func (d *daemon) states() []link.State {
 	return append(d.listener.States(), d.dialer.States()...)
+}
+
+// watched says whether a display is connected.
+func (d *daemon) watched() bool {
+	return slices.ContainsFunc(d.states(), func(s link.State) bool { return s.Up })
 }
 
 // deliver serves one open connection to a display.

@@ -22,14 +22,17 @@ const (
 	// were found in, and so the bytes that one commit takes; watchers wait above either.
 	maxPending = 1 << 14
 	maxFed     = 4 << 20
+	// maxMerged bounds how many more events may have been merged into those that wait.
+	maxMerged = 1 << 17
 	// mergeAbove is how many events of one commit are sent as they are. In a flood identical ones
 	// are merged by count instead.
 	mergeAbove = 512
 	// tickInterval is how often the engine looks at the clock: what waits for a later line of its
 	// connection, and floods, end by time, too.
 	tickInterval = time.Second
-	// restTicks is after how many ticks reading positions without events are written down: those
-	// lines would be read again after a crash, with nothing found in them.
+	// restTicks is after how many ticks that is written down which can wait: reading positions
+	// without events, and events while nobody is there to see them. After a crash those lines are
+	// read again.
 	restTicks = 5
 	// retryInterval is the pause after a commit that failed, such as on a full disk.
 	retryInterval = time.Second
@@ -50,6 +53,7 @@ type pipeline struct {
 	engine  *detect.Engine
 	sources func(chunk watch.Chunk) *detect.Source
 	store   store
+	watched func() bool // whether a display is connected
 	logger  *slog.Logger
 
 	mu      sync.Mutex
@@ -76,13 +80,17 @@ type tally struct {
 type batch struct {
 	events []attack.Event
 	state  map[string][]byte
-	fed    int // bytes of lines
+	fed    int  // bytes of lines
+	merged int  // events that others stand for
+	full   bool // it has to be committed before more is read
 }
 
-// newPipeline returns a pipeline into a spool. sources says how the lines of a chunk are to be read.
-func newPipeline(s store, sources func(watch.Chunk) *detect.Source, logger *slog.Logger) *pipeline {
+// newPipeline returns a pipeline into a spool. sources says how the lines of a chunk are to be
+// read, watched whether anybody is there to see what is found: while nobody is, commits are rarer
+// and alike events merge, so that a flood does not fill the spool with what few numbers say.
+func newPipeline(s store, sources func(watch.Chunk) *detect.Source, watched func() bool, logger *slog.Logger) *pipeline {
 	p := &pipeline{
-		store: s, sources: sources, logger: logger, wake: make(chan struct{}, 1),
+		store: s, sources: sources, watched: watched, logger: logger, wake: make(chan struct{}, 1),
 		batch: batch{state: map[string][]byte{}},
 		found: tally{map[string]uint64{}, map[attack.Kind]uint64{}},
 	}
@@ -120,7 +128,7 @@ func (p *pipeline) fire(e *attack.Event) error {
 func (p *pipeline) feed(_ context.Context, chunk watch.Chunk) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.batch.full() && !p.stopped {
+	for p.batch.full && !p.stopped {
 		p.room.Wait()
 	}
 	if p.stopped {
@@ -130,7 +138,7 @@ func (p *pipeline) feed(_ context.Context, chunk watch.Chunk) error {
 	for line := range bytes.Lines(chunk.Data) {
 		p.engine.Feed(source, bytes.TrimSuffix(line, []byte("\n")), chunk.Observed)
 	}
-	p.batch.fed += len(chunk.Data)
+	p.batch.fill(len(chunk.Data))
 	key := positionKey + chunk.Source
 	if chunk.Forget {
 		p.engine.Forget(source.Name())
@@ -145,9 +153,24 @@ func (p *pipeline) feed(_ context.Context, chunk watch.Chunk) error {
 	return nil
 }
 
-// full says whether the batch has to be committed before more is read.
-func (b *batch) full() bool {
-	return len(b.events) >= maxPending || len(b.events) > 0 && b.fed >= maxFed
+func (p *pipeline) full() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.batch.full
+}
+
+// fill takes note of bytes that were read. Where too much waits it merges what is alike, and is
+// full unless that made much room.
+func (b *batch) fill(bytes int) {
+	b.fed += bytes
+	before := len(b.events)
+	if before < maxPending && (before == 0 || b.fed < maxFed) {
+		return
+	}
+	b.events = spool.Merge(b.events)
+	b.merged += before - len(b.events)
+	b.fed = int(int64(b.fed) * int64(len(b.events)) / int64(before))
+	b.full = len(b.events) >= maxPending/2 || b.fed >= maxFed/2 || b.merged >= maxMerged
 }
 
 func (p *pipeline) signal() {
@@ -170,12 +193,15 @@ func (p *pipeline) Run(ctx context.Context) error {
 			p.stop()
 			return p.commit(ctx)
 		case <-p.wake:
+			if !p.watched() && !p.full() {
+				continue
+			}
 		case now := <-tick.C:
 			p.mu.Lock()
 			p.engine.Tick(now)
 			found := len(p.batch.events) > 0
 			p.mu.Unlock()
-			if ticks++; !found && ticks < restTicks {
+			if ticks++; ticks < restTicks && !(found && p.watched()) {
 				continue
 			}
 		}
@@ -252,7 +278,7 @@ func (p *pipeline) take() ([]attack.Event, map[string][]byte) {
 	taken := p.batch
 	p.batch = batch{state: map[string][]byte{}}
 	p.room.Broadcast()
-	if len(taken.events) > mergeAbove {
+	if len(taken.events) > mergeAbove || !p.watched() {
 		taken.events = spool.Merge(taken.events)
 	}
 	return taken.events, taken.state

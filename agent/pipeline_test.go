@@ -28,7 +28,8 @@ func newTestPipeline(t *testing.T, into store) *pipeline {
 		t.Fatal(err)
 	}
 	f := followed{types: map[string]LogSource{}}
-	p := newPipeline(into, f.readers(slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
+	watched := func() bool { return true }
+	p := newPipeline(into, f.readers(slog.New(slog.DiscardHandler)), watched, slog.New(slog.DiscardHandler))
 	p.engine, err = detect.New(detect.Options{Rules: rules, Remember: true, Emit: p.add})
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +114,8 @@ func TestEndWhileWatchersWait(t *testing.T) {
 		fed := make(chan error)
 		go func() {
 			for n := 0; ; n++ {
-				if err := p.feed(t.Context(), chunk(n, failed(n))); err != nil {
+				line := strings.Replace(failed(n), "root", fmt.Sprint("user", n), 1) // none are alike
+				if err := p.feed(t.Context(), chunk(n, line)); err != nil {
 					fed <- err
 					return
 				}
@@ -198,4 +200,32 @@ func TestWrongClock(t *testing.T) {
 	if s.Next() != 2 {
 		t.Errorf("%d events were kept, want 1", s.Next()-1)
 	}
+}
+
+// While no display is there, a flood of alike attempts takes few numbers and few commits, and every
+// attempt counts.
+func TestFloodWhileNobodyWatches(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		commits := 0
+		d := &disk{full: func() bool { commits++; return false }}
+		p := newTestPipeline(t, d)
+		p.watched = func() bool { return false }
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- p.Run(ctx) }()
+		const attempts = 100_000
+		for n := range attempts {
+			if err := p.feed(ctx, chunk(n, failed(n))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(restTicks * tickInterval) // by the bubble's clock
+		synctest.Wait()
+		if len(d.committed) != 1 || d.committed[0].Count != attempts || commits != 1 {
+			t.Errorf("%d events in %d commits, want one for all attempts", len(d.committed), commits)
+		}
+		stop()
+		<-done
+	})
 }
