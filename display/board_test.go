@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pialert/pialert/pkg/control"
 	process "github.com/pialert/pialert/pkg/e2e/program"
 )
 
@@ -140,6 +141,26 @@ func (b *board) tryCommand(args ...string) (string, error) {
 	command := exec.Command(self, append(args, "--config", b.path("display.yaml"))...)
 	command.Env = append(os.Environ(), "PIALERT_DISPLAY_MAIN=1")
 	return process.Run(b.ctx, command)
+}
+
+// shows runs a command that changes what is shown, and waits until that is drawn.
+func (b *board) shows(args ...string) (out string) {
+	b.t.Helper()
+	before := b.status().Frames
+	out = b.command(args...)
+	for b.status().Frames == before {
+		if b.ctx.Err() != nil {
+			b.t.Fatalf("nothing was drawn after %v", args)
+		}
+	}
+	return out
+}
+
+// status asks the running display.
+func (b *board) status() (s Status) {
+	b.t.Helper()
+	b.must(control.Client{Path: b.path("control.sock")}.Call(b.ctx, "/status", nil, &s))
+	return s
 }
 
 func (b *board) word(offset int64) uint32 {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/display/internal/animate"
-	"github.com/pialert/pialert/pkg/control"
 )
 
 // drawing are the pins that draw.
@@ -23,7 +22,7 @@ func TestRegisters(t *testing.T) {
 	b.run(nil)
 	var status Status
 	for status.Frames == 0 {
-		b.must(control.Client{Path: b.path("control.sock")}.Call(b.ctx, "/status", nil, &status))
+		status = b.status()
 	}
 	for _, bcm := range drawing {
 		// The TM1637's data pin is an input for some microseconds of each of its frames.
@@ -107,7 +106,7 @@ func TestDarkBeforeTheEnd(t *testing.T) {
 			t.Parallel()
 			b := newBoard(t, "pins: {way: rpio}\n")
 			b.run(nil, "--vcd", b.path("pins.vcd"))
-			b.command("show", "ssh-a") // so that something is lit
+			b.shows("show", "ssh-a") // so that something is lit
 			b.must(b.Signal(test.signal))
 			if code := b.exits(); code != test.code {
 				t.Errorf("it ended with %d, want %d:\n%s", code, test.code, b.Stderr)
@@ -132,8 +131,7 @@ func TestAMissingTM1637IsSaidOnce(t *testing.T) {
 	for range 3 {
 		b.command("show")
 	}
-	var status Status
-	b.must(control.Client{Path: b.path("control.sock")}.Call(b.ctx, "/status", nil, &status))
+	status := b.status()
 	if len(status.Problems) != 1 || !strings.Contains(status.Problems[0], "clock BCM 6 and data BCM 4") {
 		t.Errorf("problems: %q", status.Problems)
 	}

@@ -131,10 +131,10 @@ func TestWaveform(t *testing.T) {
 			waveform := b.path("pins.vcd")
 			b.start("", nil, "run", "--driver", driver, "--vcd", waveform)
 			b.says("msg=running")
-			if out := b.command("show", "wordpress"); out != "wordpress 0\n" {
+			if out := b.shows("show", "wordpress"); out != "wordpress 0\n" {
 				t.Errorf("show says %q", out)
 			}
-			b.command("lights", "off")
+			b.shows("lights", "off")
 			b.must(b.Stop(b.ctx))
 
 			if names := "$var wire 1 ! blinkt_dat $end\n$var wire 1 \" blinkt_clk $end\n$var wire 1 # tm1637_clk $end\n$var wire 1 $ tm1637_dio $end"; !contains(t, waveform, names) {
