@@ -35,9 +35,8 @@ func Notify(ctx context.Context, alive func() error, status func() string) error
 			if alive() == nil {
 				state += "\n" + daemon.SdNotifyWatchdog
 			}
-			if _, err := daemon.SdNotify(false, state); err != nil {
-				return fmt.Errorf("cannot tell systemd that the program lives: %w", err)
-			}
+			// What fails now may work at the next tick; if not, the watchdog ends the program.
+			_, _ = daemon.SdNotify(false, state)
 		}
 	}
 }
