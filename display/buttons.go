@@ -39,7 +39,7 @@ type buttons struct {
 func (d *daemon) buttons() *buttons {
 	b := &buttons{panel: d.screen.panel, powerOff: powerOff, logger: d.logger}
 	if h := d.screen.hardware; h != nil {
-		wired := d.configuration().Pins
+		wired := d.configuration().Wiring
 		if pin, ok := h.buttons[wired.ButtonShow]; ok {
 			b.show = pin
 		}

@@ -39,8 +39,11 @@ type Config struct {
 	Lamps []lamp.Config `yaml:"lamps"`
 	// Look says how lights and digits look.
 	Look animate.Config `yaml:"look"`
-	// Pins says what is wired where.
-	Pins Pins `yaml:"pins"`
+	// Pins is how pins are reached: auto takes what fits the board, rpio writes registers (Pi 0 to
+	// 4), cdev uses the GPIO character device (Pi 5).
+	Pins pins.Way `yaml:"pins"`
+	// Wiring says what is on which pin, by BCM numbers.
+	Wiring Wiring `yaml:"wiring"`
 	// History is how much is kept of single events; totals are kept for ever.
 	History History `yaml:"history"`
 	// Lost is how long an agent may be silent before its lamps breathe white.
@@ -83,11 +86,8 @@ type DNS struct {
 	Every config.Duration `yaml:"every"`
 }
 
-// Pins says how pins are reached and what is wired where, by BCM numbers.
-type Pins struct {
-	// Way is how pins are reached: auto takes what fits the board, rpio writes registers (Pi 0 to
-	// 4), cdev uses the GPIO character device (Pi 5).
-	Way pins.Way `yaml:"way"`
+// Wiring says what is on which pin, by BCM numbers.
+type Wiring struct {
 	// BlinktData is the Blinkt!'s data pin.
 	BlinktData int `yaml:"blinkt_data"`
 	// BlinktClock is the Blinkt!'s clock pin.
@@ -143,8 +143,9 @@ func defaults() Config {
 		Link:    Link{Dial: dialDisplay, Listen: ":" + link.DefaultPort, DNS: DNS{Every: config.Duration(5 * time.Minute)}},
 		Lamps:   lamp.Defaults(),
 		Look:    animate.Defaults(),
-		Pins: Pins{
-			Way: pins.Auto, BlinktData: 23, BlinktClock: 24, DigitsClock: 5, DigitsData: 4, ButtonShow: -1, ButtonLights: -1,
+		Pins:    pins.Auto,
+		Wiring: Wiring{
+			BlinktData: 23, BlinktClock: 24, DigitsClock: 5, DigitsData: 4, ButtonShow: -1, ButtonLights: -1,
 		},
 		History: History{MaxAge: config.Duration(90 * 24 * time.Hour), MaxBytes: 256 << 20, Interval: config.Duration(time.Second)},
 		Lost:    config.Duration(2 * time.Minute),
@@ -173,6 +174,9 @@ func (c *Config) Validate() error {
 	if _, err := c.Log.Logger(nil); err != nil {
 		refuse("log.format", c.Log.Format, "use text or json")
 	}
+	if !slices.Contains([]pins.Way{pins.Auto, pins.RPIO, pins.CDev}, c.Pins) {
+		refuse("pins", c.Pins, "use auto, rpio or cdev")
+	}
 	if !slices.Contains(drivers, c.Driver) {
 		refuse("driver", c.Driver, "use "+strings.Join(drivers, ", "))
 	}
@@ -190,7 +194,7 @@ func (c *Config) Validate() error {
 			refuse("link.dns", "(not shown: it holds a secret)", err.Error())
 		}
 	}
-	problems = append(problems, lamp.Validate(c.Lamps), below("look", c.Look.Validate()), c.Pins.validate())
+	problems = append(problems, lamp.Validate(c.Lamps), below("look", c.Look.Validate()), c.Wiring.validate())
 	if c.History.MaxBytes < 1<<20 {
 		refuse("history.max_bytes", c.History.MaxBytes, "give at least 1MiB")
 	}
@@ -213,11 +217,11 @@ func below(key string, err error) error {
 	return errors.Join(all...)
 }
 
-func (p *Pins) validate() error {
+func (w *Wiring) validate() error {
 	var problems []error
 	holder := map[int]string{}
 	check := func(field string, pin int, optional bool) {
-		path := "pins." + field
+		path := "wiring." + field
 		if pin == -1 && optional {
 			return
 		}
@@ -230,15 +234,12 @@ func (p *Pins) validate() error {
 		}
 		holder[pin] = path
 	}
-	if !slices.Contains([]pins.Way{pins.Auto, pins.RPIO, pins.CDev}, p.Way) {
-		problems = append(problems, &config.FieldError{Path: "pins.way", Value: p.Way, Problem: "use auto, rpio or cdev"})
-	}
-	check("blinkt_data", p.BlinktData, false)
-	check("blinkt_clock", p.BlinktClock, false)
-	check("digits_clock", p.DigitsClock, false)
-	check("digits_data", p.DigitsData, false)
-	check("button_show", p.ButtonShow, true)
-	check("button_lights", p.ButtonLights, true)
+	check("blinkt_data", w.BlinktData, false)
+	check("blinkt_clock", w.BlinktClock, false)
+	check("digits_clock", w.DigitsClock, false)
+	check("digits_data", w.DigitsData, false)
+	check("button_show", w.ButtonShow, true)
+	check("button_lights", w.ButtonLights, true)
 	return errors.Join(problems...)
 }
 

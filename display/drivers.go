@@ -39,7 +39,7 @@ func (s strip) Draw(pixels [animate.Pixels]animate.Pixel) error {
 // digits shows frames on the TM1637.
 type digits struct {
 	dev  *tm1637.Dev
-	pins Pins
+	pins Wiring
 }
 
 // Show returns an error that names the pins if no chip answers.
@@ -56,8 +56,8 @@ func (d digits) Show(want animate.Digits) error {
 }
 
 // openHardware opens the pins and what is on them.
-func openHardware(cfg Pins, vcd io.Writer) (*hardware, error) {
-	board, err := pins.Open(os.DirFS("/"), cfg.Way)
+func openHardware(way pins.Way, cfg Wiring, vcd io.Writer) (*hardware, error) {
+	board, err := pins.Open(os.DirFS("/"), way)
 	if err != nil {
 		return nil, cli.Hint(err, "pialert-display run --driver terminal draws in this terminal instead")
 	}
@@ -84,7 +84,7 @@ func openHardware(cfg Pins, vcd io.Writer) (*hardware, error) {
 }
 
 // openWaveform is hardware that leads nowhere but into a waveform.
-func openWaveform(cfg Pins, vcd io.Writer) *hardware {
+func openWaveform(cfg Wiring, vcd io.Writer) *hardware {
 	h := &hardware{}
 	var bus pins.Unwired
 	h.attach(wires{bus.Output(), bus.Output(), bus.Clock(), bus.Data()}, cfg, vcd)
@@ -94,7 +94,7 @@ func openWaveform(cfg Pins, vcd io.Writer) *hardware {
 // wires are the four pins that draw.
 type wires struct{ blinktData, blinktClock, digitsClock, digitsData pins.Pin }
 
-func (h *hardware) attach(w wires, cfg Pins, vcd io.Writer) {
+func (h *hardware) attach(w wires, cfg Wiring, vcd io.Writer) {
 	if vcd != nil {
 		start := time.Now()
 		dump := pins.NewDump(vcd, func() time.Duration { return time.Since(start) })

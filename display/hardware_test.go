@@ -14,7 +14,7 @@ var drawing = []int{23, 24, 5, 4}
 
 func TestRegisters(t *testing.T) {
 	t.Parallel()
-	b := newBoard(t, "pins: {way: rpio}\n")
+	b := newBoard(t, "pins: rpio\n")
 	before := map[int]uint32{23: 7, 24: 1, 5: 0, 4: 4, 17: 2} // alternate functions 3, 0 and 5, an output, an input
 	for bcm, f := range before {
 		b.setFunction(bcm, f)
@@ -47,7 +47,7 @@ func TestRegisters(t *testing.T) {
 // the data line as a wire does, so the digits are read in TestWaveform.
 func TestDemoOnTheDevice(t *testing.T) {
 	t.Parallel()
-	b := newBoard(t, "pins: {way: rpio}\n")
+	b := newBoard(t, "pins: rpio\n")
 	start := time.Now()
 	b.start("", nil, "demo", "--driver", "blinkt", "--vcd", b.path("pins.vcd"))
 	if code := b.exits(); code != 0 {
@@ -104,7 +104,7 @@ func TestDarkBeforeTheEnd(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := newBoard(t, "pins: {way: rpio}\n")
+			b := newBoard(t, "pins: rpio\n")
 			b.run(nil, "--vcd", b.path("pins.vcd"))
 			b.shows("show", "ssh-a") // so that something is lit
 			b.must(b.Signal(test.signal))
@@ -123,7 +123,7 @@ func TestDarkBeforeTheEnd(t *testing.T) {
 
 func TestAMissingTM1637IsSaidOnce(t *testing.T) {
 	t.Parallel()
-	b := newBoard(t, "pins: {way: rpio, digits_clock: 6}\n")
+	b := newBoard(t, "pins: rpio\nwiring: {digits_clock: 6}\n")
 	b.setLevel(4, true) // nobody pulls the line low
 	b.run(nil)
 	b.says("cannot draw on the digits")
@@ -164,7 +164,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		},
 		"no registers": {
 			"umount /dev/gpiomem; mkdir /dev/sub && rm /dev/gpiomem && ln -s /dev/sub /dev/gpiomem",
-			[]string{"open /dev/gpiomem", "pins.way: cdev"},
+			[]string{"open /dev/gpiomem", "pins: cdev"},
 		},
 		"Pi 4": {
 			"umount /dev/gpiomem; chmod 0660 /dev/gpiomem; " + model + `Raspberry Pi 4 Model B Rev 1.4" > /proc/device-tree/model`,

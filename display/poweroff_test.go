@@ -85,7 +85,7 @@ func (l *logind) await(b *board) {
 func TestPowerOff(t *testing.T) {
 	t.Parallel()
 	const show, lights = 17, 27
-	b := newBoard(t, fmt.Sprintf("pins: {way: rpio, button_show: %d, button_lights: %d}\n", show, lights))
+	b := newBoard(t, fmt.Sprintf("pins: rpio\nwiring: {button_show: %d, button_lights: %d}\n", show, lights))
 	login := startLogind(b, false)
 	b.setLevel(show, true)
 	b.setLevel(lights, true)

@@ -53,7 +53,7 @@ func openScreen(cfg Config, vcd string, out *os.File, logger *slog.Logger) (*scr
 	var outputs panel.Outputs
 	switch cfg.Driver {
 	case driverBlinkt:
-		if s.hardware, err = openHardware(cfg.Pins, waveform); err != nil {
+		if s.hardware, err = openHardware(cfg.Pins, cfg.Wiring, waveform); err != nil {
 			return nil, nil, errors.Join(err, s.close())
 		}
 		outputs = panel.Outputs{Strip: s.hardware.strip, Digits: s.hardware.digits}
@@ -67,7 +67,7 @@ func openScreen(cfg Config, vcd string, out *os.File, logger *slog.Logger) (*scr
 		}
 	}
 	if waveform != nil && s.hardware == nil {
-		s.hardware = openWaveform(cfg.Pins, waveform)
+		s.hardware = openWaveform(cfg.Wiring, waveform)
 		outputs = beside(outputs, s.hardware)
 	}
 	s.panel = panel.New(scene, s.lamps, outputs, logger)

@@ -44,15 +44,15 @@ func explain(root fs.FS, err error) string {
 	switch {
 	case errors.Is(gpiomem, fs.ErrNotExist):
 		return "/dev/gpiomem is missing; load its driver with: sudo modprobe bcm2835_gpiomem, " +
-			"or set pins.way: cdev if there is a /dev/gpiochip0, or try --driver terminal"
+			"or set pins: cdev if there is a /dev/gpiochip0, or try --driver terminal"
 	case errors.Is(err, fs.ErrPermission) && at != nil:
 		return file + " is forbidden; add the user to its group with: sudo usermod -aG gpio USER, then log in again"
 	case errors.Is(err, fs.ErrNotExist):
 		return file + " is missing though /dev/gpiomem is there; do not hide it (PrivateDevices= in a unit, a container's /dev), " +
-			"or set pins.way: cdev"
+			"or set pins: cdev"
 	default:
 		return fmt.Sprintf("cannot map the GPIO registers: %v; run it as an ordinary user of the group gpio, not as root, "+
-			"or set pins.way: cdev", err)
+			"or set pins: cdev", err)
 	}
 }
 
