@@ -42,7 +42,9 @@ read as they are. JSON output is one event per line and nothing else.`,
 				Files: args, Type: detect.Type(flags.typ), LogFormat: flags.logFormat, Format: format, Summary: flags.summary,
 				Stdin: command.InOrStdin(), Stdout: command.OutOrStdout(), Now: time.Now,
 			}
-			if flags.progress || term.IsTerminal(int(os.Stderr.Fd())) && !term.IsTerminal(int(os.Stdout.Fd())) {
+			// Between events on the same terminal a bar would only be in the way.
+			quiet := flags.summary || !term.IsTerminal(int(os.Stdout.Fd()))
+			if flags.progress || quiet && term.IsTerminal(int(os.Stderr.Fd())) {
 				options.Progress = command.ErrOrStderr()
 			}
 			if options.Detect, err = detectOptions(s, flags.rules); err != nil {
