@@ -62,7 +62,8 @@ type pipeline struct {
 	stopped bool
 	wake    chan struct{} // holds a token when the batch has events
 	found   tally
-	turned  atomic.Int64 // when the loop last came round, in Unix nanoseconds
+	begun   map[string]bool // position keys that a batch has had
+	turned  atomic.Int64    // when the loop last came round, in Unix nanoseconds
 }
 
 // store makes events durable together with changed state, or does neither; see [spool.Spool].
@@ -83,6 +84,7 @@ type batch struct {
 	fed    int  // bytes of lines
 	merged int  // events that others stand for
 	full   bool // it has to be committed before more is read
+	first  bool // it has the first position of a log, without which a rotation would hide its lines
 }
 
 // newPipeline returns a pipeline into a spool. sources says how the lines of a chunk are to be
@@ -92,6 +94,7 @@ func newPipeline(s store, sources func(watch.Chunk) *detect.Source, watched func
 	p := &pipeline{
 		store: s, sources: sources, watched: watched, logger: logger, wake: make(chan struct{}, 1),
 		batch: batch{state: map[string][]byte{}},
+		begun: map[string]bool{},
 		found: tally{map[string]uint64{}, map[attack.Kind]uint64{}},
 	}
 	p.room = sync.NewCond(&p.mu)
@@ -144,19 +147,24 @@ func (p *pipeline) feed(_ context.Context, chunk watch.Chunk) error {
 		p.engine.Forget(source.Name())
 		p.batch.state[key] = nil
 		delete(p.found.logs, source.Name())
+		delete(p.begun, key)
 	} else {
 		p.batch.state[key] = append([]byte(nil), chunk.Position...)
+		if !p.begun[key] {
+			p.begun[key], p.batch.first = true, true
+		}
 	}
-	if len(p.batch.events) > 0 {
+	if len(p.batch.events) > 0 || p.batch.first {
 		p.signal()
 	}
 	return nil
 }
 
-func (p *pipeline) full() bool {
+// urgent says whether the batch cannot wait for somebody to watch.
+func (p *pipeline) urgent() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.batch.full
+	return p.batch.full || p.batch.first
 }
 
 // fill takes note of bytes that were read. Where too much waits it merges what is alike, and is
@@ -193,7 +201,7 @@ func (p *pipeline) Run(ctx context.Context) error {
 			p.stop()
 			return p.commit(ctx)
 		case <-p.wake:
-			if !p.watched() && !p.full() {
+			if !p.watched() && !p.urgent() {
 				continue
 			}
 		case now := <-tick.C:
