@@ -31,23 +31,26 @@ build: ## both programs for this machine, in build/
 test: ## every test; installs what they run against, or names it
 	@tools/need $(NEEDS)
 	go test -timeout 20m ./...
+	go -C test test -timeout 20m ./...
 
 check: fmt vet lint proto docs case race cross ## what a change must pass besides the tests; leaves a clean tree clean
-	@git diff --exit-code -- proto packaging docs go.mod go.sum
+	@git diff --exit-code -- proto packaging docs go.mod go.sum test tools
 
 fmt: ## fail if a file is not gofmt'd
 	@files=$$(git ls-files '*.go' | xargs gofmt -l); [ -z "$$files" ] || { echo "not gofmt'd: $$files"; exit 1; }
 
 vet: ## go vet
 	go vet ./...
-	cd tools && go vet ./...
+	go -C test vet ./...
+	go -C tools vet ./...
 
 lint: ## staticcheck, pinned in tools/go.mod
 	cd tools && go build -o ../build/staticcheck honnef.co/go/tools/cmd/staticcheck
 	build/staticcheck ./...
+	cd test && ../build/staticcheck ./...
 
 race: ## the tests that need no daemon, under the race detector
-	CGO_ENABLED=1 go test -race -short -timeout 15m $$(go list ./... | grep -vE '/pkg/(e2e|install)')
+	CGO_ENABLED=1 go test -race -short -timeout 15m ./...
 
 cross: ## both programs for every processor they are packaged for
 	@for target in linux/amd64 linux/arm64 linux/arm/6; do \
@@ -62,10 +65,10 @@ proto: ## regenerate proto/ with the pinned plugins
 	cd tools && go run ./protogen -root ../proto $(PROTOS)
 
 crash-test: build ## kill both programs at random moments and compare the count with the truth
-	@go run ./pkg/e2e/crash -programs build
+	@go -C test run ./crash -programs ../build
 
 bench: build ## measure what is promised, beside peers in the same run; see docs/benchmarks.md
-	@go run ./pkg/e2e/bench -programs build
+	@go -C test run ./bench -programs ../build
 
 docs: build ## the sample configurations, their manual pages and docs/configuration.md, from the code
 	cd tools && go run ./confref -root .. -programs ../build

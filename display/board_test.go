@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	process "github.com/pialert/pialert/packaging/demo/program"
 	"github.com/pialert/pialert/pkg/control"
-	process "github.com/pialert/pialert/pkg/e2e/program"
 )
 
 // TestMain lets the test's own binary be the program: what runs on a board is main itself.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
-	process "github.com/pialert/pialert/pkg/e2e/program"
+	process "github.com/pialert/pialert/packaging/demo/program"
 )
 
 // busConfig is a system bus on which everybody may do everything.

@@ -1,6 +1,6 @@
 // Command demo shows PiAlert at work: it starts both programs with throwaway keys, pairs them,
 // and plays logs into files that the agent follows. The logs beside it were recorded from a real
-// sshd and a real Apache under attack; pkg/e2e/record made them. The machine's own log of logins
+// sshd and a real Apache under attack; test/record made them. The machine's own log of logins
 // is followed too where it can be read.
 //
 //	go run ./packaging/demo -programs build -logs packaging/demo
@@ -20,7 +20,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/pialert/pialert/pkg/e2e/program"
+	"github.com/pialert/pialert/packaging/demo/program"
 )
 
 // ownLog is where systems with a syslog daemon keep what sshd says.
