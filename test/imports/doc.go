@@ -1,0 +1,6 @@
+// Package imports tests that the repository's imports point one way, so that its layout stays the
+// architecture: main → stages → pkg/ → proto/.
+//
+// The rules are the tables in rules.go. A change that needs a new arrow adds it there, in sight of
+// whoever reviews it.
+package imports
