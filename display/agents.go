@@ -1,12 +1,12 @@
 package main
 
 import (
-	"context"
 	"slices"
 	"time"
 
 	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/display/internal/lamp"
+	"github.com/pialert/pialert/display/internal/presence"
 	"github.com/pialert/pialert/display/internal/receive"
 	"github.com/pialert/pialert/pkg/link"
 )
@@ -37,26 +37,18 @@ func (d *daemon) agents(now time.Time) []AgentStatus {
 			links[state.Peer] = state
 		}
 	}
-	streams := map[string]receive.Status{}
-	for _, stream := range d.receiver.Status() {
-		streams[stream.Agent] = stream
-	}
-	patience := time.Duration(d.configuration().Lost)
+	streams, limit := d.streams(), time.Duration(d.configuration().Lost)
 	var agents []AgentStatus
-	for _, peer := range d.keyring.Peers() {
-		stream := streams[peer.Name]
+	for _, present := range d.present() {
+		name, stream := present.Name, streams[present.Name]
 		agent := AgentStatus{
-			Name: peer.Name, Connected: stream.Connected, Version: stream.Version, Error: stream.LastError,
-			Heard: known[peer.Name].Heard, Dropped: known[peer.Name].Dropped, Link: links[peer.Name],
+			Name: name, Connected: present.Connected, Lost: presence.Lost(present, d.started, now, limit),
+			Version: stream.Version, Error: stream.LastError,
+			Heard: present.Heard, Dropped: known[name].Dropped, Link: links[name],
 		}
-		since := d.started // it had no chance to be heard before
-		if peer.Paired.After(since) {
-			since = peer.Paired
+		if agent.Heard.IsZero() {
+			agent.Heard = known[name].Heard
 		}
-		if !stream.LastHeard.IsZero() {
-			agent.Heard, since = stream.LastHeard, stream.LastHeard
-		}
-		agent.Lost = now.Sub(since) > patience
 		agents = append(agents, agent)
 	}
 	return agents
@@ -78,40 +70,35 @@ func withTotals(agents []AgentStatus, tallies []lamp.Tally) []AgentStatus {
 	return agents
 }
 
-// agentTick is how often it is looked whether agents are heard.
-const agentTick = time.Second
+// presence returns what lets the lamps of silent agents breathe, and everything wait while no
+// agent is connected.
+func (d *daemon) presence() *presence.Monitor {
+	return presence.New(presence.Options{
+		Panel: d.screen.panel, Started: d.started, Lamp: d.screen.lamps.OfAgent,
+		Limit: func() time.Duration { return time.Duration(d.configuration().Lost) },
+		Agents: func() []presence.Agent {
+			d.nameFirst()
+			return d.present()
+		},
+	})
+}
 
-// watchAgents lets the lamps of silent agents breathe, and everything wait while no agent is
-// connected.
-func (d *daemon) watchAgents(ctx context.Context) error {
-	tick := time.NewTicker(agentTick)
-	defer tick.Stop()
-	var lost [lamp.Max]bool
-	waiting := false
-	for {
-		d.nameFirst()
-		var silent [lamp.Max]bool
-		nobody := true
-		for _, agent := range d.agents(time.Now()) {
-			if i := d.screen.lamps.OfAgent(agent.Name); agent.Lost && i >= 0 {
-				silent[i] = true
-			}
-			nobody = nobody && !agent.Connected && agent.Heard.Before(d.started)
-		}
-		// The panel is only woken by what changed: it sleeps when nothing moves.
-		for i := range silent {
-			if silent[i] != lost[i] {
-				d.screen.panel.SetLost(i, silent[i])
-			}
-		}
-		if nobody != waiting {
-			d.screen.panel.SetWaiting(nobody)
-		}
-		lost, waiting = silent, nobody
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+// present returns the paired agents as this process knows them, by name.
+func (d *daemon) present() []presence.Agent {
+	streams := d.streams()
+	var all []presence.Agent
+	for _, peer := range d.keyring.Peers() {
+		stream := streams[peer.Name]
+		all = append(all, presence.Agent{Name: peer.Name, Connected: stream.Connected, Paired: peer.Paired, Heard: stream.LastHeard})
 	}
+	return all
+}
+
+// streams returns what is known of the agents' streams, by agent.
+func (d *daemon) streams() map[string]receive.Status {
+	streams := map[string]receive.Status{}
+	for _, stream := range d.receiver.Status() {
+		streams[stream.Agent] = stream
+	}
+	return streams
 }

@@ -85,7 +85,7 @@ func demonstrate(ctx context.Context, s *screen, lamps []lamp.Config) error {
 	play := func(route int, count uint64) {
 		event, agent := demoEvent(s.lamps, route, time.Now())
 		event.Count = count
-		s.Show(agent, []attack.Event{event})
+		s.feed.Show(agent, []attack.Event{event})
 		shown += int(count)
 	}
 	for i := range lamps {

@@ -112,7 +112,7 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 		return nil, errors.Join(err, d.history.Close(), d.screen.close())
 	}
 	d.receiver = receive.New(receive.Options{
-		Store: d.history, Show: d.screen, Version: cli.Release(), Logger: d.logger,
+		Store: d.history, Show: d.screen.feed, Version: cli.Release(), Logger: d.logger,
 	})
 	d.listener = &link.Listener{Keyring: keyring, Invitations: d.invitations, Log: d.logger}
 	d.dialer = &link.Dialer{Keyring: keyring, Log: d.logger, SSH: cfg.Link.SSH.login()}
@@ -216,7 +216,7 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, sc
 	if scrapes != nil {
 		group.Go(func() error { return control.Serve(ctx, scrapes, d.metrics()) })
 	}
-	group.Go(func() error { return d.watchAgents(ctx) })
+	group.Go(func() error { return d.presence().Run(ctx) })
 	group.Go(func() error { return d.buttons().Run(ctx) })
 	group.Go(func() error { return d.watchSignals(ctx) })
 	if updater := cfg.Link.updater(d.logger); updater != nil {

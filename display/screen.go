@@ -14,6 +14,7 @@ import (
 	"github.com/pialert/pialert/display/internal/animate"
 	"github.com/pialert/pialert/display/internal/lamp"
 	"github.com/pialert/pialert/display/internal/panel"
+	"github.com/pialert/pialert/display/internal/show"
 	"github.com/pialert/pialert/display/internal/terminal"
 	"github.com/pialert/pialert/pkg/attack"
 )
@@ -23,7 +24,9 @@ import (
 type screen struct {
 	lamps    *lamp.Table
 	panel    *panel.Panel
+	feed     *show.Feed
 	terminal *terminal.Terminal // nil unless it draws there
+	events   *show.Subscription // of the terminal
 	hardware *hardware          // nil unless pins or a waveform are driven
 	waveform *os.File           // nil unless one is recorded
 }
@@ -71,6 +74,8 @@ func openScreen(cfg Config, vcd string, out *os.File, logger *slog.Logger) (*scr
 		outputs = beside(outputs, s.hardware)
 	}
 	s.panel = panel.New(scene, s.lamps, outputs, logger)
+	s.feed = show.New(counter{s.lamps}, s.panel, time.Now)
+	s.events = s.feed.Subscribe()
 	return s, logger, nil
 }
 
@@ -94,13 +99,20 @@ func (s *screen) Run(ctx context.Context) error {
 	go dieInTheDark(halt, dark)
 
 	drawing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	listing, stopListing := context.WithCancel(context.WithoutCancel(ctx))
 	var group errgroup.Group
 	if s.terminal != nil {
 		group.Go(func() error { return s.terminal.Run(drawing) })
+		group.Go(func() error {
+			defer stop()
+			return s.listEvents(listing)
+		})
 	}
 	err := s.panel.Run(ctx)
+	stopListing()
+	err = errors.Join(err, group.Wait(), s.close())
 	stop()
-	return errors.Join(err, group.Wait(), s.close())
+	return err
 }
 
 func (s *screen) close() error {
@@ -114,22 +126,30 @@ func (s *screen) close() error {
 	return errors.Join(problems...)
 }
 
-// Show lights the events' lamps. It never blocks: the panel draws in its own time.
-func (s *screen) Show(agent string, events []attack.Event) {
-	now := time.Now()
-	for i := range events {
-		event := &events[i]
-		hit, ok := s.lamps.Add(agent, event, now)
-		if ok {
-			s.panel.Add(hit.Lamp, event.Severity, hit.Sweep)
-		} else {
-			hit.Lamp = -1
+// listEvents lists the events on the terminal until ctx ends and none is left.
+func (s *screen) listEvents(ctx context.Context) error {
+	for {
+		shown, missed, err := s.events.Next(ctx)
+		if err != nil {
+			return nil //nolint:nilerr // the context's: it is time to stop
 		}
-		if s.terminal != nil {
-			s.terminal.Event(now, agent, hit.Lamp, event, hit.Total)
+		s.terminal.Missed(missed)
+		for i := range shown {
+			e := &shown[i]
+			s.terminal.Event(e.At, e.Agent, e.Lamp, &e.Event, e.Total)
 		}
 	}
-	s.panel.Refresh()
+}
+
+// counter counts events on lamps as the feed asks for it.
+type counter struct{ *lamp.Table }
+
+func (c counter) Add(agent string, event *attack.Event, now time.Time) (lamp int, sweep bool, total uint64) {
+	hit, ok := c.Table.Add(agent, event, now)
+	if !ok {
+		return -1, false, 0
+	}
+	return hit.Lamp, hit.Sweep, hit.Total
 }
 
 // animated is the lamps as the scene knows them.

@@ -114,6 +114,20 @@ func (t *Terminal) Event(at time.Time, agent string, lamp int, event *attack.Eve
 	})
 }
 
+// Missed says that so many events more came than [Terminal.Event] was told of.
+func (t *Terminal) Missed(events uint64) {
+	if events == 0 {
+		return
+	}
+	t.change(func() {
+		if t.screen.Live {
+			t.list(fmt.Sprintf("(%d events more)", events))
+			return
+		}
+		t.missed += events
+	})
+}
+
 // Write lists lines of a log, so that a logger does not spoil the picture. It never fails.
 func (t *Terminal) Write(text []byte) (int, error) {
 	t.change(func() {
