@@ -15,7 +15,7 @@ NEEDS := sshd=openssh-server ssh=openssh-client sshpass=sshpass rsyslogd=rsyslog
 	mmdebstrap=mmdebstrap lintian=lintian dpkg-deb=dpkg rpm=rpm man=man-db \
 	dbus-daemon=dbus
 
-.PHONY: help demo build test check fmt vet lint race cross proto docs packages bench crash-test case clean
+.PHONY: help demo build test check fmt vet lint race cross proto docs packages mutate bench crash-test case clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ proto: ## regenerate proto/ with the pinned plugins
 
 crash-test: build ## kill both programs at random moments and compare the count with the truth
 	@go -C test run ./crash -programs ../build
+
+mutate: ## change the programs in small ways, and name each change that no test notices
+	@go -C tools run ./mutate -root ..
 
 bench: build ## measure what is promised, beside peers in the same run; see docs/benchmarks.md
 	@go -C test run ./bench -programs ../build

@@ -35,6 +35,7 @@ var examples = []example{
 	{"make bench", byGate, ""},
 	{"make crash-test", byGate, ""},
 	{"make case", byGate, ""},
+	{"make mutate", byGate, ""},
 	{"make proto", byGate, ""},
 	{"make bench", byGate, ""},
 	{"make crash-test", byGate, ""},
