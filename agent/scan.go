@@ -27,10 +27,12 @@ func scanCommand(s *settings) *cobra.Command {
 		Short: "Find the attacks in log files, from start to end",
 		Long: `scan reads log files and prints the attacks in them, with the engine and the rules that run uses.
 The kind of a log is recognised by its lines. "-" is standard input; files compressed by gzip are
-read as they are. JSON output is one event per line and nothing else.`,
+read as they are. At the end stands a report: when, what, from where, at whom. JSON output is one
+event per line and nothing else; with --summary it is one object, the report.`,
 		Example: `  pialert-agent scan /var/log/auth.log
   pialert-agent scan --summary /var/log/auth.log.1 /var/log/auth.log
   pialert-agent scan --format json /var/log/apache2/access.log | jq -r .source_ip | sort | uniq -c
+  pialert-agent scan --format json --summary /var/log/auth.log | jq .attempts
   journalctl -o short-iso | pialert-agent scan -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
@@ -41,6 +43,10 @@ read as they are. JSON output is one event per line and nothing else.`,
 			options := scan.Options{
 				Files: args, Type: detect.Type(flags.typ), LogFormat: flags.logFormat, Format: format, Summary: flags.summary,
 				Stdin: command.InOrStdin(), Stdout: command.OutOrStdout(), Now: time.Now,
+			}
+			if term.IsTerminal(int(os.Stdout.Fd())) {
+				options.Look.Width, _, _ = term.GetSize(int(os.Stdout.Fd())) // 0 if it cannot say
+				options.Look.Color = os.Getenv("NO_COLOR") == ""
 			}
 			// Between events on the same terminal a bar would only be in the way.
 			quiet := flags.summary || !term.IsTerminal(int(os.Stdout.Fd()))
@@ -61,7 +67,7 @@ read as they are. JSON output is one event per line and nothing else.`,
 	command.Flags().StringVar(&flags.rules, "rules", "", "file or folder with more rules, tried before the built-in ones")
 	command.Flags().IntVar(&flags.year, "year", 0, "year of the first stamp that has none (default: the latest that is not in the future)")
 	command.Flags().BoolVar(&flags.progress, "progress", false, "show a progress bar on standard error, also where it is no terminal")
-	command.Flags().BoolVar(&flags.summary, "summary", false, "print the summary only")
+	command.Flags().BoolVar(&flags.summary, "summary", false, "print the report only")
 	return command
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// printer turns events into text without making strings.
+// printer turns events into JSON without making strings.
 type printer struct {
 	second int64  // the time that stamp holds, in seconds since 1970
 	stamp  []byte // as RFC 3339, without fraction and zone
@@ -143,56 +143,4 @@ func appendString(b []byte, text string) []byte {
 		i++
 	}
 	return append(b, '"')
-}
-
-// text appends an event as one line for people. What an attacker wrote is quoted where it could
-// be taken for anything else.
-func (p *printer) text(b []byte, ev *attack.Event, line uint64) []byte {
-	b = appendName(b, ev.Log)
-	if line > 0 {
-		b = append(b, ':')
-		b = strconv.AppendUint(b, line, 10)
-	}
-	b = append(b, ": "...)
-	if !ev.Logged.IsZero() {
-		b = append(p.time(b, ev.Logged), ' ')
-	}
-	b = append(b, ev.Kind.String()...)
-	b = append(b, " from "...)
-	b = appendSource(b, ev)
-	if ev.User != "" {
-		b = append(b, " user "...)
-		b = appendName(b, ev.User)
-	}
-	if http, ok := ev.Detail.(attack.HTTP); ok && http.Target != "" {
-		b = append(b, ' ')
-		b = strconv.AppendQuoteToASCII(b, http.Target)
-	}
-	if ev.Count != 1 {
-		b = append(b, " ×"...)
-		b = strconv.AppendUint(b, ev.Count, 10)
-	}
-	b = append(b, " ("...)
-	b = append(b, ev.Rule...)
-	return append(b, ")\n"...)
-}
-
-func appendSource(b []byte, ev *attack.Event) []byte {
-	switch {
-	case ev.SourceIP.IsValid():
-		return ev.SourceIP.AppendTo(b)
-	case ev.SourceHost != "":
-		return appendName(b, ev.SourceHost)
-	}
-	return append(b, "an unknown address"...)
-}
-
-// appendName appends a name, quoted unless it is plain.
-func appendName(b []byte, name string) []byte {
-	for i := range len(name) {
-		if c := name[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '(' {
-			return strconv.AppendQuoteToASCII(b, name)
-		}
-	}
-	return append(b, name...)
 }

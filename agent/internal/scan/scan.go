@@ -2,7 +2,8 @@
 //
 // It uses the engine that follows logs live. It promises to hold no more than some MiB in memory
 // whatever a file's size, to read in large blocks without copying lines, and to keep JSON output
-// free of anything but events. It follows nothing, stores nothing and sends nothing.
+// free of anything but events, or but the one report if that is asked for. No byte of an attacker's
+// is printed that could control a terminal. It follows nothing, stores nothing and sends nothing.
 package scan
 
 import (
@@ -22,8 +23,8 @@ type Format string
 
 // The formats.
 const (
-	Text Format = "text" // a line for each event, and a summary
-	JSON Format = "json" // one JSON object for each event and line, and nothing else
+	Text Format = "text" // a line for each event, and a report
+	JSON Format = "json" // one JSON object for each event, or for the report, and nothing else
 )
 
 // ParseFormat returns the format of a name.
@@ -41,12 +42,21 @@ type Options struct {
 	Type      detect.Type    // of every file; empty or auto: recognised by its lines
 	LogFormat string         // Apache's LogFormat of access logs; empty for the usual ones
 	Format    Format         // default Text
-	Summary   bool           // print the summary only; not for JSON
+	Summary   bool           // print the report only
+	Look      Look           // of text
 	Detect    detect.Options // Emit is the scan's own
 	Stdin     io.Reader
 	Stdout    io.Writer
 	Progress  io.Writer        // a terminal that shows how far a long scan is, or nil
 	Now       func() time.Time // for the summary, and the years of stamps without one
+}
+
+// zone is that of the times in text, and of stamps without one.
+func (o *Options) zone() *time.Location {
+	if o.Detect.Location != nil {
+		return o.Detect.Location
+	}
+	return time.Local
 }
 
 // Result says what a scan read and found.
@@ -62,6 +72,7 @@ type Result struct {
 // error names all of them.
 func Run(ctx context.Context, opts Options) (Result, error) {
 	s := scan{opts: opts, tally: newTally(), started: opts.Now()}
+	s.text = texter{look: opts.Look, zone: opts.zone(), files: len(opts.Files)}
 	s.out = bufio.NewWriterSize(opts.Stdout, 64<<10)
 	if opts.Format == "" {
 		s.opts.Format = Text
@@ -85,7 +96,7 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 	}
 	s.engine.Finish()
 	s.bar.close()
-	if s.opts.Format == Text {
+	if s.opts.Format == Text || s.opts.Summary {
 		s.summarise()
 	}
 	if err := s.out.Flush(); err != nil && s.failed == nil {
@@ -107,6 +118,7 @@ type scan struct {
 	out     *bufio.Writer
 	line    []byte // the event being printed
 	print   printer
+	text    texter
 	tally   *tally
 	result  Result
 	bar     *bar
@@ -120,15 +132,14 @@ func (s *scan) emit(ev *attack.Event, line uint64) {
 	if ev.Kind.Attempt() {
 		s.result.Attempts += ev.Count
 	}
+	s.tally.add(ev)
 	switch {
+	case s.opts.Summary:
+		return
 	case s.opts.Format == JSON:
 		s.line = s.print.json(s.line[:0], ev, line)
-	case s.opts.Summary:
-		s.tally.add(ev)
-		return
 	default:
-		s.tally.add(ev)
-		s.line = s.print.text(s.line[:0], ev, line)
+		s.line = s.text.event(s.line[:0], ev, line)
 	}
 	if _, err := s.out.Write(s.line); err != nil && s.failed == nil {
 		s.failed = err

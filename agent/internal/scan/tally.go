@@ -2,38 +2,69 @@ package scan
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
 )
 
 const (
-	maxNames = 16 << 10 // names that are counted at a time
-	top      = 10       // names shown
+	maxNames     = 16 << 10 // names that are counted at a time
+	maxSuccesses = 1000     // successes that are kept
 )
 
-// tally counts events for the summary, in bounded memory.
+// Prefixes that attackers move about in: what one of them rents.
+const (
+	prefix4 = 24 // bits of an IPv4 network
+	prefix6 = 48 // bits of an IPv6 network, a site's (RFC 6177)
+)
+
+// tally counts events for the report, in bounded memory.
 type tally struct {
-	kinds   [256]struct{ events, count uint64 }
-	sources counter[netip.Addr]
-	hosts   counter[string]
-	users   counter[string]
+	kinds     map[attack.Kind]*kindTally
+	hours     counter[int64] // attempts by hours since 1970, in UTC
+	sources   counter[netip.Addr]
+	hosts     counter[string]
+	users     counter[string]
+	targets   counter[string]
+	successes []Success
+	accepted  uint64 // successes in all
+	first     time.Time
+	last      time.Time
+	attempts  uint64
+	events    uint64
 }
 
+type kindTally struct{ events, count uint64 }
+
 func newTally() *tally {
-	return &tally{sources: newCounter[netip.Addr](), hosts: newCounter[string](), users: newCounter[string]()}
+	return &tally{
+		kinds: map[attack.Kind]*kindTally{}, hours: newCounter[int64](),
+		sources: newCounter[netip.Addr](), hosts: newCounter[string](),
+		users: newCounter[string](), targets: newCounter[string](), successes: []Success{},
+	}
 }
 
 func (t *tally) add(ev *attack.Event) {
-	kind := &t.kinds[ev.Kind]
+	kind := t.kinds[ev.Kind]
+	if kind == nil {
+		kind = &kindTally{}
+		t.kinds[ev.Kind] = kind
+	}
 	kind.events++
 	kind.count += ev.Count
+	t.events++
+	t.span(ev.Logged)
+	if isSuccess(ev.Kind) {
+		t.succeed(ev)
+	}
 	if !ev.Kind.Attempt() {
 		return
+	}
+	t.attempts += ev.Count
+	if !ev.Logged.IsZero() {
+		t.hours.add(floorDiv(ev.Logged.Unix(), 3600), ev.Count)
 	}
 	switch {
 	case ev.SourceIP.IsValid():
@@ -44,6 +75,73 @@ func (t *tally) add(ev *attack.Event) {
 	if ev.User != "" {
 		t.users.add(ev.User, ev.Count)
 	}
+	if target := target(ev.Detail); target != "" {
+		t.targets.add(target, ev.Count)
+	}
+}
+
+// span widens the time that the events cover.
+func (t *tally) span(at time.Time) {
+	if at.IsZero() {
+		return
+	}
+	if t.first.IsZero() || at.Before(t.first) {
+		t.first = at
+	}
+	if at.After(t.last) {
+		t.last = at
+	}
+}
+
+// succeed keeps a success, with what was tried in vain before it.
+func (t *tally) succeed(ev *attack.Event) {
+	t.accepted++
+	if len(t.successes) >= maxSuccesses {
+		return
+	}
+	s := Success{Kind: ev.Kind.String(), Time: ev.Logged, User: readable(ev.User), Log: ev.Log}
+	switch {
+	case ev.SourceIP.IsValid():
+		s.Source = ev.SourceIP.String()
+		s.FailedBefore = t.sources.of(ev.SourceIP)
+	case ev.SourceHost != "":
+		s.Source = readable(ev.SourceHost)
+		s.FailedBefore = t.hosts.of(ev.SourceHost)
+	}
+	t.successes = append(t.successes, s)
+}
+
+// networks adds the addresses up by the networks that they are in.
+func (t *tally) networks() []Count {
+	sums := newCounter[netip.Prefix]()
+	for ip, n := range t.sources.counts {
+		bits := prefix4
+		if ip.Is6() {
+			bits = prefix6
+		}
+		if prefix, err := ip.Prefix(bits); err == nil { // an address that has a zone is in no network
+			sums.add(prefix, *n)
+		}
+	}
+	return sums.list(netip.Prefix.String)
+}
+
+// target returns what an attack was aimed at, empty if it is the machine itself.
+func target(d attack.Detail) string {
+	switch d := d.(type) {
+	case attack.HTTP:
+		return d.Target
+	case attack.Local:
+		return d.Target
+	}
+	return ""
+}
+
+func floorDiv(a, b int64) int64 {
+	if a < 0 {
+		return -((-a + b - 1) / b)
+	}
+	return a / b
 }
 
 // counter counts by name. When there are too many names it forgets the rarer half, so that a
@@ -71,6 +169,14 @@ func (c *counter[K]) add(name K, n uint64) {
 	*c.at += n
 }
 
+// of returns what a name counted so far.
+func (c *counter[K]) of(name K) uint64 {
+	if n := c.counts[name]; n != nil {
+		return *n
+	}
+	return 0
+}
+
 func (c *counter[K]) halve() {
 	counts := make([]uint64, 0, len(c.counts))
 	for _, n := range c.counts {
@@ -86,70 +192,19 @@ func (c *counter[K]) halve() {
 	c.lossy = true
 }
 
-type counted struct {
-	name  string
-	count uint64
-}
-
 // list returns all names with their counts.
-func (c *counter[K]) list(format func(K) string) []counted {
-	all := make([]counted, 0, len(c.counts))
+func (c *counter[K]) list(format func(K) string) []Count {
+	all := make([]Count, 0, len(c.counts))
 	for name, n := range c.counts {
-		all = append(all, counted{format(name), *n})
+		all = append(all, Count{format(name), *n})
 	}
 	return all
 }
 
-// most returns the commonest.
-func most(all []counted) []counted {
-	slices.SortFunc(all, func(a, b counted) int {
-		return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.name, b.name))
+// most returns the n commonest.
+func most(all []Count, n int) []Count {
+	slices.SortFunc(all, func(a, b Count) int {
+		return cmp.Or(cmp.Compare(b.Attempts, a.Attempts), cmp.Compare(a.Name, b.Name))
 	})
-	return all[:min(len(all), top)]
-}
-
-// summarise prints what was read and found.
-func (s *scan) summarise() {
-	w := s.out
-	r := s.result
-	fmt.Fprintf(w, "\n%d lines, %d attempts in %d events\n", r.Lines, r.Attempts, r.Events)
-	if r.OverLong > 0 {
-		fmt.Fprintf(w, "%d lines were longer than %d bytes and not looked at\n", r.OverLong, maxLine)
-	}
-	if stats := s.engine.Stats(); stats.Ignored > 0 {
-		fmt.Fprintf(w, "%d attempts from ignored addresses\n", stats.Ignored)
-	}
-	var kinds []counted
-	for _, kind := range attack.Kinds() {
-		if n := s.tally.kinds[kind]; n.events > 0 {
-			kinds = append(kinds, counted{kind.String(), n.count})
-		}
-	}
-	s.table("Kinds", kinds, false)
-	sources := s.tally.sources.list(netip.Addr.String)
-	sources = append(sources, s.tally.hosts.list(plain)...)
-	s.table("Top sources", most(sources), s.tally.sources.lossy || s.tally.hosts.lossy)
-	s.table("Top users", most(s.tally.users.list(plain)), s.tally.users.lossy)
-	if took := s.opts.Now().Sub(s.started); took > 0 {
-		fmt.Fprintf(w, "\n%.3g s, %.0f lines/s\n", took.Seconds(), float64(r.Lines)/max(took, time.Microsecond).Seconds())
-	}
-}
-
-func plain(name string) string { return string(appendName(nil, name)) }
-
-func (s *scan) table(title string, rows []counted, lossy bool) {
-	if len(rows) == 0 {
-		return
-	}
-	if lossy {
-		title += " (at least; there were too many to keep all)"
-	}
-	fmt.Fprintf(s.out, "\n%s\n", title)
-	width := 0
-	for _, row := range rows {
-		width = max(width, len(strconv.FormatUint(row.count, 10)))
-	}
-	for _, row := range rows {
-		fmt.Fprintf(s.out, "  %*d  %s\n", width, row.count, row.name)
-	}
+	return all[:min(len(all), n)]
 }

@@ -1,0 +1,136 @@
+package scan
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Report is what a scan read and found, as `scan --format json --summary` prints it.
+type Report struct {
+	Files     []string  `json:"files"`
+	Lines     uint64    `json:"lines"`
+	Bytes     int64     `json:"bytes"`     // after decompression
+	OverLong  uint64    `json:"over_long"` // lines that were too long to be looked at
+	Ignored   uint64    `json:"ignored"`   // attempts from addresses that the configuration ignores
+	Events    uint64    `json:"events"`
+	Attempts  uint64    `json:"attempts"`
+	Seconds   float64   `json:"seconds"`        // that the scan took
+	First     time.Time `json:"first,omitzero"` // time of the first event
+	Last      time.Time `json:"last,omitzero"`
+	Successes uint64    `json:"successes"` // logins that succeeded
+	// Accepted lists the first successes.
+	Accepted  []Success `json:"accepted"`
+	Kinds     []Kind    `json:"kinds"`
+	Hours     []Hour    `json:"hours"` // those with attempts, in order
+	Addresses int       `json:"addresses"`
+	// The commonest, with their attempts. Where Complete is false there were too many to keep all,
+	// and the counts are at least those.
+	Sources  []Count `json:"sources"`
+	Networks []Count `json:"networks"` // by /24 and, for IPv6, /48
+	Users    []Count `json:"users"`
+	Targets  []Count `json:"targets"`
+	Complete bool    `json:"complete"`
+}
+
+// Success is a login that succeeded.
+type Success struct {
+	Time         time.Time `json:"time,omitzero"`
+	Kind         string    `json:"kind"`
+	User         string    `json:"user"`
+	Source       string    `json:"source"`
+	Log          string    `json:"file"`
+	FailedBefore uint64    `json:"failed_before"` // attempts of the same source before it
+}
+
+// Kind is how often a kind was found.
+type Kind struct {
+	Kind    string `json:"kind"`
+	Events  uint64 `json:"events"`
+	Count   uint64 `json:"count"`
+	Attempt bool   `json:"attempt"` // the count is of attempts
+	family  attack.Family
+}
+
+// Hour is what was attempted in an hour.
+type Hour struct {
+	Start    time.Time `json:"start"`
+	Attempts uint64    `json:"attempts"`
+}
+
+// Count is how many attempts a name stands for.
+type Count struct {
+	Name     string `json:"name"`
+	Attempts uint64 `json:"attempts"`
+}
+
+// listed is how many names a report holds of each sort; a text shows fewer.
+const listed = 100
+
+// isSuccess says whether a kind is a login that succeeded.
+func isSuccess(kind attack.Kind) bool { return false }
+
+// report sums up what was read and found.
+func (s *scan) report() *Report {
+	t, zone := s.tally, s.opts.zone()
+	r := &Report{
+		Files: s.opts.Files, Lines: s.result.Lines, Bytes: s.result.Bytes, OverLong: s.result.OverLong,
+		Ignored: s.engine.Stats().Ignored, Events: t.events, Attempts: t.attempts,
+		Seconds: s.opts.Now().Sub(s.started).Seconds(), First: t.first, Last: t.last,
+		Successes: t.accepted, Accepted: t.successes, Addresses: len(t.sources.counts) + len(t.hosts.counts),
+		Networks: most(t.networks(), listed),
+		Sources:  most(append(t.sources.list(netip.Addr.String), t.hosts.list(readable)...), listed),
+		Users:    most(t.users.list(readable), listed), Targets: most(t.targets.list(readable), listed),
+		Kinds: []Kind{}, Hours: []Hour{},
+		Complete: !(t.sources.lossy || t.hosts.lossy || t.users.lossy || t.targets.lossy || t.hours.lossy),
+	}
+	for kind, n := range t.kinds {
+		r.Kinds = append(r.Kinds, Kind{kind.String(), n.events, n.count, kind.Attempt(), kind.Family()})
+	}
+	slices.SortFunc(r.Kinds, func(a, b Kind) int {
+		return cmp.Or(cmp.Compare(a.family, b.family), cmp.Compare(b.Count, a.Count), cmp.Compare(a.Kind, b.Kind))
+	})
+	for hour, n := range t.hours.counts {
+		r.Hours = append(r.Hours, Hour{time.Unix(hour*3600, 0).In(zone), *n})
+	}
+	slices.SortFunc(r.Hours, func(a, b Hour) int { return a.Start.Compare(b.Start) })
+	return r
+}
+
+// readable writes bytes that are no UTF-8 as "\\xHH", as daemons do, since JSON has no way to.
+func readable(name string) string {
+	if utf8.ValidString(name) {
+		return name
+	}
+	var b []byte
+	for i, r := range name {
+		if r == utf8.RuneError && !strings.HasPrefix(name[i:], string(utf8.RuneError)) {
+			b = append(b, '\\', 'x', hexDigits[name[i]>>4], hexDigits[name[i]&15])
+			continue
+		}
+		b = utf8.AppendRune(b, r)
+	}
+	return string(b)
+}
+
+// summarise prints the report.
+func (s *scan) summarise() {
+	r := s.report()
+	if s.opts.Format == JSON {
+		text, err := json.Marshal(r)
+		if err != nil {
+			s.failed = err
+			return
+		}
+		fmt.Fprintf(s.out, "%s\n", text)
+		return
+	}
+	s.out.Write(r.text(s.opts.Look, s.opts.zone()))
+}
