@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/config"
 	"github.com/pialert/pialert/pkg/link"
@@ -168,7 +169,7 @@ func (c *Config) Validate() error {
 		if source.Path == "" {
 			refuse(field("path"), source.Path, "give a file, a pattern, journal or auto")
 		}
-		if _, err := detect.NewSource(source.Path, detect.Type(source.Type), source.Format); err != nil {
+		if _, err := detect.NewSource(source.Path, rule.Type(source.Type), source.Format); err != nil {
 			refuse(field("type"), source.Type, err.Error())
 		}
 		if !slices.Contains([]string{"", "end", "beginning"}, source.Start) {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pialert/pialert/agent/internal/detect"
-	"github.com/pialert/pialert/agent/internal/flood"
+	"github.com/pialert/pialert/agent/internal/detect/episode"
 	"github.com/pialert/pialert/agent/internal/watch"
 )
 
@@ -49,9 +49,9 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	engine, err := detect.New(detect.Options{
 		Rules:  rules,
 		Ignore: ignored,
-		Floods: &flood.Limits{
+		Floods: &episode.Limits{
 			MaxRequests: uint32(cfg.Flood.MaxRequests), Window: time.Duration(cfg.Flood.Window),
-			MaxSources: flood.DefaultLimits.MaxSources,
+			MaxSources: episode.DefaultLimits.MaxSources,
 		},
 		Remember: true,
 		Emit:     run.pipeline.add,

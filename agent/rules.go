@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/agent/internal/rule"
 )
 
 func rulesCommand(s *settings) *cobra.Command {
@@ -23,7 +24,7 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 	}
 	var extra string
 	group.PersistentFlags().StringVar(&extra, "rules", "", "file or folder with more rules, tried before the built-in ones")
-	load := func() (*detect.Rules, error) {
+	load := func() (*rule.Set, error) {
 		cfg, err := s.load()
 		if err != nil {
 			return nil, err
@@ -46,12 +47,12 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 				}
 				table := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
 				fmt.Fprintln(table, "ID\tKIND\tLOG\tROLE\tFROM")
-				for _, rule := range rules.List() {
+				for _, r := range rules.List() {
 					kind := "-"
-					if rule.Kind.Valid() {
-						kind = rule.Kind.String()
+					if r.Kind.Valid() {
+						kind = r.Kind.String()
 					}
-					fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", rule.ID, kind, rule.Type, rule.Role, rule.Origin)
+					fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.ID, kind, r.Type, r.Role, r.Origin)
 				}
 				return table.Flush()
 			},
@@ -66,11 +67,11 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 				if err != nil {
 					return err
 				}
-				rule, err := rules.Show(args[0])
+				shown, err := rules.Show(args[0])
 				if err != nil {
 					return err
 				}
-				return yaml.NewEncoder(command.OutOrStdout(), yaml.Indent(2), yaml.UseLiteralStyleIfMultiline(true)).Encode(rule)
+				return yaml.NewEncoder(command.OutOrStdout(), yaml.Indent(2), yaml.UseLiteralStyleIfMultiline(true)).Encode(shown)
 			},
 		},
 		&cobra.Command{
@@ -85,10 +86,10 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 					return err
 				}
 				examples := 0
-				for _, rule := range rules.List() {
-					examples += len(rule.Match) + len(rule.NoMatch)
+				for _, r := range rules.List() {
+					examples += len(r.Match) + len(r.NoMatch)
 				}
-				failures := rules.Test()
+				failures := detect.Test(rules, rules.List())
 				for _, failure := range failures {
 					fmt.Fprintln(command.OutOrStdout(), failure)
 				}
@@ -105,7 +106,7 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 
 // loadRules returns the built-in rules, those of the configured folder, which need not exist, and
 // those of one more file or folder.
-func loadRules(cfg Config, extra string) (*detect.Rules, error) {
+func loadRules(cfg Config, extra string) (*rule.Set, error) {
 	dirs, err := ruleDirs(cfg, extra)
 	if err != nil {
 		return nil, err

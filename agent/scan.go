@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/scan"
 	"github.com/pialert/pialert/pkg/cli"
 )
@@ -41,7 +42,7 @@ event per line and nothing else; with --summary it is one object, the report.`,
 				return &cli.UsageError{Err: err}
 			}
 			options := scan.Options{
-				Files: args, Type: detect.Type(flags.typ), LogFormat: flags.logFormat, Format: format, Summary: flags.summary,
+				Files: args, Type: rule.Type(flags.typ), LogFormat: flags.logFormat, Format: format, Summary: flags.summary,
 				Stdin: command.InOrStdin(), Stdout: command.OutOrStdout(), Now: time.Now,
 			}
 			if term.IsTerminal(int(os.Stdout.Fd())) {
@@ -106,7 +107,11 @@ func explainCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return explain(command.OutOrStdout(), options.Rules.Explain(strings.TrimRight(line, "\n")))
+			explanation, err := detect.Explain(options, strings.TrimRight(line, "\n"))
+			if err != nil {
+				return err
+			}
+			return explain(command.OutOrStdout(), explanation)
 		},
 	}
 	command.Flags().StringVar(&rules, "rules", "", "file or folder with more rules, tried before the built-in ones")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/watch"
 )
 
@@ -67,10 +68,10 @@ func (f *followed) readers(logger *slog.Logger) func(watch.Chunk) *detect.Source
 			return source
 		}
 		configured := f.types[chunk.Name]
-		source, err := detect.NewSource(chunk.Source, detect.Type(configured.Type), configured.Format)
+		source, err := detect.NewSource(chunk.Source, rule.Type(configured.Type), configured.Format)
 		if err != nil { // the configuration was checked, so this cannot come from there
 			logger.Error("cannot read a log as configured; its lines are recognised instead", "log", chunk.Source, "error", err)
-			source, _ = detect.NewSource(chunk.Source, detect.TypeAuto, "")
+			source, _ = detect.NewSource(chunk.Source, rule.TypeAuto, "")
 		}
 		if !chunk.Forget {
 			made[chunk.Source] = source

@@ -3,6 +3,8 @@ package detect
 import (
 	"bytes"
 	"encoding/binary"
+
+	"github.com/pialert/pialert/agent/internal/header"
 )
 
 // A file that `sshd -E` writes has neither headers nor process numbers: lines are joined by address
@@ -32,7 +34,7 @@ func (e *Engine) feedBare(src *Source, line []byte) {
 		line = append(m.partial, line...)
 		m.partial = m.partial[:0]
 	}
-	e.msg = message{tag: sshdTag, body: trimEnd(line)}
+	e.msg = header.Message{Tag: sshdTag, Body: header.TrimEnd(line)}
 	e.feedMessage(src, line, 1)
 }
 
@@ -42,25 +44,25 @@ const newline = `\012`
 // bareKey returns the key of the connection that a line without a process belongs to: that of its
 // address and port or, failing that, one whose address or port no line has named yet.
 func (e *Engine) bareKey(f *finding, key connectionKey) connectionKey {
-	if !f.fields.source.IsValid() {
+	if !f.fields.Source.IsValid() {
 		if c := f.mem.conns.find(key); c != nil && c.addr.IsValid() {
 			e.forget(f.mem, c) // its address was told: a line without one is of another connection
 		}
 		return key
 	}
-	raw := f.fields.source.As16()
+	raw := f.fields.Source.As16()
 	key.id = hash(raw[:])
 	alone := key
-	if f.fields.port == 0 {
+	if f.fields.Port == 0 {
 		return key
 	}
-	key.id = hash(binary.BigEndian.AppendUint16(raw[:], f.fields.port))
+	key.id = hash(binary.BigEndian.AppendUint16(raw[:], f.fields.Port))
 	if f.mem.conns.find(key) != nil {
 		return key
 	}
 	nobody := connectionKey{host: key.host, family: key.family}
 	for _, other := range []connectionKey{nobody, alone} {
-		if c := f.mem.conns.find(other); c != nil && (c.port == 0 || c.port == f.fields.port) && (other == alone || !c.addr.IsValid()) {
+		if c := f.mem.conns.find(other); c != nil && (c.port == 0 || c.port == f.fields.Port) && (other == alone || !c.addr.IsValid()) {
 			return other
 		}
 	}

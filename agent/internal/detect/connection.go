@@ -2,6 +2,8 @@ package detect
 
 import (
 	"net/netip"
+
+	"github.com/pialert/pialert/agent/internal/rule"
 )
 
 // connection is what is remembered of one connection to a daemon.
@@ -12,12 +14,10 @@ type connection struct {
 
 	counted  bool                   // an event was emitted for it, or waits in pending
 	attempts uint32                 // events' counts so far
-	credit   uint32                 // attempts that were counted ahead of their attempt line
-	told     [len(witnesses)]uint32 // attempts that each witness told of
+	advance  uint32                 // attempts that were counted in advance of their attempt line
+	reported [rule.Reporters]uint32 // attempts that each reporter wrote of
 	accepted bool                   // an authentication succeeded
-	ended    bool                   // a line that may have ended it was passed over
 	pending  pending
-	text     []byte // what pending.rule is still to be matched with, or empty
 
 	seen     int64  // logged time of its last line, in seconds since 1970
 	observed int64  // when that line was read
@@ -33,7 +33,7 @@ type connection struct {
 // pending is what happened on a connection but is not yet to be counted: an attempt that a success
 // may take back, or something whose address is still to come. The zero value is nothing.
 type pending struct {
-	rule   *Rule
+	rule   *rule.Rule
 	count  uint64
 	addr   netip.Addr
 	port   uint16
@@ -82,9 +82,6 @@ var patience = [lists]int64{settled: 15 * 60, doubted: 30, waiting: 150}
 // longest is forgotten: what was pending on it is counted first.
 const maxConnections = 4096
 
-// maxText bounds the text that waits for its match, in bytes.
-const maxText = 512
-
 // connections is a table of connections, by key and by last use.
 type connections struct {
 	entries []connection
@@ -128,7 +125,7 @@ func (t *connections) add(key connectionKey) *connection {
 	var i int32
 	if n := len(t.free); n > 0 {
 		i, t.free = t.free[n-1], t.free[:n-1]
-		t.entries[i] = connection{text: t.entries[i].text[:0]}
+		t.entries[i] = connection{}
 	} else {
 		i = int32(len(t.entries))
 		t.entries = append(t.entries, connection{})
@@ -150,7 +147,7 @@ func (t *connections) remove(c *connection) {
 		at = &t.entries[*at].chain
 	}
 	*at = c.chain
-	c.pending, c.text = pending{}, c.text[:0]
+	c.pending = pending{}
 	t.free = append(t.free, i)
 	t.used--
 }

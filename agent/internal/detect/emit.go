@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -20,7 +21,7 @@ func (e *Engine) emitLine(f *finding, n uint64, c *connection) {
 	p := &f.fields
 	ev := &e.event
 	e.begin(f.rule, n, f.mem)
-	ev.SourceIP, ev.SourcePort = p.source, p.port
+	ev.SourceIP, ev.SourcePort = p.Source, p.Port
 	if c != nil {
 		if !ev.SourceIP.IsValid() {
 			ev.SourceIP = c.addr
@@ -30,12 +31,12 @@ func (e *Engine) emitLine(f *finding, n uint64, c *connection) {
 		}
 	}
 	if !ev.SourceIP.IsValid() {
-		ev.SourceHost = e.intern(p.host)
+		ev.SourceHost = e.intern(p.Host)
 	}
-	ev.User = e.intern(p.user)
+	ev.User = e.intern(p.User)
 	e.finish(f.rule, detailFields{
-		method: e.intern(p.method), reason: e.intern(p.reason), exact: p.exact,
-		target: e.intern(p.target), tty: e.intern(p.tty), jail: e.intern(p.jail),
+		method: e.intern(p.Method), reason: e.intern(p.Reason), exact: p.InvalidUser,
+		target: e.intern(p.Target), tty: e.intern(p.TTY), jail: e.intern(p.Jail),
 	}, f.sec, f.nsec, f.dated, f.line)
 }
 
@@ -51,7 +52,7 @@ func (e *Engine) emitPending(mem *memory, p *pending) {
 	e.finish(p.rule, detailFields{method: p.method, reason: p.reason, exact: p.exact}, p.sec, p.nsec, p.dated, p.line)
 }
 
-func (e *Engine) begin(r *Rule, n uint64, mem *memory) {
+func (e *Engine) begin(r *rule.Rule, n uint64, mem *memory) {
 	e.event = attack.Event{
 		Kind: r.Kind, Severity: r.Severity, Rule: r.ID, Observed: e.observed, Count: min(n, attack.MaxCount), Log: mem.name,
 	}
@@ -62,7 +63,7 @@ type detailFields struct {
 	exact                             bool
 }
 
-func (e *Engine) finish(r *Rule, d detailFields, sec int64, nsec int32, dated bool, line uint64) {
+func (e *Engine) finish(r *rule.Rule, d detailFields, sec int64, nsec int32, dated bool, line uint64) {
 	ev := &e.event
 	if dated {
 		ev.Logged = time.Unix(sec, int64(nsec)).In(e.opts.Location)
@@ -88,7 +89,7 @@ func (e *Engine) ignores(addr netip.Addr) bool {
 }
 
 // detail makes what is particular to the kind of event.
-func (e *Engine) detail(r *Rule, d detailFields) attack.Detail {
+func (e *Engine) detail(r *rule.Rule, d detailFields) attack.Detail {
 	if d.method == "" {
 		d.method = r.Method
 	}
@@ -97,7 +98,7 @@ func (e *Engine) detail(r *Rule, d detailFields) attack.Detail {
 	}
 	switch r.Kind {
 	case attack.SSHLogin, attack.SSHProbe:
-		known := &e.details[r.number]
+		known := &e.details[r.Number()]
 		ssh := attack.SSH{
 			Method: attack.Clip(d.method, attack.MaxWord), InvalidUser: d.exact, Reason: attack.Clip(d.reason, attack.MaxText),
 		}

@@ -6,19 +6,21 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/pialert/pialert/agent/internal/flood"
+	"github.com/pialert/pialert/agent/internal/detect/episode"
+	"github.com/pialert/pialert/agent/internal/header"
+	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
 // Options say how an Engine works.
 type Options struct {
-	Rules    *Rules         // from [Load]
+	Rules    *rule.Set      // from [Load]
 	Ignore   []netip.Prefix // sources that are never reported nor counted
 	Year     int            // year of the first line, for stamps without one; 0 means the latest that is not in the future
 	Location *time.Location // of stamps without a zone; nil means the local one
 	Remember bool           // keep track of what [Engine.Changes] returns
 
-	Floods *flood.Limits // what makes a flood of requests; nil means that none is looked for
+	Floods *episode.Limits // what makes a flood of requests; nil means that none is looked for
 
 	// Emit takes an event as soon as it is found. The event is the engine's and is overwritten by
 	// the next one. Line is the number of the line that the event stems from, counted from 1 for
@@ -26,26 +28,25 @@ type Options struct {
 	Emit func(event *attack.Event, line uint64)
 }
 
-// maxRepeats bounds how many occurrences one line may stand for.
-const maxRepeats = 1 << 20
-
 // Engine finds attacks in lines.
 type Engine struct {
 	opts   Options
-	lookup lookup
-	keeper timekeeper
+	lookup rule.Lookup
+	clock  header.Clock
 
 	memories map[string]*memory // by the source's name; "" is what all logs share
 	shared   *memory
 	gone     []*memory // whose saved part is still to be deleted
 	observed time.Time // of the line or tick at work
 
-	msg     message
+	msg     header.Message
+	recent  *recentHeader // the one that msg has, if it was known
 	loc     []int
 	find    finding
 	event   attack.Event
 	names   interned
 	details []details // by rule
+	trace   *trace    // of what becomes of the line at work, if somebody asks
 
 	ignored      uint64
 	unattributed uint64
@@ -65,10 +66,10 @@ func New(opts Options) (*Engine, error) {
 	}
 	e := &Engine{
 		opts:     opts,
-		lookup:   newLookup(&opts.Rules.index),
-		keeper:   timekeeper{location: opts.Location, year: opts.Year},
+		lookup:   opts.Rules.Lookup(),
+		clock:    header.Clock{Location: opts.Location, Year: opts.Year},
 		memories: map[string]*memory{},
-		details:  make([]details, len(opts.Rules.rules)),
+		details:  make([]details, len(opts.Rules.List())),
 	}
 	e.shared = e.memory("")
 	e.newWeb()
@@ -100,31 +101,33 @@ func (e *Engine) Feed(src *Source, line []byte, observed time.Time) {
 		e.attach(src)
 	}
 	switch src.typ {
-	case TypeAccess, TypeError:
+	case rule.TypeAccess, rule.TypeError:
 		e.feedWeb(src, line)
 		return
-	case TypeSSHD:
+	case rule.TypeSSHD:
 		e.feedBare(src, line)
 		return
 	}
-	if src.recent.cut(&e.msg, line) {
+	if src.recent.Cut(&e.msg, line) {
+		e.recent = &src.recent
 		e.feedMessage(src, line, 1)
 		return
 	}
-	header := e.msg.cut(line)
-	if header && e.msg.stamp.form != stampNone && !src.mem.stamped {
+	e.recent = nil
+	hasHeader := e.msg.Cut(line)
+	if hasHeader && e.msg.Stamp.Form != header.None && !src.mem.stamped {
 		src.mem.stamped, src.mem.moved = true, true
 	}
-	if src.typ == TypeAuto {
-		if src.recognise(line, header); src.typ != TypeAuto {
+	if src.typ == rule.TypeAuto {
+		if src.recognise(line, hasHeader); src.typ != rule.TypeAuto {
 			src.mem.typ, src.mem.moved = src.typ, true
 		}
-		if src.typ == TypeAccess || src.typ == TypeError {
+		if src.typ == rule.TypeAccess || src.typ == rule.TypeError {
 			e.feedWeb(src, line)
 			return
 		}
 	}
-	if !header {
+	if !hasHeader {
 		if src.mem.stamped {
 			return
 		}
@@ -132,22 +135,22 @@ func (e *Engine) Feed(src *Source, line []byte, observed time.Time) {
 		return
 	}
 	e.feedMessage(src, line, 1)
-	if src.typ == TypeSyslog {
+	if src.typ == rule.TypeSyslog {
 		e.keepHeader(&src.recent, line)
 	}
 }
 
 // keepHeader keeps the header of a line, and what is looked up by it.
 func (e *Engine) keepHeader(r *recentHeader, line []byte) {
-	if r.keep(line) {
-		r.hash, r.candidates = hash(r.host), e.lookup.forTag(r.tag)
+	if r.Keep(line) {
+		r.hash, r.candidates = hash(r.Host()), e.lookup.ForTag(r.Tag())
 	}
 }
 
 // attach gives a source what is remembered of it.
 func (e *Engine) attach(src *Source) {
 	src.mem = e.memory(src.name)
-	if src.typ == TypeAuto && src.mem.typ != "" {
+	if src.typ == rule.TypeAuto && src.mem.typ != "" {
 		src.typ = src.mem.typ
 	}
 }
@@ -158,45 +161,41 @@ var sshdTag = []byte("sshd")
 func (e *Engine) feedMessage(src *Source, line []byte, occurrences uint64) {
 	m := &e.msg
 	repeats := occurrences
-	if len(m.body) > 0 && (m.body[0] == 'l' || m.body[0] == 'm') {
-		if n, ok := lastRepeated(m.body); ok {
+	if len(m.Body) > 0 && (m.Body[0] == 'l' || m.Body[0] == 'm') {
+		if n, ok := header.LastRepeated(m.Body); ok {
 			e.repeatLast(src, n)
 			return
 		}
-		if inner, n, ok := repeated(m.body); ok {
-			m.body, repeats = inner, min(n*occurrences, maxRepeats)
+		if inner, n, ok := header.Repeated(m.Body); ok {
+			m.Body, repeats = inner, min(n*occurrences, header.MaxRepeats)
 		}
 	}
 	if e.feedWebMessage(src, repeats) {
 		return
 	}
 	host := e.hostHash(src)
-	length := len(m.body)
+	length := len(m.Body)
 	candidates, text := e.candidates(src)
-	rules := candidates.first(text)
-	if len(rules) == 0 {
+	found, loc := candidates.Find(text, e.loc)
+	e.loc = loc
+	e.traceMessage(src, found, text)
+	if found == nil || found.Role == rule.RoleIgnore {
 		src.mem.forgetLast(host)
 		return
 	}
 	f := &e.find
 	f.line = src.lines
 	e.date(f, m)
-	rule := rules[0].Rule
-	if rules[0].connected && repeats == 1 && e.spare(src.mem, rule, connectionKey{host, uint64(m.pid), rule.family}, text) {
-		src.mem.forgetLast(host)
-		return
+	f.rule, f.text, f.repeats = found, text, repeats
+	f.fields.Read(found, text, e.loc)
+	if found.Longest > 0 && length >= found.Longest && !found.SourceLeads(e.loc) || m.PAM != nil && ambiguous(m) {
+		f.fields.Distrust()
 	}
-	if rule, e.loc = find(rules, text, e.loc); rule == nil || rule.Role == RoleIgnore {
-		src.mem.forgetLast(host)
-		return
-	}
-	f.rule, f.text, f.repeats = rule, text, repeats
-	f.fields.read(rule, text, e.loc)
-	if rule.Longest > 0 && length >= rule.Longest && !rule.sourceLeads(e.loc) || m.pam != nil && ambiguous(m) {
-		f.fields.distrust()
+	if e.trace != nil {
+		e.trace.fields = f.fields
 	}
 	e.address(src, f, host)
-	if occurrences == 1 && (rule.Role == RoleAttempt || rule.Role == RoleAnnounce || rule.Role == RoleEvent) {
+	if occurrences == 1 && (found.Role == rule.RoleAttempt || found.Role == rule.RoleAnnounce || found.Role == rule.RoleEvent) {
 		src.mem.keepLast(host, line)
 	} else if occurrences == 1 {
 		src.mem.forgetLast(host)
@@ -205,81 +204,48 @@ func (e *Engine) feedMessage(src *Source, line []byte, occurrences uint64) {
 }
 
 // date reads the stamp of a message into a finding.
-func (e *Engine) date(f *finding, m *message) {
-	if f.sec, f.nsec, f.dated = e.keeper.read(m.stamp, e.observed); !f.dated {
+func (e *Engine) date(f *finding, m *header.Message) {
+	if f.sec, f.nsec, f.dated = e.clock.Read(m.Stamp, e.observed); !f.dated {
 		f.sec, f.nsec = e.observed.Unix(), int32(e.observed.Nanosecond())
 	}
 }
 
-// spare does without a match what can be done so, and says whether it could: for most lines of an
-// attack. They end a connection that was counted, or doubt what was counted already, or their
-// doubt is settled by the connection's next line, which says more. Rule is one of those that start
-// like the text, and all of them end or all of them doubt a connection.
-func (e *Engine) spare(mem *memory, rule *Rule, key connectionKey, text []byte) bool {
-	f := &e.find
-	c := mem.conns.find(key)
-	if rule.Role == RoleDoubt {
-		switch {
-		case c != nil && c.pending.rule == nil && (c.credit > 0 || c.accepted):
-			return f.sec >= c.seen && f.sec <= c.seen+patience[waiting]
-		case c != nil || string(e.msg.pam) != "pam_unix" || len(text) > maxText:
-			return false
-		}
-		e.advance(mem, f.sec)
-		c = e.open(mem, key)
-		c.pending = pending{rule: rule, count: 1, sec: f.sec, nsec: f.nsec, dated: f.dated, line: f.line, observed: e.observed.UnixNano()}
-		c.text = append(c.text[:0], text...)
-		c.seen, c.observed = f.sec, e.observed.Unix()
-		mem.conns.touch(c, doubted)
-		e.change(mem, c)
-		return true
-	}
-	// Only one line may end a connection so, since the process might serve another one after it.
-	if c == nil || c.pending.rule != nil || f.sec < c.seen || f.sec > c.seen+patience[waiting] || c.ended ||
-		!c.counted && !c.accepted {
-		return false
-	}
-	c.ended = true
-	e.change(mem, c)
-	return true
-}
-
 // candidates returns the rules that may match e.msg, and the text that they look at.
-func (e *Engine) candidates(src *Source) (*candidates, []byte) {
+func (e *Engine) candidates(src *Source) (*rule.Candidates, []byte) {
 	m := &e.msg
-	body := m.body
-	if m.pam != nil || len(body) > 0 && (body[0] == 'p' || body[0] == '(') {
+	body := m.Body
+	if m.PAM != nil || len(body) > 0 && (body[0] == 'p' || body[0] == '(') {
 		if found := e.candidatesForPAM(src); found != nil {
-			return found, m.body
+			return found, m.Body
 		}
 	}
-	if m.header != nil {
-		return m.header.candidates, cutLevel(body)
+	if e.recent != nil {
+		return e.recent.candidates, cutLevel(body)
 	}
-	if last := &src.last; last.candidates == nil || !bytes.Equal(last.name, m.tag) {
-		last.name = append(last.name[:0], m.tag...)
-		last.candidates = e.lookup.forTag(m.tag)
+	if last := &src.last; last.candidates == nil || !bytes.Equal(last.name, m.Tag) {
+		last.name = append(last.name[:0], m.Tag...)
+		last.candidates = e.lookup.ForTag(m.Tag)
 	}
 	return src.last.candidates, cutLevel(body)
 }
 
 // candidatesForPAM returns the rules that may match what a PAM module wrote, and takes off e.msg
 // what names the module; nil if none wrote it.
-func (e *Engine) candidatesForPAM(src *Source) *candidates {
+func (e *Engine) candidatesForPAM(src *Source) *rule.Candidates {
 	m, last := &e.msg, &src.lastPAM
-	if last.candidates != nil && m.pam == nil && bytes.HasPrefix(m.body, last.name) {
-		m.pam, m.body = last.module, m.body[len(last.name):]
+	if last.candidates != nil && m.PAM == nil && bytes.HasPrefix(m.Body, last.name) {
+		m.PAM, m.Body = last.module, m.Body[len(last.name):]
 		return last.candidates
 	}
-	body := m.body
-	service, ok := m.cutPAM()
+	body := m.Body
+	service, ok := m.CutPAM()
 	if !ok {
 		return nil
 	}
-	found := e.lookup.forPAM(service)
-	if named := len(body) - len(m.body); named > 0 && bytes.IndexByte(body[:named], ':') < named-2 { // names the service
+	found := e.lookup.ForPAM(service)
+	if named := len(body) - len(m.Body); named > 0 && bytes.IndexByte(body[:named], ':') < named-2 { // names the service
 		last.name = append(last.name[:0], body[:named]...)
-		last.module = append(last.module[:0], m.pam...)
+		last.module = append(last.module[:0], m.PAM...)
 		last.candidates = found
 	}
 	return found
@@ -300,39 +266,39 @@ func cutLevel(body []byte) []byte {
 
 // ambiguous says whether what a PAM module wrote may hold a forged "rhost=": pam_unix names only
 // users that exist, so what stands last there is its own; other modules repeat any name.
-func ambiguous(m *message) bool {
-	return string(m.pam) != "pam_unix" && bytes.Count(m.body, []byte(" rhost=")) > 1
+func ambiguous(m *header.Message) bool {
+	return string(m.PAM) != "pam_unix" && bytes.Count(m.Body, []byte(" rhost=")) > 1
 }
 
 // address fills in which connection the line belongs to.
 func (e *Engine) address(src *Source, f *finding, host uint64) {
 	f.mem = src.mem
-	f.key = connectionKey{host: host, id: uint64(e.msg.pid), family: f.rule.family}
-	if f.fields.pid != 0 {
-		f.key.id = uint64(f.fields.pid)
+	f.key = connectionKey{host: host, id: uint64(e.msg.PID), family: f.rule.Family()}
+	if f.fields.PID != 0 {
+		f.key.id = uint64(f.fields.PID)
 	}
-	if e.msg.pid == 0 && f.rule.Join == JoinPID && e.msg.stamp.form == stampNone {
+	if e.msg.PID == 0 && f.rule.Join == rule.JoinPID && e.msg.Stamp.Form == header.None {
 		f.key = e.bareKey(f, f.key)
 	}
-	if f.rule.Join == JoinSource {
+	if f.rule.Join == rule.JoinSource {
 		f.mem = e.shared
 		f.key.host = 0
-		if f.fields.source.IsValid() {
-			bytes := f.fields.source.As16()
+		if f.fields.Source.IsValid() {
+			bytes := f.fields.Source.As16()
 			f.key.id = hash(bytes[:])
 		} else {
-			f.key.id = hash(f.fields.host)
+			f.key.id = hash(f.fields.Host)
 		}
 	}
 }
 
 func (e *Engine) hostHash(src *Source) uint64 {
-	if e.msg.header != nil {
-		return e.msg.header.hash
+	if e.recent != nil {
+		return e.recent.hash
 	}
-	if !bytes.Equal(src.host.name, e.msg.host) || src.host.hash == 0 {
-		src.host.name = append(src.host.name[:0], e.msg.host...)
-		src.host.hash = hash(e.msg.host)
+	if !bytes.Equal(src.host.name, e.msg.Host) || src.host.hash == 0 {
+		src.host.name = append(src.host.name[:0], e.msg.Host...)
+		src.host.hash = hash(e.msg.Host)
 	}
 	return src.host.hash
 }

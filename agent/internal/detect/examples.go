@@ -1,13 +1,46 @@
 package detect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pialert/pialert/agent/internal/header"
+	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/pkg/attack"
 )
+
+// Load is [rule.Load], and runs the examples of the user's rules: one that fails is an error. Those
+// of the built-in rules are left out, since this package's tests have run them.
+func Load(dirs ...fs.FS) (*rule.Set, error) { return tested(rule.Load(dirs...)) }
+
+// LoadWithExamples is [rule.LoadWithExamples], and runs the examples of the user's rules.
+func LoadWithExamples(dirs ...fs.FS) (*rule.Set, error) {
+	return tested(rule.LoadWithExamples(dirs...))
+}
+
+func tested(rules *rule.Set, err error) (*rule.Set, error) {
+	if err != nil {
+		return nil, err
+	}
+	var problems []error
+	for _, failure := range Test(rules, rules.User()) {
+		problems = append(problems, failure)
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	return rules, nil
+}
 
 // Failure is an example of a rule that came out differently.
 type Failure struct {
-	Rule *Rule
+	Rule *rule.Rule
 	Line string
 	Why  string
 }
@@ -16,79 +49,76 @@ func (f *Failure) Error() string {
 	return fmt.Sprintf("rule %q of %s: example %q: %s", f.Rule.ID, f.Rule.Origin, f.Line, f.Why)
 }
 
-// Test runs the examples of every rule and returns those that fail.
-func (s *Rules) Test() []*Failure { return s.test(s.rules) }
-
-func (s *Rules) test(rules []*Rule) []*Failure {
+// Test feeds an engine with the examples of some rules of a set, and returns those that fail.
+func Test(set *rule.Set, rules []*rule.Rule) []*Failure {
 	var failures []*Failure
-	for _, rule := range rules {
-		for i := range rule.Match {
-			if err := s.check(rule, &rule.Match[i]); err != nil {
-				failures = append(failures, &Failure{rule, rule.Match[i].Line, err.Error()})
+	for _, r := range rules {
+		for i := range r.Match {
+			if err := check(r, &r.Match[i], traceExample(set, r, r.Match[i].Line)); err != nil {
+				failures = append(failures, &Failure{r, r.Match[i].Line, err.Error()})
 			}
 		}
-		for _, line := range rule.NoMatch {
-			if found := s.classify(rule, line); found.rule == rule {
-				failures = append(failures, &Failure{rule, line, "the rule must not match it, but does"})
+		for _, line := range r.NoMatch {
+			if t := traceExample(set, r, line); t.rule == r {
+				failures = append(failures, &Failure{r, line, "the rule must not match it, but does"})
 			}
 		}
 	}
 	return failures
 }
 
-// classified is the rule for a line, and what it reads from it.
-type classified struct {
-	rule    *Rule
-	fields  fields
-	message message
-	header  bool
+// traceExample returns what an engine makes of an example of a rule.
+func traceExample(set *rule.Set, r *rule.Rule, line string) *trace {
+	if r.Type == rule.TypeSyslog {
+		line = withHeader(r, line)
+	} else if r.Type == rule.TypeAccess && !strings.Contains(line, `"`) {
+		line = spelledOut(line)
+	}
+	e, err := New(Options{Rules: set, Emit: func(*attack.Event, uint64) {}})
+	if err != nil {
+		return &trace{}
+	}
+	t := new(trace)
+	e.trace = t
+	e.Feed(&Source{typ: r.Type}, []byte(line), time.Unix(0, 0))
+	if t.named == r && t.rule != nil {
+		t.rule = r // the rule for requests that took over has examples of its own
+	}
+	return t
 }
 
-// classify finds the rule for an example of a rule.
-func (s *Rules) classify(r *Rule, line string) classified {
-	var c classified
-	if r.Type != TypeSyslog {
-		c.classifyWeb(s, r, line)
-		return c
+// withHeader returns an example that starts with a header: one that has none is what stands behind
+// the first of the rule's tags, or behind the name of pam_unix and the first of its PAM services.
+func withHeader(r *rule.Rule, line string) string {
+	var m header.Message
+	if m.Cut([]byte(line)) {
+		return line
 	}
-	if c.header = c.message.cut([]byte(line)) && (c.message.stamp.form != stampNone || c.message.pid != 0); !c.header {
-		c.message = message{body: trimEnd([]byte(line))}
-		switch {
-		case len(r.Tags) > 0:
-			c.message.tag = []byte(r.Tags[0])
-		case len(r.PAM) > 0:
-			c.message.tag = []byte(r.PAM[0])
-			c.message.pam = []byte("pam_unix")
+	if len(r.Tags) > 0 {
+		return "Jan  1 00:00:00 host " + r.Tags[0] + "[1]: " + line
+	}
+	if strings.HasPrefix(line, "pam_") || strings.HasPrefix(line, "(pam_") {
+		return "Jan  1 00:00:00 host " + r.PAM[0] + "[1]: " + line
+	}
+	return "Jan  1 00:00:00 host " + r.PAM[0] + "[1]: (pam_unix) " + line
+}
+
+// spelledOut writes the line of an access log for a shortened one: "METHOD TARGET" or
+// "METHOD TARGET STATUS".
+func spelledOut(short string) string {
+	request, status := short, "404"
+	if space := strings.LastIndexByte(short, ' '); space >= 0 {
+		if _, err := strconv.Atoi(short[space+1:]); err == nil {
+			request, status = short[:space], short[space+1:]
 		}
 	}
-	c.find(s)
-	return c
+	return exampleClient.String() + ` - - [01/Jan/2026:00:00:00 +0000] "` + request + ` HTTP/1.1" ` + status + ` 0 "-" "-"`
 }
 
-// find looks for the rule of the message.
-func (c *classified) find(s *Rules) {
-	lookup := newLookup(&s.index)
-	var loc []int
-	m := &c.message
-	if inner, _, ok := repeated(m.body); ok {
-		m.body = inner
-	}
-	if service, ok := m.cutPAM(); ok {
-		c.rule, loc = lookup.forPAM(service).find(m.body, nil)
-		if c.rule != nil {
-			c.fields.read(c.rule, m.body, loc)
-		}
-		return
-	}
-	text := cutLevel(m.body)
-	if c.rule, loc = lookup.forTag(m.tag).find(text, nil); c.rule != nil {
-		c.fields.read(c.rule, text, loc)
-	}
-}
+var exampleClient = netip.MustParseAddr("192.0.2.7")
 
-// check compares an example with what comes out of its line.
-func (s *Rules) check(r *Rule, want *Example) error {
-	got := s.classify(r, want.Line)
+// check compares an example with what came out of its line.
+func check(r *rule.Rule, want *rule.Example, got *trace) error {
 	if got.rule == nil {
 		return errors.New("no rule matches it")
 	}
@@ -103,26 +133,22 @@ func (s *Rules) check(r *Rule, want *Example) error {
 		}
 	}
 	if want.SourceIP.IsValid() {
-		expect("source_ip", want.SourceIP, f.source)
+		expect("source_ip", want.SourceIP, f.Source)
 	}
 	if want.SourceHost != "" {
-		expect("source_host", want.SourceHost, string(f.host))
+		expect("source_host", want.SourceHost, string(f.Host))
 	}
 	if want.SourcePort != 0 {
-		expect("source_port", want.SourcePort, f.port)
+		expect("source_port", want.SourcePort, f.Port)
 	}
 	if want.User != "" {
-		expect("user", want.User, string(f.user))
+		expect("user", want.User, string(f.User))
 	}
 	if want.Method != "" {
-		method := string(f.method)
-		if method == "" {
-			method = r.Method
-		}
-		expect("method", want.Method, method)
+		expect("method", want.Method, cmp.Or(string(f.Method), r.Method))
 	}
 	if want.Count != 0 {
-		expect("count", want.Count, f.count)
+		expect("count", want.Count, f.Count)
 	}
 	return errors.Join(problems...)
 }

@@ -2,19 +2,24 @@ package detect
 
 import (
 	"fmt"
-	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
+
+	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/pkg/attack"
 )
 
-// Explanation says what detection makes of one line by itself.
+// Explanation says what an engine makes of one line by itself.
 type Explanation struct {
-	Type    Type   // kind of log, auto if it was not recognised
-	Host    string // that logged the line
-	Tag     string // program that wrote it
+	Type    rule.Type // kind of log, auto if it was not recognised
+	Host    string    // that logged the line
+	Tag     string    // program that wrote it
 	PID     uint32
-	PAM     string // PAM module, if one wrote it
-	Message string // what was looked at
-	Rule    *Rule  // nil if none matches
+	PAM     string     // PAM module, if one wrote it
+	Message string     // what was looked at
+	Rule    *rule.Rule // nil if none matches
 	Fields  []Field
 	Why     string // why there is no rule, or what becomes of the line
 }
@@ -22,101 +27,113 @@ type Explanation struct {
 // Field is a field that a rule read, by its name in rules.
 type Field struct{ Name, Value string }
 
-// Explain says which log a line is of, which rule it matches and with which fields, or why none.
-func (s *Rules) Explain(line string) Explanation {
-	var c classified
-	text := []byte(line)
-	source := Source{typ: TypeAuto}
-	c.header = c.message.cut(text)
-	source.recognise(text, c.header)
-	x := Explanation{Type: source.typ}
-	if source.typ == TypeAccess || source.typ == TypeError {
-		s.explainWeb(&x, text)
-		return x
+// Explain feeds one line to an engine with the given rules and ignored addresses, and says which
+// log the line is of, which rule it matches and with which fields, or why none.
+func Explain(opts Options, line string) (Explanation, error) {
+	events := 0
+	opts.Remember, opts.Floods, opts.Emit = false, nil, func(*attack.Event, uint64) { events++ }
+	e, err := New(opts)
+	if err != nil {
+		return Explanation{}, err
 	}
-	if !c.header {
-		c.message = message{tag: sshdTag, body: trimEnd(text)}
+	t := trace{}
+	e.trace = &t
+	src := &Source{typ: rule.TypeAuto}
+	e.Feed(src, []byte(line), time.Now())
+	t.typ = src.typ
+	e.Finish()
+	x := Explanation{
+		Type: t.typ, Host: string(t.header.Host), Tag: string(t.header.Tag), PID: t.header.PID, PAM: string(t.header.PAM),
+		Message: string(t.message), Rule: t.rule,
 	}
-	m := &c.message
-	if fromWebServer(m.tag) && s.explainWeb(&x, text) {
-		x.Tag, x.PID = string(m.tag), m.pid
-		return x
+	if t.typ == rule.TypeAuto && t.rule != nil {
+		x.Type = rule.TypeSSHD
 	}
-	c.find(s)
-	x.Host, x.Tag, x.PID, x.PAM, x.Message = string(m.host), string(m.tag), m.pid, string(m.pam), string(m.body)
-	if c.rule == nil {
-		x.Why = s.why(&c)
-		return x
+	if t.rule != nil || t.web {
+		x.Fields = t.list()
 	}
-	if !c.header {
-		x.Type = TypeSSHD
+	switch ignored := e.Stats().Ignored > 0 && events == 0; {
+	case t.rule == nil:
+		x.Why = t.why(opts.Rules)
+	case ignored:
+		x.Why = "counts nothing: its address is one of those that the configuration ignores"
+	case t.rule.Role == rule.RoleEvent && t.web:
+		x.Why = "counts by itself, unless the server's other log told of the same request"
+	default:
+		x.Why = meaning[t.rule.Role]
 	}
-	x.Rule, x.Fields, x.Why = c.rule, c.fields.list(), meaning[c.rule.Role]
-	return x
+	return x, nil
 }
 
-// why says why no rule matches a message.
-func (s *Rules) why(c *classified) string {
-	m := &c.message
-	if !c.header {
+// why says why no rule matches a line.
+func (t *trace) why(rules *rule.Set) string {
+	switch {
+	case t.web:
+		return "no rule matches the request, or what the server complains about"
+	case t.typ == rule.TypeAccess || t.typ == rule.TypeError:
+		return "the line has none of the usual formats; give the log's format if it has its own"
+	case t.typ == rule.TypeAuto:
 		return "the line has no header that syslog or a journal writes, and is none of sshd's messages"
-	}
-	names, tag := func(r *Rule) []string { return r.Tags }, m.tag
-	if m.pam != nil {
-		return fmt.Sprintf("no rule for what %s says on behalf of a PAM service matches the message", m.pam)
+	case t.header.PAM != nil:
+		return fmt.Sprintf("no rule for what %s says on behalf of a PAM service matches the message", t.header.PAM)
 	}
 	var ids []string
-	for _, rule := range s.index.byType[TypeSyslog] {
-		if fits(names(rule), tag, false) {
-			ids = append(ids, rule.ID)
+	for _, r := range rules.List() {
+		if slices.Contains(r.Tags, string(t.header.Tag)) {
+			ids = append(ids, r.ID)
 		}
 	}
 	if len(ids) == 0 {
-		return fmt.Sprintf("no rule is for the program %q", tag)
+		return fmt.Sprintf("no rule is for the program %q", t.header.Tag)
 	}
-	return fmt.Sprintf("none of the rules for %q matches the message: %s", tag, strings.Join(ids, ", "))
+	return fmt.Sprintf("none of the rules for %q matches the message: %s", t.header.Tag, strings.Join(ids, ", "))
 }
 
 // meaning is what becomes of a line, by its rule's role.
-var meaning = map[Role]string{
-	RoleEvent:    "counts by itself",
-	RoleStart:    "a connection begins; counts nothing",
-	RoleAnnounce: "counts one attempt, unless an earlier line of the connection told of it",
-	RoleAttempt:  "counts one attempt, unless an earlier line of the connection told of it",
-	RoleTrial:    "counts at the end of the connection, unless something else did or the login succeeded",
-	RoleDoubt:    "counts unless the connection's next lines tell of the same attempt, or of a success",
-	RoleProbe:    "counts as a probe, unless something was counted on the connection",
-	RoleEnd:      "ends the connection, and counts unless something was counted on it",
-	RoleContext:  "counts nothing, but may give the connection's address",
-	RoleSuccess:  "a success: takes back what was in doubt",
-	RoleIgnore:   "known, and no attack",
+var meaning = map[rule.Role]string{
+	rule.RoleEvent:    "counts by itself",
+	rule.RoleStart:    "a connection begins; counts nothing",
+	rule.RoleAnnounce: "counts one attempt, unless an earlier line of the connection told of it",
+	rule.RoleAttempt:  "counts one attempt, unless an earlier line of the connection told of it",
+	rule.RoleTrial:    "counts at the end of the connection, unless something else did or the login succeeded",
+	rule.RoleDoubt:    "counts unless the connection's next lines tell of the same attempt, or of a success",
+	rule.RoleProbe:    "counts as a probe, unless something was counted on the connection",
+	rule.RoleEnd:      "ends the connection, and counts unless something was counted on it",
+	rule.RoleContext:  "counts nothing, but may give the connection's address",
+	rule.RoleSuccess:  "a success: takes back what was in doubt",
+	rule.RoleIgnore:   "known, and no attack",
 }
 
 // list returns the fields that the line has.
-func (f *fields) list() []Field {
+func (t *trace) list() []Field {
 	var all []Field
 	add := func(name, value string) {
 		if value != "" {
 			all = append(all, Field{name, value})
 		}
 	}
-	if f.source != (netip.Addr{}) {
-		add("source_ip", f.source.String())
+	f := &t.fields
+	if f.Source.IsValid() {
+		add("source_ip", f.Source.String())
 	}
-	add("source_host", string(f.host))
-	if f.port != 0 {
-		add("source_port", fmt.Sprint(f.port))
+	add("source_host", string(f.Host))
+	if f.Port != 0 {
+		add("source_port", strconv.Itoa(int(f.Port)))
 	}
-	add("user", string(f.user))
-	add("method", string(f.method))
-	add("reason", string(f.reason))
-	add("target", string(f.target))
-	add("tty", string(f.tty))
-	add("jail", string(f.jail))
-	if f.count != 1 {
-		add("count", fmt.Sprint(f.count))
+	add("user", string(f.User))
+	add("method", string(f.Method))
+	add("reason", string(f.Reason))
+	add("target", string(f.Target))
+	if t.status != 0 {
+		add("status", strconv.Itoa(int(t.status)))
 	}
-	if f.exact {
+	add("agent", string(t.agent))
+	add("tty", string(f.TTY))
+	add("jail", string(f.Jail))
+	if f.Count > 1 {
+		add("count", strconv.FormatUint(f.Count, 10))
+	}
+	if f.InvalidUser {
 		add("invalid_user", "true")
 	}
 	return all

@@ -10,6 +10,7 @@ import (
 	"testing/quick"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -181,7 +182,7 @@ func TestQuietLinesDoNotAllocate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := NewSource("auth.log", TypeAuto, "")
+	source, err := NewSource("auth.log", rule.TypeAuto, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +223,9 @@ func FuzzFeed(f *testing.F) {
 				r.save()
 				r.restart()
 			}
-			rules.Explain(string(line))
+			if _, err := Explain(Options{Rules: rules}, string(line)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		r.engine.Tick(now.Add(time.Hour))
 		r.engine.Finish()
@@ -232,4 +235,35 @@ func FuzzFeed(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What explain prints is what an engine counts: an address that a name brought along is none.
+func TestExplainNamesNoForgedAddress(t *testing.T) {
+	t.Parallel()
+	x, err := Explain(Options{Rules: builtinRules(t)},
+		"Jan 31 12:00:00 host sshd[7]: pam_sss(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.7 user=x rhost="+forged)
+	if err != nil || x.Rule == nil {
+		t.Fatalf("%+v, error %v", x, err)
+	}
+	for _, field := range x.Fields {
+		if strings.Contains(field.Value, forged) || field.Name == "source_ip" {
+			t.Errorf("%s is %q", field.Name, field.Value)
+		}
+	}
+}
+
+func TestExplainObeysIgnore(t *testing.T) {
+	t.Parallel()
+	options := Options{Rules: builtinRules(t), Ignore: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}
+	for line, want := range map[string]bool{
+		"Jan 31 12:00:00 host sshd[7]: Failed password for root from 192.0.2.7 port 22 ssh2":                                                         true,
+		"Jan 31 12:00:00 host sshd[7]: Failed password for root from 198.51.100.7 port 22 ssh2":                                                      false,
+		`192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] "GET /.env HTTP/1.1" 404 5`:                                                                      true,
+		"Jan 31 12:00:00 host sshd[7]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.7  user=root": true,
+	} {
+		x, err := Explain(options, line)
+		if err != nil || x.Rule == nil || strings.Contains(x.Why, "ignores") != want {
+			t.Errorf("%s\n is explained as %+v, error %v", line, x, err)
+		}
+	}
 }

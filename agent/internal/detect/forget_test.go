@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -31,7 +32,7 @@ func TestForget(t *testing.T) {
 	save() // what no log has to do with
 	before := len(saved)
 
-	src, err := NewSource("auth.log", TypeAuto, "")
+	src, err := NewSource("auth.log", rule.TypeAuto, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,14 +4,16 @@ import (
 	"bytes"
 	"strconv"
 
+	"github.com/pialert/pialert/agent/internal/header"
+	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
 // A finding is a line that a rule matched: what the line says and where it stands.
 type finding struct {
-	rule    *Rule
+	rule    *rule.Rule
 	text    []byte // that the rule matched
-	fields  fields
+	fields  rule.Fields
 	repeats uint64 // times that the line stands for
 	mem     *memory
 	key     connectionKey
@@ -23,41 +25,41 @@ type finding struct {
 
 // join gives the line's role its meaning. It is the only place where roles have one.
 func (e *Engine) join(f *finding) {
-	if f.rule.Role == RoleEvent {
-		e.emitLine(f, f.fields.count*f.repeats, nil)
+	if f.rule.Role == rule.RoleEvent {
+		e.emitLine(f, f.fields.Count*f.repeats, nil)
 		return
 	}
-	if f.rule.Join == JoinSource && !f.fields.source.IsValid() && f.fields.host == nil {
+	if f.rule.Join == rule.JoinSource && !f.fields.Source.IsValid() && f.fields.Host == nil {
 		return
 	}
 	e.advance(f.mem, f.sec)
 	c := f.mem.conns.find(f.key)
 	if c != nil && c.isAnother(f) {
 		if c.isNamed(f.text) {
-			f.fields.source, f.fields.port = c.addr, c.port
+			f.fields.Source, f.fields.Port = c.addr, c.port
 		} else {
 			e.forget(f.mem, c)
 			c = nil
 		}
 	}
-	if c != nil && f.rule.Role == RoleStart {
+	if c != nil && f.rule.Role == rule.RoleStart {
 		e.forget(f.mem, c)
 		c = nil
 	}
 	if c == nil {
-		if f.rule.Role == RoleContext && !f.fields.source.IsValid() {
+		if f.rule.Role == rule.RoleContext && !f.fields.Source.IsValid() {
 			return
 		}
 		c = e.open(f.mem, f.key)
 	}
-	if f.fields.source.IsValid() {
-		c.addr = f.fields.source
+	if f.fields.Source.IsValid() {
+		c.addr = f.fields.Source
 	}
-	if f.fields.port != 0 {
-		c.port = f.fields.port
+	if f.fields.Port != 0 {
+		c.port = f.fields.Port
 	}
 	// What waited only for an address has it now.
-	if c.pending.rule != nil && c.list == waiting && c.pending.rule.Role != RoleTrial && c.addr.IsValid() {
+	if c.pending.rule != nil && c.list == waiting && c.pending.rule.Role != rule.RoleTrial && c.addr.IsValid() {
 		e.settle(f.mem, c)
 	}
 	list := e.act(c, f)
@@ -70,8 +72,8 @@ func (e *Engine) join(f *finding) {
 // number was used again.
 func (c *connection) isAnother(f *finding) bool {
 	p := &f.fields
-	return p.source.IsValid() && c.addr.IsValid() && p.source != c.addr ||
-		p.port != 0 && c.port != 0 && p.port != c.port
+	return p.Source.IsValid() && c.addr.IsValid() && p.Source != c.addr ||
+		p.Port != 0 && c.port != 0 && p.Port != c.port
 }
 
 // isNamed says whether a text names the connection's peer as sshd does. Then it is of this
@@ -92,34 +94,34 @@ func (c *connection) isNamed(text []byte) bool {
 
 // act applies the role and returns the list that the connection belongs to now.
 func (e *Engine) act(c *connection, f *finding) listID {
-	n := f.fields.count * f.repeats
+	n := f.fields.Count * f.repeats
 	switch f.rule.Role {
-	case RoleAnnounce:
-		if c.credit == 0 {
+	case rule.RoleAnnounce:
+		if c.advance == 0 {
 			e.attempt(c, f, n)
-			c.credit = uint32(min(n, maxRepeats))
+			c.advance = uint32(min(n, header.MaxRepeats))
 		}
-	case RoleAttempt:
-		n = c.untold(f.rule.witness, n)
-		n -= take(&c.credit, n)
+	case rule.RoleAttempt:
+		n = c.newAttempts(f.rule.ReporterNumber(), n)
+		n -= take(&c.advance, n)
 		e.attempt(c, f, n)
-		if f.rule.witness > 0 {
+		if f.rule.ReporterNumber() > 0 {
 			e.dropDoubtsOf(f, nil)
 		}
-	case RoleTrial:
+	case rule.RoleTrial:
 		switch {
 		case c.counted || c.accepted:
-		case f.fields.exact:
+		case f.fields.InvalidUser:
 			e.attempt(c, f, 1)
-			c.credit = 1
+			c.advance = 1
 		case c.pending.rule == nil:
 			e.suspend(c, f, 1)
 		}
-	case RoleDoubt:
+	case rule.RoleDoubt:
 		e.doubt(c, f)
-	case RoleProbe, RoleEnd:
+	case rule.RoleProbe, rule.RoleEnd:
 		e.end(c, f)
-	case RoleSuccess:
+	case rule.RoleSuccess:
 		e.succeed(c, f)
 	}
 	return c.listFor()
@@ -132,20 +134,20 @@ func take(from *uint32, n uint64) uint64 {
 	return taken
 }
 
-// untold returns how many of n attempts no other witness has told of yet. Several witnesses write
-// of the same attempts, in an order that differs, and some skip some of them: what counts is the
-// most that one of them told.
-func (c *connection) untold(witness uint8, n uint64) uint64 {
-	if witness == 0 {
+// newAttempts returns how many of n attempts no other reporter has written of yet. Several
+// reporters write of the same attempts, in an order that differs, and some skip some of them: what
+// counts is the most that one of them wrote of.
+func (c *connection) newAttempts(reporter uint8, n uint64) uint64 {
+	if reporter == 0 {
 		return n
 	}
 	var most uint32
-	for _, told := range c.told {
-		most = max(most, told)
+	for _, attempts := range c.reported {
+		most = max(most, attempts)
 	}
-	told := &c.told[witness-1]
-	*told = uint32(min(uint64(*told)+n, 1<<31))
-	return min(uint64(*told)-min(uint64(most), uint64(*told)), n)
+	own := &c.reported[reporter-1]
+	*own = uint32(min(uint64(*own)+n, 1<<31))
+	return min(uint64(*own)-min(uint64(most), uint64(*own)), n)
 }
 
 // listFor returns the list that fits what is pending.
@@ -153,7 +155,7 @@ func (c *connection) listFor() listID {
 	switch {
 	case c.pending.rule == nil:
 		return settled
-	case c.pending.rule.Role == RoleDoubt || c.pending.rule.Defer && c.addr.IsValid():
+	case c.pending.rule.Role == rule.RoleDoubt || c.pending.rule.Defer && c.addr.IsValid():
 		return doubted
 	}
 	return waiting
@@ -164,33 +166,29 @@ func (e *Engine) attempt(c *connection, f *finding, n uint64) {
 	if n == 0 {
 		return
 	}
-	if !c.addr.IsValid() {
-		e.resolve(c)
-	}
-	if !c.addr.IsValid() && f.fields.host == nil && f.rule.Kind != attack.LocalAuth {
+	if !c.addr.IsValid() && f.fields.Host == nil && f.rule.Kind != attack.LocalAuth {
 		e.suspend(c, f, n)
 		c.counted = true
 		return
 	}
 	c.clear()
 	c.counted = true
-	c.attempts += uint32(min(n, maxRepeats))
+	c.attempts += uint32(min(n, header.MaxRepeats))
 	e.emitLine(f, n, c)
 }
 
 // doubt notes a failure that a success may take back. Several for one user are modules that were
 // asked in turn about one password; a doubt about another user proves the first.
 func (e *Engine) doubt(c *connection, f *finding) {
-	if c.credit > 0 || c.accepted {
+	if c.advance > 0 || c.accepted {
 		return
 	}
-	e.resolve(c)
-	if p := &c.pending; p.rule != nil && p.rule.Role == RoleDoubt {
-		if p.user == string(f.fields.user) {
+	if p := &c.pending; p.rule != nil && p.rule.Role == rule.RoleDoubt {
+		if p.user == string(f.fields.User) {
 			return
 		}
 		e.settle(f.mem, c)
-		c.credit = 0
+		c.advance = 0
 	}
 	e.suspend(c, f, 1)
 }
@@ -198,7 +196,6 @@ func (e *Engine) doubt(c *connection, f *finding) {
 // end counts what was in doubt, or else one probe unless something was counted before. A rule
 // that defers leaves this to the next line of the connection, if one comes.
 func (e *Engine) end(c *connection, f *finding) {
-	e.resolve(c)
 	if p := &c.pending; p.rule != nil && !p.rule.Defer {
 		if c.addr.IsValid() || p.host != "" {
 			e.settle(f.mem, c)
@@ -208,24 +205,23 @@ func (e *Engine) end(c *connection, f *finding) {
 	if c.counted || c.accepted {
 		return
 	}
-	if f.rule.Defer || !c.addr.IsValid() && f.fields.host == nil {
+	if f.rule.Defer || !c.addr.IsValid() && f.fields.Host == nil {
 		e.suspend(c, f, 1)
 		return
 	}
-	e.attempt(c, f, f.fields.count)
+	e.attempt(c, f, f.fields.Count)
 }
 
 // succeed takes back what was in doubt about the user who is now known to be one.
 func (e *Engine) succeed(c *connection, f *finding) {
-	e.resolve(c)
 	if p := &c.pending; p.rule != nil {
-		if p.rule.Role == RoleDoubt && p.user != string(f.fields.user) {
+		if p.rule.Role == rule.RoleDoubt && p.user != string(f.fields.User) {
 			e.settle(f.mem, c)
 		}
 		c.clear()
 	}
-	c.accepted, c.credit = true, 0
-	e.dropDoubtsOf(f, f.fields.user)
+	c.accepted, c.advance = true, 0
+	e.dropDoubtsOf(f, f.fields.User)
 }
 
 // dropDoubtsOf drops the doubts that PAM raised in another process on behalf of the same peer:
@@ -236,15 +232,14 @@ func (e *Engine) dropDoubtsOf(f *finding, user []byte) {
 	for c, n := conns.oldest(doubted), 0; c != nil && n < maxScan; c, n = next, n+1 {
 		next = conns.after(c)
 		if c.key.host != f.key.host || c.key.family != f.key.family || c.key == f.key || c.counted ||
-			c.pending.rule.Role != RoleDoubt {
+			c.pending.rule.Role != rule.RoleDoubt {
 			continue
 		}
-		e.resolve(c)
 		p := &c.pending
 		if user != nil && p.user != string(user) {
 			continue
 		}
-		if p.addr.IsValid() && p.addr == f.fields.source || p.host != "" && bytes.Equal([]byte(p.host), f.fields.host) {
+		if p.addr.IsValid() && p.addr == f.fields.Source || p.host != "" && bytes.Equal([]byte(p.host), f.fields.Host) {
 			c.clear()
 			e.drop(f.mem, c)
 		}
@@ -255,50 +250,29 @@ func (e *Engine) dropDoubtsOf(f *finding, user []byte) {
 const maxScan = 256
 
 // clear forgets what is pending.
-func (c *connection) clear() { c.pending, c.text = pending{}, c.text[:0] }
-
-// resolve matches the text that was put off.
-func (e *Engine) resolve(c *connection) {
-	if len(c.text) == 0 {
-		return
-	}
-	p := &c.pending
-	loc, ok := p.rule.expr.Match(c.text, nil)
-	if !ok {
-		c.clear()
-		return
-	}
-	var f fields
-	f.read(p.rule, c.text, loc)
-	p.addr, p.port, p.host, p.user = f.source, f.port, e.intern(f.host), e.intern(f.user)
-	c.text = c.text[:0]
-	if !c.addr.IsValid() {
-		c.addr = p.addr
-	}
-}
+func (c *connection) clear() { c.pending = pending{} }
 
 // suspend keeps the line for later.
 func (e *Engine) suspend(c *connection, f *finding, n uint64) {
 	c.pending = pending{
-		rule: f.rule, count: n, addr: f.fields.source, port: f.fields.port, host: e.intern(f.fields.host),
-		user: e.intern(f.fields.user), method: e.intern(f.fields.method), reason: e.intern(f.fields.reason),
-		exact: f.fields.exact, sec: f.sec, nsec: f.nsec, dated: f.dated, line: f.line,
+		rule: f.rule, count: n, addr: f.fields.Source, port: f.fields.Port, host: e.intern(f.fields.Host),
+		user: e.intern(f.fields.User), method: e.intern(f.fields.Method), reason: e.intern(f.fields.Reason),
+		exact: f.fields.InvalidUser, sec: f.sec, nsec: f.nsec, dated: f.dated, line: f.line,
 		observed: e.observed.UnixNano(),
 	}
 }
 
 // settle counts what is pending.
 func (e *Engine) settle(mem *memory, c *connection) {
-	e.resolve(c)
 	p := c.pending
 	if p.rule == nil {
 		return
 	}
 	c.clear()
 	c.counted = true
-	c.attempts += uint32(min(p.count, maxRepeats))
-	if p.rule.Role == RoleDoubt || p.rule.Role == RoleTrial {
-		c.credit = 1 // an attempt line that still comes says the same
+	c.attempts += uint32(min(p.count, header.MaxRepeats))
+	if p.rule.Role == rule.RoleDoubt || p.rule.Role == rule.RoleTrial {
+		c.advance = 1 // an attempt line that still comes says the same
 	}
 	if !p.addr.IsValid() {
 		p.addr = c.addr
@@ -306,7 +280,7 @@ func (e *Engine) settle(mem *memory, c *connection) {
 	if p.port == 0 {
 		p.port = c.port
 	}
-	if !p.addr.IsValid() && p.host == "" && p.rule.Role != RoleAttempt && p.rule.Role != RoleAnnounce {
+	if !p.addr.IsValid() && p.host == "" && p.rule.Role != rule.RoleAttempt && p.rule.Role != rule.RoleAnnounce {
 		e.unattributed++ // nobody is known to have done what no line calls an attempt
 		return
 	}

@@ -1,5 +1,9 @@
 package detect
 
+import (
+	"github.com/pialert/pialert/agent/internal/rule"
+)
+
 // memory is what detection remembers of one log across its lines.
 type memory struct {
 	name   string
@@ -10,10 +14,10 @@ type memory struct {
 	recent int    // the last one used
 	uses   uint64 // of lasts
 
-	typ      Type   // what the log was recognised as
-	stamped  bool   // a line had a header with a stamp: text without one is no message
-	carriage bool   // the last line ended in a carriage return; see feedBare
-	partial  []byte // lines of a message that has not ended
+	typ      rule.Type // what the log was recognised as
+	stamped  bool      // a line had a header with a stamp: text without one is no message
+	carriage bool      // the last line ended in a carriage return; see feedBare
+	partial  []byte    // lines of a message that has not ended
 
 	// What Changes has still to save.
 	changed []connectionKey

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -21,14 +22,14 @@ var now = time.Date(2025, 2, 1, 0, 0, 0, 0, time.UTC)
 // restartable feeds lines to engines that are stopped and started again.
 type restartable struct {
 	t      testing.TB
-	rules  *Rules
+	rules  *rule.Set
 	saved  map[string][]byte
 	engine *Engine
 	source *Source
 	events []attack.Event
 }
 
-func newRestartable(t testing.TB, rules *Rules) *restartable {
+func newRestartable(t testing.TB, rules *rule.Set) *restartable {
 	r := &restartable{t: t, rules: rules, saved: map[string][]byte{}}
 	r.restart()
 	return r
@@ -49,7 +50,7 @@ func (r *restartable) restart() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if r.source, err = NewSource("auth.log", TypeAuto, ""); err != nil {
+	if r.source, err = NewSource("auth.log", rule.TypeAuto, ""); err != nil {
 		r.t.Fatal(err)
 	}
 	// In any order: a map's.
@@ -74,7 +75,7 @@ func (r *restartable) save() {
 func (r *restartable) feed(line string) { r.engine.Feed(r.source, []byte(line), now) }
 
 // detectAll returns the events of lines that one engine reads.
-func detectAll(t testing.TB, rules *Rules, lines []string) []attack.Event {
+func detectAll(t testing.TB, rules *rule.Set, lines []string) []attack.Event {
 	r := newRestartable(t, rules)
 	for _, line := range lines {
 		r.feed(line)

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/pialert/pialert/agent/internal/rule"
 )
 
 // Keys of what is saved: a kind, and the log's name with what tells its entries apart behind a NUL.
@@ -119,8 +121,8 @@ func (e *Engine) Restore(key string, value []byte) (ok bool, err error) {
 func (m *memory) restoreLog(value []byte) error {
 	d := decoder{rest: value}
 	clock, stamped, carriage, partial := d.varint(), d.bool(), d.bool(), d.text()
-	typ := Type(d.rest)
-	if d.failed || len(partial) > maxPartial || typ != "" && !slices.Contains(Types(), typ) {
+	typ := rule.Type(d.rest)
+	if d.failed || len(partial) > maxPartial || typ != "" && !slices.Contains(rule.Types(), typ) {
 		return errSaved
 	}
 	m.clock, m.stamped, m.typ, m.carriage, m.partial = clock, stamped, typ, carriage, []byte(partial)
@@ -191,11 +193,11 @@ func (c *connection) encode() []byte {
 	b = appendAddr(b, c.addr)
 	b = binary.AppendUvarint(b, uint64(c.port))
 	b = binary.AppendUvarint(b, uint64(c.attempts))
-	b = binary.AppendUvarint(b, uint64(c.credit))
-	for _, told := range c.told {
-		b = binary.AppendUvarint(b, uint64(told))
+	b = binary.AppendUvarint(b, uint64(c.advance))
+	for _, attempts := range c.reported {
+		b = binary.AppendUvarint(b, uint64(attempts))
 	}
-	b = appendBool(appendBool(appendBool(b, c.counted), c.accepted), c.ended)
+	b = appendBool(appendBool(b, c.counted), c.accepted)
 	p := &c.pending
 	if p.rule == nil {
 		return appendText(b, "")
@@ -204,7 +206,7 @@ func (c *connection) encode() []byte {
 	b = binary.AppendUvarint(b, p.count)
 	b = appendAddr(b, p.addr)
 	b = binary.AppendUvarint(b, uint64(p.port))
-	for _, text := range []string{p.host, p.user, p.method, p.reason, string(c.text)} {
+	for _, text := range []string{p.host, p.user, p.method, p.reason} {
 		b = appendText(b, text)
 	}
 	b = appendBool(appendBool(b, p.exact), p.dated)
@@ -214,31 +216,30 @@ func (c *connection) encode() []byte {
 }
 
 // decode reads what encode wrote. What was pending for a rule that is gone is dropped.
-func (c *connection) decode(value []byte, rules *Rules) bool {
+func (c *connection) decode(value []byte, rules *rule.Set) bool {
 	d := decoder{rest: value}
 	c.touched, c.seen, c.observed, c.list = d.uvarint(), d.varint(), d.varint(), listID(d.byte())
 	c.addr, c.port = d.addr(), uint16(d.uvarint())
-	c.attempts, c.credit = uint32(d.uvarint()), uint32(d.uvarint())
-	for i := range c.told {
-		c.told[i] = uint32(d.uvarint())
+	c.attempts, c.advance = uint32(d.uvarint()), uint32(d.uvarint())
+	for i := range c.reported {
+		c.reported[i] = uint32(d.uvarint())
 	}
-	c.counted, c.accepted, c.ended = d.bool(), d.bool(), d.bool()
+	c.counted, c.accepted = d.bool(), d.bool()
 	if id := d.text(); id != "" {
 		p := &c.pending
 		p.rule, _ = rules.Show(id)
 		p.count, p.addr, p.port = d.uvarint(), d.addr(), uint16(d.uvarint())
 		p.host, p.user, p.method, p.reason = d.text(), d.text(), d.text(), d.text()
-		c.text = []byte(d.text())
 		p.exact, p.dated = d.bool(), d.bool()
 		p.sec, p.nsec, p.observed = d.varint(), int32(d.varint()), d.varint()
-		if p.rule == nil || p.rule.ready() != nil {
+		if p.rule == nil || p.rule.Ready() != nil {
 			c.clear()
 		}
 	}
 	if c.pending.rule == nil {
 		c.list = settled
 	}
-	return !d.failed && len(d.rest) == 0 && c.list < lists && len(c.text) <= maxText
+	return !d.failed && len(d.rest) == 0 && c.list < lists
 }
 
 func appendBool(b []byte, v bool) []byte {

@@ -4,24 +4,23 @@ import (
 	"bytes"
 	"time"
 
-	"github.com/pialert/pialert/agent/internal/flood"
+	"github.com/pialert/pialert/agent/internal/detect/episode"
+	"github.com/pialert/pialert/agent/internal/header"
+	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/agent/internal/weblog"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
 // web is what an Engine has for access and error logs.
 type web struct {
-	rules      *webRules
+	rules      *rule.Requests
 	access     weblog.Access
 	err        weblog.Error
-	complained bool          // the line at work is of an error log
-	rule       *Rule         // of the last event
-	named      *Rule         // the rule for error logs that named its target
-	matched    []*Rule       // candidates of the request at work, in the order of the rules
-	text       [parts]normal // of the request at work
-	clean      agents
+	complained bool       // the line at work is of an error log
+	named      *rule.Rule // the rule for error logs that named its target
 	twins      twins
-	floods     *flood.Detector
+	floods     *episode.Detector
 	repeats    uint64    // occurrences that the line at work stands for
 	log        string    // its log, for a flood that it starts
 	observed   time.Time // when the last request was read
@@ -32,39 +31,38 @@ type webSource struct {
 	reader weblog.Reader
 	clock  weblog.Clock
 	syslog bool // the last line had a header of syslog's
-	read   bool // a line had one of the formats
 }
 
 // newWeb prepares for web logs.
 func (e *Engine) newWeb() {
 	e.web.repeats = 1
 	if e.opts.Floods != nil {
-		e.web.floods = flood.New(*e.opts.Floods, e.emitFlood)
+		e.web.floods = episode.New(*e.opts.Floods, e.emitFlood)
 	}
 }
 
 // feedWeb reads a line of an access or error log. It may have a header of syslog's.
 func (e *Engine) feedWeb(src *Source, line []byte) {
-	if src.web.syslog && e.msg.cut(line) && e.feedWebBody(src, e.msg.body) {
+	if src.web.syslog && e.msg.Cut(line) && e.feedWebBody(src, e.msg.Body) {
 		return
 	}
 	if e.feedWebText(src, line) {
 		src.web.syslog = false
 		return
 	}
-	if !src.web.syslog && e.msg.cut(line) {
-		src.web.syslog = e.feedWebBody(src, e.msg.body)
+	if !src.web.syslog && e.msg.Cut(line) {
+		src.web.syslog = e.feedWebBody(src, e.msg.Body)
 	}
 }
 
 // feedWebMessage reads what a web server wrote to syslog, so many times over, and reports whether
 // that is a line of an access or error log.
 func (e *Engine) feedWebMessage(src *Source, repeats uint64) bool {
-	if !fromWebServer(e.msg.tag) {
+	if !fromWebServer(e.msg.Tag) {
 		return false
 	}
-	e.web.repeats = min(repeats, maxRepeats)
-	read := e.feedWebBody(src, e.msg.body)
+	e.web.repeats = min(repeats, header.MaxRepeats)
+	read := e.feedWebBody(src, e.msg.Body)
 	e.web.repeats = 1
 	return read
 }
@@ -95,20 +93,19 @@ func (e *Engine) feedWebText(src *Source, line []byte) bool {
 	}
 	w := &e.web
 	if w.rules == nil {
-		w.rules = e.opts.Rules.webRules()
+		w.rules = e.opts.Rules.Requests()
 	}
 	src.web.clock.Zone = e.opts.Location
-	w.rule, w.complained = nil, false
+	w.complained = false
 	switch {
-	case src.typ != TypeError && src.web.reader.Access(line, &w.access):
+	case src.typ != rule.TypeError && src.web.reader.Access(line, &w.access):
 		e.request(src)
-	case src.typ != TypeAccess && (weblog.ApacheError(line, &w.err) || weblog.NginxError(line, &w.err)):
+	case src.typ != rule.TypeAccess && (weblog.ApacheError(line, &w.err) || weblog.NginxError(line, &w.err)):
 		w.complained = true
 		e.complaint(src)
 	default:
 		return false
 	}
-	src.web.read = true
 	return true
 }
 
@@ -119,8 +116,10 @@ const maxWebLine = 64 << 10
 // request looks at the request of an access log.
 func (e *Engine) request(src *Source) {
 	w, a := &e.web, &e.web.access
+	found := w.rules.Verdict(a)
+	e.traceWeb(found)
 	if e.ignores(a.Client.Addr) {
-		if r := e.verdict(); r != nil && r.Role != RoleIgnore {
+		if found != nil && found.Role != rule.RoleIgnore {
 			e.ignored += w.repeats
 		}
 		return
@@ -134,11 +133,10 @@ func (e *Engine) request(src *Source) {
 		w.log, w.observed = src.name, e.observed
 		w.floods.Add(a.Client.Addr, a.Method, at)
 	}
-	rule := e.verdict()
-	if rule == nil {
+	if found == nil {
 		return
 	}
-	e.emitWeb(src, rule, webFinding{
+	e.emitWeb(src, found, webFinding{
 		client: a.Client, logged: logged, dated: dated, at: at, access: true,
 		user: a.User, method: a.Method, target: a.Target, request: a.Request, agent: a.Agent, host: a.Host, status: a.Status,
 	})
@@ -147,23 +145,28 @@ func (e *Engine) request(src *Source) {
 // complaint looks at the line of an error log.
 func (e *Engine) complaint(src *Source) {
 	w, line := &e.web, &e.web.err
-	var rule *Rule
-	rule, e.loc = w.rules.findError(line, e.loc)
-	if rule == nil || rule.Role == RoleIgnore {
+	w.named = nil
+	var found *rule.Rule
+	found, e.loc = w.rules.Error(line, e.loc)
+	p := &e.find.fields
+	*p = rule.Fields{}
+	if found == nil || found.Role == rule.RoleIgnore {
+		e.traceWeb(found)
 		return
 	}
-	e.find.fields.read(rule, line.Message, e.loc)
-	p := &e.find.fields
-	if w.named = nil; rule.In == PartTarget {
+	p.Read(found, line.Message, e.loc)
+	if found.In == rule.PartTarget {
 		// The server names what it was asked for; the rules for requests say what that means.
-		w.named = rule
-		w.access = weblog.Access{Method: get, Target: p.target, Status: 404}
-		if found := e.verdict(); found != nil {
-			rule = found
-		} else if !rule.Always {
+		w.named = found
+		w.access = weblog.Access{Method: get, Target: p.Target, Status: 404}
+		if verdict := w.rules.Verdict(&w.access); verdict != nil {
+			found = verdict
+		} else if !found.Always {
+			e.traceWeb(nil)
 			return
 		}
 	}
+	e.traceWeb(found)
 	if e.ignores(line.Client.Addr) {
 		e.ignored += w.repeats
 		return
@@ -177,9 +180,9 @@ func (e *Engine) complaint(src *Source) {
 	if !dated {
 		at = e.observed
 	}
-	e.emitWeb(src, rule, webFinding{
+	e.emitWeb(src, found, webFinding{
 		client: line.Client, logged: logged, dated: dated, at: at,
-		user: p.user, target: p.target, request: line.Request, host: line.Host, reason: p.reason,
+		user: p.User, target: p.Target, request: line.Request, host: line.Host, reason: p.Reason,
 	})
 }
 
@@ -187,7 +190,7 @@ var get = []byte("GET") // what is asked for a file
 
 // webFinding is a line of a web log that a rule matched.
 type webFinding struct {
-	client               weblog.Client
+	client               value.Peer
 	logged               time.Time
 	dated                bool
 	at                   time.Time // logged, or else observed
@@ -199,9 +202,8 @@ type webFinding struct {
 }
 
 // emitWeb reports what a rule found, unless the other log told of the same request.
-func (e *Engine) emitWeb(src *Source, r *Rule, f webFinding) {
-	e.web.rule = r
-	if r.Role == RoleIgnore || e.web.twins.seen(r, &f) {
+func (e *Engine) emitWeb(src *Source, r *rule.Rule, f webFinding) {
+	if r.Role == rule.RoleIgnore || e.web.twins.seen(r, &f) {
 		return
 	}
 	ev := &e.event
@@ -211,7 +213,7 @@ func (e *Engine) emitWeb(src *Source, r *Rule, f webFinding) {
 	}
 	ev.SourceIP, ev.SourcePort = f.client.Addr, f.client.Port
 	if !ev.SourceIP.IsValid() {
-		ev.SourceHost = e.intern(f.client.Name)
+		ev.SourceHost = e.intern(f.client.Host)
 	}
 	if len(f.user) > 0 && string(f.user) != `""` {
 		ev.User = e.intern(weblog.Unescape(f.user))
@@ -234,7 +236,7 @@ func (e *Engine) emitWeb(src *Source, r *Rule, f webFinding) {
 func clipped(text []byte, n int) string { return string(text[:min(len(text), n)]) }
 
 // emitFlood reports what the flood detector found.
-func (e *Engine) emitFlood(f flood.Event) {
+func (e *Engine) emitFlood(f episode.Event) {
 	e.event = attack.Event{
 		Kind: attack.HTTPFlood, Severity: attack.HTTPFlood.Severity(), Rule: "http-flood",
 		Logged: f.At, Observed: e.observed, Count: min(f.Count, attack.MaxCount), Log: e.web.log, Detail: f.Flood,

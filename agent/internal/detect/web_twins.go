@@ -3,6 +3,7 @@ package detect
 import (
 	"net/netip"
 
+	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -52,27 +53,27 @@ type twin struct {
 
 // seen says whether the other log told of the request already. Otherwise it notes that this one
 // did.
-func (t *twins) seen(r *Rule, f *webFinding) bool {
-	if !r.Kind.Attempt() || !f.client.Addr.IsValid() && len(f.client.Name) == 0 {
+func (t *twins) seen(r *rule.Rule, f *webFinding) bool {
+	if !r.Kind.Attempt() || !f.client.Addr.IsValid() && len(f.client.Host) == 0 {
 		return false
 	}
 	t.tidy()
 	key := twinKey{addr: f.client.Addr, access: f.access}
 	if !key.addr.IsValid() {
-		key.host = hash(f.client.Name)
+		key.host = hash(f.client.Host)
 	}
 	sec := f.at.Unix()
 	if place := t.match(key, r, sec); place != 0 {
 		t.remove(place)
 		return true
 	}
-	t.add(twin{key: key, kind: r.Kind, anyKind: r.AnyTwin, sec: sec})
+	t.add(twin{key: key, kind: r.Kind, anyKind: r.AnyKind, sec: sec})
 	return false
 }
 
 // match returns the place, plus one, of the oldest event of the other log that can be the same
 // request, or 0.
-func (t *twins) match(key twinKey, r *Rule, sec int64) uint64 {
+func (t *twins) match(key twinKey, r *rule.Rule, sec int64) uint64 {
 	access := key.access
 	key.access = !access
 	place := t.lines[key].oldest
@@ -82,7 +83,7 @@ func (t *twins) match(key twinKey, r *Rule, sec int64) uint64 {
 		if access {
 			later = -later
 		}
-		if later >= -twinBefore && later <= twinAfter && (w.kind == r.Kind || w.anyKind || r.AnyTwin) {
+		if later >= -twinBefore && later <= twinAfter && (w.kind == r.Kind || w.anyKind || r.AnyKind) {
 			return place
 		}
 		place = w.newer

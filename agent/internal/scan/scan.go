@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -39,7 +40,7 @@ func ParseFormat(name string) (Format, error) {
 // Options say what to scan and how.
 type Options struct {
 	Files     []string       // read in this order; "-" is Stdin, and a file may be compressed by gzip
-	Type      detect.Type    // of every file; empty or auto: recognised by its lines
+	Type      rule.Type      // of every file; empty or auto: recognised by its lines
 	LogFormat string         // Apache's LogFormat of access logs; empty for the usual ones
 	Format    Format         // default Text
 	Summary   bool           // print the report only

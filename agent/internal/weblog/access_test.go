@@ -17,7 +17,7 @@ type request struct {
 }
 
 func of(a *weblog.Access) request {
-	r := request{name: string(a.Client.Name), host: string(a.Host), user: string(a.User), method: string(a.Method),
+	r := request{name: string(a.Client.Host), host: string(a.Host), user: string(a.User), method: string(a.Method),
 		target: string(a.Target), referer: string(a.Referer), agent: string(a.Agent), port: a.Client.Port, status: a.Status}
 	if a.Client.Addr.IsValid() {
 		r.client = a.Client.Addr.String()
@@ -247,7 +247,7 @@ func FuzzAccess(f *testing.F) {
 		var r weblog.Reader
 		var clock weblog.Clock
 		if r.Access([]byte(line), &a) {
-			if !a.Client.Addr.IsValid() && len(a.Client.Name) == 0 {
+			if !a.Client.Addr.IsValid() && len(a.Client.Host) == 0 {
 				t.Errorf("%q has no client", line)
 			}
 			clock.Access(a.Stamp)

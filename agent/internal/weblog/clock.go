@@ -1,6 +1,10 @@
 package weblog
 
-import "time"
+import (
+	"time"
+
+	"github.com/pialert/pialert/agent/internal/value"
+)
 
 // Clock reads the times of log lines. It remembers the last second it read, since neighbouring
 // lines have the same. The zero Clock takes times without zone for UTC.
@@ -116,8 +120,8 @@ func (c *Clock) sameMinute(stamp []byte) (time.Time, bool) {
 		string(stamp[:at]) != string(c.second[:at]) || string(stamp[at+2:]) != string(c.second[at+2:c.length]) {
 		return time.Time{}, false
 	}
-	was, _ := parseNumber(c.second[at:at+2], 60)
-	second, ok := parseNumber(stamp[at:at+2], 60)
+	was, _ := value.Int(c.second[at:at+2], 60)
+	second, ok := value.Int(stamp[at:at+2], 60)
 	if !ok {
 		return time.Time{}, false
 	}
@@ -165,9 +169,9 @@ func (f *fields) number(n, limit int) int {
 	if len(part) > 1 && part[0] == ' ' {
 		part = part[1:]
 	}
-	value, ok := parseNumber(part, limit)
+	number, ok := value.Int(part, limit)
 	f.bad = f.bad || !ok
-	return value
+	return number
 }
 
 // year reads a year in which a log can have been written. Any other is a client's invention, in a

@@ -2,11 +2,13 @@ package weblog
 
 import (
 	"bytes"
+
+	"github.com/pialert/pialert/agent/internal/value"
 )
 
 // Error is one line of an error log.
 type Error struct {
-	Client  Client
+	Client  value.Peer
 	Nginx   bool   // the form of the line is nginx'
 	Stamp   []byte // the time as logged, for [Clock.Apache] or [Clock.Nginx]; nil if there is none
 	Module  []byte // Apache 2.4's, such as "auth_basic"
@@ -68,13 +70,13 @@ func (e *Error) client(text, all []byte, modern bool) []byte {
 			return all
 		}
 	}
-	read := parseClient
+	read := value.ParsePeer
 	if modern {
-		read = parseClientPort
+		read = value.ParsePeerPort
 	}
 	c, ok := read(host)
 	if !ok { // 2.2 behind mod_remoteip or the like may log a port too
-		c, ok = parseClientPort(host)
+		c, ok = value.ParsePeerPort(host)
 	}
 	if ok {
 		e.Client = c
@@ -109,7 +111,7 @@ func afterStatus(text []byte) []byte {
 		}
 	}
 	status := text[:at]
-	if file := bytes.Index(status, []byte(".c(")); file > 0 && isHostName(status[:file]) {
+	if file := bytes.Index(status, []byte(".c(")); file > 0 && value.IsHost(status[:file]) {
 		_, after, ok := bytes.Cut(status, []byte("): "))
 		if !ok {
 			after = nil
@@ -123,7 +125,7 @@ func afterStatus(text []byte) []byte {
 	if !ok || len(number) < 2 || number[0] != '(' || bytes.ContainsAny(message, "[]\"'") {
 		return text
 	}
-	if _, ok := parseNumber(bytes.TrimPrefix(number[1:], []byte("-")), 1<<31-1); !ok {
+	if _, ok := value.Int(bytes.TrimPrefix(number[1:], []byte("-")), 1<<31-1); !ok {
 		return text
 	}
 	return text[at+2:]
@@ -143,7 +145,7 @@ func isCode(b []byte) bool {
 	if len(b) != len("AH00000") || b[0] != 'A' || b[1] != 'H' {
 		return false
 	}
-	_, ok := parseNumber(b[2:], 99999)
+	_, ok := value.Int(b[2:], 99999)
 	return ok
 }
 

@@ -3,6 +3,8 @@ package weblog
 import (
 	"bytes"
 	"strings"
+
+	"github.com/pialert/pialert/agent/internal/value"
 )
 
 // NginxError reads a line of an nginx error log and reports whether it is one:
@@ -56,7 +58,7 @@ func (e *Error) tail(text []byte) {
 			continue
 		}
 		if found && t.Client.Addr != e.Client.Addr {
-			e.Client = Client{}
+			e.Client = value.Peer{}
 			return
 		}
 		if !found {
@@ -81,7 +83,7 @@ func nextMark(text []byte, at int) int {
 // write behind a request that it understood: only a referrer then holds spaces of the client's.
 func parseTail(text []byte, strict bool) (e Error, ok bool) {
 	addr, rest, _ := bytes.Cut(text, []byte(", "))
-	if e.Client, ok = parseClientPort(addr); !ok || !e.Client.Addr.IsValid() {
+	if e.Client, ok = value.ParsePeerPort(addr); !ok || !e.Client.Addr.IsValid() {
 		return e, false
 	}
 	server, rest, more := cutField(rest, "server: ")

@@ -3,6 +3,8 @@ package weblog
 import (
 	"bytes"
 	"unicode/utf8"
+
+	"github.com/pialert/pialert/agent/internal/value"
 )
 
 // maxRounds is how often escapes are decoded anew: %252e is . after two rounds.
@@ -112,7 +114,7 @@ func hexByte(b []byte) (byte, bool) {
 	if len(b) < 2 {
 		return 0, false
 	}
-	high, low := hexValue(b[0]), hexValue(b[1])
+	high, low := value.HexDigit(b[0]), value.HexDigit(b[1])
 	return byte(high<<4 | low), high >= 0 && low >= 0
 }
 

@@ -1,6 +1,10 @@
 package weblog
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/pialert/pialert/agent/internal/value"
+)
 
 // known are the formats that are recognised by their lines, the likely ones first. Where an
 // identity (%l) could stand they ask for the - that all servers log since nobody runs identd: what
@@ -65,7 +69,7 @@ func (r *Reader) try(f *Format, line []byte, a *Access) bool {
 	// An address as virtual host has to be configured. Taken on trust, a client's own address
 	// would be the host, and what it says about itself the client.
 	if r.Formats == nil && len(f.tokens) > 0 && f.tokens[0].field == vhost {
-		_, isAddr := parseAddr(a.Host)
+		_, isAddr := value.Addr(a.Host)
 		return !isAddr
 	}
 	return true

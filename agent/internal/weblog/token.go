@@ -1,6 +1,10 @@
 package weblog
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/pialert/pialert/agent/internal/value"
+)
 
 // take returns how much of the front of text belongs to the token.
 func (t *token) take(text []byte) (int, bool) {
@@ -72,7 +76,7 @@ func isNumber(b []byte) bool {
 	if len(b) == 1 && b[0] == '-' {
 		return true
 	}
-	_, ok := parseNumber(b, 1<<31-1)
+	_, ok := value.Int(b, 1<<31-1)
 	return ok
 }
 
@@ -121,16 +125,16 @@ func (a *Access) set(f field, text []byte) bool {
 	}
 	switch f {
 	case client:
-		c, ok := parseClient(text)
+		c, ok := value.ParsePeer(text)
 		if !ok {
-			c, ok = parseClientPort(text)
+			c, ok = value.ParsePeerPort(text)
 		}
 		c.Port |= a.Client.Port
 		a.Client = c
 		return ok
 	case forwarded: // what the client sent comes first, what the nearest proxy added last
 		last := bytes.TrimSpace(text[bytes.LastIndexByte(text, ',')+1:])
-		c, ok := parseClient(last)
+		c, ok := value.ParsePeer(last)
 		for i, b := range text { // the only spaces are those of the list
 			ok = ok && (b != ' ' || i > 0 && text[i-1] == ',')
 		}
@@ -138,7 +142,7 @@ func (a *Access) set(f field, text []byte) bool {
 		a.Client = c
 		return ok
 	case clientPort:
-		port, ok := parsePort(text)
+		port, ok := value.Port(text)
 		a.Client.Port = port
 		return ok
 	case vhost:
@@ -161,7 +165,7 @@ func (a *Access) set(f field, text []byte) bool {
 	case protocol:
 		a.Proto = text
 	case status:
-		n, ok := parseNumber(text, 999)
+		n, ok := value.Int(text, 999)
 		a.Status = uint16(n)
 		return ok
 	case referer:

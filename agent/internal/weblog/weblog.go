@@ -16,20 +16,14 @@ package weblog
 
 import (
 	"bytes"
-	"net/netip"
-)
 
-// Client is who the daemon says a line is about.
-type Client struct {
-	Addr netip.Addr // IPv4-mapped addresses as IPv4, without zone; invalid if there is none
-	Name []byte     // the host name where one was logged instead of an address
-	Port uint16     // 0 if not logged
-}
+	"github.com/pialert/pialert/agent/internal/value"
+)
 
 // Access is one request of an access log. What a format does not have, or what was logged as -,
 // is nil or 0.
 type Access struct {
-	Client  Client
+	Client  value.Peer
 	Host    []byte // the virtual host
 	User    []byte
 	Stamp   []byte // the time as logged, for [Clock.Access]

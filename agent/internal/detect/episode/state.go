@@ -1,0 +1,133 @@
+package episode
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Changes calls put with what changed since the last call: a source's name and what is known of
+// it, nil if that was forgotten. The value belongs to put.
+func (d *Detector) Changes(put func(name string, value []byte)) {
+	if d.changed == nil {
+		d.changed = make(map[key]struct{})
+		for k := range d.sources {
+			d.touch(k)
+		}
+	}
+	for k := range d.changed {
+		var value []byte
+		if i, known := d.sources[k]; known {
+			value = d.encode(&d.entries[i])
+		}
+		put(k.String(), value)
+	}
+	clear(d.changed)
+}
+
+// Restore takes back what Changes gave. All of it has to be restored before the first request. A
+// value that is damaged, or was saved with another window, is an error: the source then starts
+// anew, and is forgotten by the next Changes.
+func (d *Detector) Restore(name string, value []byte) error {
+	if d.changed == nil {
+		d.changed = make(map[key]struct{})
+	}
+	k, err := parseKey(name)
+	if err != nil {
+		return err
+	}
+	e, ok := d.decode(k, value)
+	if _, twice := d.sources[k]; !ok || twice || len(d.sources) >= d.limits.MaxSources {
+		d.changed[k] = struct{}{}
+		return fmt.Errorf("cannot restore what is known of the requests of %s", name)
+	}
+	d.insert(e)
+	d.tidy = false
+	return nil
+}
+
+// order links restored entries by their last request.
+func (d *Detector) order() {
+	if d.tidy {
+		return
+	}
+	d.tidy = true
+	indexes := make([]int32, 0, len(d.sources))
+	for _, i := range d.sources {
+		indexes = append(indexes, i)
+	}
+	slices.SortFunc(indexes, func(a, b int32) int {
+		x, y := &d.entries[a], &d.entries[b]
+		return cmp.Or(cmp.Compare(x.last, y.last), slices.Compare(x.key.addr[:], y.key.addr[:]), cmp.Compare(x.key.bits, y.key.bits))
+	})
+	d.newest, d.oldest = -1, -1
+	for _, i := range indexes {
+		d.link(i)
+	}
+}
+
+// String returns "192.0.2.0/24 GET".
+func (k key) String() string { return k.prefix().String() + " " + methods[k.method] }
+
+func parseKey(name string) (key, error) {
+	text, method, _ := strings.Cut(name, " ")
+	prefix, err := netip.ParsePrefix(text)
+	i := slices.Index(methods[:], method)
+	if err != nil || prefix.Bits() == 0 || i < 0 || prefix != prefix.Masked() {
+		return key{}, fmt.Errorf("cannot restore %q: it names no source of requests", name)
+	}
+	k := key{addr: prefix.Addr().As16(), bits: uint8(prefix.Bits()), method: uint8(i)}
+	if prefix.Addr().Is4() {
+		k.bits += 96
+	}
+	return k, nil
+}
+
+// encode writes an entry as numbers of variable length: the window's step and steps, the entry's
+// last step, its episode, and the counts from the last step backwards until they make the sum.
+func (d *Detector) encode(e *entry) []byte {
+	b := make([]byte, 0, 24)
+	for _, n := range []uint64{uint64(d.step), uint64(d.steps), uint64(e.last), e.requests, e.reported, uint64(e.told)} {
+		b = binary.AppendUvarint(b, n)
+	}
+	for s, left := e.last, e.sum; left > 0 && s > e.last-d.steps; s-- {
+		n := e.counts[(s+d.steps)%d.steps]
+		b = binary.AppendUvarint(b, uint64(n))
+		left -= n
+	}
+	return b
+}
+
+func (d *Detector) decode(k key, b []byte) (e entry, ok bool) {
+	ok = true
+	next := func(limit uint64) uint64 {
+		n, size := binary.Uvarint(b)
+		if size <= 0 || n > limit {
+			ok, b = false, nil
+			return 0
+		}
+		b = b[size:]
+		return n
+	}
+	step, steps := next(math.MaxInt64), next(maxSteps)
+	e.key = k
+	e.last = int64(next(math.MaxInt32 * 1000))
+	e.requests, e.reported = next(attack.MaxEpisode), next(attack.MaxEpisode)
+	e.told = int64(next(math.MaxInt32 * 1000))
+	ok = ok && int64(step) == d.step && int64(steps) == d.steps && e.reported <= e.requests && e.told <= e.last
+	for s := e.last; ok && len(b) > 0; s-- {
+		if s <= e.last-d.steps || s < 0 {
+			return e, false
+		}
+		n := uint32(next(1 << 27))
+		e.counts[s%d.steps] = n
+		e.sum += n
+	}
+	return e, ok
+}

@@ -1,0 +1,345 @@
+// Package header reads what syslog daemons, journals and collectors write before a message: when it
+// was written, by which program of which host, and on behalf of which PAM module.
+//
+// Bytes go in and views of them come out: nothing is allocated and nothing is kept but, in a
+// [Recent] and a [Clock], what makes the next line of the same log cheaper. They change the speed
+// and never the result, save that a Clock that was given a year counts on from it.
+//
+// A program's name and process are the daemon's word, a message is the client's as much as the
+// daemon's: the package reads no message.
+package header
+
+import (
+	"bytes"
+
+	"github.com/pialert/pialert/agent/internal/value"
+)
+
+// Message is a line of syslog, cut into its parts. The parts point into the line.
+type Message struct {
+	Stamp Stamp
+	Host  []byte // as logged; empty where the line names none
+	Tag   []byte // program, without process, path or brackets: "sshd", "postfix/smtpd"
+	PID   uint32 // 0 if the line has none
+	PAM   []byte // PAM module, where one wrote the line: "pam_unix"
+	Body  []byte // what the program said, without trailing white space
+
+}
+
+// Cut takes the header off a line. The forms are those of RFC 3164 files, RFC 3339 stamps (rsyslog's
+// file format since Debian 12), RFC 5424, each with or without <PRI>, journalctl's short forms with
+// and without stamp, a daemon's own stamp before its tag, and tai64n stamps. It reports whether the
+// line has a header.
+func (m *Message) Cut(line []byte) bool {
+	*m = Message{}
+	rest := line
+	if len(rest) > 0 && rest[0] == '<' {
+		var ok bool
+		if rest, ok = cutPriority(rest); ok && len(rest) > 2 && rest[0] == '1' && rest[1] == ' ' {
+			return m.cutRFC5424(rest[2:])
+		}
+	}
+	length, form := stampLength(rest)
+	if form == None {
+		return m.cutUnstamped(rest)
+	}
+	m.Stamp = Stamp{Form: form, Text: rest[:length]}
+	rest = bytes.TrimLeft(rest[length:], " ")
+	if form == Asctime && bytes.HasPrefix(rest, []byte("[pid ")) { // vsftpd's own log
+		m.Tag, m.Body = []byte("vsftpd"), TrimEnd(rest)
+		return true
+	}
+	return m.cutHostAndTag(rest)
+}
+
+// cutUnstamped takes off "host tag[pid]: " or "tag[pid]: ", as exports of the journal have it.
+// Without a stamp only a tag with a process tells a header from a text.
+func (m *Message) cutUnstamped(rest []byte) bool {
+	return m.cutHostAndTag(rest) && m.PID != 0
+}
+
+func (m *Message) cutHostAndTag(rest []byte) bool {
+	if m.cutTag(rest, false) {
+		return true
+	}
+	space := bytes.IndexByte(rest, ' ')
+	if space <= 0 {
+		return false
+	}
+	host := rest[:space]
+	if behind := bytes.TrimPrefix(rest[space+1:], []byte("--- ")); bytes.HasPrefix(behind, lastMessage) { // BSD's syslogd, no tag
+		m.Host, m.Body = host, TrimEnd(bytes.TrimSuffix(TrimEnd(behind), []byte(" ---")))
+		return true
+	}
+	rest = bytes.TrimLeft(rest[space:], " ")
+	if space := bytes.IndexByte(rest, ' '); space > 0 && isPriority(rest[:space]) { // BusyBox' syslogd
+		rest = bytes.TrimLeft(rest[space:], " ")
+	}
+	if !m.cutTag(rest, true) {
+		return false
+	}
+	m.Host = host
+	if isPriority(host) { // OpenWrt's logread names no host
+		m.Host = nil
+	}
+	return true
+}
+
+// isPriority says whether a word is a facility and a level, as in "authpriv.info" or "local0.notice".
+func isPriority(word []byte) bool {
+	dot := bytes.IndexByte(word, '.')
+	if dot < 0 {
+		return false
+	}
+	switch string(word[dot+1:]) {
+	case "emerg", "alert", "crit", "err", "warn", "warning", "notice", "info", "debug":
+	default:
+		return false
+	}
+	switch string(word[:dot]) {
+	case "auth", "authpriv", "daemon", "user", "mail", "ftp",
+		"local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7":
+		return true
+	}
+	return false
+}
+
+var lastMessage = []byte("last message repeated ")
+
+// cutTag takes off the tag and leaves the body. A tag ends in a colon, in a process in brackets,
+// or, behind a host only, in a space (RouterOS, proftpd).
+func (m *Message) cutTag(text []byte, behindHost bool) bool {
+	start := 0
+	if len(text) > 0 && text[0] == '[' { // "[sshd]: ", "[sshd] "
+		start = 1
+	}
+	for i := start; i < len(text); i++ {
+		switch text[i] {
+		case ':':
+			if i+1 < len(text) && text[i+1] != ' ' {
+				continue
+			}
+			return i > start && m.finish(text[start:i], text[i+1:])
+		case ']':
+			if start == 0 || i == start {
+				return false
+			}
+			return m.finish(text[start:i], bytes.TrimPrefix(text[i+1:], []byte(":")))
+		case '[':
+			if i == start {
+				return false
+			}
+			return m.cutProcess(text[start:i], text[i:])
+		case '(':
+			if i == start {
+				return false
+			}
+			return m.cutParentheses(text[start:i], text[i:])
+		case ' ':
+			if padded := bytes.TrimLeft(text[i:], " "); len(padded) > 2 && padded[0] == '[' && i > start &&
+				m.cutProcess(text[start:i], padded) { // fail2ban pads its tag
+				return true
+			}
+			return behindHost && i > start && start == 0 && m.finish(text[:i], text[i:])
+		}
+	}
+	return false
+}
+
+// cutProcess takes off "[pid]:", the colon being optional.
+func (m *Message) cutProcess(tag, text []byte) bool {
+	var pid uint64
+	i := 1
+	for ; i < len(text) && '0' <= text[i] && text[i] <= '9' && i < 12; i++ {
+		pid = pid*10 + uint64(text[i]-'0')
+	}
+	if i == 1 || i >= len(text) || text[i] != ']' {
+		return false
+	}
+	rest := text[i+1:]
+	if len(rest) > 0 && rest[0] == ':' {
+		rest = rest[1:]
+	} else if len(rest) > 0 && rest[0] != ' ' {
+		return false
+	}
+	m.PID = uint32(pid)
+	return m.finish(tag, rest)
+}
+
+// cutParentheses reads "sshd(pam_unix)[pid]: ", as Red Hat's PAM of 2004 wrote it. Other text in
+// parentheses belongs to the body (dovecot's own log: "auth-worker(80180): Info: ").
+func (m *Message) cutParentheses(tag, text []byte) bool {
+	if bytes.HasPrefix(text, []byte("(pam_")) {
+		if end := bytes.IndexByte(text, ')'); end > 0 && end+1 < len(text) {
+			m.PAM = text[1:end]
+			switch text[end+1] {
+			case '[':
+				return m.cutProcess(tag, text[end+1:])
+			case ':':
+				return m.finish(tag, text[end+2:])
+			}
+		}
+	}
+	return m.finish(tag, text)
+}
+
+// finish stores tag and body, without what some systems put before and behind the body.
+func (m *Message) finish(tag, body []byte) bool {
+	if end := len(tag) - 1; tag[0] == '/' && tag[end] != '/' { // a program that gives its path
+		tag = tag[bytes.LastIndexByte(tag, '/')+1:]
+	}
+	m.Tag = tag
+	body = TrimEnd(body)
+	for len(body) > 0 && body[0] == ' ' {
+		body = body[1:]
+	}
+	if len(body) > 0 && body[0] == '[' {
+		body = m.cutRepeatedHeader(body)
+	}
+	m.Body = body
+	return true
+}
+
+// cutRepeatedHeader takes off Solaris' "[ID 800047 auth.info] ", and the process and stamp that
+// dropbear repeats on OpenWrt.
+func (m *Message) cutRepeatedHeader(body []byte) []byte {
+	end := bytes.IndexByte(body, ']')
+	if end < 2 || end+2 > len(body) || body[end+1] != ' ' {
+		return body
+	}
+	if bytes.HasPrefix(body, []byte("[ID ")) {
+		return body[end+2:]
+	}
+	if _, ok := value.Uint(body[1:end]); !ok {
+		return body
+	}
+	rest := body[end+2:]
+	if length, form := stampLength(rest); form != None {
+		return bytes.TrimLeft(rest[length:], " ")
+	}
+	return body
+}
+
+// cutRFC5424 takes off the header of RFC 5424 section 6 behind its version.
+func (m *Message) cutRFC5424(rest []byte) bool {
+	var fields [5][]byte // TIMESTAMP HOSTNAME APP-NAME PROCID MSGID
+	for i := range fields {
+		space := bytes.IndexByte(rest, ' ')
+		if space <= 0 {
+			return false
+		}
+		fields[i], rest = rest[:space], rest[space+1:]
+	}
+	length, form := stampLength(fields[0])
+	if form != None && length == len(fields[0]) {
+		m.Stamp = Stamp{Form: form, Text: fields[0]}
+	}
+	if !isNil(fields[1]) {
+		m.Host = fields[1]
+	}
+	if isNil(fields[2]) {
+		return false
+	}
+	pid, _ := value.Uint(fields[3])
+	m.PID = uint32(pid)
+	rest, ok := cutStructuredData(rest)
+	return ok && m.finish(fields[2], bytes.TrimPrefix(rest, []byte("\ufeff")))
+}
+
+func isNil(field []byte) bool { return len(field) == 1 && field[0] == '-' }
+
+// cutStructuredData skips "-" or any number of [...] groups, in which a quoted value may hold
+// brackets and spaces, and escapes with a backslash.
+func cutStructuredData(rest []byte) ([]byte, bool) {
+	if len(rest) > 0 && rest[0] == '-' {
+		return bytes.TrimPrefix(rest[1:], []byte(" ")), true
+	}
+	for len(rest) > 0 && rest[0] == '[' {
+		end := endOfGroup(rest)
+		if end < 0 {
+			return nil, false
+		}
+		rest = rest[end:]
+	}
+	return bytes.TrimPrefix(rest, []byte(" ")), true
+}
+
+func endOfGroup(rest []byte) int {
+	quoted := false
+	for i := 1; i < len(rest); i++ {
+		switch rest[i] {
+		case '\\':
+			i++
+		case '"':
+			quoted = !quoted
+		case ']':
+			if !quoted {
+				return i + 1
+			}
+		}
+	}
+	return -1
+}
+
+// cutPriority takes off "<PRI>".
+func cutPriority(line []byte) ([]byte, bool) {
+	end := bytes.IndexByte(line, '>')
+	if end < 2 || end > 4 {
+		return line, false
+	}
+	if _, ok := value.Uint(line[1:end]); !ok {
+		return line, false
+	}
+	return line[end+1:], true
+}
+
+// CutPAM tells what a PAM module said from what the program said, and returns the PAM service:
+// "pam_unix(sshd:auth): ...", "pam_unix(auth): ...", "pam_unix: ..." and "(pam_unix) ...".
+func (m *Message) CutPAM() (service []byte, ok bool) {
+	if m.PAM != nil {
+		return m.Tag, true
+	}
+	body := m.Body
+	if len(body) > 5 && body[0] == '(' && bytes.HasPrefix(body, []byte("(pam_")) {
+		end := bytes.Index(body, []byte(") "))
+		if end < 0 {
+			return nil, false
+		}
+		m.PAM, m.Body = body[1:end], body[end+2:]
+		return m.Tag, true
+	}
+	if len(body) < 5 || body[0] != 'p' || !bytes.HasPrefix(body, []byte("pam_")) {
+		return nil, false
+	}
+	colon := bytes.Index(body, []byte(": "))
+	if colon < 0 {
+		return nil, false
+	}
+	module := body[:colon]
+	service = m.Tag
+	if open := bytes.IndexByte(module, '('); open >= 0 {
+		inner := bytes.TrimSuffix(module[open+1:], []byte(")"))
+		module = module[:open]
+		if kind := bytes.IndexByte(inner, ':'); kind > 0 {
+			service = inner[:kind]
+		}
+	}
+	if bytes.IndexByte(module, ' ') >= 0 {
+		return nil, false
+	}
+	m.PAM, m.Body = module, body[colon+2:]
+	return service, true
+}
+
+// TrimEnd takes off trailing spaces, tabs and carriage returns.
+func TrimEnd(text []byte) []byte {
+	for len(text) > 0 {
+		switch text[len(text)-1] {
+		case ' ', '\t', '\r':
+			text = text[:len(text)-1]
+			continue
+		}
+		break
+	}
+	return text
+}

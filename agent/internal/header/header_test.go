@@ -1,0 +1,138 @@
+package header
+
+import (
+	"testing"
+	"time"
+)
+
+// now is when the lines are read.
+var now = time.Date(2025, 2, 1, 0, 0, 0, 0, time.UTC)
+
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	const body = "Failed password for root from 192.0.2.7 port 51112 ssh2"
+	tests := []struct {
+		name, line     string
+		host, tag, pam string
+		pid            uint32
+		time           string // RFC 3339, empty for none
+	}{
+		{"RFC 3164", "Jan  5 01:31:41 host sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
+		{"day with a zero", "Jan 05 01:31:41 host sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
+		{"day without padding", "Jan 5 01:31:41 host sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
+		{"priority", "<86>Jan  5 01:31:41 host sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
+		{"fraction", "Jan  5 01:31:41.250000 host sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41.25Z"},
+		{"last year", "Dec 31 23:59:59 host sshd[7]: " + body, "host", "sshd", "", 7, "2024-12-31T23:59:59Z"},
+		{"RFC 3339", "2025-01-31T12:00:00.123456+01:00 host sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-31T11:00:00.123456Z"},
+		{"ISO without colon in the zone", "2025-01-31T12:00:00-0530 host sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-31T17:30:00Z"},
+		{"ISO without zone", "2025-01-31 12:00:00 host sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-31T12:00:00Z"},
+		{"RFC 5424", "<86>1 2025-01-31T12:00:00Z host sshd 7 - - " + body, "host", "sshd", "", 7, "2025-01-31T12:00:00Z"},
+		{"RFC 5424 with structured data", `<86>1 2025-01-31T12:00:00Z host sshd 7 - [a@1 b="x\"]"][c] ` + body, "host", "sshd", "", 7, "2025-01-31T12:00:00Z"},
+		{"RFC 5424 with nils", "<86>1 - - sshd - - - " + body, "", "sshd", "", 0, ""},
+		{"no host", "Jan  5 01:31:41 sshd[7]: " + body, "", "sshd", "", 7, "2025-01-05T01:31:41Z"},
+		{"no process", "Jan  5 01:31:41 host sshd: " + body, "host", "sshd", "", 0, "2025-01-05T01:31:41Z"},
+		{"tag in brackets", "Jan  5 01:31:41 [sshd]: " + body, "", "sshd", "", 0, "2025-01-05T01:31:41Z"},
+		{"host is an address", "Jan  5 01:31:41 2001:db8::1 sshd[7]: " + body, "2001:db8::1", "sshd", "", 7, "2025-01-05T01:31:41Z"},
+		{"Solaris", "Jan  5 01:31:41 host sshd[7]: [ID 800047 auth.info] " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
+		{"repeated header", "Jan  5 01:31:41 host dropbear[7]: [7] Jan 05 01:31:41 " + body, "host", "dropbear", "", 7, "2025-01-05T01:31:41Z"},
+		{"path in the tag", "Jan  5 01:31:41 host postfix/submission/smtpd[7]: " + body, "host", "postfix/submission/smtpd", "", 7, "2025-01-05T01:31:41Z"},
+		{"PAM behind the tag", "Jan  5 01:31:41 host sshd(pam_unix)[7]: " + body, "host", "sshd", "pam_unix", 7, "2025-01-05T01:31:41Z"},
+		{"fail2ban's padding", "2025-01-31 12:00:00,388 fail2ban.actions        [7]: " + body, "", "fail2ban.actions", "", 7, "2025-01-31T12:00:00.388Z"},
+		{"topics in place of a tag", "Jan  5 01:31:41 gw system,error,critical " + body, "gw", "system,error,critical", "", 0, "2025-01-05T01:31:41Z"},
+		{"path of a program", "Jan  5 01:31:41 host /usr/sbin/sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
+		{"BusyBox", "Jan  5 01:31:41 host authpriv.info sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
+		{"OpenWrt", "Sun Jan  5 01:31:41 2025 authpriv.warn dropbear[7]: " + body, "", "dropbear", "", 7, "2025-01-05T01:31:41Z"},
+		{"no stamp", "host sshd[7]: " + body, "host", "sshd", "", 7, ""},
+		{"carriage return", "Jan  5 01:31:41 host sshd[7]: " + body + " \r", "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
+		{"tai64n", "@400000006799de0a00000000 sshd[7]: " + body, "", "sshd", "", 7, "2025-01-29T07:51:28Z"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var m Message
+			if !m.Cut([]byte(test.line)) {
+				t.Fatal("it has no header")
+			}
+			if string(m.Host) != test.host || string(m.Tag) != test.tag || m.PID != test.pid || string(m.PAM) != test.pam {
+				t.Errorf("host %q, tag %q, pid %d, PAM %q; want %q, %q, %d, %q", m.Host, m.Tag, m.PID, m.PAM,
+					test.host, test.tag, test.pid, test.pam)
+			}
+			if string(m.Body) != body {
+				t.Errorf("body %q", m.Body)
+			}
+			clock := Clock{Location: time.UTC}
+			sec, nsec, ok := clock.Read(m.Stamp, now)
+			if got := time.Unix(sec, int64(nsec)).UTC().Format(time.RFC3339Nano); ok != (test.time != "") || ok && got != test.time {
+				t.Errorf("time %v, %s, want %q", ok, got, test.time)
+			}
+		})
+	}
+}
+
+// The header that most lines share is taken off by comparison, with the same result.
+func TestRecentHeader(t *testing.T) {
+	t.Parallel()
+	first := "Jan  5 01:31:41 host sshd[7]: a"
+	for _, line := range []string{
+		first, "Jan  5 01:31:42 host sshd[12345]: b c ", "Jan  6 01:31:42 host sshd[8]: b", "Jan  5 01:31:42 host sshd: b",
+		"Jan  5 01:31:42 host sshd[x]: b", "Jan  5 01:31:42 host sshd[8]:", "Jan  5 01:31:4x host sshd[8]: b",
+		"Jan  5 01:31:42 host sshd-session[8]: b", "Jan  5 01:31:42 other sshd[8]: b", "Jan  5 01:31:42 host sshd[8]:  [ID 1 a.b] b",
+	} {
+		var recent Recent
+		recent.Keep([]byte(first))
+		var fast, slow Message
+		if !recent.Cut(&fast, []byte(line)) {
+			continue
+		}
+		if !slow.Cut([]byte(line)) || string(fast.Host) != string(slow.Host) || string(fast.Tag) != string(slow.Tag) ||
+			fast.PID != slow.PID || string(fast.Body) != string(slow.Body) || string(fast.Stamp.Text) != string(slow.Stamp.Text) {
+			t.Errorf("%q: %q %q %d %q", line, fast.Host, fast.Tag, fast.PID, fast.Body)
+		}
+	}
+	var recent Recent
+	recent.Keep([]byte(first))
+	if !recent.Cut(new(Message), []byte("Jan  5 23:59:59 host sshd[4711]: x")) {
+		t.Error("the usual next line is not recognised")
+	}
+}
+
+func TestYears(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		year   int
+		stamps []string
+		want   []int
+	}{
+		{"latest that is not in the future", 0, []string{"Jan 31 12:00:00", "Feb  2 12:00:00", "Dec 31 23:59:59", "Feb  1 20:00:00"}, []int{2025, 2024, 2024, 2025}},
+		{"leap day", 0, []string{"Feb 29 12:00:00"}, []int{2024}},
+		{"given", 2005, []string{"Jun 21 12:00:00", "Feb 25 12:00:00", "Nov  1 12:00:00"}, []int{2005, 2005, 2005}},
+		{"given, across New Year", 2005, []string{"Dec 31 23:59:59", "Jan  1 00:00:01", "Dec 31 23:59:59", "Jan  1 00:00:02", "Jul  1 00:00:00"}, []int{2005, 2006, 2005, 2006, 2006}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			clock := Clock{Location: time.UTC, Year: test.year}
+			for i, text := range test.stamps {
+				sec, _, ok := clock.Read(Stamp{BSD, []byte(text)}, now)
+				if got := time.Unix(sec, 0).UTC().Year(); !ok || got != test.want[i] {
+					t.Errorf("%s is of %d, want %d", text, got, test.want[i])
+				}
+			}
+		})
+	}
+}
+
+// On the days that summer time begins or ends, hours are not counted from midnight.
+func TestSummerTime(t *testing.T) {
+	t.Parallel()
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := Clock{Location: berlin}
+	for _, text := range []string{"Mar 31 01:00:00", "Mar 31 04:00:00", "Mar 31 05:30:00", "Oct 27 05:00:00", "Oct 28 05:00:00"} {
+		sec, _, ok := clock.Read(Stamp{BSD, []byte(text)}, now)
+		if got := time.Unix(sec, 0).In(berlin).Format(time.Stamp); !ok || got != text {
+			t.Errorf("%s was read as %s", text, got)
+		}
+	}
+}

@@ -1,0 +1,84 @@
+package rule
+
+import (
+	"net/netip"
+
+	"github.com/pialert/pialert/agent/internal/header"
+	"github.com/pialert/pialert/agent/internal/value"
+)
+
+// Fields is what a rule read from a line. Its texts point into the line.
+type Fields struct {
+	Source      netip.Addr // invalid if the line has none, or a name
+	Host        []byte     // the name where an address was expected
+	Port        uint16
+	User        []byte
+	Method      []byte
+	Reason      []byte
+	Target      []byte
+	TTY         []byte
+	Jail        []byte
+	Count       uint64 // at least 1
+	PID         uint32 // of the connection, if the rule says so
+	InvalidUser bool   // the daemon says that there is no such account
+}
+
+// Read fills the fields from the groups of a match.
+func (f *Fields) Read(r *Rule, text []byte, loc []int) {
+	*f = Fields{Count: 1}
+	for _, g := range r.groups {
+		if loc[g.slot] < 0 {
+			continue
+		}
+		part := text[loc[g.slot]:loc[g.slot+1]]
+		switch g.name {
+		case groupSource:
+			f.setSource(part)
+		case groupPort:
+			f.Port, _ = value.Port(part)
+		case groupUser:
+			f.User = part
+		case groupMethod:
+			f.Method = part
+		case groupReason:
+			f.Reason = part
+		case groupInvalid:
+			f.InvalidUser = true
+		case groupCount:
+			if n, ok := value.Uint(part); ok && n > 0 {
+				f.Count = min(n, header.MaxRepeats)
+			}
+		case groupTarget:
+			f.Target = part
+		case groupTTY:
+			f.TTY = part
+		case groupJail:
+			f.Jail = part
+		case groupPID:
+			if n, ok := value.Uint(part); ok {
+				f.PID = uint32(n)
+			}
+		}
+	}
+}
+
+// Distrust drops what a cut message cannot be trusted to say.
+func (f *Fields) Distrust() {
+	f.Source, f.Port, f.Host, f.User = netip.Addr{}, 0, nil, nil
+}
+
+// setSource reads what a daemon writes for a peer: an address, "[address]:port", or else a host
+// name. sshd writes UNKNOWN for a peer that it can no longer ask for.
+func (f *Fields) setSource(text []byte) {
+	read := value.ParsePeer
+	if len(text) > 0 && text[0] == '[' {
+		read = value.ParsePeerPort
+	}
+	peer, ok := read(text)
+	if !ok || string(peer.Host) == "UNKNOWN" || string(peer.Host) == "unknown" {
+		return
+	}
+	if f.Source, f.Host = peer.Addr, peer.Host; peer.Port != 0 {
+		f.Port = peer.Port
+	}
+}

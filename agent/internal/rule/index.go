@@ -1,0 +1,157 @@
+package rule
+
+import (
+	"bytes"
+)
+
+// maxTags bounds how many tags' candidates are remembered. Tags come from programs on the machine,
+// so there are few.
+const maxTags = 512
+
+// index finds the rules that may match a message: by tag, then by first byte, then by the literals
+// that the rule's matches start with.
+type index struct {
+	rules  []*Rule
+	byType map[Type][]*Rule // rules for logs that are not syslog
+}
+
+// candidates are the rules for one tag, in order, by the first byte of what they match.
+type Candidates [256][]candidate
+
+// candidate is a rule for texts that start with a literal. A rule is one candidate for each literal
+// that its matches can start with; no two of those are the start of one text.
+type candidate struct {
+	*Rule
+	prefix []byte // empty if none is known
+}
+
+func newIndex(rules []*Rule) index {
+	x := index{rules: rules, byType: map[Type][]*Rule{}}
+	for i, rule := range rules {
+		rule.number = i
+		rule.family = familyOf(rule.Service)
+		x.byType[rule.Type] = append(x.byType[rule.Type], rule)
+	}
+	return x
+}
+
+// candidatesFor collects the rules whose names fit: those that say it literally or, if none does,
+// those with "*".
+func (x *index) candidatesFor(name []byte, names func(*Rule) []string) *Candidates {
+	var c Candidates
+	for _, wild := range []bool{false, true} {
+		found := false
+		for _, rule := range x.byType[TypeSyslog] {
+			if fits(names(rule), name, wild) {
+				c.add(rule)
+				found = true
+			}
+		}
+		if found {
+			break
+		}
+	}
+	return &c
+}
+
+func fits(names []string, name []byte, wild bool) bool {
+	for _, n := range names {
+		if n == string(name) || wild && like(n, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// like says whether name fits a text in which each "*" stands for any text.
+func like(wild string, name []byte) bool {
+	for {
+		star := bytes.IndexByte([]byte(wild), '*')
+		if star < 0 {
+			return wild == string(name)
+		}
+		if !bytes.HasPrefix(name, []byte(wild[:star])) {
+			return false
+		}
+		wild, name = wild[star+1:], name[star:]
+		if wild == "" {
+			return true
+		}
+		for len(name) > 0 && !like(wild, name) {
+			name = name[1:]
+		}
+	}
+}
+
+func (c *Candidates) add(rule *Rule) {
+	if rule.Ready() != nil {
+		return // of a built-in rule whose tests were not run
+	}
+	for _, prefix := range rule.expr.Prefixes() {
+		c[prefix[0]] = append(c[prefix[0]], candidate{Rule: rule, prefix: []byte(prefix)})
+	}
+	if rule.expr.Prefixes() == nil {
+		for i := range c {
+			c[i] = append(c[i], candidate{Rule: rule})
+		}
+	}
+}
+
+// Lookup finds the candidates of messages by tag and PAM service, and remembers them.
+type Lookup struct {
+	*index
+	tags, pam map[string]*Candidates
+}
+
+func (s *Set) Lookup() Lookup {
+	return Lookup{&s.index, map[string]*Candidates{}, map[string]*Candidates{}}
+}
+
+// ForTag returns the candidates for a syslog tag.
+func (l *Lookup) ForTag(tag []byte) *Candidates {
+	return l.learn(l.tags, tag, func(r *Rule) []string { return r.Tags })
+}
+
+// ForPAM returns the candidates for what a PAM module said on behalf of a service.
+func (l *Lookup) ForPAM(service []byte) *Candidates {
+	return l.learn(l.pam, service, func(r *Rule) []string { return r.PAM })
+}
+
+func (l *Lookup) learn(known map[string]*Candidates, name []byte, names func(*Rule) []string) *Candidates {
+	if c := known[string(name)]; c != nil {
+		return c
+	}
+	c := l.candidatesFor(name, names)
+	if len(known) >= maxTags {
+		clear(known)
+	}
+	known[string(name)] = c
+	return c
+}
+
+// Find returns the first rule that matches the text, nil if none does, and the indexes of its
+// groups, stored over loc.
+func (c *Candidates) Find(text []byte, loc []int) (*Rule, []int) {
+	if len(text) == 0 {
+		return nil, loc
+	}
+	for _, rule := range c[text[0]] {
+		if !bytes.HasPrefix(text, rule.prefix) || len(rule.needs) > 0 && !bytes.Contains(text, rule.needs) {
+			continue
+		}
+		var ok bool
+		if loc, ok = rule.expr.Match(text, loc); ok {
+			return rule.Rule, loc
+		}
+	}
+	return nil, loc
+}
+
+// familyOf is FNV-1a: stable across restarts, for what is saved under it.
+func familyOf(service string) uint32 {
+	h := uint64(0xcbf29ce484222325)
+	for _, c := range []byte(service) {
+		h = (h ^ uint64(c)) * 0x100000001b3
+	}
+	return uint32(h)
+}

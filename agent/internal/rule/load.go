@@ -1,0 +1,225 @@
+package rule
+
+import (
+	"bytes"
+	"cmp"
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+//go:embed rules/*.yaml
+var builtin embed.FS
+
+// maxFile bounds a file with rules, in bytes.
+const maxFile = 1 << 20
+
+// Set is a set of rules, compiled and checked. It is immutable.
+type Set struct {
+	rules []*Rule // in the order in which they are tried: the user's first
+	user  int     // how many of them are the user's
+	index index
+	web   requests
+}
+
+// file is a file with rules: what its rules have in common, and the rules.
+type file struct {
+	Type    Type     `yaml:"type"`
+	Service string   `yaml:"service"`
+	Tags    []string `yaml:"tags"`
+	PAM     []string `yaml:"pam"`
+	Join    Join     `yaml:"join"`
+	Longest int      `yaml:"longest"`
+	Rules   []*entry `yaml:"rules"`
+}
+
+// entry is a rule as it is written. Fields that are left out take the value of the file's head.
+// Kind and severity are texts because the YAML library takes a millisecond for ten of any other
+// type that reads itself.
+type entry struct {
+	ID       string    `yaml:"id"`
+	Kind     string    `yaml:"kind"`     // what the event is; not needed for start, context, success and ignore
+	Severity string    `yaml:"severity"` // default: the kind's
+	Type     Type      `yaml:"type"`     // kind of log; default syslog
+	Service  string    `yaml:"service"`  // daemon; joins lines, and names it in events
+	Tags     []string  `yaml:"tags"`     // syslog tags; "*" stands for any text
+	PAM      []string  `yaml:"pam"`      // instead of tags: PAM services whose messages the rule reads
+	Join     Join      `yaml:"join"`     // what the lines of one connection share; default pid
+	Role     Role      `yaml:"role"`     // what a line means for its connection; default event
+	Pattern  string    `yaml:"pattern"`  // of the message behind the tag; see groupName for its groups
+	Method   string    `yaml:"method"`   // method of the attempt, if no group gives it
+	Reason   string    `yaml:"reason"`   // what a probe did, if no group gives it
+	Reporter string    `yaml:"reporter"` // who tells of the attempt, where several do: daemon, pam or worker
+	Defer    bool      `yaml:"defer"`    // the end is better told by the connection's next line, if one comes
+	Longest  int       `yaml:"longest"`  // messages of this many bytes were cut: no name or address in them is trusted
+	In       string    `yaml:"in"`       // these five are of rules for web logs, see Request
+	Methods  []string  `yaml:"methods"`
+	Status   []uint16  `yaml:"status"`
+	Always   bool      `yaml:"always"`
+	AnyKind  bool      `yaml:"any_kind"`
+	Note     string    `yaml:"note"`     // for people: which daemon writes this, and when
+	Match    []Example `yaml:"match"`    // lines that the rule must match
+	NoMatch  []string  `yaml:"no_match"` // lines that it must not match
+}
+
+// Load reads the built-in rules and those of the user: every *.yaml of each of dirs, in the order
+// of their names. The user's rules are tried before the built-in ones. A rule whose id is taken or
+// whose pattern or fields make no sense is an error; the error names all of them.
+//
+// The examples of the built-in rules are left out; see [LoadWithExamples].
+func Load(dirs ...fs.FS) (*Set, error) { return load(false, dirs) }
+
+// LoadWithExamples is [Load] with the examples of the built-in rules, for who wants to see or run
+// them. It takes several times as long.
+func LoadWithExamples(dirs ...fs.FS) (*Set, error) { return load(true, dirs) }
+
+func load(examples bool, dirs []fs.FS) (*Set, error) {
+	var set Set
+	var problems []error
+	for _, dir := range dirs {
+		problems = append(problems, set.read(dir, ".", true))
+	}
+	set.user = len(set.rules)
+	problems = append(problems, set.read(builtin, "rules", examples), set.unique())
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	set.index = newIndex(set.rules)
+	return &set, nil
+}
+
+// read adds the rules of the files in dir.
+func (s *Set) read(files fs.FS, dir string, examples bool) error {
+	names, err := fs.Glob(files, path.Join(dir, "*.yaml"))
+	if err != nil {
+		return fmt.Errorf("cannot list the rules: %w", err)
+	}
+	slices.Sort(names)
+	var problems []error
+	for _, name := range names {
+		rules, err := readRules(files, name, examples)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("cannot load the rules of %s: %w", name, err))
+		}
+		s.rules = append(s.rules, rules...)
+	}
+	return errors.Join(problems...)
+}
+
+func readRules(files fs.FS, name string, examples bool) ([]*Rule, error) {
+	text, err := fs.ReadFile(files, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxFile {
+		return nil, fmt.Errorf("it has %d bytes, at most %d are allowed", len(text), maxFile)
+	}
+	var f file
+	if !examples {
+		f, err = readPlain(text)
+	} else if err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&f); errors.Is(err, io.EOF) {
+		err = nil // an empty file
+	}
+	if err != nil {
+		return nil, err
+	}
+	var problems []error
+	var rules []*Rule
+	for i, e := range f.Rules {
+		if e == nil {
+			problems = append(problems, fmt.Errorf("rule %d is empty", i+1))
+			continue
+		}
+		rule, err := f.rule(e)
+		if err == nil && examples {
+			err = rule.Ready()
+			if len(rule.Match) == 0 {
+				err = errors.Join(err, errors.New("match is missing: give at least one example line"))
+			}
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("rule %q: %w", e.ID, err))
+			continue
+		}
+		rule.Origin = name
+		rules = append(rules, rule)
+	}
+	return rules, errors.Join(problems...)
+}
+
+// rule gives an entry what it left to the file's head, and checks it.
+func (h *file) rule(e *entry) (*Rule, error) {
+	r := &Rule{
+		ID: e.ID, Type: cmp.Or(e.Type, h.Type, TypeSyslog), Service: cmp.Or(e.Service, h.Service),
+		Tags: e.Tags, PAM: e.PAM, Join: cmp.Or(e.Join, h.Join, JoinPID), Role: cmp.Or(e.Role, RoleEvent),
+		Pattern: e.Pattern, Method: e.Method, Reason: e.Reason, Reporter: e.Reporter, Defer: e.Defer,
+		Longest: cmp.Or(e.Longest, h.Longest), Note: e.Note, Match: e.Match, NoMatch: e.NoMatch,
+		Request: Request{In: Part(e.In), Methods: e.Methods, Status: e.Status, Always: e.Always, AnyKind: e.AnyKind},
+	}
+	if e.Tags == nil && e.PAM == nil {
+		r.Tags, r.PAM = h.Tags, h.PAM
+	}
+	var problems []error
+	if e.Kind != "" {
+		kind, err := attack.ParseKind(e.Kind)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%w: use one of %v", err, attack.Kinds()))
+		}
+		r.Kind, r.Severity = kind, kind.Severity()
+	}
+	if e.Severity != "" {
+		severity, err := attack.ParseSeverity(e.Severity)
+		problems = append(problems, err)
+		r.Severity = severity
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, err
+	}
+	return r, r.check()
+}
+
+func (s *Set) unique() error {
+	var problems []error
+	first := map[string]*Rule{}
+	for _, rule := range s.rules {
+		if other := first[rule.ID]; other != nil {
+			problems = append(problems, fmt.Errorf("rule %q of %s has the id of a rule of %s", rule.ID, rule.Origin, other.Origin))
+		}
+		first[rule.ID] = rule
+	}
+	return errors.Join(problems...)
+}
+
+// List returns every rule in the order in which they are tried. The rules must not be changed.
+func (s *Set) List() []*Rule { return slices.Clone(s.rules) }
+
+// User returns the rules that are not built in. They must not be changed.
+func (s *Set) User() []*Rule { return slices.Clone(s.rules[:s.user]) }
+
+// Show returns the rule with the given id.
+func (s *Set) Show(id string) (*Rule, error) {
+	for _, rule := range s.rules {
+		if rule.ID == id {
+			return rule, nil
+		}
+	}
+	var near []string
+	for _, rule := range s.rules {
+		if strings.Contains(rule.ID, id) || strings.Contains(id, rule.Service) && rule.Service != "" {
+			near = append(near, rule.ID)
+		}
+	}
+	if len(near) > 0 {
+		return nil, fmt.Errorf("there is no rule %q; did you mean %s?", id, strings.Join(near, ", "))
+	}
+	return nil, fmt.Errorf("there is no rule %q", id)
+}

@@ -1,0 +1,266 @@
+// Package rule reads, checks and finds rules: descriptions of how attacks look in logs, as data.
+//
+// The built-in rules are rules/*.yaml; a user's rules have the same form and are tried first. A
+// rule's [Role] says what a line that it matches means for the connection that the line belongs to;
+// package connection gives roles their meaning.
+//
+// A [Set] is immutable and may be used by any number of goroutines. It promises that every rule in
+// it makes sense; a rule that does not is an error that names the file and the rule. It runs no
+// examples: whoever has an engine does.
+package rule
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/pialert/pialert/agent/internal/pattern"
+	"github.com/pialert/pialert/agent/internal/value"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Type is a kind of log.
+type Type string
+
+// The types of logs. A log of type auto takes the type of its first line that is recognised.
+const (
+	TypeAuto   Type = "auto"
+	TypeSyslog Type = "syslog" // any file that syslog writes, a journal, and daemons' own logs with stamp and tag
+	TypeSSHD   Type = "sshd"   // the file that `sshd -E` writes: no header at all
+	TypeAccess Type = "access" // requests, in Apache's or nginx' formats
+	TypeError  Type = "error"  // Apache's or nginx' error log
+)
+
+// Types lists the types that a user may name.
+func Types() []Type { return []Type{TypeAuto, TypeSyslog, TypeSSHD, TypeAccess, TypeError} }
+
+// Role says what a line that a rule matches means for the connection it belongs to.
+type Role string
+
+// The roles. The first is for daemons whose lines stand alone; the others share a connection, see
+// package connection.
+const (
+	RoleEvent    Role = "event"    // an attack by itself: one event for each line
+	RoleStart    Role = "start"    // a connection begins; gives its address
+	RoleAnnounce Role = "announce" // an attempt that a later attempt line will repeat
+	RoleAttempt  Role = "attempt"  // an attempt: one password
+	RoleTrial    Role = "trial"    // a weak try (a key, "none"): counts if nothing else on the connection does
+	RoleDoubt    Role = "doubt"    // a failure that a later success takes back
+	RoleProbe    Role = "probe"    // the connection tried nothing; counts unless something else did
+	RoleEnd      Role = "end"      // the connection ends: what was in doubt counts now, and if nothing was, it was a probe
+	RoleContext  Role = "context"  // nothing by itself, but may give the connection's address
+	RoleSuccess  Role = "success"  // an authentication succeeded: takes doubts back
+	RoleIgnore   Role = "ignore"   // known, and no attack: ends the search for a rule
+)
+
+var roles = []Role{RoleEvent, RoleStart, RoleAnnounce, RoleAttempt, RoleTrial, RoleDoubt,
+	RoleProbe, RoleEnd, RoleContext, RoleSuccess, RoleIgnore}
+
+// Rule is one way to recognise a line, checked and ready to use. It must not be changed. Its YAML
+// form is that of entry, in load.go.
+type Rule struct {
+	ID       string          `yaml:"id"`
+	Kind     attack.Kind     `yaml:"kind,omitempty"`
+	Severity attack.Severity `yaml:"severity,omitempty"`
+	Type     Type            `yaml:"type"`
+	Service  string          `yaml:"service,omitempty"`
+	Tags     []string        `yaml:"tags,omitempty"`
+	PAM      []string        `yaml:"pam,omitempty"`
+	Join     Join            `yaml:"join,omitempty"`
+	Role     Role            `yaml:"role"`
+	Pattern  string          `yaml:"pattern"`
+	Method   string          `yaml:"method,omitempty"`
+	Reason   string          `yaml:"reason,omitempty"`
+	Reporter string          `yaml:"reporter,omitempty"`
+	Defer    bool            `yaml:"defer,omitempty"`
+	Longest  int             `yaml:"longest,omitempty"`
+	Request  `yaml:",inline"`
+	Note     string    `yaml:"note,omitempty"`
+	Match    []Example `yaml:"match,omitempty"`
+	NoMatch  []string  `yaml:"no_match,omitempty"`
+
+	Origin string `yaml:"-"` // file that the rule stands in
+
+	reporter uint8  // place in reporters, from 1; 0 if there is none
+	number   int    // place in the set of rules
+	family   uint32 // hash of the service
+	compile  sync.Once
+	expr     *pattern.Pattern
+	prefix   []byte // literal that every match starts with, or empty
+	needs    []byte // literal that every match contains, where no prefixes are known
+	groups   []group
+	err      error
+}
+
+// Reporters is how many parties may write of the same attempts on one connection.
+const Reporters = len(reporters)
+
+var reporters = [...]string{"daemon", "pam", "worker"}
+
+// ReporterNumber returns which of the reporters writes the rule's lines, from 1, or 0 if the rule
+// does not say.
+func (r *Rule) ReporterNumber() uint8 { return r.reporter }
+
+// Family is the same number for all rules of a service, and another one for any other service.
+func (r *Rule) Family() uint32 { return r.family }
+
+// Number is the rule's place in its set, from 0: rules are tried in that order.
+func (r *Rule) Number() int { return r.number }
+
+// Join says what the lines of one connection share.
+type Join string
+
+// The ways to join.
+const (
+	JoinPID    Join = "pid"    // host, service and process: a process serves one connection
+	JoinSource Join = "source" // service and address: for daemons whose processes serve many
+)
+
+// Example is a line that a rule must match, with the fields that must come out of it. Fields that
+// are empty are not compared. A line may leave out its header: then it is what stands behind the
+// first tag of the rule.
+type Example struct {
+	Line       string     `yaml:"line"`
+	SourceIP   netip.Addr `yaml:"source_ip,omitempty"`
+	SourceHost string     `yaml:"source_host,omitempty"`
+	SourcePort uint16     `yaml:"source_port,omitempty"`
+	User       string     `yaml:"user,omitempty"`
+	Method     string     `yaml:"method,omitempty"`
+	Count      uint64     `yaml:"count,omitempty"`
+}
+
+// UnmarshalYAML accepts a bare line, too.
+func (e *Example) UnmarshalYAML(node ast.Node) error {
+	if line, ok := node.(*ast.StringNode); ok {
+		e.Line = line.Value
+		return nil
+	}
+	type plain Example
+	return yaml.NodeToValue(node, (*plain)(e), yaml.Strict())
+}
+
+// group is a named group of a pattern.
+type group struct {
+	name groupName
+	slot int // of its start in a match's indexes
+}
+
+// groupName says what a named group of a pattern means.
+type groupName uint8
+
+const (
+	groupSource  groupName = iota // address or name of the attacker, where the daemon writes it
+	groupPort                     // the attacker's port
+	groupUser                     // account that was tried
+	groupMethod                   // method of the attempt
+	groupReason                   // why it failed, or what a probe did
+	groupInvalid                  // took part in the match: the daemon says that there is no such account
+	groupCount                    // attempts that the line sums up
+	groupTarget                   // account that was to be become
+	groupTTY
+	groupJail
+	groupPID // process of the connection, where another one writes the line
+)
+
+var groupNames = [...]string{"source", "port", "user", "method", "reason", "invalid", "count", "target", "tty", "jail", "pid"}
+
+// check says what is wrong with the rule's fields, but for its pattern.
+func (r *Rule) check() error {
+	var problems []error
+	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
+	if !validID(r.ID) {
+		problem("id %q: use lower case letters, digits, dots and dashes, at most %d", r.ID, attack.MaxRuleID)
+	}
+	if !slices.Contains(roles, r.Role) {
+		problem("role %q is unknown: use one of %v", r.Role, roles)
+	}
+	if r.Join != JoinPID && r.Join != JoinSource {
+		problem("join %q is unknown: use pid or source", r.Join)
+	}
+	if r.Reporter != "" {
+		r.reporter = uint8(slices.Index(reporters[:], r.Reporter) + 1)
+		if r.reporter == 0 {
+			problem("reporter %q is unknown: use one of %v", r.Reporter, reporters)
+		}
+	}
+	if r.Counts() && !r.Kind.Valid() {
+		problem("kind is missing: use one of %v", attack.Kinds())
+	}
+	if r.Type == TypeSyslog && len(r.Tags) == 0 && len(r.PAM) == 0 {
+		problem("tags are missing: which programs write the line? (\"*\" for any)")
+	}
+	if r.Pattern == "" && r.Type != TypeAccess {
+		problem("pattern is missing")
+	}
+	if err := r.checkRequest(); err != nil {
+		problem("%w", err)
+	}
+	return errors.Join(problems...)
+}
+
+func validID(id string) bool {
+	for i := range len(id) {
+		if c := id[i]; !value.Digit(c) && (c < 'a' || c > 'z') && (i == 0 || c != '.' && c != '_' && c != '-') {
+			return false
+		}
+	}
+	return id != "" && len(id) <= attack.MaxRuleID
+}
+
+// Ready compiles the pattern when it is first needed: most scans need the rules of few services.
+func (r *Rule) Ready() error {
+	r.compile.Do(func() {
+		if r.err = r.compilePattern(); r.err != nil {
+			r.expr = nil
+		}
+	})
+	return r.err
+}
+
+func (r *Rule) compilePattern() error {
+	expr, err := pattern.Compile(r.Pattern)
+	if err != nil {
+		return fmt.Errorf("pattern: %w", err)
+	}
+	r.groups = nil
+	for i, name := range expr.Names() {
+		if name == "" {
+			continue
+		}
+		number := slices.Index(groupNames[:], name)
+		if number < 0 {
+			return fmt.Errorf("pattern: the group %q has no meaning: use one of %v", name, groupNames)
+		}
+		r.groups = append(r.groups, group{groupName(number), 2 * i})
+	}
+	r.expr, r.prefix = expr, []byte(expr.Prefix())
+	if expr.Prefixes() == nil {
+		r.needs = []byte(expr.Required())
+	}
+	return nil
+}
+
+// Counts says whether the rule can make an event.
+func (r *Rule) Counts() bool {
+	switch r.Role {
+	case RoleStart, RoleContext, RoleSuccess, RoleIgnore:
+		return false
+	}
+	return true
+}
+
+// SourceLeads says whether a match's address directly follows the literal that the message starts
+// with, so that nothing of the client's can stand before it.
+func (r *Rule) SourceLeads(loc []int) bool {
+	for _, g := range r.groups {
+		if g.name == groupSource {
+			return len(r.prefix) > 0 && loc[g.slot] == len(r.prefix)
+		}
+	}
+	return false
+}

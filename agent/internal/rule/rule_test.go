@@ -1,0 +1,136 @@
+package rule
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/goccy/go-yaml"
+)
+
+func builtinRules(t testing.TB) *Set {
+	t.Helper()
+	rules, err := LoadWithExamples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rules
+}
+
+// What is loaded without examples must be the same rules.
+func TestLoadingWithoutExamples(t *testing.T) {
+	with := builtinRules(t).List()
+	rules, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := rules.List()
+	if len(with) != len(without) {
+		t.Fatalf("%d rules with their examples, %d without", len(with), len(without))
+	}
+	for i, rule := range with {
+		got, want := reflect.ValueOf(without[i]).Elem(), reflect.ValueOf(rule).Elem()
+		for _, field := range reflect.VisibleFields(want.Type()) {
+			switch {
+			case !field.IsExported():
+			case field.Name == "Match" || field.Name == "NoMatch":
+				if !got.FieldByIndex(field.Index).IsNil() {
+					t.Errorf("rule %q has %s", rule.ID, field.Name)
+				}
+			default:
+				got, want := got.FieldByIndex(field.Index).Interface(), want.FieldByIndex(field.Index).Interface()
+				if !reflect.DeepEqual(got, want) {
+					t.Errorf("rule %q: %s is %v, want %v", rule.ID, field.Name, got, want)
+				}
+			}
+		}
+		if err := without[i].Ready(); err != nil {
+			t.Errorf("rule %q: %v", rule.ID, err)
+		}
+	}
+}
+
+// What the quick reader of the built-in files reads is what YAML means, or is refused.
+func TestPlainFiles(t *testing.T) {
+	for line, want := range map[string]string{
+		"note: a b":              "a b",
+		"note: it's # a comment": "it's",
+		"note: a#b":              "a#b",
+		"note: 'it''s # quoted'": "it's # quoted",
+		"note: 'a' # a comment":  "a",
+		"note: ''":               "",
+		"note: a, b":             "a, b",
+		`note: "a\n"`:            "refused",
+		"note: 'a' b":            "refused",
+		"note: 'a":               "refused",
+		"note: a: b":             "refused",
+		"note: |":                "refused",
+		"note: ~":                "refused",
+		"note: *a":               "refused",
+		"note: [a]":              "refused",
+		"note:":                  "refused",
+		"note":                   "refused",
+		"colour: red":            "refused",
+		"tags: a":                "refused",
+		"tags: [a":               "refused",
+		"tags: [a,, b]":          "refused",
+		"defer: yes":             "refused",
+		"longest: many":          "refused",
+		"status: [70000]":        "refused",
+		"  note: deeper":         "refused",
+	} {
+		text := "rules:\n  - id: a\n    " + line + "\n"
+		f, err := readPlain([]byte(text))
+		if want == "refused" {
+			if err == nil {
+				t.Errorf("%q was read as %+v", line, f.Rules[0])
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%q: %v", line, err)
+			continue
+		}
+		var meant file
+		if err := yaml.Unmarshal([]byte(text), &meant); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Rules[0]; got.Note != want || !reflect.DeepEqual(f, meant) {
+			t.Errorf("%q was read as %+v, want %+v", line, got, meant.Rules[0])
+		}
+	}
+}
+
+func TestRulesThatMakeNoSense(t *testing.T) {
+	tests := []struct{ name, file, want string }{
+		{"unknown key", "rules: [{id: a, colour: red}]", "colour"},
+		{"unknown kind", "rules: [{id: a, kind: telepathy, tags: [a], pattern: '^a', match: [a]}]", "telepathy"},
+		{"no kind", "rules: [{id: a, tags: [a], pattern: '^a', match: [a]}]", "kind is missing"},
+		{"no tags", "rules: [{id: a, kind: ssh_login, pattern: '^a', match: [a]}]", "tags are missing"},
+		{"no example", "rules: [{id: a, kind: ssh_login, tags: [a], pattern: '^a'}]", "match is missing"},
+		{"unknown role", "rules: [{id: a, kind: ssh_login, role: villain, tags: [a], pattern: '^a', match: [a]}]", "villain"},
+		{"broken pattern", "rules: [{id: a, kind: ssh_login, tags: [a], pattern: '^(a', match: [a]}]", "missing closing )"},
+		{"unknown group", "rules: [{id: a, kind: ssh_login, tags: [a], pattern: '^(?P<colour>a)', match: [a]}]", "colour"},
+		{"taken id", "rules: [{id: sshd-failed-password, kind: ssh_login, tags: [a], pattern: '^a', match: [a]}]", "has the id"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := Load(fstest.MapFS{"mine.yaml": {Data: []byte(test.file)}})
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "mine.yaml") {
+				t.Errorf("error %v, want one about %q in mine.yaml", err, test.want)
+			}
+		})
+	}
+}
+
+// Rules without a literal that can be searched for would be tried on every request.
+func TestBuiltInRulesForRequestsCanBeSearchedFor(t *testing.T) {
+	t.Parallel()
+	web := builtinRules(t).requests()
+	for _, p := range []part{target, referer, agent} {
+		for _, r := range web.searchers[p].others {
+			t.Errorf("%s has no literals: %q", r.ID, r.expr.Literals())
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package rule
+
+import (
+	"bytes"
+
+	"github.com/pialert/pialert/agent/internal/weblog"
+)
+
+// normal is the normalised text of a part of a request, made when it is first asked for.
+type normal struct {
+	text  []byte
+	known bool
+}
+
+// Requests judges the lines of web logs. It remembers user agents that no rule is interested in,
+// and belongs to one goroutine.
+type Requests struct {
+	rules   *requests
+	access  *weblog.Access // the request at work
+	matched []*Rule        // candidates of the request at work, in the order of the rules
+	text    [parts]normal  // of the request at work
+	loc     []int
+	clean   agents
+}
+
+// Requests returns a judge by the rules of the set.
+func (s *Set) Requests() *Requests { return &Requests{rules: s.requests()} }
+
+// Verdict returns the most severe rule for a request, nil if none matches it. A rule with the role
+// ignore hides those behind it, and is the verdict if there is none before.
+func (w *Requests) Verdict(a *weblog.Access) *Rule {
+	w.access = a
+	w.matched = w.matched[:0]
+	for i := range w.text {
+		w.text[i].known = false
+	}
+	w.search(target)
+	w.search(referer)
+	if !w.clean.has(a.Agent) {
+		before := len(w.matched)
+		w.search(agent)
+		if len(w.matched) == before {
+			w.clean.add(a.Agent)
+		}
+	}
+	if a.User != nil {
+		w.search(user)
+	}
+	if isMalformed(a) {
+		w.search(malformed)
+	}
+	var best *Rule
+	for _, r := range w.matched {
+		if best != nil && best.Severity >= r.Severity && r.Role != RoleIgnore || !r.accepts(a) || !w.matches(r) {
+			continue
+		}
+		if r.Role != RoleIgnore {
+			best = r
+			continue
+		}
+		if best == nil {
+			best = r
+		}
+		break
+	}
+	return best
+}
+
+// isMalformed says whether a request line is none that asks a web server for something of its own.
+func isMalformed(a *weblog.Access) bool {
+	if a.Method == nil || len(a.Target) == 0 {
+		return a.Request != nil
+	}
+	return a.Target[0] != '/' && string(a.Method) != "OPTIONS"
+}
+
+// search adds the rules that may match a part of the request to those that are tried.
+func (w *Requests) search(p part) {
+	w.matched = w.rules.searchers[p].search(w.searched(p), w.matched)
+}
+
+// matches says whether the pattern of a rule matches a part that it looks at.
+func (w *Requests) matches(r *Rule) bool {
+	for _, p := range r.parts {
+		var ok bool
+		if w.loc, ok = r.expr.Match(w.normalised(p), w.loc); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// searched returns the text of a part as it is best searched: as logged where it has no escapes,
+// otherwise normalised.
+func (w *Requests) searched(p part) []byte {
+	text := w.raw(p)
+	if bytes.IndexByte(text, '%') < 0 && bytes.IndexByte(text, '\\') < 0 && (p != target || bytes.IndexByte(text, '+') < 0) {
+		return text
+	}
+	return w.normalised(p)
+}
+
+// normalised returns the text of a part that patterns see.
+func (w *Requests) normalised(p part) []byte {
+	n := &w.text[p]
+	if !n.known {
+		n.known = true
+		if p == user {
+			n.text = append(n.text[:0], w.raw(p)...)
+		} else {
+			n.text = weblog.Normalise(n.text[:0], w.raw(p))
+		}
+	}
+	return n.text
+}
+
+func (w *Requests) raw(p part) []byte {
+	a := w.access
+	switch p {
+	case target:
+		return a.Target
+	case referer:
+		return a.Referer
+	case agent:
+		return a.Agent
+	case user:
+		return a.User
+	case malformed:
+		return a.Request
+	}
+	return nil
+}
+
+// agents remembers user agents that no rule is interested in: there are few different ones.
+type agents [256][]byte
+
+func (c *agents) slot(agent []byte) *[]byte {
+	h := uint32(len(agent))
+	for i := len(agent) / 3; i < len(agent); i += 1 + len(agent)/12 {
+		h = h*31 + uint32(agent[i])
+	}
+	return &c[(h^h>>8)%uint32(len(c))]
+}
+
+func (c *agents) has(agent []byte) bool { return bytes.Equal(*c.slot(agent), agent) }
+
+func (c *agents) add(agent []byte) {
+	if len(agent) <= 512 {
+		slot := c.slot(agent)
+		*slot = append((*slot)[:0], agent...)
+	}
+}
+
+// Error returns the first rule that matches the message of an error log, nil if none does, and the
+// indexes of its groups, stored over loc.
+func (w *Requests) Error(e *weblog.Error, loc []int) (*Rule, []int) { return w.rules.findError(e, loc) }

@@ -1,0 +1,132 @@
+// Package value reads the values that daemons write into the fields of a log: addresses, host
+// names, ports and numbers.
+//
+// It takes exactly what daemons write and refuses everything else, so that what a client wrote in
+// the place of a value is never taken for one. It allocates nothing; its functions are pure.
+package value
+
+import (
+	"bytes"
+	"net/netip"
+)
+
+// Addr reads an address, with brackets around it or not. Zones are dropped and mapped IPv4
+// addresses unmapped. netip's own parser would allocate.
+func Addr(b []byte) (netip.Addr, bool) {
+	if len(b) > 2 && b[0] == '[' && b[len(b)-1] == ']' {
+		b = b[1 : len(b)-1]
+	}
+	if addr, ok := parseIPv4(b); ok {
+		return addr, true
+	}
+	return parseIPv6(b)
+}
+
+// parseIPv6 reads the textual forms of RFC 4291 section 2.2, with a zone or without.
+func parseIPv6(b []byte) (netip.Addr, bool) {
+	if zone := bytes.IndexByte(b, '%'); zone >= 0 {
+		if zone == len(b)-1 {
+			return netip.Addr{}, false
+		}
+		b = b[:zone]
+	}
+	if len(b) < 2 || len(b) > len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255") {
+		return netip.Addr{}, false
+	}
+	var bytes16 [16]byte
+	n, gap := 0, -1 // bytes read, and how many of them stand before the "::"
+	if b[0] == ':' {
+		if b[1] != ':' {
+			return netip.Addr{}, false
+		}
+		gap, b = 0, b[2:]
+	}
+	for len(b) > 0 {
+		if n == 16 {
+			return netip.Addr{}, false
+		}
+		group, digits := 0, 0
+		for ; digits < len(b) && digits < 5; digits++ {
+			v := HexDigit(b[digits])
+			if v < 0 {
+				break
+			}
+			group = group<<4 | v
+		}
+		if digits == 0 || digits > 4 {
+			return netip.Addr{}, false
+		}
+		if digits < len(b) && b[digits] == '.' { // the last 32 bits as IPv4
+			quad, ok := parseIPv4(b)
+			if !ok || n > 12 {
+				return netip.Addr{}, false
+			}
+			last := quad.As4()
+			n += copy(bytes16[n:], last[:])
+			break
+		}
+		bytes16[n], bytes16[n+1] = byte(group>>8), byte(group)
+		n += 2
+		if b = b[digits:]; len(b) == 0 {
+			break
+		}
+		if b[0] != ':' || len(b) == 1 {
+			return netip.Addr{}, false
+		}
+		if b = b[1:]; b[0] == ':' {
+			if gap >= 0 {
+				return netip.Addr{}, false
+			}
+			gap, b = n, b[1:]
+		}
+	}
+	if gap >= 0 && n < 16 {
+		tail := n - gap
+		copy(bytes16[16-tail:], bytes16[gap:n])
+		clear(bytes16[gap : 16-tail])
+	} else if n < 16 || gap >= 0 {
+		return netip.Addr{}, false
+	}
+	return netip.AddrFrom16(bytes16).Unmap(), true
+}
+
+// HexDigit returns the value of a hexadecimal digit, or -1.
+func HexDigit(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// parseIPv4 reads four decimal numbers. Leading zeros, which netip refuses, occur in logs and are
+// no octal.
+func parseIPv4(b []byte) (netip.Addr, bool) {
+	if len(b) < len("0.0.0.0") || len(b) > len("255.255.255.255") || !Digit(b[0]) {
+		return netip.Addr{}, false
+	}
+	var quad [4]byte
+	at := 0
+	for part := range quad {
+		if part > 0 {
+			if at == len(b) || b[at] != '.' {
+				return netip.Addr{}, false
+			}
+			at++
+		}
+		start, number := at, uint(0)
+		for at < len(b) && at < start+3 && Digit(b[at]) {
+			number = number*10 + uint(b[at]-'0')
+			at++
+		}
+		if at == start || number > 255 {
+			return netip.Addr{}, false
+		}
+		quad[part] = byte(number)
+	}
+	return netip.AddrFrom4(quad), at == len(b)
+}

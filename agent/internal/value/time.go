@@ -1,0 +1,39 @@
+package value
+
+import (
+	"encoding/binary"
+	"time"
+)
+
+// IsTime says whether text starts with HH:MM:SS. It looks at the eight bytes at once: what is left
+// of each without that of "00:00:00" is at most 9, or 0 for a colon, if adding what is missing to
+// 128 does not reach it.
+func IsTime(text []byte) bool {
+	if len(text) < 8 {
+		return false
+	}
+	const zeros, room, high = 0x30303a30303a3030, 0x76767f76767f7676, 0x8080808080808080
+	x := binary.LittleEndian.Uint64(text) ^ zeros
+	return (x|(x+room))&high == 0
+}
+
+// IsDigits says whether text has nothing but decimal digits.
+func IsDigits(text []byte) bool {
+	for _, c := range text {
+		if !Digit(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// Month returns the month whose English short name text starts with, or 0.
+func Month(text []byte) time.Month {
+	const names = "JanFebMarAprMayJunJulAugSepOctNovDec"
+	for i := 0; i < len(names); i += 3 {
+		if text[0] == names[i] && text[1] == names[i+1] && text[2] == names[i+2] {
+			return time.Month(i/3 + 1)
+		}
+	}
+	return 0
+}
