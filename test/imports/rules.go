@@ -8,8 +8,11 @@ const module = "github.com/pialert/pialert/"
 // own folder need no entry.
 var below = map[string][]string{
 	// A line's meaning: headers and rules at the bottom, the engine on top.
-	"agent/internal/detect": {"flood", "pattern", "weblog"},
-	"agent/internal/scan":   {"detect"},
+	"agent/internal/header": {"value"},
+	"agent/internal/weblog": {"value"},
+	"agent/internal/rule":   {"header", "pattern", "value", "weblog"},
+	"agent/internal/detect": {"header", "rule", "value", "weblog"},
+	"agent/internal/scan":   {"detect", "rule"},
 
 	// Pictures: the scene is what all that draws agrees on.
 	"display/internal/panel":     {"animate"},
@@ -21,6 +24,7 @@ var below = map[string][]string{
 // take as they are.
 var bare = []string{
 	"agent/internal/pattern",
+	"agent/internal/value",
 	"display/internal/blinkt",
 	"display/internal/button",
 	"display/internal/pins",
