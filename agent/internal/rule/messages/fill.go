@@ -149,7 +149,7 @@ func (m *Message) fill(v values) Filled {
 	if m.Longest > 0 && len(message) >= m.Longest {
 		message, f.Cut = message[:m.Longest], true
 	}
-	named := m.Has("addr") || m.Has("host")
+	named := m.Has("addr") || m.Has("host") || strings.Contains(m.Forms[v.form], "{addr}")
 	for _, hidden := range m.Hides {
 		switch hidden {
 		case "addr":
@@ -161,7 +161,7 @@ func (m *Message) fill(v values) Filled {
 	if f.Cut {
 		named = false
 	}
-	if named && !m.Has("addr") && peer.host != peer.addr {
+	if named && !m.Has("addr") && m.Has("host") && peer.host != peer.addr {
 		f.Addr, f.Host = netip.Addr{}, peer.host
 	}
 	if !named && m.Peer == "" {

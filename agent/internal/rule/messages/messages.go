@@ -38,8 +38,9 @@ type File struct {
 	Read []string `yaml:"read"`
 	// Type is the type of the log, as in a source's configuration; default auto.
 	Type string `yaml:"type"`
-	// Forms are whole lines in which a message may stand, with {message} for it. The first is the
-	// usual one. Default: as syslog writes it under Tag.
+	// Forms are whole lines in which a message may stand, with {message} for it, and {addr} and {port}
+	// where the daemon puts the peer's. The first is the usual one. Default: as syslog writes it
+	// under Tag.
 	Forms []string `yaml:"forms"`
 	Tag   string   `yaml:"tag"`
 	// Peer is a message that names the address of the connection. It stands before each message

@@ -1,0 +1,135 @@
+package detect
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/agent/internal/rule/messages"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Every message that a daemon can write, with whatever a client puts into it, is taken by the rule
+// that the inventory names, counts what it says, and blames who sent it and nobody else.
+func TestEveryMessageOfTheInventory(t *testing.T) {
+	t.Parallel()
+	rules, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := messages.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		t.Run(file.Daemon, func(t *testing.T) {
+			t.Parallel()
+			reader := newMessageReader(t, rules)
+			for _, message := range file.Messages {
+				wrong := 0
+				for filled := range message.Fill() {
+					if why := reader.compare(message, &filled); why != "" {
+						if wrong++; wrong == 1 {
+							t.Errorf("%s\n\t%s\n\t%s", message.Format, strings.Join(filled.Lines, "\n\t"), why)
+						}
+					}
+				}
+				if wrong > 1 {
+					t.Errorf("%d more lines of this format", wrong-1)
+				}
+			}
+		})
+	}
+}
+
+// messageReader feeds messages to an engine, each as if it had a log of its own.
+type messageReader struct {
+	*testing.T
+	engine *Engine
+	events []attack.Event
+}
+
+func newMessageReader(t *testing.T, rules *rule.Set) *messageReader {
+	r := &messageReader{T: t}
+	engine, err := New(Options{Rules: rules, Location: time.UTC, Emit: func(ev *attack.Event, _ uint64) {
+		r.events = append(r.events, *ev)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.engine = engine
+	return r
+}
+
+// compare says what is wrong with what becomes of a message, or nothing.
+func (r *messageReader) compare(m *messages.Message, want *messages.Filled) string {
+	source, err := NewSource("log", rule.Type(m.Type), "")
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.events = nil
+	for _, line := range want.Lines {
+		r.engine.trace = &trace{}
+		r.engine.Feed(source, []byte(line), time.Date(2025, 1, 31, 12, 0, 1, 0, time.UTC))
+	}
+	found := r.engine.trace.rule
+	r.engine.Finish()
+	switch {
+	case !taken(m, found) && (found != nil || !want.Cut):
+		id := "none"
+		if found != nil {
+			id = found.ID
+		}
+		return "rule " + id + " takes it, want " + strings.Join(m.Rule, " or ")
+	case m.Attack():
+		return compareEvents(m, want, r.events)
+	case len(r.events) > 0:
+		return "it is no attack, but " + r.events[0].Rule + " counts it"
+	}
+	return ""
+}
+
+func taken(m *messages.Message, found *rule.Rule) bool {
+	if found == nil {
+		return len(m.Rule) == 0
+	}
+	return slices.Contains(m.Rule, found.ID) || !m.Attack() && found.Role == rule.RoleIgnore
+}
+
+func compareEvents(m *messages.Message, want *messages.Filled, events []attack.Event) string {
+	var count uint64
+	for i := range events {
+		ev := &events[i]
+		count += ev.Count
+		switch {
+		case ev.Kind.String() != m.Kind:
+			return "kind " + ev.Kind.String() + ", want " + m.Kind
+		case ev.SourceIP != want.Addr || ev.SourceHost != want.Host:
+			return "blames " + ev.SourceIP.String() + " " + ev.SourceHost + ", want " + want.Addr.String() + " " + want.Host
+		case ev.SourcePort != 0 && ev.SourcePort != want.Port:
+			return "another port than the peer's"
+		case !sameUser(ev.User, want):
+			return "user " + ev.User + ", want " + want.User
+		}
+	}
+	if count != want.Count && (count > 0 || !want.Cut) { // what was cut may need the connection's other lines
+		return "counts " + strconv.FormatUint(count, 10) + ", want " + strconv.FormatUint(want.Count, 10)
+	}
+	return ""
+}
+
+// sameUser says whether an event names who a client said to be. Blanks at the ends get lost, and a
+// message that was cut may name nobody.
+func sameUser(got string, want *messages.Filled) bool {
+	if want.Cut && got == "" {
+		return true
+	}
+	user := want.User
+	if len(user) > attack.MaxUser {
+		user = user[:attack.MaxUser]
+	}
+	return strings.TrimSpace(got) == strings.TrimSpace(user)
+}
