@@ -5,20 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/agent/internal/detect/episode"
+	"github.com/pialert/pialert/agent/internal/ingest"
 	"github.com/pialert/pialert/agent/internal/watch"
+	"github.com/pialert/pialert/pkg/attack"
 )
 
 // detection is one run of following and detecting under one configuration. A reload ends it and
 // starts another, which goes on from what the spool holds, as after a restart.
 type detection struct {
-	pipeline *pipeline
+	pipeline *ingest.Pipeline
 	files    *watch.Files
 	journal  *watch.Journal // nil if none is followed
 	logger   *slog.Logger
@@ -45,36 +46,27 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if sources.auth != "" {
 		d.logger.Info("found out where logins are logged", "journal", sources.journal != nil, "because", sources.auth)
 	}
-	run := &detection{pipeline: newPipeline(d.spool, sources.readers(d.logger), d.watched, d.logger), logger: d.logger}
-	engine, err := detect.New(detect.Options{
-		Rules:  rules,
-		Ignore: ignored,
-		Floods: &episode.Limits{
-			MaxRequests: uint32(cfg.Flood.MaxRequests), Window: time.Duration(cfg.Flood.Window),
-			MaxSources: episode.DefaultLimits.MaxSources,
+	run := &detection{logger: d.logger}
+	run.pipeline, err = ingest.New(ingest.Options{
+		Detector: func(emit func(*attack.Event)) (ingest.Detector, error) {
+			engine, err := detect.New(detect.Options{
+				Rules:  rules,
+				Ignore: ignored,
+				Floods: &episode.Limits{
+					MaxRequests: uint32(cfg.Flood.MaxRequests), Window: time.Duration(cfg.Flood.Window),
+					MaxSources: episode.DefaultLimits.MaxSources,
+				},
+				Remember: true,
+				Emit:     func(e *attack.Event, _ uint64) { emit(e) },
+			})
+			return newDetector(engine, sources.types, d.logger), err
 		},
-		Remember: true,
-		Emit:     run.pipeline.add,
+		Store: d.spool, State: d.spool.State(), Watched: d.watched, Logger: d.logger,
 	})
 	if err != nil {
 		return nil, err
 	}
-	run.pipeline.engine = engine
-	positions := map[string][]byte{}
-	for key, value := range d.spool.State() {
-		if source, ok := strings.CutPrefix(key, positionKey); ok {
-			positions[source] = value
-		}
-		if memory, ok := strings.CutPrefix(key, memoryKey); ok {
-			if _, err := engine.Restore(memory, value); err != nil {
-				d.logger.Warn("cannot restore what was remembered of a log; an attempt across this restart may count twice", "error", err)
-			}
-		}
-	}
-	restore := func(source string) ([]byte, bool) {
-		position, ok := positions[source]
-		return position, ok
-	}
+	restore := run.pipeline.Position
 	run.files, err = watch.NewFiles(watch.Options{Sources: sources.files, Restore: restore, Logger: d.logger})
 	if err != nil {
 		return nil, err
@@ -90,7 +82,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 // Run follows and detects until ctx ends.
 func (run *detection) Run(ctx context.Context) error {
 	watching, ctx := errgroup.WithContext(ctx)
-	watching.Go(func() error { return run.files.Run(ctx, run.pipeline.feed) })
+	watching.Go(func() error { return run.files.Run(ctx, run.feed) })
 	if run.journal != nil {
 		watching.Go(func() error { return run.followJournal(ctx) })
 	}
@@ -101,10 +93,18 @@ func (run *detection) Run(ctx context.Context) error {
 	return nil
 }
 
+// feed gives what a source read to the pipeline.
+func (run *detection) feed(ctx context.Context, chunk watch.Chunk) error {
+	return run.pipeline.Feed(ctx, ingest.Chunk{
+		Name: chunk.Name, Source: chunk.Source, Data: chunk.Data,
+		Position: chunk.Position, Forget: chunk.Forget, Observed: chunk.Observed,
+	})
+}
+
 // followJournal follows the journal. Where there is no journalctl the other logs are followed
 // nevertheless.
 func (run *detection) followJournal(ctx context.Context) error {
-	err := run.journal.Run(ctx, run.pipeline.feed)
+	err := run.journal.Run(ctx, run.feed)
 	if errors.Is(err, watch.ErrNoJournal) {
 		run.logger.Error("going on without the journal", "error", err)
 		return nil

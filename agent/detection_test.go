@@ -14,7 +14,7 @@ func TestNoJournalIsNoReasonToEnd(t *testing.T) {
 		journal: watch.NewJournal(watch.JournalOptions{Name: "journal", Command: []string{"/nowhere/journalctl"}}),
 		logger:  slog.New(slog.DiscardHandler),
 	}
-	run.pipeline = newTestPipeline(t, &disk{})
+	run.pipeline, _ = newTestPipeline(t)
 	if err := run.followJournal(t.Context()); err != nil {
 		t.Error(err)
 	}

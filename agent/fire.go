@@ -36,7 +36,7 @@ func (d *daemon) fire(s shot) error {
 	if err != nil {
 		return fmt.Errorf("cannot fire: %w", err)
 	}
-	return d.current().pipeline.fire(e)
+	return d.current().pipeline.Add(e)
 }
 
 func fireCommand(s *settings) *cobra.Command {

@@ -2,13 +2,10 @@ package main
 
 import (
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/pialert/pialert/agent/internal/detect"
-	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/watch"
 )
 
@@ -54,28 +51,4 @@ func startOf(source LogSource) watch.Start {
 		return watch.Beginning
 	}
 	return watch.End
-}
-
-// readers says how the lines of each chunk are to be read: a detect.Source for each file, made at
-// its first chunk.
-func (f *followed) readers(logger *slog.Logger) func(watch.Chunk) *detect.Source {
-	made := map[string]*detect.Source{}
-	return func(chunk watch.Chunk) *detect.Source {
-		if source := made[chunk.Source]; source != nil {
-			if chunk.Forget {
-				delete(made, chunk.Source)
-			}
-			return source
-		}
-		configured := f.types[chunk.Name]
-		source, err := detect.NewSource(chunk.Source, rule.Type(configured.Type), configured.Format)
-		if err != nil { // the configuration was checked, so this cannot come from there
-			logger.Error("cannot read a log as configured; its lines are recognised instead", "log", chunk.Source, "error", err)
-			source, _ = detect.NewSource(chunk.Source, rule.TypeAuto, "")
-		}
-		if !chunk.Forget {
-			made[chunk.Source] = source
-		}
-		return source
-	}
 }

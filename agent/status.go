@@ -56,11 +56,11 @@ type SpoolStatus struct {
 func (d *daemon) status() Status {
 	run := d.current()
 	status := Status{Name: d.keyring.Name(), Version: cli.Release(), Started: d.started, Kinds: map[string]uint64{}}
-	found := run.pipeline.counts()
+	found := run.pipeline.Counts()
 	for _, stats := range run.stats() {
-		status.Sources = append(status.Sources, SourceStatus{stats, found.logs[stats.Source]})
+		status.Sources = append(status.Sources, SourceStatus{stats, found.Logs[stats.Source]})
 	}
-	for kind, n := range found.kinds {
+	for kind, n := range found.Kinds {
 		status.Kinds[kind.String()] = n
 	}
 	kept := d.spool.Stats()
@@ -84,7 +84,7 @@ func (d *daemon) status() Status {
 }
 
 // alive is what systemd's watchdog and the health endpoint test: the loop that everything passes.
-func (d *daemon) alive() error { return d.current().pipeline.alive(time.Now()) }
+func (d *daemon) alive() error { return d.current().pipeline.Alive(time.Now()) }
 
 // summary is one line for systemctl status.
 func (d *daemon) summary() string {

@@ -38,7 +38,7 @@ import (
 // Errors that callers may branch on.
 var (
 	ErrLocked  = errors.New("another agent uses this spool")
-	ErrClosed  = errors.New("the spool is closed")
+	ErrClosed  = fmt.Errorf("the spool: %w", os.ErrClosed)
 	ErrUnknown = errors.New("the display is not paired")
 	ErrFuture  = errors.New("the number was never given")
 )

@@ -1,4 +1,4 @@
-package spool
+package ingest
 
 import (
 	"net/netip"
@@ -9,16 +9,16 @@ import (
 // mergeMost bounds the attempts of a merged event, far below what a display takes for absurd.
 const mergeMost = 1_000_000
 
-// Merge joins the events that are alike: of the same kind, source, user, rule and log, within
+// merge joins the events that are alike: of the same kind, source, user, rule and log, within
 // the same quarter of an hour, so that no day or hour gets another's counts in any time zone. The
 // first of them stays, with the sum of the counts, and stands where it stood. Of web requests,
 // which a scanner varies endlessly, the first target and user agent stand for all.
 //
 // Only what is counted in attempts or visits is joined: floods, bans and tests say something each
-// time. An event stands for up to a million attempts, unless it did for more before. Merge is for
+// time. An event stands for up to a million attempts, unless it did for more before. merge is for
 // bursts, as each event is a sweep of its own on the display. It works in place: events is not to
 // be used afterwards.
-func Merge(events []attack.Event) []attack.Event {
+func merge(events []attack.Event) []attack.Event {
 	seen := make(map[likeness]int, len(events)/4)
 	merged := events[:0]
 	for i := range events {

@@ -1,4 +1,4 @@
-package spool
+package ingest
 
 import (
 	"fmt"
@@ -13,8 +13,10 @@ import (
 func burst(n int, change func(i int, e *attack.Event)) []attack.Event {
 	events := make([]attack.Event, n)
 	for i := range events {
-		events[i] = event(1)
-		events[i].Count = 1
+		events[i] = attack.Event{
+			Kind: attack.SSHLogin, Severity: attack.Medium, Rule: "sshd-failed-password", Observed: time.Unix(1_700_000_001, 0),
+			SourceIP: netip.MustParseAddr("192.0.2.7"), User: "root", Count: 1,
+		}
 		change(i, &events[i])
 	}
 	return events
@@ -51,7 +53,7 @@ func TestMerge(t *testing.T) {
 			for _, e := range test.events {
 				before += e.Count
 			}
-			merged := Merge(test.events)
+			merged := merge(test.events)
 			for i, e := range merged {
 				after += e.Count
 				if err := e.Check(); err != nil {
@@ -80,7 +82,7 @@ func TestMergeKeepsSumsAndOrder(t *testing.T) {
 			}
 			sums[e.User] += e.Count
 		})
-		merged := Merge(events)
+		merged := merge(events)
 		if len(merged) != len(order) {
 			t.Fatalf("seed %d: %d events, want %d", seed, len(merged), len(order))
 		}
