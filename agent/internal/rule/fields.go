@@ -58,6 +58,10 @@ func (f *Fields) Read(r *Rule, text []byte, loc []int) {
 			if n, ok := value.Uint(part); ok {
 				f.PID = uint32(n)
 			}
+		case groupThread:
+			if n, ok := value.Uint(part); ok && f.PID == 0 {
+				f.PID = uint32(n)
+			}
 		}
 	}
 }

@@ -164,10 +164,11 @@ const (
 	groupTarget                   // account that was to be become
 	groupTTY
 	groupJail
-	groupPID // process of the connection, where another one writes the line
+	groupPID    // process or number of the connection, where the header's process serves many
+	groupThread // thread that serves the connection; if the line has no pid
 )
 
-var groupNames = [...]string{"source", "port", "user", "method", "reason", "invalid", "count", "target", "tty", "jail", "pid"}
+var groupNames = [...]string{"source", "port", "user", "method", "reason", "invalid", "count", "target", "tty", "jail", "pid", "thread"}
 
 // check says what is wrong with the rule's fields, but for its pattern.
 func (r *Rule) check() error {
