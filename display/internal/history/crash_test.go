@@ -202,6 +202,9 @@ func fullDisk(dir string) error {
 		}
 		runtime.Gosched()
 	}
+	if _, err := h.Recent(ctx, 1, history.Filter{}); err != nil {
+		return fmt.Errorf("a full disk cannot be read: %w", err)
+	}
 	if err := os.Remove(ballast); err != nil {
 		return err
 	}
@@ -232,6 +235,9 @@ func fullDisk(dir string) error {
 	}
 	if totals, err := again.Totals(context.Background()); err != nil || len(totals) != 1 || totals[0].Events != batches*size {
 		return fmt.Errorf("on a full disk: totals %+v, error %v", totals, err)
+	}
+	if records, err := again.Recent(context.Background(), 10, history.Filter{}); err != nil || len(records) != 10 {
+		return fmt.Errorf("on a full disk: %d events can be read, error %v", len(records), err)
 	}
 	return again.Close()
 }

@@ -8,13 +8,23 @@
 //   - What [History.Append] reported as committed survives a killed process and a power cut: the
 //     file is in WAL mode with synchronous=FULL (https://sqlite.org/pragma.html#pragma_synchronous).
 //   - Totals are never deleted. Events are, by age and by the size of the file, in small steps.
-//   - A full disk holds the queue back and loses nothing. A damaged file is set aside under a
-//     named file, what is readable in it is carried over, and recording goes on.
+//   - Who reads holds up no commit: [History.View] and what is built on it read beside the writer,
+//     each a commit's picture. [History.After] and [History.Changed] let anybody follow the events
+//     from any point on, however slowly.
+//   - A full disk holds the queue back and loses nothing, and what is stored can still be read. A
+//     second process cannot open the file.
+//   - A damaged file is set aside under a named file, what is readable in it is carried over, and
+//     recording goes on.
 //
 // # What it refuses
 //
 // It does not judge events: whoever appends has checked their bounds and their numbering. It
 // never lets more than a set number of events wait, nor one agent fill the queue alone.
+//
+// # Others' tables
+//
+// What must change in one transaction with what was read of the events, such as a cursor and an
+// outbox, is kept in the same file with [History.Update].
 //
 // Memory cards wear with each commit, so commits are made in groups: at once after a quiet
 // time, else no more often than [Options.Interval] unless the queue fills.
@@ -25,6 +35,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -41,7 +52,7 @@ const (
 
 // Options says where a history is kept and for how long.
 type Options struct {
-	Path     string         // the file; "-wal", "-shm", ".totals" and ".damaged-TIME" files may stand beside it
+	Path     string         // the file; "-wal", "-shm", ".lock", ".totals" and ".damaged-TIME" files may stand beside it
 	MaxAge   time.Duration  // events that arrived longer ago are deleted; 0 keeps them
 	MaxBytes int64          // the oldest events are deleted when the file is larger; 0 sets no limit
 	Interval time.Duration  // least time between two commits while the queue is short; may be 0
@@ -66,6 +77,9 @@ type History struct {
 	known  summary // what is committed
 	store  *store  // replaced when the file is damaged
 	fault  string  // why commits fail now, or empty
+
+	changed chan struct{} // closed at the next commit of events; nil while nobody waits
+	lock    *os.File      // keeps a second process out
 
 	copied  bool          // the copy of the totals is up to date
 	commits uint64        // made so far
@@ -103,6 +117,20 @@ func Open(options Options) (*History, error) {
 		damage:  make(chan error, 1),
 	}
 	h.room = sync.NewCond(&h.mu)
+	lock, err := lockFile(options.Path)
+	if err != nil {
+		return nil, err
+	}
+	h.lock = lock
+	if err := h.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot open the history %s: %w; %s", options.Path, err, advice(err)), unlock(lock))
+	}
+	return h, nil
+}
+
+// open opens the file, or replaces a damaged one.
+func (h *History) open() error {
+	options := h.options
 	copied, copyErr := readSummary(options.Path + summarySuffix)
 	if copyErr != nil {
 		h.log.Warn("cannot read the copy of the totals; it is made anew", "error", copyErr)
@@ -115,11 +143,11 @@ func Open(options Options) (*History, error) {
 		opened, known, err = h.replace(copied, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot open the history %s: %w; %s", options.Path, err, advice(err))
+		return err
 	}
 	h.store, h.known = opened, known
 	h.copySummary()
-	return h, nil
+	return nil
 }
 
 // openChecked opens a file, looks for damage and reads the summary.
@@ -141,16 +169,18 @@ func openChecked(path string) (*store, summary, error) {
 	return opened, known, nil
 }
 
-// Close closes the file. Nothing else may be called afterwards.
+// Close closes the file, after Run has returned. Queries fail from then on.
 func (h *History) Close() error {
 	h.refuse()
 	h.copySummary()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.store == nil {
-		return nil
+	var err error
+	if h.store != nil {
+		err = h.store.close()
+		h.store = nil
 	}
-	return h.store.close()
+	return errors.Join(err, unlock(h.lock))
 }
 
 // Run commits what is appended and deletes what is too old, until ctx ends. It then commits
@@ -335,6 +365,10 @@ func (h *History) count(spent time.Duration) {
 func (h *History) set(opened *store, known summary) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if known.last != h.known.last && h.changed != nil {
+		close(h.changed)
+		h.changed = nil
+	}
 	h.store, h.known = opened, known
 }
 

@@ -2,6 +2,7 @@ package history_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pialert/pialert/display/internal/history"
@@ -282,13 +284,13 @@ func TestTotalsDoNotWrap(t *testing.T) {
 	t.Parallel()
 	path := file(t)
 	h := start(t, options(path))
-	mad := events(100)
-	for i := range mad {
-		mad[i].Count = attack.MaxCount
+	absurd := events(100)
+	for i := range absurd {
+		absurd[i].Count = attack.MaxCount
 	}
-	h.commit(batch{agent: "good", epoch: 1, first: 1, events: events(7)})
+	h.commit(batch{agent: "busy", epoch: 1, first: 1, events: events(7)})
 	for n := range 8 {
-		h.commit(batch{agent: "mad", epoch: 1, first: uint64(n*100 + 1), events: mad})
+		h.commit(batch{agent: "flooder", epoch: 1, first: uint64(n*100 + 1), events: absurd})
 	}
 	h.stop()
 	totals := start(t, options(path)).totals()
@@ -341,34 +343,73 @@ func TestAppendRefuses(t *testing.T) {
 // An agent whose share of the queue is full waits; another one does not.
 func TestQueueIsBoundedAndFair(t *testing.T) {
 	t.Parallel()
-	o := options(file(t))
-	o.MaxQueue = 200
-	h, err := history.Open(o) // nobody runs it, so nothing leaves the queue
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer h.Close()
-	ignore := func(uint64, error) {}
-	if err := h.Append(t.Context(), "mad", 1, 1, events(100), ignore); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	blocked := make(chan error)
-	go func() {
-		blocked <- h.Append(ctx, "mad", 1, 101, events(1), ignore)
-	}()
-	if err := h.Append(t.Context(), "good", 1, 1, events(100), ignore); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case err := <-blocked:
-		t.Fatalf("a batch beyond the agent's share did not wait: %v", err)
-	default:
-	}
-	cancel()
-	if err := <-blocked; err == nil {
-		t.Error("a wait outlived its context without an error")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		o := options(file(t))
+		o.MaxQueue = 200
+		h, err := history.Open(o) // nobody runs it, so nothing leaves the queue
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		ignore := func(uint64, error) {}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		// try appends events and returns what came of it, nil while it waits.
+		try := func(agent string, first uint64, size int) *error {
+			var outcome *error
+			go func() {
+				err := h.Append(ctx, agent, 1, first, events(size), ignore)
+				outcome = &err
+			}()
+			synctest.Wait()
+			return outcome
+		}
+		steps := []struct {
+			say   string
+			agent string
+			first uint64
+			size  int
+			waits bool
+		}{
+			{"a part of the flooder's share", "flooder", 1, 60, false},
+			{"more than is left of it", "flooder", 61, 41, true},
+			{"all that is left of it", "flooder", 61, 40, false},
+			{"one beyond it", "flooder", 101, 1, true},
+			{"another agent's share, while the flooder waits", "good", 1, 100, false},
+			{"a third agent, when the queue is full", "third", 1, 1, true},
+		}
+		for _, s := range steps {
+			switch outcome := try(s.agent, s.first, s.size); {
+			case outcome == nil != s.waits:
+				t.Fatalf("%s: waits %v, want %v", s.say, outcome == nil, s.waits)
+			case outcome != nil && *outcome != nil:
+				t.Fatalf("%s: %v", s.say, *outcome)
+			}
+		}
+	})
+}
+
+// A wait for room ends with its context, and nothing of it is stored.
+func TestWaitingForRoomEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := options(file(t))
+		o.MaxQueue = 10
+		h, err := history.Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer h.Close()
+		never := func(uint64, error) { t.Error("done was called") }
+		if err := h.Append(t.Context(), "a", 1, 1, events(10), never); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := h.Append(ctx, "a", 1, 11, events(1), never); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("error %v, want the context's", err)
+		}
+	})
 }
 
 func TestStopCommitsWhatWaits(t *testing.T) {

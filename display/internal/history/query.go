@@ -3,7 +3,6 @@ package history
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -84,67 +83,6 @@ func (h *History) Agents() []Agent {
 	return list
 }
 
-// Record is one stored event.
-type Record struct {
-	ID       int64 // rises with arrival
-	Agent    string
-	Epoch    uint64
-	Sequence uint64
-	Arrived  time.Time
-	Event    attack.Event
-}
-
-// Filter chooses events; its zero value chooses all.
-type Filter struct {
-	Agent  string
-	Kind   attack.Kind
-	Before int64 // only ids below it, to turn pages; 0 begins with the newest
-}
-
-// maxRecords bounds one answer of [History.Recent].
-const maxRecords = 1000
-
-// Recent returns the newest events that the filter chooses, the newest first: at most limit,
-// and never more than 1000.
-func (h *History) Recent(ctx context.Context, limit int, filter Filter) ([]Record, error) {
-	where, args := "WHERE TRUE", []any(nil)
-	if filter.Agent != "" {
-		where, args = where+" AND agents.name = ?", append(args, filter.Agent)
-	}
-	if filter.Kind != 0 {
-		where, args = where+" AND kind = ?", append(args, int64(filter.Kind))
-	}
-	if filter.Before != 0 {
-		where, args = where+" AND events.id < ?", append(args, filter.Before)
-	}
-	var records []Record
-	var id, epoch, sequence, arrived, observed, kind, severity, test, count int64
-	var logged, port *int64
-	var name, rule, host, user, log string
-	var source, detail []byte
-	err := h.query(ctx, `SELECT events.id, agents.name, epoch, sequence, arrived, logged, observed, kind, severity, test,
-		count, coalesce(rule,''), source, coalesce(host,''), port, coalesce(user,''), coalesce(log,''), detail
-		FROM events JOIN agents ON agents.id = events.agent `+where+` ORDER BY events.id DESC LIMIT ?`,
-		[]any{&id, &name, &epoch, &sequence, &arrived, &logged, &observed, &kind, &severity, &test,
-			&count, &rule, &source, &host, &port, &user, &log, &detail}, func() {
-			e := attack.Event{
-				Kind: attack.Kind(kind), Severity: attack.Severity(severity), Rule: rule,
-				Observed: time.Unix(0, observed).UTC(), SourceHost: host, User: user,
-				Count: uint64(count), Test: test != 0, Log: log,
-			}
-			if logged != nil {
-				e.Logged = time.Unix(0, *logged).UTC()
-			}
-			if port != nil {
-				e.SourcePort = uint16(*port)
-			}
-			e.SourceIP, _ = netip.AddrFromSlice(source)
-			e.Detail, _ = decodeDetail(detail) // a flipped bit in it is no reason to withhold the rest
-			records = append(records, Record{id, name, uint64(epoch), uint64(sequence), time.Unix(0, arrived), e})
-		}, append(args, min(max(limit, 0), maxRecords))...)
-	return records, err
-}
-
 // Source is an address and what came from it.
 type Source struct {
 	Address netip.Addr `json:"address"`
@@ -152,7 +90,7 @@ type Source struct {
 }
 
 // sourceWindow is how many of the newest events [History.TopSources] looks at: there is no
-// index by address, and the writer waits while it reads.
+// index by address.
 const sourceWindow = 20000
 
 // TopSources returns the addresses with the most attempts among the newest 20,000 events, tests
@@ -177,35 +115,4 @@ func (h *History) TopSources(ctx context.Context, limit int) ([]Source, error) {
 			}
 		}, sourceWindow, min(max(limit, 0), maxRecords))
 	return sources, err
-}
-
-// errReplacing is returned by queries while a damaged file is being replaced.
-var errReplacing = errors.New("the history is being repaired; try again")
-
-// query runs a query on the file that is in use.
-func (h *History) query(ctx context.Context, query string, targets []any, row func(), args ...any) error {
-	h.mu.Lock()
-	s := h.store
-	h.mu.Unlock()
-	if s == nil {
-		return errReplacing
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.each(ctx, query, targets, row, args...)
-	h.suspect(err)
-	if err != nil {
-		return fmt.Errorf("cannot read the history: %w", err)
-	}
-	return nil
-}
-
-// suspect has the file inspected if the error says that it is damaged.
-func (h *History) suspect(err error) {
-	if isDamage(err) {
-		select {
-		case h.damage <- err:
-		default:
-		}
-	}
 }

@@ -38,8 +38,10 @@ func finishReplacement(path string) error {
 	if _, err := os.Stat(path + newSuffix); err != nil {
 		return nil //nolint:nilerr // there is nothing to complete
 	}
-	if err := os.Remove(path + "-wal"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	for _, of := range []string{path + "-wal", path + "-shm"} {
+		if err := os.Remove(of); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	return os.Rename(path+newSuffix, path)
 }
@@ -52,7 +54,7 @@ func (h *History) replace(known summary, cause error) (*store, summary, error) {
 	h.log.Error("the history is damaged; what can be read of it is carried over to a new file",
 		"file", path, "error", cause, "kept as", aside)
 	fresh := path + newSuffix
-	for _, stale := range []string{fresh, fresh + "-wal", fresh + "-journal"} {
+	for _, stale := range []string{fresh, fresh + "-wal", fresh + "-shm", fresh + "-journal"} {
 		if err := os.Remove(stale); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, known, fmt.Errorf("cannot replace the damaged history: %w", err)
 		}
@@ -65,7 +67,7 @@ func (h *History) replace(known summary, cause error) (*store, summary, error) {
 	if err = errors.Join(err, to.close()); err != nil {
 		return nil, known, fmt.Errorf("cannot replace the damaged history: %w", err)
 	}
-	for _, move := range [][2]string{{path, aside}, {path + "-wal", aside + "-wal"}, {fresh, path}} {
+	for _, move := range [][2]string{{path, aside}, {path + "-wal", aside + "-wal"}, {path + "-shm", aside + "-shm"}, {fresh, path}} {
 		if err := os.Rename(move[0], move[1]); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, known, fmt.Errorf("cannot set the damaged history aside: %w", err)
 		}
@@ -89,7 +91,7 @@ func (h *History) forgetDamaged() {
 	slices.Sort(asides)
 	for _, old := range asides[:max(0, len(asides)-keepDamaged)] {
 		h.log.Warn("deleting an old damaged history", "file", old)
-		_ = errors.Join(os.Remove(old), os.Remove(old+"-wal"))
+		_ = errors.Join(os.Remove(old), os.Remove(old+"-wal"), os.Remove(old+"-shm"))
 	}
 }
 
@@ -124,6 +126,9 @@ func salvage(path string, to *store, known summary, deadline time.Time) (events 
 			if err := found.events(from, to, deadline); err != nil {
 				return err
 			}
+			if err := copyOthers(from, to); err != nil {
+				return err
+			}
 		}
 		return found.write(to)
 	})
@@ -139,6 +144,7 @@ type salvaged struct {
 	days   map[dayRoute]Sum
 	agents map[string]agent
 	copied int // events
+	last   int64
 
 	// What the events say, for want of a mark or total of their own: a mark or total that can
 	// be read is better evidence than events of which one may have a flipped bit.
@@ -175,6 +181,12 @@ func (s *salvaged) small(from *store) {
 	var m mark
 	var dropped, sum Sum
 	// The errors say what is known already: the file is damaged.
+	var last int64
+	_ = from.each(context.Background(), `SELECT value FROM numbers WHERE name = 'last event'`, []any{&last}, func() {
+		if last < 1<<53 {
+			s.last = max(s.last, last)
+		}
+	})
 	_ = from.each(context.Background(), `SELECT id, name, heard, dropped_events, dropped_attempts FROM agents`,
 		[]any{&id, &name, &heard, &dropped.Events, &dropped.Attempts}, func() {
 			s.meet(name, id)
@@ -236,6 +248,7 @@ func (s *salvaged) events(from, to *store, deadline time.Time) error {
 			// The new tables are STRICT, so a value whose type damage changed is refused.
 			if err := to.exec(insert, row[:]...); err == nil {
 				s.copied++
+				s.last = max(s.last, id)
 			} else if resultCode(err) != sqlitelib.SQLITE_CONSTRAINT {
 				writeErr = err
 			}
@@ -282,7 +295,7 @@ func (s *salvaged) witness(row *[18]any) bool {
 // write puts the small tables into the new file: of each mark and total the highest that the
 // damaged file, its events or the other source say. What days cannot account for goes to day 0.
 func (s *salvaged) write(to *store) error {
-	all := summary{agents: s.agents, marks: s.marks, totals: make(map[route]Sum)}
+	all := summary{agents: s.agents, marks: s.marks, totals: make(map[route]Sum), last: s.last}
 	for at, sum := range s.days {
 		all.totals[at.route] = all.totals[at.route].plus(sum)
 	}
@@ -319,6 +332,9 @@ func (s *salvaged) write(to *store) error {
 		if _, ok := all.agents[name]; !ok {
 			all.agents[name] = agent{}
 		}
+	}
+	if err := to.putLast(all.last); err != nil {
+		return err
 	}
 	for name, a := range all.agents {
 		a.id = id(name)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,10 +18,11 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// version is written to the file as its user_version. A program refuses a file of a later one.
-const version = 1
+// version is written to the file as its user_version. A program refuses a file of a later one and
+// upgrades one of an earlier one.
+const version = 2
 
-// schema holds the tables. Numbers that are uint64 in Go are kept as int64 with the same bits.
+// schema holds the tables of the first version; [upgrades] has what came later. Numbers that are uint64 in Go are kept as int64 with the same bits.
 // Times are nanoseconds since 1970, what an attacker wrote is a BLOB, and what is absent is
 // NULL. The ids of events rise in the order of arrival, so nothing needs an index beside them.
 const schema = `
@@ -68,13 +70,21 @@ CREATE TABLE IF NOT EXISTS events (
 	detail   BLOB
 ) STRICT;`
 
-// pragmas, in an order that matters: exclusive locking before WAL keeps the WAL's index in
-// memory (https://sqlite.org/wal.html#noshm), so that a full disk can still be read, and keeps
-// a second process out. Automatic vacuum must be chosen before the first page is written, and
-// would write to a file that has some, which may stand on a full disk.
+// upgrades[v] makes a file of version v one of version v+1. A new file goes through all of them.
+var upgrades = [version]string{
+	0: schema,
+	1: `
+CREATE TABLE IF NOT EXISTS numbers (
+	name  TEXT PRIMARY KEY,
+	value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT OR IGNORE INTO numbers SELECT 'last event', coalesce(max(id), 0) FROM events;`,
+}
+
+// pragmas, in an order that matters. Automatic vacuum must be chosen before the first page is
+// written, and would write to a file that has some, which may stand on a full disk.
 var pragmas = [...]string{
 	"busy_timeout=1000",
-	"locking_mode=EXCLUSIVE",
 	autoVacuum,
 	"journal_mode=WAL",
 	"synchronous=FULL",
@@ -87,12 +97,23 @@ var pragmas = [...]string{
 
 const autoVacuum = "auto_vacuum=INCREMENTAL"
 
-// store is one open SQLite file and the one connection to it.
+// alone is the pragma of a connection that nobody can read beside: set before WAL, it keeps the
+// WAL's index in memory instead of in a file (https://sqlite.org/wal.html#noshm), so that a disk
+// that is full at the start can still be read.
+const alone = "locking_mode=EXCLUSIVE"
+
+// store is one open SQLite file: the one connection that writes, and those that read beside it.
 type store struct {
 	mu     sync.Mutex // held for each use of conn
 	db     *sql.DB
 	conn   *sql.Conn
 	insert *sql.Stmt
+	closed bool
+
+	readers *sql.DB      // nil if there is no room for them: then conn reads, too
+	reading sync.RWMutex // held by who reads; to close, by the closing one
+	ctx     context.Context
+	abandon context.CancelFunc // ends what is being read
 }
 
 // openStore opens or creates the file and its tables.
@@ -103,20 +124,48 @@ func openStore(path string) (*store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, err
 	}
+	s, err := openWith(path, pragmas[:])
+	if noRoom(err) {
+		return openWith(path, append([]string{pragmas[0], alone}, pragmas[1:]...))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s.readers, err = openReaders(path); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// noRoom says whether an error may come from a disk without room for the WAL's index.
+func noRoom(err error) bool {
+	switch resultCode(err) {
+	case sqlitelib.SQLITE_FULL, sqlitelib.SQLITE_IOERR, sqlitelib.SQLITE_CANTOPEN:
+		return true
+	}
+	return false
+}
+
+func openWith(path string, pragmas []string) (*store, error) {
 	s, err := connect(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.prepare(); err != nil {
+	if err := s.prepare(pragmas); err != nil {
 		s.close()
 		return nil, err
 	}
 	return s, nil
 }
 
-// connect opens the file as it is.
+// dsn names the file to the driver.
+func dsn(path string, parameters url.Values) string {
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: parameters.Encode()}).String()
+}
+
+// connect opens the file as it is, to write.
 func connect(path string) (*store, error) {
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath())
+	db, err := sql.Open("sqlite", dsn(path, url.Values{"_txlock": {"immediate"}}))
 	if err != nil {
 		return nil, err
 	}
@@ -124,10 +173,12 @@ func connect(path string) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &store{db: db, conn: conn}, nil
+	s := &store{db: db, conn: conn}
+	s.ctx, s.abandon = context.WithCancel(context.Background())
+	return s, nil
 }
 
-func (s *store) prepare() error {
+func (s *store) prepare(pragmas []string) error {
 	for _, pragma := range pragmas {
 		if pragma == autoVacuum {
 			if pages, err := s.number("PRAGMA page_count"); err != nil || pages > 0 {
@@ -142,29 +193,39 @@ func (s *store) prepare() error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case found > version:
+	if found < 0 || found > version {
 		return fmt.Errorf("a later version of this program made it (format %d, this program knows %d); install that version", found, version)
-	case found < version:
-		if err := s.exec(fmt.Sprintf("BEGIN; %s PRAGMA user_version=%d; COMMIT", schema, version)); err != nil {
+	}
+	for v := found; v < version; v++ {
+		err := s.transaction(func() error {
+			return s.exec(fmt.Sprintf("%s; PRAGMA user_version=%d", strings.TrimSuffix(upgrades[v], ";"), v+1))
+		})
+		if err != nil {
 			return err
 		}
 	}
 	s.insert, err = s.conn.PrepareContext(context.Background(), `INSERT INTO events
-		(agent, epoch, sequence, arrived, logged, observed, kind, severity, test, count, rule, source, host, port, user, log, detail)
-		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`)
+		(id, agent, epoch, sequence, arrived, logged, observed, kind, severity, test, count, rule, source, host, port, user, log, detail)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`)
 	return err
 }
 
-// close closes the file; SQLite empties and removes the WAL then.
+// close ends what is being read and closes the file; SQLite empties and removes the WAL then.
 func (s *store) close() error {
+	s.abandon()
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var err error
-	if s.insert != nil {
-		err = s.insert.Close()
+	s.closed = true
+	var problems []error
+	if s.readers != nil {
+		problems = append(problems, s.readers.Close())
 	}
-	return errors.Join(err, s.conn.Close(), s.db.Close())
+	if s.insert != nil {
+		problems = append(problems, s.insert.Close())
+	}
+	return errors.Join(append(problems, s.conn.Close(), s.db.Close())...)
 }
 
 // number returns the one number that a query yields.
@@ -221,7 +282,7 @@ const checkBudget = 5 * time.Second
 func (s *store) check(budget time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, table := range []string{"agents", "marks", "totals"} {
+	for _, table := range []string{"agents", "marks", "totals", "numbers"} {
 		if err := s.quickCheck(context.Background(), table); err != nil {
 			return err
 		}
@@ -251,12 +312,12 @@ func (s *store) load() (summary, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := newSummary()
-	err := s.loadInto(known)
+	err := s.loadInto(&known)
 	return known, err
 }
 
 // loadInto reads as much of the summary as can be read; the error says if that was not all.
-func (s *store) loadInto(known summary) error {
+func (s *store) loadInto(known *summary) error {
 	ctx := context.Background()
 	names := make(map[int64]string)
 	var id, epoch, test, kind int64
@@ -265,6 +326,7 @@ func (s *store) loadInto(known summary) error {
 	var name string
 	var m mark
 	return errors.Join(
+		s.each(ctx, `SELECT value FROM numbers WHERE name = 'last event'`, []any{&known.last}, func() {}),
 		s.each(ctx, `SELECT id, name, heard, dropped_events, dropped_attempts FROM agents`,
 			[]any{&id, &name, &heard, &dropped.Events, &dropped.Attempts}, func() {
 				a := agent{id: id, dropped: dropped}
@@ -290,7 +352,16 @@ func (s *store) loadInto(known summary) error {
 
 // each runs a query and calls row for each of its rows, scanned into the targets.
 func (s *store) each(ctx context.Context, query string, targets []any, row func(), args ...any) error {
-	rows, err := s.conn.QueryContext(ctx, query, args...)
+	return each(ctx, s.conn, query, targets, row, args...)
+}
+
+// querier is a connection or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func each(ctx context.Context, from querier, query string, targets []any, row func(), args ...any) error {
+	rows, err := from.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ type summary struct {
 	agents map[string]agent
 	marks  map[stream]mark
 	totals map[route]Sum
+	last   int64 // id of the last event, whether it is still there or not
 }
 
 // stream is one numbering of events.
@@ -70,12 +71,13 @@ func newSummary() summary {
 }
 
 func (s summary) clone() summary {
-	return summary{agents: maps.Clone(s.agents), marks: maps.Clone(s.marks), totals: maps.Clone(s.totals)}
+	return summary{agents: maps.Clone(s.agents), marks: maps.Clone(s.marks), totals: maps.Clone(s.totals), last: s.last}
 }
 
 // merge returns the summary that loses nothing of either: the higher of each mark and total.
 func (s summary) merge(t summary) summary {
 	merged := s.clone()
+	merged.last = max(s.last, t.last)
 	for name, a := range t.agents {
 		mine, ok := merged.agents[name]
 		if !ok && len(merged.agents) >= MaxAgents {
@@ -110,6 +112,7 @@ type saved struct {
 	Agents []savedAgent `json:"agents"`
 	Marks  []savedMark  `json:"marks"`
 	Totals []Total      `json:"totals"`
+	Last   int64        `json:"last_event"`
 }
 
 type savedAgent struct {
@@ -140,7 +143,7 @@ func (h *History) copySummary() {
 
 // writeSummary replaces the copy at path; a crash leaves the old copy or the new one.
 func writeSummary(path string, s summary) error {
-	var out saved
+	out := saved{Last: s.last}
 	for name, a := range s.agents {
 		out.Agents = append(out.Agents, savedAgent{a.id, name, a.heard, a.dropped})
 	}
@@ -188,6 +191,7 @@ func readSummary(path string) (summary, error) {
 	if err := json.Unmarshal(text, &in); err != nil {
 		return s, fmt.Errorf("cannot read %s: %w", path, err)
 	}
+	s.last = max(in.Last, 0)
 	for _, a := range in.Agents {
 		s.agents[a.Name] = agent{id: a.ID, heard: a.Heard, dropped: a.Dropped}
 	}

@@ -19,7 +19,7 @@ type change struct {
 	marks   map[stream]bool
 	agents  map[string]bool
 	ordinal int64
-	row     [17]any
+	row     [18]any
 	detail  []byte
 }
 
@@ -133,8 +133,9 @@ func (c *change) agent(name string) (agent, bool) {
 // insert writes one event and adds it to the totals.
 func (c *change) insert(p *pending, agentID int64, sequence uint64, e *attack.Event) error {
 	c.detail = appendDetail(c.detail[:0], e.Detail)
+	c.next.last++
 	c.row = [...]any{
-		agentID, int64(p.epoch), int64(sequence), p.arrived.UnixNano(), stamp(e.Logged), e.Observed.UnixNano(),
+		c.next.last, agentID, int64(p.epoch), int64(sequence), p.arrived.UnixNano(), stamp(e.Logged), e.Observed.UnixNano(),
 		int64(e.Kind), int64(e.Severity), flag(e.Test), int64(e.Count), text(e.Rule), blob(e.SourceIP.AsSlice()),
 		text(e.SourceHost), int64(e.SourcePort), text(e.User), text(e.Log), blob(c.detail),
 	}
@@ -151,6 +152,9 @@ func (c *change) insert(p *pending, agentID int64, sequence uint64, e *attack.Ev
 
 // flush writes the rows of the small tables that changed.
 func (c *change) flush() error {
+	if err := c.store.putLast(c.next.last); err != nil {
+		return err
+	}
 	for name := range c.agents {
 		if err := c.store.putAgent(name, c.next.agents[name]); err != nil {
 			return err
@@ -193,6 +197,11 @@ func (c *change) forgetEpochs(name string) error {
 			return err
 		}
 	}
+}
+
+// putLast keeps the id of the last event, so that none is given twice when that event is gone.
+func (s *store) putLast(id int64) error {
+	return s.exec(`INSERT INTO numbers (name, value) VALUES ('last event', ?) ON CONFLICT (name) DO UPDATE SET value=excluded.value`, id)
 }
 
 func (s *store) putAgent(name string, a agent) error {
