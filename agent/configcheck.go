@@ -26,7 +26,7 @@ line and column. The exit code is 0 if all is well, 1 if not.`,
 			if err != nil {
 				return err
 			}
-			if _, err := sourcesOf(cfg, time.Now()); err != nil {
+			if _, err := logsOf(cfg, time.Now()); err != nil {
 				return err
 			}
 			fmt.Fprintf(command.OutOrStdout(), "%s is good: %d logs, %d rules\n", s.path, len(cfg.Logs), len(rules.List()))

@@ -4,21 +4,20 @@ import (
 	"log/slog"
 	"testing"
 
-	"github.com/pialert/pialert/agent/internal/watch"
+	"github.com/pialert/pialert/agent/internal/source"
+	"github.com/pialert/pialert/agent/internal/source/journal"
 )
 
 // A machine without journalctl may have other logs to follow.
 func TestNoJournalIsNoReasonToEnd(t *testing.T) {
 	t.Parallel()
-	run := &detection{
-		journal: watch.NewJournal(watch.JournalOptions{Name: "journal", Command: []string{"/nowhere/journalctl"}}),
-		logger:  slog.New(slog.DiscardHandler),
-	}
+	missing := journal.New(journal.Options{Name: "journal", Command: []string{"/nowhere/journalctl"}})
+	run := &detection{sources: []source.Source{missing}, logger: slog.New(slog.DiscardHandler)}
 	run.pipeline, _ = newTestPipeline(t)
-	if err := run.followJournal(t.Context()); err != nil {
+	if err := run.follow(t.Context(), missing); err != nil {
 		t.Error(err)
 	}
-	if state := run.journal.Stats()[0].State; state != watch.Failing {
+	if state := run.stats()[0].State; state != source.Failing {
 		t.Errorf("status says that the journal is %s", state)
 	}
 }

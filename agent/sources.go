@@ -2,29 +2,36 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/pialert/pialert/agent/internal/watch"
+	"github.com/pialert/pialert/agent/internal/source"
+	"github.com/pialert/pialert/agent/internal/source/file"
+	"github.com/pialert/pialert/agent/internal/source/journal"
 )
+
+// journalMatches chooses what is read of the journal: the syslog facilities auth, authpriv, mail
+// and ftp (RFC 5424, section 6.2.1), to which the daemons log that rules know.
+var journalMatches = []string{"SYSLOG_FACILITY=4", "SYSLOG_FACILITY=10", "SYSLOG_FACILITY=2", "SYSLOG_FACILITY=11"}
 
 // followed is what the configuration says to follow, sorted by who reads it.
 type followed struct {
-	files   []watch.Source
+	files   []file.Log
 	journal *LogSource
-	types   map[string]LogSource // by the name that watch gives to a source's chunks
+	types   map[string]LogSource // by the name that its chunks have
 	auth    string               // why auto is what it is; empty if nothing is
 }
 
-// sourcesOf sorts the configured logs. A source of the path auto becomes the authentication log
+// logsOf sorts the configured logs. A source of the path auto becomes the authentication log
 // of this system, a file or the journal.
-func sourcesOf(cfg Config, now time.Time) (followed, error) {
+func logsOf(cfg Config, now time.Time) (followed, error) {
 	f := followed{types: map[string]LogSource{}}
-	for i, source := range cfg.Logs {
-		path := source.Path
+	for i, log := range cfg.Logs {
+		path := log.Path
 		if path == sourceAuto {
-			found := watch.FindAuth(os.DirFS("/"), now)
+			found := source.FindAuth(os.DirFS("/"), now)
 			if path = found.Path; path == "" {
 				path = sourceJournal
 			}
@@ -32,7 +39,7 @@ func sourcesOf(cfg Config, now time.Time) (followed, error) {
 		}
 		if path == sourceJournal {
 			f.journal = &cfg.Logs[i]
-			f.types[sourceJournal] = source
+			f.types[sourceJournal] = log
 			continue
 		}
 		absolute, err := filepath.Abs(path)
@@ -40,15 +47,30 @@ func sourcesOf(cfg Config, now time.Time) (followed, error) {
 			return followed{}, fmt.Errorf("cannot find logs[%d].path %s: %w", i, path, err)
 		}
 		name := fmt.Sprintf("%d:%s", i, absolute)
-		f.files = append(f.files, watch.Source{Name: name, Paths: []string{absolute}, Start: startOf(source)})
-		f.types[name] = source
+		f.files = append(f.files, file.Log{Name: name, Paths: []string{absolute}, Start: startOf(log)})
+		f.types[name] = log
 	}
 	return f, nil
 }
 
-func startOf(source LogSource) watch.Start {
-	if source.Start == "beginning" {
-		return watch.Beginning
+func startOf(log LogSource) source.Start {
+	if log.Start == "beginning" {
+		return source.Beginning
 	}
-	return watch.End
+	return source.End
+}
+
+// open returns the sources that read what is to be followed. It starts nothing.
+func (f *followed) open(restore source.Restore, logger *slog.Logger) ([]source.Source, error) {
+	files, err := file.New(file.Options{Logs: f.files, Restore: restore, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	sources := []source.Source{files}
+	if f.journal != nil {
+		sources = append(sources, journal.New(journal.Options{
+			Name: sourceJournal, Matches: journalMatches, Start: startOf(*f.journal), Restore: restore, Logger: logger,
+		}))
+	}
+	return sources, nil
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pialert/pialert/agent/internal/watch"
+	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/link"
 )
@@ -31,7 +31,7 @@ type Status struct {
 
 // SourceStatus is one followed log.
 type SourceStatus struct {
-	watch.SourceStats
+	source.Stats
 	Events uint64 `json:"events"` // found since the start
 }
 

@@ -39,7 +39,7 @@ var fenced = map[string][]string{
 	module + "proto/pialert/v1": {
 		"pkg/wire", "pkg/pairing", "agent/internal/spool", "agent/internal/uplink", "display/internal/receive",
 	},
-	"github.com/nxadm/tail/":                 {"agent/internal/watch"},
+	"github.com/nxadm/tail/":                 {"agent/internal/source/file"},
 	"github.com/stianeikeland/go-rpio/":      {"display/internal/pins"},
 	"github.com/warthog618/go-gpiocdev":      {"display/internal/pins"},
 	"modernc.org/sqlite":                     {"display/internal/history"},

@@ -1,4 +1,4 @@
-package watch
+package file
 
 import (
 	"compress/gzip"
@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pialert/pialert/agent/internal/source"
 )
 
 // reader drives a follower by hand: a clock that only moves when told, and the position as a caller
@@ -18,7 +20,7 @@ import (
 type reader struct {
 	t        *testing.T
 	path     string
-	start    Start
+	start    source.Start
 	now      time.Time
 	memory   *blocks
 	follower *follower
@@ -27,7 +29,7 @@ type reader struct {
 }
 
 // newReader returns a reader of dir/app.log.
-func newReader(t *testing.T, start Start) *reader {
+func newReader(t *testing.T, start source.Start) *reader {
 	r := &reader{t: t, path: filepath.Join(t.TempDir(), "app.log"), start: start, now: time.Now(), memory: newBlocks()}
 	t.Cleanup(r.stop)
 	return r
@@ -197,7 +199,7 @@ func TestFirstStart(t *testing.T) {
 	t.Parallel()
 	t.Run("at the end", func(t *testing.T) {
 		t.Parallel()
-		r := newReader(t, End)
+		r := newReader(t, source.End)
 		add(t, r.path, "old\nolder\n")
 		r.want()
 		add(t, r.path, "new\n")
@@ -205,7 +207,7 @@ func TestFirstStart(t *testing.T) {
 	})
 	t.Run("at the end, in a half line", func(t *testing.T) {
 		t.Parallel()
-		r := newReader(t, End)
+		r := newReader(t, source.End)
 		add(t, r.path, "old\nhal")
 		r.want()
 		add(t, r.path, "f\n")
@@ -213,13 +215,13 @@ func TestFirstStart(t *testing.T) {
 	})
 	t.Run("at the beginning", func(t *testing.T) {
 		t.Parallel()
-		r := newReader(t, Beginning)
+		r := newReader(t, source.Beginning)
 		add(t, r.path, "old\n")
 		r.want("old")
 	})
 	t.Run("of an empty file, then a restart", func(t *testing.T) {
 		t.Parallel()
-		r := newReader(t, End)
+		r := newReader(t, source.End)
 		add(t, r.path, "")
 		r.want()
 		r.stop()
@@ -228,7 +230,7 @@ func TestFirstStart(t *testing.T) {
 	})
 	t.Run("without a file, then a restart", func(t *testing.T) {
 		t.Parallel()
-		r := newReader(t, End)
+		r := newReader(t, source.End)
 		r.want()
 		r.stop()
 		add(t, r.path, "one\n")
@@ -238,7 +240,7 @@ func TestFirstStart(t *testing.T) {
 
 func TestFileAppearsLate(t *testing.T) {
 	t.Parallel()
-	r := newReader(t, End)
+	r := newReader(t, source.End)
 	r.path = filepath.Join(filepath.Dir(r.path), "folder", "of", "app.log")
 	r.want()
 	if err := os.MkdirAll(filepath.Dir(r.path), 0o755); err != nil {
@@ -252,7 +254,7 @@ func TestFileAppearsLate(t *testing.T) {
 
 func TestHalfLine(t *testing.T) {
 	t.Parallel()
-	r := newReader(t, Beginning)
+	r := newReader(t, source.Beginning)
 	add(t, r.path, "one\ntw")
 	r.want("one")
 	r.pass(time.Hour)
@@ -266,7 +268,7 @@ func TestHalfLine(t *testing.T) {
 
 func TestRotationWithLateWriter(t *testing.T) {
 	t.Parallel()
-	r := newReader(t, Beginning)
+	r := newReader(t, source.Beginning)
 	daemon := openLog(t, r.path)
 	write(t, daemon, "1\n2\n")
 	r.want("1", "2")
@@ -300,7 +302,7 @@ func TestRotationWithLateWriter(t *testing.T) {
 // The last line of a rotated file may have no newline, when its writer was killed.
 func TestRotationInHalfLine(t *testing.T) {
 	t.Parallel()
-	r := newReader(t, Beginning)
+	r := newReader(t, source.Beginning)
 	daemon := openLog(t, r.path)
 	write(t, daemon, "1\nhal")
 	r.want("1")
@@ -371,7 +373,7 @@ func TestRotationWhileDown(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			r := newReader(t, Beginning)
+			r := newReader(t, source.Beginning)
 			add(t, r.path, "long ago\n")
 			r.want("long ago")
 			test.rotate(t, r.path, "0\n")

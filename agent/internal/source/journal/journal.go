@@ -1,4 +1,10 @@
-package watch
+// Package journal is systemd's journal as a source of lines.
+//
+// It runs journalctl and makes each entry a line with an RFC 3339 header, as rsyslog writes it to a
+// file. Any local user can send entries that call themselves sshd's: who sent an entry is decided by the
+// fields that journald itself adds, and what is not believed is left out and counted. The position is
+// journald's cursor; when journalctl ends it is started again behind it.
+package journal
 
 import (
 	"bufio"
@@ -16,6 +22,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/pialert/pialert/agent/internal/source"
 )
 
 const (
@@ -27,15 +35,17 @@ const (
 	maxBackoff = time.Minute
 )
 
-// JournalOptions say what to read from the journal.
-type JournalOptions struct {
+// Options say what to read from the journal.
+type Options struct {
 	// Name is what the chunks are called by. Their Source is "journal:" and Name.
 	Name string
 	// Matches are journalctl's match arguments; nil means the facilities auth and authpriv, to which
 	// sshd, sudo, su and PAM log.
 	Matches []string
-	Start   Start
-	Restore Restore
+	Start   source.Start
+	// Trust says whose entries are believed; nil means [source.DefaultTrust].
+	Trust   *source.Trust
+	Restore source.Restore
 	Logger  *slog.Logger
 	// Command is how journalctl is called; nil means ["journalctl"].
 	Command []string
@@ -46,12 +56,12 @@ type JournalOptions struct {
 // Journal reads the systemd journal through journalctl. Its methods may be called from any goroutine,
 // Run only once.
 type Journal struct {
-	options JournalOptions
-	source  string
+	options Options
+	key     string // of the position
 	cursor  string
 
 	mu    sync.Mutex
-	stats SourceStats
+	stats source.Stats
 }
 
 // journalPosition is where reading goes on: after the entry with the cursor, or at the journal's
@@ -60,16 +70,17 @@ type journalPosition struct {
 	Cursor string `json:"cursor"`
 }
 
-// ErrNoJournal says that journalctl is not installed.
-var ErrNoJournal = errors.New("journalctl was not found; install systemd, or follow a log file instead")
-
-// NewJournal returns a Journal. It starts nothing.
-func NewJournal(options JournalOptions) *Journal {
+// New returns a Journal. It starts nothing.
+func New(options Options) *Journal {
 	if options.Matches == nil {
 		options.Matches = []string{"SYSLOG_FACILITY=4", "SYSLOG_FACILITY=10"}
 	}
 	if options.Command == nil {
 		options.Command = []string{"journalctl"}
+	}
+	if options.Trust == nil {
+		trust := source.DefaultTrust()
+		options.Trust = &trust
 	}
 	if options.Backoff <= 0 {
 		options.Backoff = time.Second
@@ -80,19 +91,20 @@ func NewJournal(options JournalOptions) *Journal {
 	if options.Restore == nil {
 		options.Restore = func(string) ([]byte, bool) { return nil, false }
 	}
-	source := "journal:" + options.Name
+	key := "journal:" + options.Name
 	return &Journal{
-		options: options, source: source,
-		stats: SourceStats{Name: options.Name, Source: source, State: Waiting},
+		options: options, key: key,
+		stats: source.Stats{Name: options.Name, Source: key, State: source.Waiting},
 	}
 }
 
 // Run follows the journal until ctx ends, which returns nil, or until emit fails, which returns its
 // error. When journalctl ends, it is started again, after pauses that grow to a minute. Without journalctl
-// Run fails with ErrNoJournal.
-func (j *Journal) Run(ctx context.Context, emit Emit) error {
+// Run fails with source.ErrUnavailable.
+func (j *Journal) Run(ctx context.Context, emit source.Emit) error {
 	if _, err := exec.LookPath(j.options.Command[0]); err != nil {
-		err = fmt.Errorf("cannot read the journal: %w", ErrNoJournal)
+		err = fmt.Errorf("cannot read the journal: %w: journalctl was not found; install systemd, or follow a log file instead",
+			source.ErrUnavailable)
 		j.fail(err)
 		return err
 	}
@@ -118,7 +130,7 @@ func (j *Journal) Run(ctx context.Context, emit Emit) error {
 		}
 		j.fail(err)
 		pause := backoff/2 + rand.N(backoff)
-		j.options.Logger.Warn("cannot follow the journal, trying again", "source", j.source, "error", err, "in", pause)
+		j.options.Logger.Warn("cannot follow the journal, trying again", "source", j.key, "error", err, "in", pause)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -129,10 +141,10 @@ func (j *Journal) Run(ctx context.Context, emit Emit) error {
 }
 
 // Stats returns what is known of the journal, as one source.
-func (j *Journal) Stats() []SourceStats {
+func (j *Journal) Stats() []source.Stats {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return []SourceStats{j.stats}
+	return []source.Stats{j.stats}
 }
 
 // emitError is an error of emit, which ends Run, as against one of journalctl, which does not.
@@ -140,13 +152,13 @@ type emitError struct{ error }
 
 // restore takes up the stored cursor and reports whether there is a stored position at all.
 func (j *Journal) restore() bool {
-	stored, ok := j.options.Restore(j.source)
+	stored, ok := j.options.Restore(j.key)
 	if !ok {
 		return false
 	}
 	var position journalPosition
 	if err := json.Unmarshal(stored, &position); err != nil {
-		j.options.Logger.Warn("reading the journal as if it were new", "source", j.source,
+		j.options.Logger.Warn("reading the journal as if it were new", "source", j.key,
 			"error", fmt.Errorf("cannot read the stored position: %w", err))
 		return false
 	}
@@ -155,8 +167,8 @@ func (j *Journal) restore() bool {
 }
 
 // begin stores the first position: the last entry's cursor, or none if everything is to be read.
-func (j *Journal) begin(ctx context.Context, emit Emit) error {
-	if j.options.Start == End {
+func (j *Journal) begin(ctx context.Context, emit source.Emit) error {
+	if j.options.Start == source.End {
 		err := j.journalctl(ctx, []string{"--lines=1"}, func(out io.Reader) error {
 			return j.read(out, nil, func(batch *batch) error {
 				j.cursor = batch.cursor
@@ -171,7 +183,7 @@ func (j *Journal) begin(ctx context.Context, emit Emit) error {
 }
 
 // follow hands on entries until journalctl ends.
-func (j *Journal) follow(ctx context.Context, emit Emit) error {
+func (j *Journal) follow(ctx context.Context, emit source.Emit) error {
 	// Without --no-tail, --follow would begin with the last ten entries.
 	arguments := []string{"--follow", "--no-tail"}
 	if j.cursor != "" {
@@ -283,11 +295,11 @@ func hasLine(reader *bufio.Reader) bool {
 
 // convert adds an entry's line to the batch, or counts why it has none.
 func (j *Journal) convert(e *entry, b *batch) {
-	lines, err := e.appendLine(b.lines)
+	lines, err := e.appendLine(b.lines, j.options.Trust)
 	switch {
 	case errors.Is(err, errUntrusted):
 		b.untrusted++
-		j.options.Logger.Debug("left out a journal entry", "source", j.source, "error", err,
+		j.options.Logger.Debug("left out a journal entry", "source", j.key, "error", err,
 			"identifier", sanitise(e.Identifier.text), "uid", sanitise(e.UID.text))
 	case errors.Is(err, errOmitted):
 		b.overlong++
@@ -300,15 +312,15 @@ func (j *Journal) convert(e *entry, b *batch) {
 }
 
 // hand gives a batch to emit. Entries that became no line move the position too.
-func (j *Journal) hand(ctx context.Context, b *batch, emit Emit) error {
+func (j *Journal) hand(ctx context.Context, b *batch, emit source.Emit) error {
 	position, err := json.Marshal(journalPosition{Cursor: b.cursor})
 	if err != nil {
 		return fmt.Errorf("cannot store the journal's position: %w", err)
 	}
 	now := time.Now()
-	err = emit(ctx, Chunk{
-		Name: j.options.Name, Source: j.source, Data: b.lines, Lines: b.count, Position: position,
-		Backlog: b.count > 100, Observed: now,
+	err = emit(ctx, source.Chunk{
+		Name: j.options.Name, Source: j.key, Data: b.lines, Position: position,
+		Observed: now,
 	})
 	if err != nil {
 		return emitError{err}
@@ -331,13 +343,13 @@ func (j *Journal) hand(ctx context.Context, b *batch, emit Emit) error {
 func (j *Journal) following() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.stats.State, j.stats.Error = Following, ""
+	j.stats.State, j.stats.Error = source.Following, ""
 }
 
 func (j *Journal) fail(err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.stats.State, j.stats.Error = Failing, err.Error()
+	j.stats.State, j.stats.Error = source.Failing, err.Error()
 	j.stats.Errors++
 }
 

@@ -1,4 +1,4 @@
-package watch
+package file
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/pialert/pialert/agent/internal/source"
 )
 
 const (
@@ -19,8 +21,8 @@ const (
 
 // pattern is one configured path.
 type pattern struct {
-	source Source
-	path   string
+	log  Log
+	path string
 	// since is when nothing new was there yet.
 	since time.Time
 	// skipped counts the files beyond the limit.
@@ -42,7 +44,7 @@ func (p *pattern) match(limit int) (paths []string, skipped int) {
 	}
 	names, err := filepath.Glob(p.path)
 	if err != nil {
-		return nil, 0 // NewFiles has checked the pattern
+		return nil, 0 // New has checked the pattern
 	}
 	var files []file
 	for _, name := range names {
@@ -82,7 +84,7 @@ func (p *pattern) match(limit int) (paths []string, skipped int) {
 }
 
 // scan brings the followers in line with the files that are there.
-func (f *Files) scan(ctx context.Context, now time.Time, first bool, wake *waker, emit Emit) error {
+func (f *Files) scan(ctx context.Context, now time.Time, first bool, wake *waker, emit source.Emit) error {
 	for _, p := range f.patterns {
 		if !p.wildcards() {
 			if first {
@@ -120,7 +122,7 @@ func (f *Files) restorePattern(p *pattern) bool {
 
 // markPatterns stores that the patterns are followed from now on, once the position of each file that
 // was there at the start is stored.
-func (f *Files) markPatterns(ctx context.Context, now time.Time, emit Emit) error {
+func (f *Files) markPatterns(ctx context.Context, now time.Time, emit source.Emit) error {
 	for _, p := range f.patterns {
 		if !p.wildcards() {
 			continue
@@ -133,9 +135,9 @@ func (f *Files) markPatterns(ctx context.Context, now time.Time, emit Emit) erro
 }
 
 // mark stores that the pattern is followed from now on.
-func (f *Files) mark(ctx context.Context, p *pattern, now time.Time, emit Emit) error {
-	return emit(ctx, Chunk{
-		Name: p.source.Name, Source: p.path, Observed: now,
+func (f *Files) mark(ctx context.Context, p *pattern, now time.Time, emit source.Emit) error {
+	return emit(ctx, source.Chunk{
+		Name: p.log.Name, Source: p.path, Observed: now,
 		Position: position{Files: []mark{}, Modified: now.Add(-clockGrain)}.encode(),
 	})
 }
@@ -167,11 +169,11 @@ func (f *Files) scanPattern(p *pattern, known bool) {
 	f.publishPattern(p, mine)
 }
 
-// follow begins to follow path. If old, what it holds by now is subject to the source's Start; else it is
+// follow begins to follow path. If old, what it holds by now is subject to the log's Start; else it is
 // read from its start, and so are its rotated files that were written to after since.
 func (f *Files) follow(p *pattern, path string, owner *pattern, old bool, since time.Time) {
 	file := &followed{pattern: owner, follower: &follower{
-		name: p.source.Name, path: path, start: p.source.Start, logger: f.options.Logger,
+		name: p.log.Name, path: path, start: p.log.Start, logger: f.options.Logger,
 	}}
 	file.claimed = func(id fileID) bool { return f.claimed(file.follower, id) }
 	stored, ok := f.options.Restore(path)
@@ -188,7 +190,7 @@ func (f *Files) follow(p *pattern, path string, owner *pattern, old bool, since 
 }
 
 // forgetGone drops the followers of a pattern's files that have been gone for long.
-func (f *Files) forgetGone(ctx context.Context, now time.Time, wake *waker, emit Emit) error {
+func (f *Files) forgetGone(ctx context.Context, now time.Time, wake *waker, emit source.Emit) error {
 	var gone []*followed
 	for _, file := range f.followers {
 		switch {
@@ -208,7 +210,7 @@ func (f *Files) forgetGone(ctx context.Context, now time.Time, wake *waker, emit
 		f.mu.Lock()
 		delete(f.published, file.path)
 		f.mu.Unlock()
-		forget := Chunk{Name: file.name, Source: file.path, Forget: true, Observed: now}
+		forget := source.Chunk{Name: file.name, Source: file.path, Forget: true, Observed: now}
 		// Should a file of that name come back, its rotated ones are known.
 		if err := errors.Join(emit(ctx, forget), f.mark(ctx, file.pattern, now, emit)); err != nil {
 			return err
@@ -223,9 +225,9 @@ func (f *Files) publishPattern(p *pattern, files int) {
 	defer f.mu.Unlock()
 	switch {
 	case p.skipped > 0:
-		f.published[p.path] = SourceStats{Name: p.source.Name, Source: p.path, State: Following, Skipped: p.skipped}
+		f.published[p.path] = source.Stats{Name: p.log.Name, Source: p.path, State: source.Following, Skipped: p.skipped}
 	case files == 0:
-		f.published[p.path] = SourceStats{Name: p.source.Name, Source: p.path, State: Waiting}
+		f.published[p.path] = source.Stats{Name: p.log.Name, Source: p.path, State: source.Waiting}
 	default:
 		delete(f.published, p.path)
 	}

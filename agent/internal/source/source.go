@@ -1,7 +1,19 @@
-package watch
+// Package source says what a source of log lines is: whatever hands on whole lines, and where reading
+// them goes on if it can be gone back to. Files across rotation (room file) and systemd's journal (room
+// journal) are sources; so is, later, whatever arrives on a socket and can be read only once.
+//
+// What every source promises: a [Chunk] holds whole lines of one log, in their order, and a position
+// after them if there is one. The caller stores that position together with whatever it made of the
+// lines, in one atomic step, and hands it back through [Restore] at the next start; then no line is lost
+// or seen twice. A source without positions has lost what it handed on and was not stored.
+//
+// Who wrote a line is decided here, where the system still tells ([Sender]): what may not stand under the
+// name that it gives itself is left out and counted, see [Trust].
+package source
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -9,7 +21,19 @@ import (
 // that the supported daemons write is under 128 KiB: Apache's three fields of 8 KiB, each byte escaped.
 const MaxLine = 2 << 20
 
-// Chunk is a run of whole lines from one source and the position after them.
+// Source hands on the lines of one log or of many. Its constructor starts nothing.
+type Source interface {
+	// Run hands on lines until ctx ends, which returns nil, or until emit fails, which returns its error.
+	// An error wrapping [ErrUnavailable] says that this machine has no such source.
+	Run(ctx context.Context, emit Emit) error
+	// Stats returns what is known of each log. It may be called from any goroutine.
+	Stats() []Stats
+}
+
+// ErrUnavailable says that a source does not exist on this machine; others may be read nevertheless.
+var ErrUnavailable = errors.New("this machine has no such source")
+
+// Chunk is a run of whole lines from one log and the position after them.
 type Chunk struct {
 	// Name is the configured name of the source.
 	Name string
@@ -18,14 +42,11 @@ type Chunk struct {
 	// Data holds whole lines, each ending in '\n'. It is valid only during the call and may be empty:
 	// then only the position is to be stored.
 	Data []byte
-	// Lines is the number of lines in Data.
-	Lines int
-	// Position is where reading goes on after Data: opaque text, to be stored as it is. Nil, with Forget,
-	// when the source is gone for good and what is stored under its key is to be deleted.
+	// Position is where reading goes on after Data: opaque text, to be stored as it is; nil if lines of
+	// this source can be read only once.
 	Position []byte
-	Forget   bool
-	// Backlog says that the lines were written while nobody looked: more of them wait to be read.
-	Backlog bool
+	// Forget says that the log is gone for good: what is stored under its key is to be deleted.
+	Forget bool
 	// Observed is when the lines were read.
 	Observed time.Time
 }
@@ -37,18 +58,18 @@ type Emit func(context.Context, Chunk) error
 // Restore returns what was last stored for a source, and whether there was anything.
 type Restore func(source string) ([]byte, bool)
 
-// Start says where a source that was never seen before begins.
+// Start says where a log that was never seen before begins.
 type Start int
 
 const (
-	// End leaves out what a file holds when it is first seen at the start of Run. Files that appear
+	// End leaves out what a log holds when it is first seen at the start of Run. Files that appear
 	// later are read from their start.
 	End Start = iota
 	// Beginning reads everything that is there.
 	Beginning
 )
 
-// State is what a source is doing.
+// State is what a source does with one log.
 type State string
 
 const (
@@ -64,8 +85,8 @@ const (
 	Duplicate State = "duplicate"
 )
 
-// SourceStats is what is known of one source since the start of this process.
-type SourceStats struct {
+// Stats is what is known of one log since the start of this process.
+type Stats struct {
 	Name   string `json:"name"`
 	Source string `json:"source"`
 	State  State  `json:"state"`

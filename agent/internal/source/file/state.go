@@ -1,9 +1,11 @@
-package watch
+package file
 
 import (
 	"bytes"
 	"errors"
 	"slices"
+
+	"github.com/pialert/pialert/agent/internal/source"
 )
 
 // reads reports whether the follower has the file open.
@@ -24,7 +26,7 @@ func (f *follower) close() {
 }
 
 // snapshot returns the follower's numbers; more says that lines are waiting.
-func (f *follower) snapshot(more bool) SourceStats {
+func (f *follower) snapshot(more bool) source.Stats {
 	stats := f.stats
 	stats.Name, stats.Source = f.name, f.path
 	if last := len(f.generations) - 1; last >= 0 {
@@ -32,15 +34,15 @@ func (f *follower) snapshot(more bool) SourceStats {
 	}
 	switch {
 	case errors.Is(f.problem, errDuplicate):
-		stats.State = Duplicate
+		stats.State = source.Duplicate
 	case f.problem != nil:
-		stats.State, stats.Error = Failing, f.problem.Error()
+		stats.State, stats.Error = source.Failing, f.problem.Error()
 	case !f.open():
-		stats.State = Waiting
+		stats.State = source.Waiting
 	case more:
-		stats.State = CatchingUp
+		stats.State = source.CatchingUp
 	default:
-		stats.State = Following
+		stats.State = source.Following
 	}
 	return stats
 }

@@ -1,13 +1,11 @@
-// Package watch says where log lines come from: files across rotation, and systemd's journal.
+// Package file is log files, across rotation, as a source of lines.
 //
 // # What it promises
 //
 // Every line that a daemon writes to a followed file is handed on once, whole, in the order of the
 // file: across rename-and-create rotation with writers that are late to notice, across compression,
 // across copytruncate as far as that is possible, and across restarts of this program, however many
-// rotations were missed. A [Chunk] carries whole lines and the position after them. The caller stores
-// that position together with whatever it made of the lines, in one atomic step, and hands it back
-// through Options.Restore at the next start; then no line is lost or seen twice.
+// rotations were missed.
 //
 // A position names the files that are still being read by device, inode, a hash of their first
 // [headSize] bytes, and an offset. It names more than one while a rotated file may still be written to:
@@ -32,9 +30,9 @@
 //
 // # What it refuses
 //
-// A line longer than [MaxLine] is left out and counted: cutting it would let whoever wrote it choose
+// A line longer than [source.MaxLine] is left out and counted: cutting it would let whoever wrote it choose
 // where the line ends, and with it what stands where an address is expected. Lines after it are not
-// delayed, and memory stays at MaxLine. NUL bytes at the start of a line are dropped, as a power cut
+// delayed, and memory stays at that. NUL bytes at the start of a line are dropped, as a power cut
 // or a writer without O_APPEND after a truncation leaves them there; so a file whose end was allocated
 // in advance and filled with NULs later cannot be followed. Names that are no regular file are refused.
 //
@@ -53,10 +51,4 @@
 //     still goes on after that, the rest of the line comes as a line of its own.
 //   - Files that were deleted before they were read are gone, and a link that moved twice while this
 //     program was down is not known to have pointed to the file in between.
-//
-// # The journal
-//
-// [Journal] runs journalctl and makes each entry a line with an RFC 3339 header, as rsyslog writes it to a
-// file. Any local user can send entries that call themselves sshd's: who sent an entry is decided by the
-// fields that journald itself adds, and what is not believed is left out and counted.
-package watch
+package file

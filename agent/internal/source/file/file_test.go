@@ -1,6 +1,7 @@
-package watch
+package file
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,96 +9,22 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/pialert/pialert/agent/internal/source"
+	"github.com/pialert/pialert/agent/internal/source/sourcetest"
 )
 
-// receiver is the other end of Run: it keeps positions as a spool does, and hands the lines to the test.
-type receiver struct {
-	t     *testing.T
-	lines chan string // "file: line", the file without its folder
-
-	mu     sync.Mutex
-	stored map[string][]byte
-	marked chan string // sources of chunks without lines
-}
-
-func newReceiver(t *testing.T) *receiver {
-	return &receiver{t: t, lines: make(chan string, 1000), stored: make(map[string][]byte), marked: make(chan string, 1000)}
-}
-
-func (r *receiver) restore(source string) ([]byte, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	stored, ok := r.stored[source]
-	return stored, ok
-}
-
-func (r *receiver) emit(_ context.Context, chunk Chunk) error {
-	r.mu.Lock()
-	if chunk.Forget {
-		delete(r.stored, chunk.Source)
-	} else {
-		r.stored[chunk.Source] = chunk.Position
-	}
-	r.mu.Unlock()
-	for line := range strings.Lines(string(chunk.Data)) {
-		r.lines <- filepath.Base(chunk.Source) + ": " + strings.TrimSuffix(line, "\n")
-	}
-	if chunk.Lines == 0 {
-		r.marked <- chunk.Source
-	}
-	return nil
-}
-
-// want blocks until the given lines have arrived, in this order.
-func (r *receiver) want(lines ...string) {
-	r.t.Helper()
-	for _, line := range lines {
-		if got := receive(r.t, r.lines); got != line {
-			r.t.Fatalf("read %q, want %q", got, line)
-		}
-	}
-}
-
-// wantMark blocks until the position of source is stored, without lines.
-func (r *receiver) wantMark(source string) {
-	r.t.Helper()
-	for receive(r.t, r.marked) != source {
-	}
-}
-
-func receive[T any](t *testing.T, from <-chan T) T {
-	t.Helper()
-	select {
-	case value := <-from:
-		return value
-	case <-time.After(20 * time.Second):
-		t.Fatal("nothing came for 20 seconds")
-	}
-	panic("unreachable")
-}
-
 // start runs Files until stop is called.
-func (r *receiver) start(options Options) (files *Files, stop func()) {
-	r.t.Helper()
-	options.Restore = r.restore
-	files, err := NewFiles(options)
+func start(t *testing.T, r *sourcetest.Receiver, options Options) (files *Files, stop func()) {
+	t.Helper()
+	options.Restore = r.Restore
+	files, err := New(options)
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(r.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- files.Run(ctx, r.emit) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := receive(r.t, done); err != nil {
-			r.t.Errorf("Run: %v", err)
-		}
-	})
-	r.t.Cleanup(stop)
-	return files, stop
+	return files, r.Start(files)
 }
 
 func TestRun(t *testing.T) {
@@ -105,16 +32,16 @@ func TestRun(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "auth.log")
 	add(t, path, "old\n")
-	r := newReceiver(t)
-	options := Options{Sources: []Source{{Name: "auth", Paths: []string{path}}}}
-	files, stop := r.start(options)
-	r.wantMark(path)
+	r := sourcetest.New(t)
+	options := Options{Logs: []Log{{Name: "auth", Paths: []string{path}}}}
+	files, stop := start(t, r, options)
+	r.WantMark(path)
 
 	add(t, path, "one\ntwo\n")
-	r.want("auth.log: one", "auth.log: two")
+	r.Want("auth.log: one", "auth.log: two")
 	rename(t, path, path+".1")
 	add(t, path, "three\n")
-	r.want("auth.log: three")
+	r.Want("auth.log: three")
 	stats := files.Stats()
 	if len(stats) != 1 || stats[0].Name != "auth" || stats[0].Source != path {
 		t.Errorf("stats %+v", stats)
@@ -124,8 +51,8 @@ func TestRun(t *testing.T) {
 	add(t, path, "four\n")
 	rename(t, path, path+".2")
 	add(t, path, "five\n")
-	_, stop = r.start(options)
-	r.want("auth.log: four", "auth.log: five")
+	_, stop = start(t, r, options)
+	r.Want("auth.log: four", "auth.log: five")
 	stop()
 }
 
@@ -134,9 +61,9 @@ func TestRunUnderLoad(t *testing.T) {
 	t.Parallel()
 	const files, lines = 20, 3000
 	path := filepath.Join(t.TempDir(), "auth.log")
-	r := newReceiver(t)
-	_, stop := r.start(Options{Sources: []Source{{Paths: []string{path}}}})
-	r.wantMark(path)
+	r := sourcetest.New(t)
+	_, stop := start(t, r, Options{Logs: []Log{{Paths: []string{path}}}})
+	r.WantMark(path)
 	go func() {
 		for number := range files {
 			file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -159,7 +86,7 @@ func TestRunUnderLoad(t *testing.T) {
 	next := make([]int, files)
 	for range files * lines {
 		var number, line int
-		text := receive(t, r.lines)
+		text := sourcetest.Receive(t, r.Lines)
 		if _, err := fmt.Sscanf(text, "auth.log: %d %d", &number, &line); err != nil || line != next[number] {
 			t.Fatalf("read %q, want line %d of file %d; error %v", text, next[number], number, err)
 		}
@@ -181,19 +108,19 @@ func TestRunPattern(t *testing.T) {
 	if err := os.Symlink(a, filepath.Join(dir, "current_access")); err != nil {
 		t.Fatal(err)
 	}
-	r := newReceiver(t)
-	options := Options{Sources: []Source{{Name: "web", Paths: []string{pattern}}}}
-	_, stop := r.start(options)
-	r.wantMark(pattern)
+	r := sourcetest.New(t)
+	options := Options{Logs: []Log{{Name: "web", Paths: []string{pattern}}}}
+	_, stop := start(t, r, options)
+	r.WantMark(pattern)
 	add(t, a, "a1\n")
-	r.want("a_access.log: a1")
+	r.Want("a_access.log: a1")
 	add(t, b, "b1\n")
-	r.want("b_access.log: b1")
+	r.Want("b_access.log: b1")
 	stop()
 	add(t, c, "c1\n")
 	add(t, a, "a2\n")
-	_, stop = r.start(options)
-	r.want("a_access.log: a2", "c_access.log: c1")
+	_, stop = start(t, r, options)
+	r.Want("a_access.log: a2", "c_access.log: c1")
 	stop()
 }
 
@@ -209,13 +136,13 @@ func TestRunLimitsFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var log lockedBuffer
-	r := newReceiver(t)
-	files, stop := r.start(Options{
-		Sources: []Source{{Name: "web", Paths: []string{pattern}}}, MaxFiles: 2,
+	var log bytes.Buffer
+	r := sourcetest.New(t)
+	files, stop := start(t, r, Options{
+		Logs: []Log{{Name: "web", Paths: []string{pattern}}}, MaxFiles: 2,
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
-	r.wantMark(pattern)
+	r.WantMark(pattern)
 	stop()
 	if got := log.String(); strings.Count(got, "skipped=1") != 1 {
 		t.Errorf("log: %s", got)
@@ -233,8 +160,8 @@ func TestForget(t *testing.T) {
 	dir := t.TempDir()
 	pattern, path := filepath.Join(dir, "*.log"), filepath.Join(dir, "a.log")
 	add(t, path, "old\n")
-	r := newReceiver(t)
-	files, err := NewFiles(Options{Sources: []Source{{Paths: []string{pattern}}}, Restore: r.restore, Keep: time.Hour})
+	r := sourcetest.New(t)
+	files, err := New(Options{Logs: []Log{{Paths: []string{pattern}}}, Restore: r.Restore, Keep: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,14 +171,14 @@ func TestForget(t *testing.T) {
 	look := func(after time.Duration) {
 		t.Helper()
 		now = now.Add(after)
-		if err := files.scan(t.Context(), now, after == 0, wake, r.emit); err != nil {
+		if err := files.scan(t.Context(), now, after == 0, wake, r.Emit); err != nil {
 			t.Fatal(err)
 		}
 		for _, file := range files.followers {
 			file.dirty.Store(true)
 		}
 		for more := true; more; {
-			if more, err = files.round(t.Context(), now, memory, wake, r.emit); err != nil {
+			if more, err = files.round(t.Context(), now, memory, wake, r.Emit); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -261,45 +188,28 @@ func TestForget(t *testing.T) {
 	for range 10 {
 		look(time.Minute)
 	}
-	if _, ok := r.restore(path); !ok {
+	if _, ok := r.Restore(path); !ok {
 		t.Error("the position was forgotten too soon")
 	}
 	look(time.Hour)
-	if _, ok := r.restore(path); ok || len(files.followers) != 0 {
+	if _, ok := r.Restore(path); ok || len(files.followers) != 0 {
 		t.Error("the position was not forgotten")
 	}
 	add(t, path, "new\n")
 	look(time.Minute)
-	r.want("a.log: new")
-}
-
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
+	r.Want("a.log: new")
 }
 
 func TestRunEndsWithEmitsError(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "auth.log")
 	add(t, path, "one\n")
-	files, err := NewFiles(Options{Sources: []Source{{Paths: []string{path}, Start: Beginning}}})
+	files, err := New(Options{Logs: []Log{{Paths: []string{path}, Start: source.Beginning}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	full := errors.New("the spool is full")
-	if err := files.Run(t.Context(), func(context.Context, Chunk) error { return full }); !errors.Is(err, full) {
+	if err := files.Run(t.Context(), func(context.Context, source.Chunk) error { return full }); !errors.Is(err, full) {
 		t.Errorf("Run returned %v", err)
 	}
 }
@@ -315,7 +225,7 @@ func TestNewFilesRefuses(t *testing.T) {
 		{[]string{"/var/log/auth.log.1.gz"}, "does not grow"},
 		{[]string{"/var/log/auth.log", "/var/log//auth.log"}, "listed twice"},
 	} {
-		_, err := NewFiles(Options{Sources: []Source{{Name: "auth", Paths: test.paths}}})
+		_, err := New(Options{Logs: []Log{{Name: "auth", Paths: test.paths}}})
 		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), `"auth"`) {
 			t.Errorf("%q: error %v, want one that says %q", test.paths, err, test.want)
 		}

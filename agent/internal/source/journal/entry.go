@@ -1,14 +1,14 @@
-package watch
+package journal
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/pialert/pialert/agent/internal/source"
 )
 
 // entry holds the fields of a journal entry that are asked for (systemd.journal-fields(7)). Those that
@@ -75,47 +75,17 @@ var (
 	errOmitted = errors.New("the message is too long")
 )
 
-// rootOnly are the programs whose messages only root writes: for any other sender the name is a lie.
-var rootOnly = map[string]bool{
-	"sshd": true, "sshd-session": true, "sshd-auth": true, "dropbear": true, "login": true,
-	"systemd-logind": true, "vsftpd": true, "fail2ban": true, "charon": true, "kernel": true,
-	"sudo": true, "su": true, "pkexec": true, "doas": true,
-}
-
-// setuid are the programs that log under their caller's user id, and where they are installed.
-var setuid = map[string][]string{
-	"sudo":   {"/usr/bin/sudo", "/bin/sudo", "/usr/local/bin/sudo"},
-	"su":     {"/usr/bin/su", "/bin/su"},
-	"pkexec": {"/usr/bin/pkexec"},
-	"doas":   {"/usr/bin/doas"},
-}
-
-// trusted reports whether the entry's sender may write under the identifier. Any user can send entries
-// with any identifier, by logger(1) for one. Believed are the kernel, root, the setuid programs by their
-// executable, and services for what is not root's alone: a login session is not in system.slice.
-func (e *entry) trusted(identifier string) bool {
+// sender returns who sent the entry. A login session is not in system.slice.
+func (e *entry) sender() source.Sender {
+	sender := source.Sender{UID: -1, Executable: e.Executable.text, Service: e.Slice.text == "system.slice"}
+	if uid, err := strconv.ParseUint(e.UID.text, 10, 32); err == nil {
+		sender.UID = int64(uid)
+	}
 	switch e.Transport.text {
 	case "kernel", "audit", "driver":
-		return true
+		sender.Kernel = true
 	}
-	if e.UID.text == "0" {
-		return true
-	}
-	for _, executable := range setuid[identifier] {
-		if e.Executable.text == executable {
-			return true
-		}
-	}
-	return e.UID.text != "" && e.Slice.text == "system.slice" && !slices.ContainsFunc(words(identifier), func(word string) bool {
-		return rootOnly[word]
-	})
-}
-
-// words splits an identifier as "sshd(pam_unix)" or "postfix/smtpd" into the names in it.
-func words(identifier string) []string {
-	return strings.FieldsFunc(strings.ToLower(identifier), func(c rune) bool {
-		return c != '-' && (c < 'a' || c > 'z') && (c < '0' || c > '9')
-	})
+	return sender
 }
 
 // appendLine appends the entry as a syslog line with an RFC 3339 time, as rsyslog writes it:
@@ -123,7 +93,7 @@ func words(identifier string) []string {
 //	2026-11-20T12:00:00.123456+00:00 host sshd[4711]: Connection closed by 192.0.2.7 port 50022 [preauth]
 //
 // Control characters become #ooo, as rsyslog has them, so that one entry is one line.
-func (e *entry) appendLine(line []byte) ([]byte, error) {
+func (e *entry) appendLine(line []byte, trust *source.Trust) ([]byte, error) {
 	microseconds, err := strconv.ParseInt(e.Time, 10, 64)
 	if err != nil {
 		return line, fmt.Errorf("cannot read the journal entry's time %q", e.Time)
@@ -133,7 +103,7 @@ func (e *entry) appendLine(line []byte) ([]byte, error) {
 		name = e.Command.text
 	}
 	identifier := sanitise(name)
-	if !e.trusted(identifier) {
+	if !trust.Believes(identifier, e.sender()) {
 		return line, errUntrusted
 	}
 	if e.Message.omitted {

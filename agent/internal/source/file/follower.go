@@ -1,4 +1,4 @@
-package watch
+package file
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/pialert/pialert/agent/internal/source"
 )
 
 const (
@@ -32,7 +34,7 @@ const (
 // follower reads one source: the file at path and those that were there before it.
 type follower struct {
 	name, path string
-	start      Start
+	start      source.Start
 	logger     *slog.Logger
 	// claimed reports whether another follower reads the file.
 	claimed func(fileID) bool
@@ -58,7 +60,7 @@ type follower struct {
 	problem error
 	failed  bool
 
-	stats SourceStats
+	stats source.Stats
 }
 
 // restore goes on at a stored position; without one (nil) the source is new since the given time.
@@ -153,7 +155,7 @@ func (f *follower) read(g *generation, b *blocks, now time.Time, final bool) (li
 	}
 	if result.overlong > 0 {
 		f.stats.Overlong += result.overlong
-		f.logger.Warn("left out a line that is too long", "file", g.name, "offset", before.Offset, "longer_than", MaxLine)
+		f.logger.Warn("left out a line that is too long", "file", g.name, "offset", before.Offset, "longer_than", source.MaxLine)
 	}
 	f.moved = f.moved || len(result.lines) > 0
 	return result.lines, result.more, result.more || len(result.lines) > 0
@@ -219,7 +221,7 @@ func (f *follower) drop(g *generation) {
 	}
 }
 
-// look finds out which file is at path, and finds the files of the row again when something changed.
+// look finds out which file is at path, and finds the files of the rotation set again when something changed.
 func (f *follower) look(now time.Time, b *blocks) {
 	wasPresent := f.present
 	info, err := os.Stat(f.path)
@@ -279,7 +281,7 @@ func (f *follower) begin(now time.Time, b *blocks) error {
 	if err != nil {
 		return err
 	}
-	if f.start == End {
+	if f.start == source.End {
 		if err := g.skipToEnd(b); err != nil {
 			g.forget()
 			return err

@@ -1,4 +1,4 @@
-package watch
+package file
 
 import (
 	"bytes"
@@ -7,6 +7,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/pialert/pialert/agent/internal/source"
 )
 
 // blockSize is how much is read at once.
@@ -22,7 +24,7 @@ var (
 	errNotRegular = errors.New("not a regular file")
 )
 
-// generation is one file in a source's row of rotated files. It is open, or only remembered by its mark
+// generation is one file in a source's rotation set. It is open, or only remembered by its mark
 // until the file is found again.
 type generation struct {
 	mark
@@ -119,7 +121,7 @@ func (g *generation) read(b *blocks, now time.Time, final bool) (found, error) {
 		return found{}, err
 	}
 	if n == len(buf) && !g.Skip && buf[0] != 0 && bytes.IndexByte(buf, '\n') < 0 {
-		buf = make([]byte, MaxLine)
+		buf = make([]byte, source.MaxLine)
 		if n, err = readAt(g.data, buf, g.Offset); err != nil {
 			return found{}, err
 		}

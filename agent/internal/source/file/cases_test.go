@@ -1,6 +1,7 @@
-package watch
+package file
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -12,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pialert/pialert/agent/internal/source"
 )
 
 // TestLogrotate has Debian's logrotate rotate with the options of Debian's rsyslog, while the reader
@@ -26,7 +29,7 @@ func TestLogrotate(t *testing.T) {
 	} {
 		t.Run(strings.Join(strings.Fields(options), " "), func(t *testing.T) {
 			t.Parallel()
-			r := newReader(t, Beginning)
+			r := newReader(t, source.Beginning)
 			if err := os.Chmod(filepath.Dir(r.path), 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -79,7 +82,7 @@ func TestLogrotate(t *testing.T) {
 }
 
 func TestLongLine(t *testing.T) { // not parallel: it measures memory
-	r := newReader(t, Beginning)
+	r := newReader(t, source.Beginning)
 	file := openLog(t, r.path)
 	write(t, file, "before\n")
 	r.want("before")
@@ -91,7 +94,7 @@ func TestLongLine(t *testing.T) { // not parallel: it measures memory
 	runtime.ReadMemStats(&before)
 	r.run()
 	runtime.ReadMemStats(&after)
-	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 3*MaxLine {
+	if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 3*source.MaxLine {
 		t.Errorf("%d bytes were allocated", allocated)
 	}
 	write(t, file, "\nafter\n"+block+"\nlast\n")
@@ -105,9 +108,9 @@ func TestLongLine(t *testing.T) { // not parallel: it measures memory
 // A crash in the middle of a line that is left out must not hand on its rest.
 func TestLongLineAndRestart(t *testing.T) {
 	t.Parallel()
-	r := newReader(t, Beginning)
+	r := newReader(t, source.Beginning)
 	file := openLog(t, r.path)
-	write(t, file, "before\n"+strings.Repeat("x", MaxLine+1))
+	write(t, file, "before\n"+strings.Repeat("x", source.MaxLine+1))
 	r.want("before")
 	rename(t, r.path, r.path+".1")
 	add(t, r.path, "new\n")
@@ -119,7 +122,7 @@ func TestLongLineAndRestart(t *testing.T) {
 
 func TestNULs(t *testing.T) {
 	t.Parallel()
-	r := newReader(t, Beginning)
+	r := newReader(t, source.Beginning)
 	file, err := os.Create(r.path) // not to append: after a truncation it leaves a hole
 	if err != nil {
 		t.Fatal(err)
@@ -138,7 +141,7 @@ func TestNULs(t *testing.T) {
 
 func TestUnreadable(t *testing.T) {
 	t.Parallel()
-	r := newReader(t, Beginning)
+	r := newReader(t, source.Beginning)
 	dir := filepath.Dir(r.path)
 	loop := filepath.Join(dir, "loop")
 	if err := os.Symlink(loop, loop); err != nil {
@@ -148,7 +151,7 @@ func TestUnreadable(t *testing.T) {
 	if err := os.Symlink(loop, r.path); err != nil {
 		t.Fatal(err)
 	}
-	var log lockedBuffer
+	var log bytes.Buffer
 	r.run()
 	r.follower.logger = slog.New(slog.NewTextHandler(&log, nil))
 	r.follower.problem = nil
@@ -157,26 +160,26 @@ func TestUnreadable(t *testing.T) {
 	if n := strings.Count(log.String(), "cannot follow log file"); n != 1 {
 		t.Errorf("logged %d times:\n%s", n, log.String())
 	}
-	if stats := r.follower.snapshot(false); stats.State != Failing || !strings.Contains(stats.Error, r.path) {
+	if stats := r.follower.snapshot(false); stats.State != source.Failing || !strings.Contains(stats.Error, r.path) {
 		t.Errorf("stats %+v", stats)
 	}
 	remove(t, r.path)
 	add(t, r.path, "one\n")
 	r.pass(time.Second)
 	r.want("one")
-	if stats := r.follower.snapshot(false); stats.State != Following || stats.Error != "" {
+	if stats := r.follower.snapshot(false); stats.State != source.Following || stats.Error != "" {
 		t.Errorf("stats %+v", stats)
 	}
 }
 
 func TestNotRegular(t *testing.T) {
 	t.Parallel()
-	r := newReader(t, Beginning)
+	r := newReader(t, source.Beginning)
 	if err := syscall.Mkfifo(r.path, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	r.run()
-	if stats := r.follower.snapshot(false); stats.State != Failing || !strings.Contains(stats.Error, "not a regular file") {
+	if stats := r.follower.snapshot(false); stats.State != source.Failing || !strings.Contains(stats.Error, "not a regular file") {
 		t.Errorf("stats %+v", stats)
 	}
 }
@@ -191,7 +194,7 @@ func TestHint(t *testing.T) {
 // Links of the form current.log -> 2026-11-20.log move from day to day.
 func TestLinkMoves(t *testing.T) {
 	t.Parallel()
-	r := newReader(t, Beginning)
+	r := newReader(t, source.Beginning)
 	monday, tuesday := r.path+"-monday", r.path+"-tuesday"
 	link := func(target string) {
 		t.Helper()
@@ -223,7 +226,7 @@ func TestDeletedAndRecreated(t *testing.T) {
 	t.Parallel()
 	inodes := 0
 	for range 20 {
-		r := newReader(t, Beginning)
+		r := newReader(t, source.Beginning)
 		add(t, r.path, "old 1\nold 2\n")
 		r.want("old 1", "old 2")
 		before, err := os.Stat(r.path)
@@ -248,7 +251,7 @@ func TestDeletedAndRecreated(t *testing.T) {
 // A deleted file's space must come back: its handle is closed after a while, and its rest is read before.
 func TestDeletedFileIsClosed(t *testing.T) {
 	t.Parallel()
-	r := newReader(t, Beginning)
+	r := newReader(t, source.Beginning)
 	daemon := openLog(t, r.path)
 	write(t, daemon, "1\n")
 	r.want("1")
@@ -267,7 +270,7 @@ func TestDeletedFileIsClosed(t *testing.T) {
 // A file whose compression was cut short gives what is left of it, and the next files are not held up.
 func TestDamagedArchive(t *testing.T) {
 	t.Parallel()
-	r := newReader(t, Beginning)
+	r := newReader(t, source.Beginning)
 	add(t, r.path, "1\n")
 	r.want("1")
 	r.stop()
@@ -296,7 +299,7 @@ func TestDamagedArchive(t *testing.T) {
 
 func TestTruncatedInPlace(t *testing.T) {
 	t.Parallel()
-	r := newReader(t, Beginning)
+	r := newReader(t, source.Beginning)
 	add(t, r.path, "1\n2\n")
 	r.want("1", "2")
 	truncate(t, r.path, 0)
@@ -313,7 +316,7 @@ func TestTruncatedInPlace(t *testing.T) {
 // A file that was created and renamed between two looks is found although no new one follows it.
 func TestRotatedTwiceAtOnce(t *testing.T) {
 	t.Parallel()
-	r := newReader(t, Beginning)
+	r := newReader(t, source.Beginning)
 	add(t, r.path, "1\n")
 	r.want("1")
 	rename(t, r.path, r.path+".1")

@@ -1,4 +1,4 @@
-package watch
+package file
 
 import (
 	"bufio"
@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/pialert/pialert/agent/internal/source"
 )
 
 // unpacked reads a compressed file as if it were not: at offsets that do not decrease by much. It looks
@@ -29,7 +31,7 @@ func (u *unpacked) ReadAt(p []byte, offset int64) (int, error) {
 		}
 	}
 	for u.offset < offset {
-		n, err := u.ahead.Discard(int(min(offset-u.offset, MaxLine)))
+		n, err := u.ahead.Discard(int(min(offset-u.offset, source.MaxLine)))
 		u.offset += int64(n)
 		if err != nil {
 			return 0, u.end(err)
@@ -61,7 +63,7 @@ func (u *unpacked) rewind() error {
 	default:
 		return errors.New("only .gz and .bz2 are supported")
 	}
-	u.ahead, u.offset = bufio.NewReaderSize(plain, MaxLine), 0
+	u.ahead, u.offset = bufio.NewReaderSize(plain, source.MaxLine), 0
 	return nil
 }
 

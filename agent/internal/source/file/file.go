@@ -1,4 +1,4 @@
-package watch
+package file
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/pialert/pialert/agent/internal/source"
 )
 
 const (
@@ -19,21 +21,21 @@ const (
 	defaultKeep     = 24 * time.Hour
 )
 
-// Source is a configured set of log files of one kind.
-type Source struct {
+// Log is a configured set of log files of one kind.
+type Log struct {
 	// Name is what its chunks are called by.
 	Name string
 	// Paths are absolute file names or patterns as filepath.Match has them.
 	Paths []string
 	// Start applies to files that are there when Run begins and have no stored position.
-	Start Start
+	Start source.Start
 }
 
 // Options say what to follow.
 type Options struct {
-	Sources []Source
+	Logs []Log
 	// Restore finds stored positions; nil stands for none.
-	Restore Restore
+	Restore source.Restore
 	Logger  *slog.Logger
 	// Poll is the time between two looks at every file, besides those that inotify asks for; zero means
 	// one second.
@@ -51,7 +53,7 @@ type Files struct {
 
 	followers []*followed // in Run's goroutine only
 	mu        sync.Mutex
-	published map[string]SourceStats
+	published map[string]source.Stats
 }
 
 // followed is a follower and what Run knows of it.
@@ -63,8 +65,8 @@ type followed struct {
 	absent time.Time
 }
 
-// NewFiles checks the options. It opens nothing.
-func NewFiles(options Options) (*Files, error) {
+// New checks the options. It opens nothing.
+func New(options Options) (*Files, error) {
 	if options.Poll <= 0 {
 		options.Poll = defaultPoll
 	}
@@ -80,17 +82,17 @@ func NewFiles(options Options) (*Files, error) {
 	if options.Restore == nil {
 		options.Restore = func(string) ([]byte, bool) { return nil, false }
 	}
-	f := &Files{options: options, published: make(map[string]SourceStats)}
-	for _, source := range options.Sources {
-		for _, path := range source.Paths {
+	f := &Files{options: options, published: make(map[string]source.Stats)}
+	for _, log := range options.Logs {
+		for _, path := range log.Paths {
 			if err := checkPath(path); err != nil {
-				return nil, fmt.Errorf("cannot follow %q of source %q: %w", path, source.Name, err)
+				return nil, fmt.Errorf("cannot follow %q of log %q: %w", path, log.Name, err)
 			}
 			path = filepath.Clean(path)
 			if slices.ContainsFunc(f.patterns, func(p *pattern) bool { return p.path == path }) {
-				return nil, fmt.Errorf("cannot follow %q for source %q: it is listed twice", path, source.Name)
+				return nil, fmt.Errorf("cannot follow %q for log %q: it is listed twice", path, log.Name)
 			}
-			f.patterns = append(f.patterns, &pattern{source: source, path: path})
+			f.patterns = append(f.patterns, &pattern{log: log, path: path})
 		}
 	}
 	return f, nil
@@ -111,7 +113,7 @@ func checkPath(path string) error {
 
 // Run follows the files until ctx ends, which returns nil, or until emit fails, which returns its error.
 // It calls emit from one goroutine.
-func (f *Files) Run(ctx context.Context, emit Emit) error {
+func (f *Files) Run(ctx context.Context, emit source.Emit) error {
 	wake := newWaker(f.options.Logger)
 	defer wake.close()
 	defer f.closeAll()
@@ -159,7 +161,7 @@ func (f *Files) Run(ctx context.Context, emit Emit) error {
 }
 
 // round looks at each file that may have changed, once, so that none waits for another's backlog.
-func (f *Files) round(ctx context.Context, now time.Time, memory *blocks, wake *waker, emit Emit) (more bool, err error) {
+func (f *Files) round(ctx context.Context, now time.Time, memory *blocks, wake *waker, emit source.Emit) (more bool, err error) {
 	for _, file := range f.followers {
 		if !file.dirty.Swap(false) {
 			continue
@@ -169,7 +171,7 @@ func (f *Files) round(ctx context.Context, now time.Time, memory *blocks, wake *
 		}
 		lines, again := file.step(now, memory)
 		if len(lines) > 0 || file.moved {
-			if err := f.hand(ctx, file, lines, now, again, emit); err != nil {
+			if err := f.hand(ctx, file, lines, now, emit); err != nil {
 				return false, err
 			}
 		}
@@ -188,15 +190,16 @@ func (f *Files) round(ctx context.Context, now time.Time, memory *blocks, wake *
 }
 
 // hand gives lines and the position after them to emit.
-func (f *Files) hand(ctx context.Context, file *followed, lines []byte, now time.Time, backlog bool, emit Emit) error {
-	chunk := Chunk{
-		Name: file.name, Source: file.path, Data: lines, Lines: countLines(lines),
-		Position: file.position().encode(), Backlog: backlog, Observed: now,
+func (f *Files) hand(ctx context.Context, file *followed, lines []byte, now time.Time, emit source.Emit) error {
+	count := countLines(lines)
+	chunk := source.Chunk{
+		Name: file.name, Source: file.path, Data: lines,
+		Position: file.position().encode(), Observed: now,
 	}
 	file.moved = false
-	file.stats.Lines += uint64(chunk.Lines)
+	file.stats.Lines += uint64(count)
 	file.stats.Bytes += uint64(len(lines))
-	if chunk.Lines > 0 {
+	if count > 0 {
 		file.stats.LastLine = now
 	}
 	return emit(ctx, chunk)
@@ -232,13 +235,13 @@ func (f *Files) publish(file *followed, more bool) {
 }
 
 // Stats returns what is known of every file, and of every pattern that matches none or too many, by name.
-func (f *Files) Stats() []SourceStats {
+func (f *Files) Stats() []source.Stats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	all := make([]SourceStats, 0, len(f.published))
+	all := make([]source.Stats, 0, len(f.published))
 	for _, stats := range f.published {
 		all = append(all, stats)
 	}
-	slices.SortFunc(all, func(a, b SourceStats) int { return strings.Compare(a.Source, b.Source) })
+	slices.SortFunc(all, func(a, b source.Stats) int { return strings.Compare(a.Source, b.Source) })
 	return all
 }

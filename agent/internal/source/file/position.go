@@ -1,4 +1,4 @@
-package watch
+package file
 
 import (
 	"crypto/sha256"

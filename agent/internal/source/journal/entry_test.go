@@ -1,10 +1,12 @@
-package watch
+package journal
 
 import (
 	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/pialert/pialert/agent/internal/source"
 )
 
 func TestEntry(t *testing.T) {
@@ -97,7 +99,8 @@ func TestEntry(t *testing.T) {
 			if err := json.Unmarshal([]byte("{"+stamp+test.fields+"}"), &e); err != nil {
 				t.Fatal(err)
 			}
-			line, err := e.appendLine(nil)
+			trust := source.DefaultTrust()
+			line, err := e.appendLine(nil, &trust)
 			if !errors.Is(err, test.err) {
 				t.Fatalf("error %v, want %v", err, test.err)
 			}
@@ -110,6 +113,7 @@ func TestEntry(t *testing.T) {
 
 // Whatever an entry holds, it becomes no line or exactly one, of which the header is ours.
 func FuzzEntry(f *testing.F) {
+	trust := source.DefaultTrust()
 	f.Add([]byte(`{"__REALTIME_TIMESTAMP":"1","SYSLOG_IDENTIFIER":"sshd","_UID":"0","MESSAGE":"a\nb"}`))
 	f.Add([]byte(`{"__REALTIME_TIMESTAMP":"1","SYSLOG_IDENTIFIER":[1,2],"_UID":"0","MESSAGE":[[10],null]}`))
 	f.Add([]byte(`{"__REALTIME_TIMESTAMP":"-9999999999999999","_COMM":"","_UID":"0","MESSAGE":[]}`))
@@ -118,7 +122,7 @@ func FuzzEntry(f *testing.F) {
 		if json.Unmarshal(data, &e) != nil {
 			return
 		}
-		line, err := e.appendLine(nil)
+		line, err := e.appendLine(nil, &trust)
 		if err != nil {
 			if len(line) > 0 {
 				t.Errorf("line %q beside error %v", line, err)

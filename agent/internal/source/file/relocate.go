@@ -1,4 +1,4 @@
-package watch
+package file
 
 import (
 	"errors"
@@ -14,7 +14,7 @@ var (
 	errMoving = errors.New("the files are being rotated")
 )
 
-// relocate finds the follower's files in their row again, after a start, a rotation or a truncation, and
+// relocate finds the follower's files in the rotation set again, after a start, a rotation or a truncation, and
 // adds the files that are newer than any of them. What cannot be opened now is left for the next time,
 // and so is everything if the rotation goes on meanwhile (errMoving).
 func (f *follower) relocate(now time.Time) error {
@@ -27,11 +27,11 @@ func (f *follower) relocate(now time.Time) error {
 
 // tryRelocate is one attempt. It changes nothing when it fails with errMoving.
 func (f *follower) tryRelocate(now time.Time) error {
-	files, problem := listRow(f.path)
+	files, problem := listRotationSet(f.path)
 	if problem == nil && len(files) == 0 {
 		return nil // the folder may come back
 	}
-	r := &row{files: files, opened: make([]*generation, len(files)), taken: make([]bool, len(files)), now: now}
+	r := &rotationSet{files: files, opened: make([]*generation, len(files)), taken: make([]bool, len(files)), now: now}
 	defer r.close()
 	for _, g := range f.generations {
 		if g.file != nil && !g.intact() {
@@ -45,7 +45,7 @@ func (f *follower) tryRelocate(now time.Time) error {
 	if errors.Is(err, errMoving) {
 		return err
 	}
-	if again, err := listRow(f.path); err == nil && !sameRow(files, again) {
+	if again, err := listRotationSet(f.path); err == nil && !sameSet(files, again) {
 		return errMoving
 	}
 	// A link that moves back, or a file renamed back, makes an old file the newest.
@@ -62,9 +62,9 @@ func (f *follower) tryRelocate(now time.Time) error {
 	return errors.Join(problem, err)
 }
 
-// findKnown makes the follower's files members of the row. It returns the index of the newest one that
+// findKnown makes the follower's files members of the set. It returns the index of the newest one that
 // was there before what is new, -1 if there is none, and whether that is the newest that was read at all.
-func (f *follower) findKnown(r *row) (newest int, complete bool, err error) {
+func (f *follower) findKnown(r *rotationSet) (newest int, complete bool, err error) {
 	newest = -1
 	for _, g := range f.generations {
 		i, err := r.find(g)
@@ -106,7 +106,7 @@ func (f *follower) findKnown(r *row) (newest int, complete bool, err error) {
 
 // findNew makes members of the files that were not read before: those after newest. If that may not be
 // the newest file that was read, they must also have been written to after what was read last.
-func (f *follower) findNew(r *row, newest int, complete bool) (problem error) {
+func (f *follower) findNew(r *rotationSet, newest int, complete bool) (problem error) {
 	for i, c := range r.files {
 		if r.taken[i] || i <= newest || !complete && !c.live && !c.modified.After(f.modified) {
 			continue
@@ -128,8 +128,8 @@ func (f *follower) findNew(r *row, newest int, complete bool) (problem error) {
 	return problem
 }
 
-// row is what relocate works on: the files that are there, and those of them that the follower reads.
-type row struct {
+// rotationSet is what relocate works on: the files that are there, and those of them that the follower reads.
+type rotationSet struct {
 	files   []candidate
 	opened  []*generation // by index in files, then others
 	taken   []bool        // by index in files: it is known whose content it has
@@ -137,14 +137,14 @@ type row struct {
 	now     time.Time
 }
 
-// member is a generation and its index in the row; -1 if it has left the row.
+// member is a generation and its index in the set; -1 if it has left the set.
 type member struct {
 	*generation
 	index int
 }
 
 // add makes g a member, before those that are newer.
-func (r *row) add(g *generation, index int) {
+func (r *rotationSet) add(g *generation, index int) {
 	at := len(r.members)
 	g.found = g.modified
 	if index >= 0 {
@@ -157,7 +157,7 @@ func (r *row) add(g *generation, index int) {
 }
 
 // close closes what was opened and did not become a member.
-func (r *row) close() {
+func (r *rotationSet) close() {
 	for _, g := range r.opened {
 		if g != nil && !slices.ContainsFunc(r.members, func(m member) bool { return m.generation == g }) {
 			g.forget()
@@ -166,7 +166,7 @@ func (r *row) close() {
 }
 
 // open opens the file at index i.
-func (r *row) open(i int) (*generation, error) {
+func (r *rotationSet) open(i int) (*generation, error) {
 	if g := r.opened[i]; g != nil {
 		return g, nil
 	}
@@ -186,7 +186,7 @@ func (r *row) open(i int) (*generation, error) {
 }
 
 // resume returns the opened file at index i, to be read from m on.
-func (r *row) resume(i int, m mark) *generation {
+func (r *rotationSet) resume(i int, m mark) *generation {
 	g := r.opened[i]
 	g.resume(m)
 	return g
@@ -194,7 +194,7 @@ func (r *row) resume(i int, m mark) *generation {
 
 // find takes the file that is g's or, after copytruncate or compression, has its content, and returns its
 // index; -1 if there is none. An error with an index says that the file is there but cannot be opened.
-func (r *row) find(g *generation) (int, error) {
+func (r *rotationSet) find(g *generation) (int, error) {
 	for i, c := range r.files {
 		if c.fileID != g.fileID || c.compressed != "" || r.taken[i] {
 			continue
@@ -239,8 +239,8 @@ func (r *row) find(g *generation) (int, error) {
 	return -1, nil
 }
 
-// search looks for a file that got a name which does not belong to the row.
-func (r *row) search(path string, m mark) *generation {
+// search looks for a file that got a name which does not belong to the set.
+func (r *rotationSet) search(path string, m mark) *generation {
 	name, ok := searchFile(path, m.fileID)
 	if !ok {
 		return nil

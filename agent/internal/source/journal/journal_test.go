@@ -1,6 +1,7 @@
-package watch
+package journal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -10,10 +11,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/pialert/pialert/agent/internal/source"
+	"github.com/pialert/pialert/agent/internal/source/sourcetest"
 )
 
 // journald is a systemd-journald of the test's own, in a mount namespace of its own.
@@ -98,27 +101,19 @@ func (j *journald) logAs(uid uint32, tag, message string) {
 	}
 }
 
-func (r *receiver) startJournal(options JournalOptions) (journal *Journal, stop func()) {
-	options.Restore = r.restore
-	journal = NewJournal(options)
-	ctx, cancel := context.WithCancel(r.t.Context())
-	done := make(chan error, 1)
-	go func() { done <- journal.Run(ctx, r.emit) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := receive(r.t, done); err != nil {
-			r.t.Errorf("Run: %v", err)
-		}
-	})
-	r.t.Cleanup(stop)
-	return journal, stop
+// start runs a journal until stop is called.
+func start(t *testing.T, r *sourcetest.Receiver, options Options) (journal *Journal, stop func()) {
+	t.Helper()
+	options.Restore = r.Restore
+	journal = New(options)
+	return journal, r.Start(journal)
 }
 
 // wantMessage blocks until a line with the message has arrived, which must be the next one.
-func (r *receiver) wantMessage(message string) {
-	r.t.Helper()
-	if line := receive(r.t, r.lines); !strings.HasSuffix(line, ": "+message) {
-		r.t.Fatalf("read %q, want message %q", line, message)
+func wantMessage(t *testing.T, r *sourcetest.Receiver, message string) {
+	t.Helper()
+	if line := sourcetest.Receive(t, r.Lines); !strings.HasSuffix(line, ": "+message) {
+		t.Fatalf("read %q, want message %q", line, message)
 	}
 }
 
@@ -127,13 +122,13 @@ func TestJournal(t *testing.T) {
 	daemon := startJournald(t)
 	daemon.log(4, "sshd", "before the first start")
 	daemon.await("before the first start")
-	r := newReceiver(t)
-	options := JournalOptions{Name: "auth", Command: daemon.command}
-	journal, stop := r.startJournal(options)
-	r.wantMark("journal:auth")
+	r := sourcetest.New(t)
+	options := Options{Name: "auth", Command: daemon.command}
+	journal, stop := start(t, r, options)
+	r.WantMark("journal:auth")
 
 	daemon.log(4, "sshd", "Invalid user admin from 192.0.2.7 port 50022")
-	line := receive(t, r.lines)
+	line := sourcetest.Receive(t, r.Lines)
 	host, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +145,7 @@ func TestJournal(t *testing.T) {
 	daemon.log(3, "daemon", "another facility")
 	daemon.logAs(65534, "sshd", "Failed password for root from 203.0.113.66 port 22 ssh2")
 	daemon.log(10, "sshd", "after a forgery")
-	r.wantMessage("after a forgery")
+	wantMessage(t, r, "after a forgery")
 
 	stop() // a batch is in the statistics once it was taken
 	if stats := journal.Stats()[0]; stats.Untrusted != 1 {
@@ -159,12 +154,12 @@ func TestJournal(t *testing.T) {
 	for i := range 2000 {
 		daemon.log(4, "sshd", "while down "+strconv.Itoa(i))
 	}
-	_, stop = r.startJournal(options)
+	_, stop = start(t, r, options)
 	for i := range 2000 {
-		r.wantMessage("while down " + strconv.Itoa(i))
+		wantMessage(t, r, "while down "+strconv.Itoa(i))
 	}
 	daemon.log(4, "sshd", "and on")
-	r.wantMessage("and on")
+	wantMessage(t, r, "and on")
 	stop()
 }
 
@@ -190,14 +185,14 @@ func TestJournalStartsAgain(t *testing.T) {
 		printf '{"__CURSOR":"c99","MESS'
 		echo 'Failed to iterate through journal' >&2
 		exit 1`)
-	r := newReceiver(t)
-	var log lockedBuffer
-	journal, stop := r.startJournal(JournalOptions{
-		Name: "auth", Start: Beginning, Command: command, Backoff: time.Millisecond,
+	r := sourcetest.New(t)
+	var log bytes.Buffer
+	journal, stop := start(t, r, Options{
+		Name: "auth", Start: source.Beginning, Command: command, Backoff: time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	for _, message := range []string{"entry 1", "entry 2", "entry 3", "entry 4"} {
-		r.wantMessage(message)
+		wantMessage(t, r, message)
 	}
 	stop()
 	if stats := journal.Stats()[0]; stats.Errors < 3 || !strings.Contains(log.String(), "Failed to iterate") {
@@ -212,9 +207,9 @@ func TestJournalLeavesOutLongEntries(t *testing.T) {
 		echo
 		echo '{"__CURSOR":"c1","__REALTIME_TIMESTAMP":"1","SYSLOG_IDENTIFIER":"sshd","_UID":"0","MESSAGE":"after it"}'
 		exec sleep 60`)
-	r := newReceiver(t)
-	journal, stop := r.startJournal(JournalOptions{Name: "auth", Start: Beginning, Command: command})
-	r.wantMessage("after it")
+	r := sourcetest.New(t)
+	journal, stop := start(t, r, Options{Name: "auth", Start: source.Beginning, Command: command})
+	wantMessage(t, r, "after it")
 	stop()
 	if stats := journal.Stats()[0]; stats.Overlong != 1 {
 		t.Errorf("stats %+v, want one entry that is too long", stats)
@@ -223,15 +218,15 @@ func TestJournalLeavesOutLongEntries(t *testing.T) {
 
 func TestJournalErrors(t *testing.T) {
 	t.Parallel()
-	ignore := func(context.Context, Chunk) error { return nil }
-	journal := NewJournal(JournalOptions{Command: []string{"/nowhere/journalctl"}})
+	ignore := func(context.Context, source.Chunk) error { return nil }
+	journal := New(Options{Command: []string{"/nowhere/journalctl"}})
 	err := journal.Run(t.Context(), ignore)
-	if !errors.Is(err, ErrNoJournal) || journal.Stats()[0].State != Failing {
+	if !errors.Is(err, source.ErrUnavailable) || journal.Stats()[0].State != source.Failing {
 		t.Errorf("without journalctl: error %v, %+v", err, journal.Stats()[0])
 	}
 	full := errors.New("the spool is full")
-	refuse := func(context.Context, Chunk) error { return full }
-	err = NewJournal(JournalOptions{Start: Beginning, Command: []string{"true"}}).Run(t.Context(), refuse)
+	refuse := func(context.Context, source.Chunk) error { return full }
+	err = New(Options{Start: source.Beginning, Command: []string{"true"}}).Run(t.Context(), refuse)
 	if err != full {
 		t.Errorf("when emit fails: error %v", err)
 	}

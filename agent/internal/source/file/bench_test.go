@@ -1,4 +1,4 @@
-package watch
+package file
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/pialert/pialert/agent/internal/source"
 )
 
 const benchLine = "2026-11-20T12:00:00.123456+00:00 host sshd[4711]: Failed password for invalid user admin from 192.0.2.7 port 50022 ssh2\n"
@@ -15,7 +17,7 @@ const benchLine = "2026-11-20T12:00:00.123456+00:00 host sshd[4711]: Failed pass
 // BenchmarkWake measures the time from a line's write to emit, in a program that is asleep before.
 func BenchmarkWake(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "auth.log")
-	files, err := NewFiles(Options{Sources: []Source{{Paths: []string{path}}}})
+	files, err := New(Options{Logs: []Log{{Paths: []string{path}}}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -23,7 +25,7 @@ func BenchmarkWake(b *testing.B) {
 	ctx, cancel := context.WithCancel(b.Context())
 	seen, done := make(chan time.Time, 1), make(chan error, 1)
 	go func() {
-		done <- files.Run(ctx, func(_ context.Context, chunk Chunk) error {
+		done <- files.Run(ctx, func(_ context.Context, chunk source.Chunk) error {
 			seen <- time.Now()
 			return nil
 		})
@@ -56,14 +58,14 @@ func BenchmarkCatchUp(b *testing.B) {
 	}
 	b.SetBytes(int64(len(backlog)))
 	for b.Loop() {
-		files, err := NewFiles(Options{Sources: []Source{{Paths: []string{path}, Start: Beginning}}})
+		files, err := New(Options{Logs: []Log{{Paths: []string{path}, Start: source.Beginning}}})
 		if err != nil {
 			b.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(b.Context())
 		lines := 0
-		err = files.Run(ctx, func(_ context.Context, chunk Chunk) error {
-			if lines += chunk.Lines; lines == 500_000 {
+		err = files.Run(ctx, func(_ context.Context, chunk source.Chunk) error {
+			if lines += countLines(chunk.Data); lines == 500_000 {
 				cancel()
 			}
 			return nil

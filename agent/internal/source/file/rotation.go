@@ -1,4 +1,4 @@
-package watch
+package file
 
 import (
 	"cmp"
@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// rotation is the place in a row of rotated files that a name tells: logrotate's numbers, its dateext
+// rotation is the place in a rotation set that a name tells: logrotate's numbers, its dateext
 // with any dateformat of digits, both with its extension option too, and what compresses them
 // (logrotate(8): start, dateext, dateformat, extension, compressext).
 type rotation struct {
@@ -73,7 +73,7 @@ func parseInfix(infix string) (rotation, bool) {
 	return rotation{number: -1, date: string(digits)}, len(digits) >= 8
 }
 
-// older compares two rotated files of one row; it is not known (0) when one has a number and the other a date.
+// older compares two rotated files of one rotation set; it is not known (0) when one has a number and the other a date.
 func (r rotation) older(other rotation) int {
 	switch {
 	case r.date != "" && other.date != "":

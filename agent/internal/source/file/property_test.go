@@ -1,4 +1,4 @@
-package watch
+package file
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pialert/pialert/agent/internal/source"
 )
 
 // daemon is a process that writes numbered lines to the file it has open.
@@ -231,7 +233,7 @@ func TestEveryLineOnce(t *testing.T) {
 	for seed := range uint64(worlds) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			w := &world{reader: newReader(t, Beginning), random: rand.New(rand.NewPCG(seed, 6)), next: make(map[int]int)}
+			w := &world{reader: newReader(t, source.Beginning), random: rand.New(rand.NewPCG(seed, 6)), next: make(map[int]int)}
 			w.run()
 			w.create()
 			for act := range acts {

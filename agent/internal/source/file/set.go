@@ -1,4 +1,4 @@
-package watch
+package file
 
 import (
 	"cmp"
@@ -23,10 +23,10 @@ type candidate struct {
 	modified time.Time
 }
 
-// listRow returns the files of the source at path, oldest first. Besides path's own folder it looks
+// listRotationSet returns the files of the source at path, oldest first. Besides path's own folder it looks
 // into that of the file which path links to. A folder that cannot be listed is an error that comes with
 // what could be found without it.
-func listRow(path string) ([]candidate, error) {
+func listRotationSet(path string) ([]candidate, error) {
 	row, err := listRotated(path)
 	if target, linkErr := filepath.EvalSymlinks(path); linkErr == nil && target != path {
 		more, targetErr := listRotated(target)
@@ -37,7 +37,7 @@ func listRow(path string) ([]candidate, error) {
 			}
 		}
 	}
-	sortRow(row)
+	sortRotationSet(row)
 	if info, statErr := os.Stat(path); statErr == nil && info.Mode().IsRegular() {
 		id := identify(info)
 		row = slices.DeleteFunc(row, func(c candidate) bool { return c.fileID == id })
@@ -87,8 +87,8 @@ func readNames(folder string) ([]string, error) {
 	return dir.Readdirnames(-1)
 }
 
-// sortRow sorts by what the names say, or by time of change if they do not agree on how to say it.
-func sortRow(row []candidate) {
+// sortRotationSet sorts by what the names say, or by time of change if they do not agree on how to say it.
+func sortRotationSet(row []candidate) {
 	numbered := slices.ContainsFunc(row, func(c candidate) bool { return c.date == "" })
 	dated := slices.ContainsFunc(row, func(c candidate) bool { return c.date != "" })
 	slices.SortStableFunc(row, func(a, b candidate) int {
@@ -99,13 +99,13 @@ func sortRow(row []candidate) {
 	})
 }
 
-// sameRow reports whether nothing was renamed, created or removed between two calls of listRow.
-func sameRow(a, b []candidate) bool {
+// sameSet reports whether nothing was renamed, created or removed between two calls of listRotationSet.
+func sameSet(a, b []candidate) bool {
 	return slices.EqualFunc(a, b, func(a, b candidate) bool { return a.name == b.name && a.fileID == b.fileID })
 }
 
 // searchFile returns the name of a file with the given identity in the folders of path and of what it
-// links to: where else a file may have gone that was renamed in a way that listRow does not know.
+// links to: where else a file may have gone that was renamed in a way that listRotationSet does not know.
 func searchFile(path string, id fileID) (string, bool) {
 	folders := []string{filepath.Dir(path)}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
