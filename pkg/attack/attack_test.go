@@ -2,6 +2,8 @@ package attack_test
 
 import (
 	"errors"
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,6 +17,7 @@ func TestKindNames(t *testing.T) {
 		"ssh_login", "ssh_probe", "local_auth", "http_auth", "wordpress_login", "xmlrpc", "http_probe",
 		"http_exploit", "http_malformed", "http_flood", "ban", "unban", "test", "mail_login", "ftp_login",
 		"web_login", "router_login", "vpn_login", "visit", "mail_probe", "remote_login",
+		"ssh_accepted", "login_accepted", "http_scan", "ssh_spray", "ssh_distributed", "counter", "port_probe", "fault",
 	}
 	kinds := attack.Kinds()
 	if len(kinds) != len(want) {
@@ -37,12 +40,15 @@ func TestKindNames(t *testing.T) {
 }
 
 func TestWhatCountsAsAttempt(t *testing.T) {
-	for _, kind := range []attack.Kind{attack.HTTPFlood, attack.Ban, attack.Unban, attack.Test, attack.Visit, 0, 99} {
+	for _, kind := range []attack.Kind{
+		attack.HTTPFlood, attack.Ban, attack.Unban, attack.Test, attack.Visit, attack.SSHAccepted, attack.LoginAccepted,
+		attack.HTTPScan, attack.SSHSpray, attack.SSHDistributed, attack.Counter, attack.Fault, 0, 99,
+	} {
 		if kind.Attempt() {
 			t.Errorf("%v counts as an attempt", kind)
 		}
 	}
-	for _, kind := range []attack.Kind{attack.SSHLogin, attack.WordPressLogin, attack.HTTPProbe} {
+	for _, kind := range []attack.Kind{attack.SSHLogin, attack.WordPressLogin, attack.HTTPProbe, attack.PortProbe} {
 		if !kind.Attempt() {
 			t.Errorf("%v does not count as an attempt", kind)
 		}
@@ -93,5 +99,114 @@ func TestMendTimes(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A kind of a newer program has a number, a family and says whether it counts; nothing else of it is
+// known, and nothing of it is forgotten where it is written down.
+func TestUnknownKind(t *testing.T) {
+	tests := map[string]struct {
+		kind    attack.Kind
+		family  attack.Family
+		attempt bool
+		name    string
+	}{
+		"counted":          {attack.UnknownKind(300, attack.FamilySSH, true), attack.FamilySSH, true, "unknown_ssh_attempt_300"},
+		"not counted":      {attack.UnknownKind(65535, attack.FamilyWordPress, false), attack.FamilyWordPress, false, "unknown_wordpress_event_65535"},
+		"of a new family":  {attack.UnknownKind(30, 77, true), attack.FamilyOther, true, "unknown_other_attempt_30"},
+		"of no family":     {attack.UnknownKind(30, 0, false), attack.FamilyOther, false, "unknown_other_event_30"},
+		"known by us":      {attack.UnknownKind(1, attack.FamilyOther, false), attack.FamilySSH, true, "ssh_login"},
+		"stored by number": {attack.StoredKind(999), attack.FamilyOther, false, "unknown_other_event_999"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			kind := test.kind
+			if !kind.Valid() || kind.Family() != test.family || kind.Attempt() != test.attempt || kind.String() != test.name {
+				t.Errorf("%s: valid %v, family %v, attempt %v; want %+v", kind, kind.Valid(), kind.Family(), kind.Attempt(), test)
+			}
+			if parsed, err := attack.ParseKind(test.name); err != nil || parsed != kind {
+				t.Errorf("its name is parsed as %v, %v", parsed, err)
+			}
+			if stored := attack.StoredKind(int64(kind)); stored != kind {
+				t.Errorf("it was stored, and read as %v", stored)
+			}
+			if !kind.Severity().Valid() {
+				t.Errorf("it has severity %v", kind.Severity())
+			}
+		})
+	}
+	// What this program knows was unknown to the one that stored or named it.
+	if kind, err := attack.ParseKind("unknown_other_attempt_28"); err != nil || kind != attack.PortProbe {
+		t.Errorf("after an upgrade the name means %v, %v", kind, err)
+	}
+	if kind := attack.StoredKind(1<<24 | 3<<16 | 28); kind != attack.PortProbe {
+		t.Errorf("after an upgrade the stored number means %v", kind)
+	}
+	for _, stored := range []int64{0, -1, 1 << 16, 1 << 25, 1 << 40} {
+		if kind := attack.StoredKind(stored); kind.Valid() {
+			t.Errorf("%d is taken for the kind %v", stored, kind)
+		}
+	}
+}
+
+// Every detail is within its bounds as it is sent, and its texts are refused above them.
+func TestDetailsHaveBounds(t *testing.T) {
+	for _, zero := range attack.Details() {
+		full := attack.Decode(zero.Number(), &filler{extra: 0})
+		over := attack.Decode(zero.Number(), &filler{extra: 1})
+		kind := attack.UnknownKind(4711, attack.FamilySSH, true) // may have any detail
+		e := attack.Event{Kind: kind, Severity: attack.Low, Observed: time.Unix(1_700_000_000, 0), Count: 1, Detail: full}
+		if err := e.Check(); err != nil {
+			t.Errorf("%T at its bounds: %v", zero, err)
+		}
+		if e.Detail = over; !errors.Is(e.Check(), attack.ErrInvalid) {
+			t.Errorf("%T above its bounds is accepted: %+v", zero, over)
+		}
+		if full.Number() != zero.Number() || full == zero {
+			t.Errorf("%T was decoded as %+v", zero, full)
+		}
+	}
+	if d := attack.Decode(200, &filler{}); d != nil {
+		t.Errorf("a detail that is not there is %+v", d)
+	}
+}
+
+// filler sets every field to its bound, and extra more.
+type filler struct{ extra int }
+
+func (f *filler) Text(_ int, _ string, value *string, most int) {
+	*value = strings.Repeat("x", most+f.extra)
+}
+func (f *filler) Flag(_ int, _ string, value *bool) { *value = true }
+func (f *filler) Number(_ int, _ string, value *uint64, most uint64) {
+	*value = most + uint64(f.extra)
+}
+func (f *filler) Phase(_ int, _ string, value *attack.Phase) {
+	*value = attack.PhaseEnd + attack.Phase(f.extra)
+}
+func (f *filler) Network(_ int, _ string, value *netip.Prefix, _ bool) {
+	*value = netip.MustParsePrefix("2001:db8::/64")
+}
+func (f *filler) Span(_ int, _ string, value *time.Duration) { *value = time.Minute }
+
+// A detail belongs to the kinds that say so.
+func TestDetailsFitTheirKinds(t *testing.T) {
+	tests := []struct {
+		kind   attack.Kind
+		detail attack.Detail
+		ok     bool
+	}{
+		{attack.HTTPScan, attack.Episode{Phase: attack.PhaseStart}, true},
+		{attack.SSHLogin, attack.Episode{Phase: attack.PhaseStart}, false},
+		{attack.SSHLogin, attack.BanInfo{}, false},
+		{attack.Counter, attack.Count{Key: "k", Value: 3}, true},
+		{attack.Visit, attack.Count{Key: "k", Value: 3}, false},
+		{attack.MailLogin, attack.SSH{}, true},
+	}
+	for _, test := range tests {
+		e := attack.Event{Kind: test.kind, Severity: attack.Low, Observed: time.Unix(1_700_000_000, 0), Count: 1, Detail: test.detail}
+		if err := e.Check(); (err == nil) != test.ok {
+			t.Errorf("%T of %s: %v", test.detail, test.kind, err)
+		}
 	}
 }

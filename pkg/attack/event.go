@@ -25,7 +25,7 @@ const (
 	MaxText    = 1024    // a request target, a user agent or another text of a detail
 	MaxWord    = 64      // a method, a reason, a service: words that daemons choose from
 	MaxCount   = 1e9     // attempts in one event: lines of a hundred gigabytes of log
-	MaxEpisode = 1 << 40 // requests of one flood: a million a second for twelve days
+	MaxEpisode = 1 << 40 // requests or attempts of one episode: a million a second for twelve days
 	MaxRuleID  = 64      // a rule's name
 )
 
@@ -43,77 +43,13 @@ type Event struct {
 	SourcePort uint16     // 0 if unknown
 	User       string     // the account that was tried; may be empty though one was sent
 
-	Count uint64 // attempts that this event stands for; 0 only for updates of a flood
+	Count uint64 // attempts that this event stands for; 0 only for updates of an episode
 	Test  bool   // fired by a person: lights, but is never added to an attack total
 
+	Host   string // the machine that wrote the line; empty if it is the agent's own
 	Log    string // name of the log that the line stood in
 	Detail Detail // nil, or what is particular to the event's family
 }
-
-// Detail is what is particular to a family of kinds: one of [SSH], [HTTP], [Flood], [BanInfo],
-// [Local] and [Service].
-type Detail interface{ detail() }
-
-// SSH is the detail of SSHLogin and SSHProbe.
-type SSH struct {
-	Method      string // "password", "publickey", "keyboard-interactive/pam", ...; empty for a probe
-	InvalidUser bool   // the daemon said that there is no such account
-	Reason      string // what a probe did, such as "bad banner" or "no matching key exchange"
-}
-
-// HTTP is the detail of the kinds that one web request causes.
-type HTTP struct {
-	Method    string // request method, as sent
-	Target    string // request target as logged, before any decoding
-	Status    uint16 // 0 if the log does not say
-	UserAgent string
-	Host      string // virtual host, if the log names it
-}
-
-// FloodPhase says where in its episode a flood event stands.
-type FloodPhase uint8
-
-// The phases of an episode: one Start, any number of Updates, one End.
-const (
-	FloodStart  FloodPhase = 1
-	FloodUpdate FloodPhase = 2
-	FloodEnd    FloodPhase = 3
-)
-
-// Flood is the detail of HTTPFlood. The counts of an episode's events add up to Requests of
-// its last event.
-type Flood struct {
-	Phase    FloodPhase
-	Network  netip.Prefix // the whole of what floods: a single address, a /24 or a /64
-	Method   string       // request method that floods
-	Requests uint64       // requests of the episode so far
-	Window   time.Duration
-}
-
-// BanInfo is the detail of Ban and Unban.
-type BanInfo struct {
-	Jail string // the list that the banning program names, such as fail2ban's jail
-}
-
-// Local is the detail of LocalAuth.
-type Local struct {
-	Service string // "sudo", "su", ...
-	Target  string // the account that was to be become
-	TTY     string
-}
-
-// Service is the detail of the login kinds of mail, ftp, web application, router and VPN.
-type Service struct {
-	Name   string // the daemon, such as "dovecot"
-	Reason string // why it refused, in its words
-}
-
-func (SSH) detail()     {}
-func (HTTP) detail()    {}
-func (Flood) detail()   {}
-func (BanInfo) detail() {}
-func (Local) detail()   {}
-func (Service) detail() {}
 
 // ErrInvalid is wrapped by every error that [Event.Check] returns.
 var ErrInvalid = errors.New("invalid event")
@@ -122,7 +58,7 @@ var ErrInvalid = errors.New("invalid event")
 func (e *Event) Check() error {
 	switch {
 	case !e.Kind.Valid():
-		return fmt.Errorf("%w: kind %d is unknown", ErrInvalid, uint8(e.Kind))
+		return fmt.Errorf("%w: %s is no kind", ErrInvalid, e.Kind)
 	case !e.Severity.Valid():
 		return fmt.Errorf("%w: severity %d is unknown", ErrInvalid, uint8(e.Severity))
 	case len(e.Rule) > MaxRuleID:
@@ -141,61 +77,16 @@ func (e *Event) Check() error {
 		return tooLong("user", len(e.User), MaxUser)
 	case e.Count > MaxCount:
 		return fmt.Errorf("%w: count %d is above %d", ErrInvalid, e.Count, uint64(MaxCount))
-	case e.Count == 0 && e.Kind != HTTPFlood:
+	case e.Count == 0 && !e.Kind.mayCountNothing():
 		return fmt.Errorf("%w: it counts no attempt", ErrInvalid)
+	case len(e.Host) > MaxName:
+		return tooLong("host", len(e.Host), MaxName)
 	case len(e.Log) > MaxName:
 		return tooLong("log", len(e.Log), MaxName)
 	case !e.Test && !fits(e.Detail, e.Kind):
 		return fmt.Errorf("%w: its detail is of another kind than %s", ErrInvalid, e.Kind)
 	}
 	return checkDetail(e.Detail)
-}
-
-// fits says whether a detail can be of a kind; those of logins can be of any.
-func fits(d Detail, kind Kind) bool {
-	switch d.(type) {
-	case Flood:
-		return kind == HTTPFlood
-	case BanInfo:
-		return kind == Ban || kind == Unban
-	}
-	return true
-}
-
-func checkDetail(d Detail) error {
-	switch d := d.(type) {
-	case nil:
-		return nil
-	case SSH:
-		return errors.Join(bounded("method", d.Method, MaxWord), bounded("reason", d.Reason, MaxText))
-	case HTTP:
-		return errors.Join(bounded("method", d.Method, MaxWord), bounded("target", d.Target, MaxText),
-			bounded("user agent", d.UserAgent, MaxText), bounded("host", d.Host, MaxName))
-	case Flood:
-		if d.Phase < FloodStart || d.Phase > FloodEnd {
-			return fmt.Errorf("%w: flood phase %d is unknown", ErrInvalid, uint8(d.Phase))
-		}
-		if !d.Network.IsValid() || d.Window < 0 || d.Requests > MaxEpisode {
-			return fmt.Errorf("%w: flood without network, or with absurd counts", ErrInvalid)
-		}
-		return bounded("method", d.Method, MaxWord)
-	case BanInfo:
-		return bounded("jail", d.Jail, MaxWord)
-	case Local:
-		return errors.Join(bounded("service", d.Service, MaxWord), bounded("target", d.Target, MaxUser),
-			bounded("tty", d.TTY, MaxWord))
-	case Service:
-		return errors.Join(bounded("service", d.Name, MaxWord), bounded("reason", d.Reason, MaxText))
-	default:
-		return fmt.Errorf("%w: detail %T is unknown", ErrInvalid, d)
-	}
-}
-
-func bounded(field, text string, most int) error {
-	if len(text) > most {
-		return tooLong(field, len(text), most)
-	}
-	return nil
 }
 
 func tooLong(field string, got, most int) error {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -44,11 +45,25 @@ func TestEventSurvivesTheWire(t *testing.T) {
 		},
 		"flood": func(e *attack.Event) {
 			e.Kind, e.Count = attack.HTTPFlood, 0
-			e.Detail = attack.Flood{Phase: attack.FloodUpdate, Network: netip.MustParsePrefix("192.0.2.0/24"), Method: "POST", Requests: 700, Window: 30 * time.Second}
+			e.Detail = attack.Flood{Phase: attack.PhaseUpdate, Network: netip.MustParsePrefix("192.0.2.0/24"), Method: "POST", Requests: 700, Window: 30 * time.Second}
 		},
-		"ban":   func(e *attack.Event) { e.Kind, e.Detail = attack.Ban, attack.BanInfo{Jail: "sshd"} },
-		"local": func(e *attack.Event) { e.Detail = attack.Local{Service: "sudo", Target: "root", TTY: "pts/0"} },
-		"mail":  func(e *attack.Event) { e.Detail = attack.Service{Name: "dovecot", Reason: "auth failed"} },
+		"ban":             func(e *attack.Event) { e.Kind, e.Detail = attack.Ban, attack.BanInfo{Jail: "sshd"} },
+		"local":           func(e *attack.Event) { e.Detail = attack.Local{Service: "sudo", Target: "root", TTY: "pts/0"} },
+		"another machine": func(e *attack.Event) { e.Host = "router\xff" },
+		"a scan": func(e *attack.Event) {
+			e.Kind, e.Count = attack.HTTPScan, 0
+			e.Detail = attack.Episode{Phase: attack.PhaseEnd, Network: netip.MustParsePrefix("2001:db8::/64"), Distinct: 90, Attempts: 1 << 40, Window: time.Hour}
+		},
+		"from many networks": func(e *attack.Event) {
+			e.Kind, e.Detail = attack.SSHDistributed, attack.Episode{Phase: attack.PhaseStart, Distinct: 40}
+		},
+		"accepted": func(e *attack.Event) {
+			e.Kind = attack.SSHAccepted
+			e.Detail = attack.Accepted{Service: "sshd", Method: "publickey", Fingerprint: "SHA256:abc", Reason: "new network"}
+		},
+		"counted elsewhere": func(e *attack.Event) { e.Kind, e.Detail = attack.Counter, attack.Count{Key: "mails", Value: 12} },
+		"a newer program's": func(e *attack.Event) { e.Kind = attack.UnknownKind(4711, attack.FamilyWordPress, true) },
+		"mail":              func(e *attack.Event) { e.Detail = attack.Service{Name: "dovecot", Reason: "auth failed"} },
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -77,11 +92,11 @@ func TestDecodeRefuses(t *testing.T) {
 	tests := map[string]func(*pialertv1.Event){
 		"no number":         func(m *pialertv1.Event) { m.Sequence = 0 },
 		"no kind":           func(m *pialertv1.Event) { m.Kind = 0 },
-		"unknown kind":      func(m *pialertv1.Event) { m.Kind = 200 },
-		"wrapping kind":     func(m *pialertv1.Event) { m.Kind = 257 },
+		"wrapping kind":     func(m *pialertv1.Event) { m.Kind = 1<<16 + 1 },
 		"negative kind":     func(m *pialertv1.Event) { m.Kind = -1 },
 		"no severity":       func(m *pialertv1.Event) { m.Severity = 0 },
-		"wrapping severity": func(m *pialertv1.Event) { m.Severity = 258 },
+		"negative severity": func(m *pialertv1.Event) { m.Severity = -1 },
+		"long host":         func(m *pialertv1.Event) { m.Host = make([]byte, attack.MaxName+1) },
 		"no observation":    func(m *pialertv1.Event) { m.Observed = nil },
 		"year 1970":         func(m *pialertv1.Event) { m.Logged = timestamppb.New(time.Unix(0, 0)) },
 		"year 9999":         func(m *pialertv1.Event) { m.Observed.Seconds = 253402300799 },
@@ -117,13 +132,98 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+// What a newer agent says beyond what this program knows changes nothing else of its event.
+func TestDecodeTakesWhatANewerAgentSays(t *testing.T) {
+	tests := map[string]struct {
+		change func(*pialertv1.Event)
+		want   func(*attack.Event)
+	}{
+		"a kind": {
+			func(m *pialertv1.Event) { m.Kind, m.Family, m.Attempt = 300, pialertv1.Family_FAMILY_OTHER, true },
+			func(e *attack.Event) { e.Kind = attack.UnknownKind(300, attack.FamilyOther, true) },
+		},
+		"a kind of a new family": {
+			func(m *pialertv1.Event) { m.Kind, m.Family, m.Attempt = 300, 260, false },
+			func(e *attack.Event) { e.Kind = attack.UnknownKind(300, attack.FamilyOther, false) },
+		},
+		"a kind that counts nothing": {
+			func(m *pialertv1.Event) { m.Kind, m.Count = 300, 0 },
+			func(e *attack.Event) { e.Kind, e.Count = attack.UnknownKind(300, attack.FamilySSH, true), 0 },
+		},
+		"another family of a known kind": {
+			func(m *pialertv1.Event) { m.Family, m.Attempt = pialertv1.Family_FAMILY_OTHER, false },
+			func(*attack.Event) {},
+		},
+		"a severity": {
+			func(m *pialertv1.Event) { m.Severity = 258 },
+			func(e *attack.Event) { e.Severity = attack.High },
+		},
+		"a detail": {
+			func(m *pialertv1.Event) {
+				m.Detail = nil
+				m.ProtoReflect().SetUnknown(protowire.AppendBytes(protowire.AppendTag(nil, 30, protowire.BytesType), []byte{8, 1}))
+			},
+			func(e *attack.Event) { e.Detail = nil },
+		},
+		"a field of a detail": {
+			func(m *pialertv1.Event) {
+				m.GetSsh().ProtoReflect().SetUnknown(protowire.AppendVarint(protowire.AppendTag(nil, 99, protowire.VarintType), 7))
+			},
+			func(*attack.Event) {},
+		},
+		"a phase": {
+			func(m *pialertv1.Event) {
+				m.Kind = pialertv1.Kind_KIND_HTTP_SCAN
+				m.Detail = &pialertv1.Event_Episode{Episode: &pialertv1.EpisodeDetail{Phase: 9}}
+			},
+			func(e *attack.Event) {
+				e.Kind, e.Detail = attack.HTTPScan, attack.Episode{Phase: attack.PhaseUpdate}
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			want := event()
+			message := wire.Encode(1, "vps", &want)
+			test.change(message)
+			test.want(&want)
+			raw, err := proto.Marshal(message)
+			if err != nil {
+				t.Fatal(err)
+			}
+			message = new(pialertv1.Event)
+			if err := proto.Unmarshal(raw, message); err != nil {
+				t.Fatal(err)
+			}
+			if _, got, err := wire.Decode(message); err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v, error %v\nwant %+v", got, err, want)
+			}
+		})
+	}
+}
+
+// Every detail has a message, with a field for each of its own.
+func TestEveryDetailHasAMessage(t *testing.T) {
+	for _, detail := range attack.Details() {
+		if flood, ok := detail.(attack.Flood); ok {
+			flood.Network = netip.MustParsePrefix("192.0.2.0/24")
+			detail = flood
+		}
+		e := event()
+		e.Kind, e.Detail = attack.UnknownKind(4711, attack.FamilySSH, true), detail
+		if message := wire.Encode(1, "vps", &e); message.GetDetail() == nil {
+			t.Errorf("%T is not sent", detail)
+		}
+	}
+}
+
 // FuzzDecode holds that no bytes panic and that what is accepted is in bounds and encodes back
 // to itself.
 func FuzzDecode(f *testing.F) {
 	e := event()
 	for _, detail := range []attack.Detail{
 		nil, e.Detail, attack.HTTP{Target: "/"}, attack.BanInfo{Jail: "j"}, attack.Local{}, attack.Service{},
-		attack.Flood{Phase: attack.FloodStart, Network: netip.MustParsePrefix("2001:db8::/64")},
+		attack.Flood{Phase: attack.PhaseStart, Network: netip.MustParsePrefix("2001:db8::/64")},
 	} {
 		e.Detail = detail
 		raw, err := proto.Marshal(wire.Encode(1, "vps", &e))

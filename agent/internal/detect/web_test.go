@@ -277,7 +277,7 @@ func TestFloodOfRequests(t *testing.T) {
 		run.engine.Tick(time.Date(2026, 1, 1, 0, 5, 0, 0, time.UTC)) // from here on it is quiet
 		run.engine.Tick(time.Date(2026, 1, 1, 0, 6, 0, 0, time.UTC))
 		var attempts, requests uint64
-		var phases []attack.FloodPhase
+		var phases []attack.Phase
 		for _, ev := range run.events {
 			if ev.Kind.Attempt() {
 				attempts += ev.Count
@@ -290,7 +290,7 @@ func TestFloodOfRequests(t *testing.T) {
 				t.Errorf("%+v", ev)
 			}
 		}
-		if want := []attack.FloodPhase{attack.FloodStart, attack.FloodUpdate, attack.FloodEnd}; attempts != 130 || requests != 130 || !slices.Equal(phases, want) {
+		if want := []attack.Phase{attack.PhaseStart, attack.PhaseUpdate, attack.PhaseEnd}; attempts != 130 || requests != 130 || !slices.Equal(phases, want) {
 			t.Errorf("%d attempts, %d requests in the phases %v", attempts, requests, phases)
 		}
 	}

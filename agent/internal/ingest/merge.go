@@ -47,6 +47,7 @@ type likeness struct {
 	ip       netip.Addr
 	host     string
 	user     string
+	machine  string
 	log      string
 	quarter  int64
 	detail   attack.Detail // all details are comparable
@@ -63,6 +64,6 @@ func like(e *attack.Event) likeness {
 	}
 	return likeness{
 		kind: e.Kind, severity: e.Severity, rule: e.Rule, ip: e.SourceIP, host: e.SourceHost,
-		user: e.User, log: e.Log, quarter: when.Unix() / 900, detail: detail,
+		user: e.User, machine: e.Host, log: e.Log, quarter: when.Unix() / 900, detail: detail,
 	}
 }

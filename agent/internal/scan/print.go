@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"net/netip"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -49,6 +50,7 @@ func (p *printer) json(b []byte, ev *attack.Event, line uint64) []byte {
 	b = append(b, `,"count":`...)
 	b = strconv.AppendUint(b, ev.Count, 10)
 	b = field(b, "severity", ev.Severity.String())
+	b = field(b, "host", ev.Host)
 	b = detail(b, ev.Detail)
 	return append(b, "}\n"...)
 }
@@ -59,38 +61,37 @@ func detail(b []byte, d attack.Detail) []byte {
 		return b
 	}
 	b = append(b, `,"detail":{`...)
-	start := len(b)
-	switch d := d.(type) {
-	case attack.SSH:
-		b = field(b, "method", d.Method)
-		b = boolean(b, "invalid_user", d.InvalidUser)
-		b = field(b, "reason", d.Reason)
-	case attack.HTTP:
-		b = field(b, "method", d.Method)
-		b = field(b, "target", d.Target)
-		b = number(b, "status", uint64(d.Status))
-		b = field(b, "user_agent", d.UserAgent)
-		b = field(b, "host", d.Host)
-	case attack.Flood:
-		b = field(b, "phase", [...]string{"", "start", "update", "end"}[d.Phase&3])
-		b = field(b, "network", d.Network.String())
-		b = field(b, "method", d.Method)
-		b = number(b, "requests", d.Requests)
-		b = field(b, "window", d.Window.String())
-	case attack.BanInfo:
-		b = field(b, "jail", d.Jail)
-	case attack.Local:
-		b = field(b, "service", d.Service)
-		b = field(b, "target", d.Target)
-		b = field(b, "tty", d.TTY)
-	case attack.Service:
-		b = field(b, "service", d.Name)
-		b = field(b, "reason", d.Reason)
+	w := members{b}
+	attack.Encode(d, &w)
+	if len(w.b) > len(b) { // without the first comma
+		w.b = append(w.b[:len(b)], w.b[len(b)+1:]...)
 	}
-	if len(b) > start { // without the first comma
-		b = append(b[:start], b[start+1:]...)
+	return append(w.b, '}')
+}
+
+// members appends the fields of a detail; what is empty is left out.
+type members struct{ b []byte }
+
+func (m *members) Text(_ int, name string, value *string, _ int) { m.b = field(m.b, name, *value) }
+
+func (m *members) Flag(_ int, name string, value *bool) { m.b = boolean(m.b, name, *value) }
+
+func (m *members) Number(_ int, name string, value *uint64, _ uint64) {
+	m.b = number(m.b, name, *value)
+}
+
+func (m *members) Phase(_ int, name string, value *attack.Phase) {
+	m.b = field(m.b, name, value.String())
+}
+
+func (m *members) Network(_ int, name string, value *netip.Prefix, _ bool) {
+	if value.IsValid() {
+		m.b = field(m.b, name, value.String())
 	}
-	return append(b, '}')
+}
+
+func (m *members) Span(_ int, name string, value *time.Duration) {
+	m.b = field(m.b, name, value.String())
 }
 
 func field(b []byte, name, value string) []byte {

@@ -306,7 +306,7 @@ func TestInvalidEventsAreLeftOut(t *testing.T) {
 	events[0].Count = 0
 	events[1].Rule = "\xff" // a string in the message, so it has to be UTF-8
 	events[3].Detail = attack.HTTP{Status: 1000}
-	events[4].Detail = attack.Flood{Phase: attack.FloodStart}
+	events[4].Detail = attack.Flood{Phase: attack.PhaseStart}
 	commit(t, s, events, nil)
 	wantUsers(t, s, 0, "user-3")
 	if got := s.Stats().Refused; got != 4 {

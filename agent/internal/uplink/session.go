@@ -87,6 +87,9 @@ func (s *session) receive() error {
 		}
 		ack := message.GetAck()
 		if ack == nil {
+			if message.GetMessage() == nil && len(message.ProtoReflect().GetUnknown()) > 0 {
+				continue // of a newer display
+			}
 			return misbehaved("it sent something else than an acknowledgement")
 		}
 		committed := ack.GetCommitted()

@@ -9,53 +9,17 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// The first byte of an encoded detail says which it is. The fields follow in the order of the
-// Go type: numbers as unsigned varints, text as its length and its bytes.
-const (
-	detailSSH     = 1
-	detailHTTP    = 2
-	detailFlood   = 3
-	detailBan     = 4
-	detailLocal   = 5
-	detailService = 6
-)
+// The first byte of an encoded detail is its number. The fields follow in the order of the Go
+// type: numbers as unsigned varints, text as its length and its bytes.
 
 // appendDetail encodes a detail; nil is nothing.
 func appendDetail(b []byte, d attack.Detail) []byte {
-	switch d := d.(type) {
-	case attack.SSH:
-		b = append(b, detailSSH)
-		b = appendText(b, d.Method)
-		b = binary.AppendUvarint(b, uint64(flag(d.InvalidUser)))
-		b = appendText(b, d.Reason)
-	case attack.HTTP:
-		b = append(b, detailHTTP)
-		b = appendText(b, d.Method)
-		b = appendText(b, d.Target)
-		b = binary.AppendUvarint(b, uint64(d.Status))
-		b = appendText(b, d.UserAgent)
-		b = appendText(b, d.Host)
-	case attack.Flood:
-		b = append(b, detailFlood, byte(d.Phase))
-		b = appendText(b, string(d.Network.Addr().AsSlice()))
-		b = binary.AppendUvarint(b, uint64(max(d.Network.Bits(), 0)))
-		b = appendText(b, d.Method)
-		b = binary.AppendUvarint(b, d.Requests)
-		b = binary.AppendUvarint(b, uint64(d.Window))
-	case attack.BanInfo:
-		b = appendText(append(b, detailBan), d.Jail)
-	case attack.Local:
-		b = appendText(append(b, detailLocal), d.Service)
-		b = appendText(appendText(b, d.Target), d.TTY)
-	case attack.Service:
-		b = appendText(append(b, detailService), d.Name)
-		b = appendText(b, d.Reason)
+	if d == nil {
+		return b
 	}
-	return b
-}
-
-func appendText(b []byte, text string) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
+	w := writer{append(b, d.Number())}
+	attack.Encode(d, &w)
+	return w.b
 }
 
 // decodeDetail is the inverse of appendDetail.
@@ -63,57 +27,84 @@ func decodeDetail(b []byte) (attack.Detail, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
-	r := fields{rest: b[1:]}
-	var d attack.Detail
-	switch b[0] {
-	case detailSSH:
-		d = attack.SSH{Method: r.text(), InvalidUser: r.number() != 0, Reason: r.text()}
-	case detailHTTP:
-		d = attack.HTTP{Method: r.text(), Target: r.text(), Status: uint16(r.number()), UserAgent: r.text(), Host: r.text()}
-	case detailFlood:
-		flood := attack.Flood{Phase: attack.FloodPhase(r.number())}
-		addr, _ := netip.AddrFromSlice([]byte(r.text()))
-		flood.Network = netip.PrefixFrom(addr, int(min(r.number(), 128)))
-		flood.Method, flood.Requests, flood.Window = r.text(), r.number(), time.Duration(r.number())
-		d = flood
-	case detailBan:
-		d = attack.BanInfo{Jail: r.text()}
-	case detailLocal:
-		d = attack.Local{Service: r.text(), Target: r.text(), TTY: r.text()}
-	case detailService:
-		d = attack.Service{Name: r.text(), Reason: r.text()}
-	default:
+	r := reader{rest: b[1:]}
+	d := attack.Decode(b[0], &r)
+	switch {
+	case d == nil:
 		return nil, fmt.Errorf("detail %d is unknown", b[0])
-	}
-	if r.short || len(r.rest) > 0 {
+	case r.short || len(r.rest) > 0:
 		return nil, fmt.Errorf("detail %d is cut or too long", b[0])
 	}
 	return d, nil
 }
 
-// fields reads an encoded detail field by field.
-type fields struct {
+// writer appends the fields of a detail.
+type writer struct{ b []byte }
+
+func (w *writer) Text(_ int, _ string, value *string, _ int) {
+	w.b = append(binary.AppendUvarint(w.b, uint64(len(*value))), *value...)
+}
+
+func (w *writer) Flag(_ int, _ string, value *bool) {
+	w.b = binary.AppendUvarint(w.b, uint64(flag(*value)))
+}
+
+func (w *writer) Number(_ int, _ string, value *uint64, _ uint64) {
+	w.b = binary.AppendUvarint(w.b, *value)
+}
+
+func (w *writer) Phase(_ int, _ string, value *attack.Phase) { w.b = append(w.b, byte(*value)) }
+
+func (w *writer) Network(_ int, _ string, value *netip.Prefix, _ bool) {
+	addr := value.Addr().AsSlice()
+	w.b = append(binary.AppendUvarint(w.b, uint64(len(addr))), addr...)
+	w.b = binary.AppendUvarint(w.b, uint64(max(value.Bits(), 0)))
+}
+
+func (w *writer) Span(_ int, _ string, value *time.Duration) {
+	w.b = binary.AppendUvarint(w.b, uint64(*value))
+}
+
+// reader takes the fields of a detail from its encoded form.
+type reader struct {
 	rest  []byte
 	short bool // more was read than there is
 }
 
-func (f *fields) number() uint64 {
-	n, size := binary.Uvarint(f.rest)
+func (r *reader) number() uint64 {
+	n, size := binary.Uvarint(r.rest)
 	if size <= 0 {
-		f.short, f.rest = true, nil
+		r.short, r.rest = true, nil
 		return 0
 	}
-	f.rest = f.rest[size:]
+	r.rest = r.rest[size:]
 	return n
 }
 
-func (f *fields) text() string {
-	n := f.number()
-	if n > uint64(len(f.rest)) {
-		f.short, f.rest = true, nil
-		return ""
+func (r *reader) bytes() []byte {
+	n := r.number()
+	if n > uint64(len(r.rest)) {
+		r.short, r.rest = true, nil
+		return nil
 	}
-	text := string(f.rest[:n])
-	f.rest = f.rest[n:]
+	text := r.rest[:n]
+	r.rest = r.rest[n:]
 	return text
 }
+
+func (r *reader) Text(_ int, _ string, value *string, _ int) { *value = string(r.bytes()) }
+
+func (r *reader) Flag(_ int, _ string, value *bool) { *value = r.number() != 0 }
+
+func (r *reader) Number(_ int, _ string, value *uint64, _ uint64) { *value = r.number() }
+
+func (r *reader) Phase(_ int, _ string, value *attack.Phase) { *value = attack.Phase(r.number()) }
+
+func (r *reader) Network(_ int, _ string, value *netip.Prefix, _ bool) {
+	addr, _ := netip.AddrFromSlice(r.bytes())
+	if bits := int(min(r.number(), 128)); addr.IsValid() {
+		*value = netip.PrefixFrom(addr, bits)
+	}
+}
+
+func (r *reader) Span(_ int, _ string, value *time.Duration) { *value = time.Duration(r.number()) }

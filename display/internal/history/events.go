@@ -84,17 +84,17 @@ func (h *History) records(ctx context.Context, where string, args ...any) ([]Rec
 	var records []Record
 	var id, epoch, sequence, arrived, observed, kind, severity, test, count int64
 	var logged, port *int64
-	var name, rule, host, user, log string
+	var name, rule, host, user, log, machine string
 	var source, detail []byte
 	err := h.query(ctx, `SELECT events.id, agents.name, epoch, sequence, arrived, logged, observed, kind, severity, test,
-		count, coalesce(rule,''), source, coalesce(host,''), port, coalesce(user,''), coalesce(log,''), detail
+		count, coalesce(rule,''), source, coalesce(host,''), port, coalesce(user,''), coalesce(log,''), detail, coalesce(machine,'')
 		FROM events JOIN agents ON agents.id = events.agent `+where,
 		[]any{&id, &name, &epoch, &sequence, &arrived, &logged, &observed, &kind, &severity, &test,
-			&count, &rule, &source, &host, &port, &user, &log, &detail}, func() {
+			&count, &rule, &source, &host, &port, &user, &log, &detail, &machine}, func() {
 			e := attack.Event{
-				Kind: attack.Kind(kind), Severity: attack.Severity(severity), Rule: rule,
+				Kind: attack.StoredKind(kind), Severity: attack.Severity(severity), Rule: rule,
 				Observed: time.Unix(0, observed).UTC(), SourceHost: host, User: user,
-				Count: uint64(count), Test: test != 0, Log: log,
+				Count: uint64(count), Test: test != 0, Host: machine, Log: log,
 			}
 			if logged != nil {
 				e.Logged = time.Unix(0, *logged).UTC()

@@ -163,10 +163,24 @@ func TestEventsComeBackAsTheyWere(t *testing.T) {
 		},
 		"flood": func(e *attack.Event) {
 			e.Kind, e.Count = attack.HTTPFlood, 0
-			e.Detail = attack.Flood{Phase: attack.FloodEnd, Network: netip.MustParsePrefix("2001:db8::/64"), Method: "POST", Requests: 700, Window: 30 * time.Second}
+			e.Detail = attack.Flood{Phase: attack.PhaseEnd, Network: netip.MustParsePrefix("2001:db8::/64"), Method: "POST", Requests: 700, Window: 30 * time.Second}
 		},
-		"ban":   func(e *attack.Event) { e.Kind, e.Detail = attack.Ban, attack.BanInfo{Jail: "sshd"} },
-		"local": func(e *attack.Event) { e.Detail = attack.Local{Service: "sudo", Target: "root", TTY: "pts/0"} },
+		"another machine": func(e *attack.Event) { e.Host = "router\xff" },
+		"a scan": func(e *attack.Event) {
+			e.Kind, e.Count = attack.HTTPScan, 0
+			e.Detail = attack.Episode{Phase: attack.PhaseEnd, Network: netip.MustParsePrefix("2001:db8::/64"), Distinct: 90, Attempts: 1 << 40, Window: time.Hour}
+		},
+		"from many networks": func(e *attack.Event) {
+			e.Kind, e.Detail = attack.SSHDistributed, attack.Episode{Phase: attack.PhaseStart, Distinct: 40}
+		},
+		"accepted": func(e *attack.Event) {
+			e.Kind = attack.SSHAccepted
+			e.Detail = attack.Accepted{Service: "sshd", Method: "publickey", Fingerprint: "SHA256:abc", Reason: "new network"}
+		},
+		"counted elsewhere": func(e *attack.Event) { e.Kind, e.Detail = attack.Counter, attack.Count{Key: "mails", Value: 12} },
+		"a newer program's": func(e *attack.Event) { e.Kind = attack.UnknownKind(4711, attack.FamilyWordPress, true) },
+		"ban":               func(e *attack.Event) { e.Kind, e.Detail = attack.Ban, attack.BanInfo{Jail: "sshd"} },
+		"local":             func(e *attack.Event) { e.Detail = attack.Local{Service: "sudo", Target: "root", TTY: "pts/0"} },
 		"mail": func(e *attack.Event) {
 			e.Detail = attack.Service{Name: "dovecot", Reason: strings.Repeat("r", attack.MaxText)}
 		},

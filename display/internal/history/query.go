@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
@@ -53,7 +55,7 @@ func (h *History) TotalsOn(ctx context.Context, day time.Time) ([]Total, error) 
 	err := h.query(ctx, `SELECT agents.name, kind, test, events, attempts FROM totals
 		JOIN agents ON agents.id = totals.agent WHERE day = ?`,
 		[]any{&name, &kind, &test, &sum.Events, &sum.Attempts}, func() {
-			totals[route{name, attack.Kind(kind), test != 0}] = sum
+			totals[route{name, attack.StoredKind(kind), test != 0}] = sum
 		}, h.day(day))
 	return listTotals(totals), err
 }
@@ -99,15 +101,15 @@ func (h *History) TopSources(ctx context.Context, limit int) ([]Source, error) {
 	var sources []Source
 	var raw []byte
 	var sum Sum
-	var kinds []byte
-	for _, kind := range attack.Kinds() {
+	var kinds []string
+	for _, kind := range append(attack.Kinds(), h.unknownKinds()...) {
 		if kind.Attempt() {
-			kinds = fmt.Appendf(kinds, "%d,", kind)
+			kinds = append(kinds, fmt.Sprint(int64(kind)))
 		}
 	}
 	err := h.query(ctx, `SELECT source, count(*), sum(count) FROM
 		(SELECT source, count, kind, test FROM events ORDER BY id DESC LIMIT ?)
-		WHERE source IS NOT NULL AND NOT test AND kind IN (`+string(kinds[:len(kinds)-1])+`)
+		WHERE source IS NOT NULL AND NOT test AND kind IN (`+strings.Join(kinds, ",")+`)
 		GROUP BY source ORDER BY 3 DESC, 1 LIMIT ?`,
 		[]any{&raw, &sum.Events, &sum.Attempts}, func() {
 			if addr, ok := netip.AddrFromSlice(raw); ok {
@@ -115,4 +117,17 @@ func (h *History) TopSources(ctx context.Context, limit int) ([]Source, error) {
 			}
 		}, sourceWindow, min(max(limit, 0), maxRecords))
 	return sources, err
+}
+
+// unknownKinds returns the kinds of newer agents that were counted.
+func (h *History) unknownKinds() []attack.Kind {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	seen := map[attack.Kind]bool{}
+	for at := range h.known.totals {
+		if at.kind.Unknown() {
+			seen[at.kind] = true
+		}
+	}
+	return slices.Collect(maps.Keys(seen))
 }

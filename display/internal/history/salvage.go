@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	sqlitelib "modernc.org/sqlite/lib"
@@ -207,36 +208,40 @@ func (s *salvaged) small(from *store) {
 	_ = from.each(context.Background(), `SELECT day, agent, kind, test, events, attempts FROM totals`,
 		[]any{&day, &id, &kind, &test, &sum.Events, &sum.Attempts}, func() {
 			if name, ok := s.names[id]; ok && plausibleTotal(day, kind, sum) {
-				at := dayRoute{int(day), route{name, attack.Kind(kind), test != 0}}
+				at := dayRoute{int(day), route{name, attack.StoredKind(kind), test != 0}}
 				s.days[at] = s.days[at].plus(sum)
 			}
 		})
 }
 
 func plausibleTotal(day, kind int64, sum Sum) bool {
-	return day >= 0 && day < 1e8 && kind > 0 && kind < 256 && attack.Kind(kind).Valid() &&
+	return day >= 0 && day < 1e8 && attack.StoredKind(kind).Valid() &&
 		sum.Events <= maxDay && sum.Attempts <= maxDay
 }
 
 // eventColumns are the columns of an event in the order in which they are copied.
 const eventColumns = `id, agent, epoch, sequence, arrived, logged, observed, kind, severity, test, count,
-	rule, source, host, port, user, log, detail`
+	rule, source, host, port, user, log, detail, machine`
 
 // events copies the events that can be read, from the oldest on. Behind an unreadable page it
 // tries again at twice the distance each time.
 func (s *salvaged) events(from, to *store, deadline time.Time) error {
 	const chunk = 500
-	var row [18]any
+	columns := eventColumns
+	if n, err := from.number(`SELECT count(*) FROM pragma_table_info('events') WHERE name = 'machine'`); err == nil && n == 0 {
+		columns = strings.TrimSuffix(columns, "machine") + "NULL"
+	}
+	var row [19]any
 	targets := make([]any, len(row))
 	for i := range row {
 		targets[i] = &row[i]
 	}
-	insert := `INSERT OR IGNORE INTO events (` + eventColumns + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
+	insert := `INSERT OR IGNORE INTO events (` + eventColumns + `) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`
 	after, skip := int64(0), int64(1)
 	for time.Now().Before(deadline) && skip < 1<<40 {
 		read := 0
 		var writeErr error
-		readErr := from.each(context.Background(), `SELECT `+eventColumns+` FROM events WHERE id > ? ORDER BY id LIMIT ?`, targets, func() {
+		readErr := from.each(context.Background(), `SELECT `+columns+` FROM events WHERE id > ? ORDER BY id LIMIT ?`, targets, func() {
 			id, ok := row[0].(int64)
 			if !ok || writeErr != nil {
 				return
@@ -268,7 +273,7 @@ func (s *salvaged) events(from, to *store, deadline time.Time) error {
 }
 
 // witness takes note of an event's number and count. It reports whether the row can be kept.
-func (s *salvaged) witness(row *[18]any) bool {
+func (s *salvaged) witness(row *[19]any) bool {
 	id, _ := row[1].(int64)
 	epoch, isEpoch := row[2].(int64)
 	sequence, _ := row[3].(int64)
@@ -277,7 +282,7 @@ func (s *salvaged) witness(row *[18]any) bool {
 	count, isCount := row[10].(int64)
 	name, ok := s.names[id]
 	if !ok || !isEpoch || !isTest || !isCount || sequence <= 0 || sequence > MaxSequence ||
-		kind <= 0 || kind > 255 || !attack.Kind(kind).Valid() || count < 0 || count > attack.MaxCount {
+		!attack.StoredKind(kind).Valid() || count < 0 || count > attack.MaxCount {
 		return false
 	}
 	at := stream{name, uint64(epoch)}
@@ -287,7 +292,7 @@ func (s *salvaged) witness(row *[18]any) bool {
 	if _, ok := s.lastSeen[at]; ok || len(s.lastSeen) < MaxAgents*maxEpochs {
 		s.lastSeen[at] = mark{committed: max(s.lastSeen[at].committed, uint64(sequence))}
 	}
-	to := route{name, attack.Kind(kind), test != 0}
+	to := route{name, attack.StoredKind(kind), test != 0}
 	s.sumSeen[to] = s.sumSeen[to].plus(Sum{Events: 1, Attempts: uint64(count)})
 	return true
 }

@@ -20,10 +20,10 @@ import (
 
 // version is written to the file as its user_version. A program refuses a file of a later one and
 // upgrades one of an earlier one.
-const version = 2
+const version = 3
 
-// schema holds the tables of the first version; [upgrades] has what came later. Numbers that are uint64 in Go are kept as int64 with the same bits.
-// Times are nanoseconds since 1970, what an attacker wrote is a BLOB, and what is absent is
+// schema holds the tables of the first version; [upgrades] has what came
+// later. Numbers that are uint64 in Go are kept as int64 with the same bits. Times are nanoseconds since 1970, what an attacker wrote is a BLOB, and what is absent is
 // NULL. The ids of events rise in the order of arrival, so nothing needs an index beside them.
 const schema = `
 CREATE TABLE IF NOT EXISTS agents (
@@ -79,6 +79,7 @@ CREATE TABLE IF NOT EXISTS numbers (
 	value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT OR IGNORE INTO numbers SELECT 'last event', coalesce(max(id), 0) FROM events;`,
+	2: `ALTER TABLE events ADD COLUMN machine BLOB;`,
 }
 
 // pragmas, in an order that matters. Automatic vacuum must be chosen before the first page is
@@ -204,9 +205,12 @@ func (s *store) prepare(pragmas []string) error {
 			return err
 		}
 	}
+	if err := s.nameKinds(); err != nil {
+		return err
+	}
 	s.insert, err = s.conn.PrepareContext(context.Background(), `INSERT INTO events
-		(id, agent, epoch, sequence, arrived, logged, observed, kind, severity, test, count, rule, source, host, port, user, log, detail)
-		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`)
+		(id, agent, epoch, sequence, arrived, logged, observed, kind, severity, test, count, rule, source, host, port, user, log, detail, machine)
+		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`)
 	return err
 }
 
@@ -343,8 +347,9 @@ func (s *store) loadInto(known *summary) error {
 			}),
 		s.each(ctx, `SELECT agent, kind, test, sum(events), sum(attempts) FROM totals GROUP BY agent, kind, test`,
 			[]any{&id, &kind, &test, &sum.Events, &sum.Attempts}, func() {
-				if name, ok := names[id]; ok {
-					known.totals[route{name, attack.Kind(kind), test != 0}] = sum
+				if name, ok := names[id]; ok && attack.StoredKind(kind).Valid() {
+					to := route{name, attack.StoredKind(kind), test != 0}
+					known.totals[to] = known.totals[to].plus(sum)
 				}
 			}),
 	)

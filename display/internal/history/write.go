@@ -19,7 +19,7 @@ type change struct {
 	marks   map[stream]bool
 	agents  map[string]bool
 	ordinal int64
-	row     [18]any
+	row     [19]any
 	detail  []byte
 }
 
@@ -137,7 +137,7 @@ func (c *change) insert(p *pending, agentID int64, sequence uint64, e *attack.Ev
 	c.row = [...]any{
 		c.next.last, agentID, int64(p.epoch), int64(sequence), p.arrived.UnixNano(), stamp(e.Logged), e.Observed.UnixNano(),
 		int64(e.Kind), int64(e.Severity), flag(e.Test), int64(e.Count), text(e.Rule), blob(e.SourceIP.AsSlice()),
-		text(e.SourceHost), int64(e.SourcePort), text(e.User), text(e.Log), blob(c.detail),
+		text(e.SourceHost), int64(e.SourcePort), text(e.User), text(e.Log), blob(c.detail), text(e.Host),
 	}
 	if _, err := c.store.insert.ExecContext(context.Background(), c.row[:]...); err != nil {
 		return err

@@ -27,7 +27,8 @@ type Config struct {
 	// or [FirstAgent], or [OtherAgents]. An empty list means every agent.
 	Agents []string `yaml:"agents"`
 	// Kinds lists kinds such as "ssh_login" and families of kinds such as "ssh". An empty list
-	// means every kind but visit. A kind whose counts are no attempts (ban, flood, visit, ...)
+	// means all of them. What is no attack and no answer to one (visit, counter, ssh_accepted,
+	// login_accepted, fault) belongs to no family: list it by its name. A kind whose counts are no attempts (ban, flood, visit, ...)
 	// enters the lamp's total only if it is listed by its own name.
 	Kinds []string `yaml:"kinds"`
 	// Color is a name such as "red", or "#rrggbb".
@@ -126,27 +127,50 @@ func Validate(lamps []Config) error {
 	return errors.Join(problems...)
 }
 
-// kindSet has the bit 1<<k set for every kind k in it.
-type kindSet uint64
+// kindSet is a set of kinds. Those that only a newer program knows are in it by their families.
+type kindSet struct {
+	known    [2]uint64 // has the bit of every kind in it
+	families uint8     // has the bit of every family in it
+}
 
-func (s kindSet) has(k attack.Kind) bool { return k < 64 && s>>k&1 == 1 }
+func (s *kindSet) add(k attack.Kind) { s.known[k/64] |= 1 << (k % 64) }
+
+func (s *kindSet) union(t kindSet) {
+	s.families |= t.families
+	for i := range t.known {
+		s.known[i] |= t.known[i]
+	}
+}
+
+func (s *kindSet) has(k attack.Kind) bool {
+	if k.Unknown() {
+		return s.families>>k.Family()&1 == 1
+	}
+	return int(k/64) < len(s.known) && s.known[k/64]>>(k%64)&1 == 1
+}
+
+// addFamily adds all kinds of a family but those that stand apart.
+func (s *kindSet) addFamily(family attack.Family) {
+	s.families |= 1 << family
+	for _, kind := range attack.Kinds() {
+		if kind.Family() == family && !kind.Apart() {
+			s.add(kind)
+		}
+	}
+}
 
 // parseKinds reads one word of [Config.Kinds].
-func parseKinds(word string) (kindSet, error) {
-	if kind, err := attack.ParseKind(word); err == nil {
-		return 1 << kind, nil
+func parseKinds(word string) (set kindSet, err error) {
+	if kind, err := attack.ParseKind(word); err == nil && !kind.Unknown() {
+		set.add(kind)
+		return set, nil
 	}
 	family, ok := families[word]
 	if !ok {
-		return 0, fmt.Errorf("it is no kind; use a family (ssh, wordpress, other) or one of %s",
+		return kindSet{}, fmt.Errorf("it is no kind; use a family (ssh, wordpress, other) or one of %s",
 			strings.Join(kindNames(), ", "))
 	}
-	var set kindSet
-	for _, kind := range attack.Kinds() {
-		if kind.Family() == family && kind != attack.Visit {
-			set |= 1 << kind
-		}
-	}
+	set.addFamily(family)
 	return set, nil
 }
 

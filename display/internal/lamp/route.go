@@ -24,13 +24,15 @@ func routes(lamps []Config) []route {
 		r.sweepFrom, _ = sweepFrom(c.SweepFrom)
 		for _, word := range c.Kinds {
 			set, _ := parseKinds(word)
-			r.kinds |= set
+			r.kinds.union(set)
 			if _, isFamily := families[word]; !isFamily {
-				r.listed |= set
+				r.listed.union(set)
 			}
 		}
 		if len(c.Kinds) == 0 {
-			r.kinds = ^kindSet(1 << attack.Visit)
+			for _, family := range families {
+				r.kinds.addFamily(family)
+			}
 		}
 		compiled[i] = r
 	}

@@ -290,3 +290,25 @@ func TestSnapshot(t *testing.T) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
+
+// A kind that only a newer agent knows lights the lamp of its family, and no lamp that lists other
+// kinds by name; what is no attack lights a lamp only where it is listed.
+func TestUnknownAndApartKinds(t *testing.T) {
+	table := newTable(t, []lamp.Config{
+		{Name: "scans", Kinds: []string{"http_scan", "counter"}, Color: "white", LED: 1},
+		{Name: "ssh", Kinds: []string{"ssh"}, Color: "red", LED: 0},
+		{Name: "all", Color: "green", LED: 6},
+	})
+	for kind, want := range map[attack.Kind]int{
+		attack.HTTPScan: 0, attack.Counter: 0, attack.SSHSpray: 1, attack.SSHAccepted: -1, attack.Visit: -1, attack.Fault: -1,
+		attack.UnknownKind(300, attack.FamilySSH, true): 1, attack.UnknownKind(300, attack.FamilyOther, false): 2,
+		attack.UnknownKind(24+64, attack.FamilyWordPress, true): 2, attack.PortProbe: 2,
+	} {
+		if got := table.Route("alpha", kind); got != want {
+			t.Errorf("%s lights lamp %d, want %d", kind, got, want)
+		}
+	}
+	table.Add("alpha", event(attack.UnknownKind(300, attack.FamilySSH, true), 5), noon)
+	table.Add("alpha", event(attack.UnknownKind(301, attack.FamilySSH, false), 5), noon)
+	expect(t, "attempts alone", totals(table, 3, noon), 0, 5, 0, 5)
+}

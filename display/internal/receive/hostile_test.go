@@ -7,8 +7,10 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/pialert/pialert/pkg/attack"
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
 
@@ -34,7 +36,7 @@ func TestMadAgentIsCutOff(t *testing.T) {
 		{"no time", changed(func(e *pialertv1.Event) { e.Observed = nil }), codes.InvalidArgument, "no time"},
 		{"an absurd count", changed(func(e *pialertv1.Event) { e.Count = math.MaxUint64 }), codes.InvalidArgument, "count"},
 		{"a barely absurd count", changed(func(e *pialertv1.Event) { e.Count = 1e9 + 1 }), codes.InvalidArgument, "count"},
-		{"an unknown kind", changed(func(e *pialertv1.Event) { e.Kind = 99 }), codes.InvalidArgument, "kind 99"},
+		{"no kind", changed(func(e *pialertv1.Event) { e.Kind = 1 << 20 }), codes.InvalidArgument, "kind 1048576"},
 		{"another family's detail", changed(func(e *pialertv1.Event) {
 			e.Detail = &pialertv1.Event_Flood{Flood: &pialertv1.FloodDetail{Phase: 1, Network: []byte{192, 0, 2, 0}, PrefixLength: 24}}
 		}), codes.InvalidArgument, "detail"},
@@ -48,7 +50,7 @@ func TestMadAgentIsCutOff(t *testing.T) {
 		{"an endless gap", gap(math.MaxUint64, 1), codes.InvalidArgument, "absurd"},
 		{"a gap of endless attempts", gap(20, math.MaxUint64), codes.InvalidArgument, "absurd"},
 		{"a second hello", hello(2), codes.FailedPrecondition, "hello twice"},
-		{"nothing", &pialertv1.FromAgent{}, codes.InvalidArgument, "unknown kind"},
+		{"nothing", &pialertv1.FromAgent{}, codes.InvalidArgument, "empty message"},
 		{"a message of 2 MiB", changed(func(e *pialertv1.Event) { e.User = make([]byte, 2<<20) }), codes.ResourceExhausted, "larger than max"},
 	}
 	for _, test := range tests {
@@ -146,5 +148,28 @@ func TestVersionIsText(t *testing.T) {
 	}
 	if got := d.status("web").Version; len(got) > 64 || !strings.HasPrefix(got, "v1[2J9") {
 		t.Errorf("version %q", got)
+	}
+}
+
+// What a newer agent says beyond what this display knows does not stall it: the event is counted
+// under its number, and what cannot be read is left out.
+func TestNewerAgent(t *testing.T) {
+	t.Parallel()
+	d := startDisplay(t)
+	agent := d.dial("newer")
+	agent.greet(1)
+	unheard := &pialertv1.FromAgent{}
+	unheard.ProtoReflect().SetUnknown(protowire.AppendBytes(protowire.AppendTag(nil, 99, protowire.BytesType), []byte("a message")))
+	unknown := event(1)
+	unknown.Kind, unknown.Family, unknown.Attempt, unknown.Count = 300, pialertv1.Family_FAMILY_SSH, true, 7
+	unknown.ProtoReflect().SetUnknown(protowire.AppendBytes(protowire.AppendTag(nil, 30, protowire.BytesType), []byte("a detail")))
+	agent.send(unheard, batch(unknown), unheard, batch(event(2)))
+	agent.waitAck(2)
+	totals, err := d.history.Totals(t.Context())
+	if err != nil || len(totals) != 2 {
+		t.Fatalf("counted %v, error %v", totals, err)
+	}
+	if got := totals[1]; got.Kind != attack.UnknownKind(300, attack.FamilySSH, true) || got.Attempts != 7 {
+		t.Errorf("counted %+v", got)
 	}
 }

@@ -215,7 +215,10 @@ func (s *session) take(ctx context.Context, message *pialertv1.FromAgent) (err e
 	case *pialertv1.FromAgent_Hello:
 		err = &refusal{codes.FailedPrecondition, "it said hello twice"}
 	default:
-		err = &refusal{codes.InvalidArgument, "it sent a message of an unknown kind"}
+		// What a newer agent says, on top of what it must say, may be left unheard.
+		if len(message.ProtoReflect().GetUnknown()) == 0 {
+			err = &refusal{codes.InvalidArgument, "it sent an empty message"}
+		}
 	}
 	if err == nil && s.committedNow() > s.acked.Load() {
 		offer(s.progress) // told has grown up to what a former stream's events have committed

@@ -47,6 +47,10 @@ func line(at time.Time, agent, lamp string, e *attack.Event, total uint64) strin
 	return b.String()
 }
 
+var phases = map[attack.Phase]string{
+	attack.PhaseStart: "began", attack.PhaseUpdate: "goes on", attack.PhaseEnd: "ended",
+}
+
 // particulars writes what a person wants to know of a detail.
 func particulars(detail attack.Detail) string {
 	switch d := detail.(type) {
@@ -59,8 +63,19 @@ func particulars(detail attack.Detail) string {
 			return " " + quote(request)
 		}
 	case attack.Flood:
-		phase := map[attack.FloodPhase]string{attack.FloodStart: "began", attack.FloodUpdate: "goes on", attack.FloodEnd: "ended"}[d.Phase]
-		return fmt.Sprintf(" by %s %s, %d requests %s", d.Network, phase, d.Requests, quote(d.Method))
+		return fmt.Sprintf(" by %s %s, %d requests %s", d.Network, phases[d.Phase], d.Requests, quote(d.Method))
+	case attack.Episode:
+		text := " " + phases[d.Phase]
+		if d.Network.IsValid() {
+			text = fmt.Sprintf(" by %s%s", d.Network, text)
+		}
+		return fmt.Sprintf("%s, %d attempts, %d distinct", text, d.Attempts, d.Distinct)
+	case attack.Accepted:
+		if d.Method != "" {
+			return " with " + quote(d.Method)
+		}
+	case attack.Count:
+		return fmt.Sprintf(" %s +%d", quote(d.Key), d.Value)
 	case attack.BanInfo:
 		if d.Jail != "" {
 			return " in " + quote(d.Jail)

@@ -30,7 +30,7 @@ func TestLines(t *testing.T) {
 		"request": {"vps", "web", attack.Event{Kind: attack.HTTPProbe, Count: 1, SourceIP: source, Detail: attack.HTTP{Method: "GET", Target: "/.env"}},
 			`12:00:01 web  http_probe from 192.0.2.7 "GET /.env" on vps  total 17`},
 		"flood": {"vps", "web", attack.Event{Kind: attack.HTTPFlood, SourceIP: source,
-			Detail: attack.Flood{Phase: attack.FloodStart, Network: netip.MustParsePrefix("192.0.2.0/24"), Method: "POST", Requests: 600}},
+			Detail: attack.Flood{Phase: attack.PhaseStart, Network: netip.MustParsePrefix("192.0.2.0/24"), Method: "POST", Requests: 600}},
 			`12:00:01 web  http_flood from 192.0.2.7 by 192.0.2.0/24 began, 600 requests "POST" on vps  total 17`},
 		"ban": {"vps", "web", attack.Event{Kind: attack.Ban, Count: 1, SourceIP: source, Detail: attack.BanInfo{Jail: "sshd"}},
 			`12:00:01 web  ban from 192.0.2.7 in "sshd" on vps  total 17`},

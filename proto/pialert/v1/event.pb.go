@@ -52,6 +52,14 @@ const (
 	Kind_KIND_VISIT           Kind = 19
 	Kind_KIND_MAIL_PROBE      Kind = 20
 	Kind_KIND_REMOTE_LOGIN    Kind = 21
+	Kind_KIND_SSH_ACCEPTED    Kind = 22
+	Kind_KIND_LOGIN_ACCEPTED  Kind = 23
+	Kind_KIND_HTTP_SCAN       Kind = 24
+	Kind_KIND_SSH_SPRAY       Kind = 25
+	Kind_KIND_SSH_DISTRIBUTED Kind = 26
+	Kind_KIND_COUNTER         Kind = 27
+	Kind_KIND_PORT_PROBE      Kind = 28
+	Kind_KIND_FAULT           Kind = 29
 )
 
 // Enum value maps for Kind.
@@ -79,6 +87,14 @@ var (
 		19: "KIND_VISIT",
 		20: "KIND_MAIL_PROBE",
 		21: "KIND_REMOTE_LOGIN",
+		22: "KIND_SSH_ACCEPTED",
+		23: "KIND_LOGIN_ACCEPTED",
+		24: "KIND_HTTP_SCAN",
+		25: "KIND_SSH_SPRAY",
+		26: "KIND_SSH_DISTRIBUTED",
+		27: "KIND_COUNTER",
+		28: "KIND_PORT_PROBE",
+		29: "KIND_FAULT",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED":     0,
@@ -103,6 +119,14 @@ var (
 		"KIND_VISIT":           19,
 		"KIND_MAIL_PROBE":      20,
 		"KIND_REMOTE_LOGIN":    21,
+		"KIND_SSH_ACCEPTED":    22,
+		"KIND_LOGIN_ACCEPTED":  23,
+		"KIND_HTTP_SCAN":       24,
+		"KIND_SSH_SPRAY":       25,
+		"KIND_SSH_DISTRIBUTED": 26,
+		"KIND_COUNTER":         27,
+		"KIND_PORT_PROBE":      28,
+		"KIND_FAULT":           29,
 	}
 )
 
@@ -133,7 +157,115 @@ func (Kind) EnumDescriptor() ([]byte, []int) {
 	return file_pialert_v1_event_proto_rawDescGZIP(), []int{0}
 }
 
-// Severity orders events by how much they matter.
+// Family says which of the default lamps shows a kind.
+type Family int32
+
+const (
+	Family_FAMILY_UNSPECIFIED Family = 0
+	Family_FAMILY_SSH         Family = 1
+	Family_FAMILY_WORDPRESS   Family = 2
+	Family_FAMILY_OTHER       Family = 3
+)
+
+// Enum value maps for Family.
+var (
+	Family_name = map[int32]string{
+		0: "FAMILY_UNSPECIFIED",
+		1: "FAMILY_SSH",
+		2: "FAMILY_WORDPRESS",
+		3: "FAMILY_OTHER",
+	}
+	Family_value = map[string]int32{
+		"FAMILY_UNSPECIFIED": 0,
+		"FAMILY_SSH":         1,
+		"FAMILY_WORDPRESS":   2,
+		"FAMILY_OTHER":       3,
+	}
+)
+
+func (x Family) Enum() *Family {
+	p := new(Family)
+	*p = x
+	return p
+}
+
+func (x Family) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Family) Descriptor() protoreflect.EnumDescriptor {
+	return file_pialert_v1_event_proto_enumTypes[1].Descriptor()
+}
+
+func (Family) Type() protoreflect.EnumType {
+	return &file_pialert_v1_event_proto_enumTypes[1]
+}
+
+func (x Family) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Family.Descriptor instead.
+func (Family) EnumDescriptor() ([]byte, []int) {
+	return file_pialert_v1_event_proto_rawDescGZIP(), []int{1}
+}
+
+// Phase says where in its episode an event stands. A receiver takes one that it does not know for
+// an update.
+type Phase int32
+
+const (
+	Phase_PHASE_UNSPECIFIED Phase = 0
+	Phase_PHASE_START       Phase = 1
+	Phase_PHASE_UPDATE      Phase = 2
+	Phase_PHASE_END         Phase = 3
+)
+
+// Enum value maps for Phase.
+var (
+	Phase_name = map[int32]string{
+		0: "PHASE_UNSPECIFIED",
+		1: "PHASE_START",
+		2: "PHASE_UPDATE",
+		3: "PHASE_END",
+	}
+	Phase_value = map[string]int32{
+		"PHASE_UNSPECIFIED": 0,
+		"PHASE_START":       1,
+		"PHASE_UPDATE":      2,
+		"PHASE_END":         3,
+	}
+)
+
+func (x Phase) Enum() *Phase {
+	p := new(Phase)
+	*p = x
+	return p
+}
+
+func (x Phase) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Phase) Descriptor() protoreflect.EnumDescriptor {
+	return file_pialert_v1_event_proto_enumTypes[2].Descriptor()
+}
+
+func (Phase) Type() protoreflect.EnumType {
+	return &file_pialert_v1_event_proto_enumTypes[2]
+}
+
+func (x Phase) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Phase.Descriptor instead.
+func (Phase) EnumDescriptor() ([]byte, []int) {
+	return file_pialert_v1_event_proto_rawDescGZIP(), []int{2}
+}
+
+// Severity orders events by how much they matter. A receiver takes one above those that it knows
+// for the highest of them.
 type Severity int32
 
 const (
@@ -173,11 +305,11 @@ func (x Severity) String() string {
 }
 
 func (Severity) Descriptor() protoreflect.EnumDescriptor {
-	return file_pialert_v1_event_proto_enumTypes[1].Descriptor()
+	return file_pialert_v1_event_proto_enumTypes[3].Descriptor()
 }
 
 func (Severity) Type() protoreflect.EnumType {
-	return &file_pialert_v1_event_proto_enumTypes[1]
+	return &file_pialert_v1_event_proto_enumTypes[3]
 }
 
 func (x Severity) Number() protoreflect.EnumNumber {
@@ -186,59 +318,7 @@ func (x Severity) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Severity.Descriptor instead.
 func (Severity) EnumDescriptor() ([]byte, []int) {
-	return file_pialert_v1_event_proto_rawDescGZIP(), []int{1}
-}
-
-type FloodDetail_Phase int32
-
-const (
-	FloodDetail_PHASE_UNSPECIFIED FloodDetail_Phase = 0
-	FloodDetail_PHASE_START       FloodDetail_Phase = 1
-	FloodDetail_PHASE_UPDATE      FloodDetail_Phase = 2
-	FloodDetail_PHASE_END         FloodDetail_Phase = 3
-)
-
-// Enum value maps for FloodDetail_Phase.
-var (
-	FloodDetail_Phase_name = map[int32]string{
-		0: "PHASE_UNSPECIFIED",
-		1: "PHASE_START",
-		2: "PHASE_UPDATE",
-		3: "PHASE_END",
-	}
-	FloodDetail_Phase_value = map[string]int32{
-		"PHASE_UNSPECIFIED": 0,
-		"PHASE_START":       1,
-		"PHASE_UPDATE":      2,
-		"PHASE_END":         3,
-	}
-)
-
-func (x FloodDetail_Phase) Enum() *FloodDetail_Phase {
-	p := new(FloodDetail_Phase)
-	*p = x
-	return p
-}
-
-func (x FloodDetail_Phase) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (FloodDetail_Phase) Descriptor() protoreflect.EnumDescriptor {
-	return file_pialert_v1_event_proto_enumTypes[2].Descriptor()
-}
-
-func (FloodDetail_Phase) Type() protoreflect.EnumType {
-	return &file_pialert_v1_event_proto_enumTypes[2]
-}
-
-func (x FloodDetail_Phase) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use FloodDetail_Phase.Descriptor instead.
-func (FloodDetail_Phase) EnumDescriptor() ([]byte, []int) {
-	return file_pialert_v1_event_proto_rawDescGZIP(), []int{3, 0}
+	return file_pialert_v1_event_proto_rawDescGZIP(), []int{3}
 }
 
 // Event is one recognised attack, or several alike that were merged by count.
@@ -270,6 +350,11 @@ type Event struct {
 	Test bool `protobuf:"varint,13,opt,name=test,proto3" json:"test,omitempty"`
 	// Name of the log that the line stood in.
 	Log []byte `protobuf:"bytes,14,opt,name=log,proto3" json:"log,omitempty"`
+	// The machine that wrote the line; empty if it is the agent's own.
+	Host []byte `protobuf:"bytes,15,opt,name=host,proto3" json:"host,omitempty"`
+	// A detail's number is 15 more than that of pkg/attack, its fields have the same numbers. A
+	// receiver leaves out a detail or a field that it does not know.
+	//
 	// Types that are valid to be assigned to Detail:
 	//
 	//	*Event_Ssh
@@ -278,7 +363,14 @@ type Event struct {
 	//	*Event_Ban
 	//	*Event_Local
 	//	*Event_Service
-	Detail        isEvent_Detail `protobuf_oneof:"detail"`
+	//	*Event_Episode
+	//	*Event_Accepted
+	//	*Event_Counter
+	Detail isEvent_Detail `protobuf_oneof:"detail"`
+	// What the agent knows of the kind, for a receiver that does not know its number: the family,
+	// and whether count is attempts. Older agents do not say it.
+	Family        Family `protobuf:"varint,32,opt,name=family,proto3,enum=pialert.v1.Family" json:"family,omitempty"`
+	Attempt       bool   `protobuf:"varint,33,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -411,6 +503,13 @@ func (x *Event) GetLog() []byte {
 	return nil
 }
 
+func (x *Event) GetHost() []byte {
+	if x != nil {
+		return x.Host
+	}
+	return nil
+}
+
 func (x *Event) GetDetail() isEvent_Detail {
 	if x != nil {
 		return x.Detail
@@ -472,6 +571,47 @@ func (x *Event) GetService() *ServiceDetail {
 	return nil
 }
 
+func (x *Event) GetEpisode() *EpisodeDetail {
+	if x != nil {
+		if x, ok := x.Detail.(*Event_Episode); ok {
+			return x.Episode
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetAccepted() *AcceptedDetail {
+	if x != nil {
+		if x, ok := x.Detail.(*Event_Accepted); ok {
+			return x.Accepted
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCounter() *CountDetail {
+	if x != nil {
+		if x, ok := x.Detail.(*Event_Counter); ok {
+			return x.Counter
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetFamily() Family {
+	if x != nil {
+		return x.Family
+	}
+	return Family_FAMILY_UNSPECIFIED
+}
+
+func (x *Event) GetAttempt() bool {
+	if x != nil {
+		return x.Attempt
+	}
+	return false
+}
+
 type isEvent_Detail interface {
 	isEvent_Detail()
 }
@@ -500,6 +640,18 @@ type Event_Service struct {
 	Service *ServiceDetail `protobuf:"bytes,21,opt,name=service,proto3,oneof"`
 }
 
+type Event_Episode struct {
+	Episode *EpisodeDetail `protobuf:"bytes,22,opt,name=episode,proto3,oneof"`
+}
+
+type Event_Accepted struct {
+	Accepted *AcceptedDetail `protobuf:"bytes,23,opt,name=accepted,proto3,oneof"`
+}
+
+type Event_Counter struct {
+	Counter *CountDetail `protobuf:"bytes,24,opt,name=counter,proto3,oneof"`
+}
+
 func (*Event_Ssh) isEvent_Detail() {}
 
 func (*Event_Http) isEvent_Detail() {}
@@ -511,6 +663,12 @@ func (*Event_Ban) isEvent_Detail() {}
 func (*Event_Local) isEvent_Detail() {}
 
 func (*Event_Service) isEvent_Detail() {}
+
+func (*Event_Episode) isEvent_Detail() {}
+
+func (*Event_Accepted) isEvent_Detail() {}
+
+func (*Event_Counter) isEvent_Detail() {}
 
 // SSHDetail belongs to attempts and probes on an SSH server.
 type SSHDetail struct {
@@ -653,7 +811,7 @@ func (x *HTTPDetail) GetHost() []byte {
 // FloodDetail belongs to an episode of too many requests.
 type FloodDetail struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Phase FloodDetail_Phase      `protobuf:"varint,1,opt,name=phase,proto3,enum=pialert.v1.FloodDetail_Phase" json:"phase,omitempty"`
+	Phase Phase                  `protobuf:"varint,1,opt,name=phase,proto3,enum=pialert.v1.Phase" json:"phase,omitempty"`
 	// 4 or 16 bytes in network order.
 	Network      []byte `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
 	PrefixLength uint32 `protobuf:"varint,3,opt,name=prefix_length,json=prefixLength,proto3" json:"prefix_length,omitempty"`
@@ -695,11 +853,11 @@ func (*FloodDetail) Descriptor() ([]byte, []int) {
 	return file_pialert_v1_event_proto_rawDescGZIP(), []int{3}
 }
 
-func (x *FloodDetail) GetPhase() FloodDetail_Phase {
+func (x *FloodDetail) GetPhase() Phase {
 	if x != nil {
 		return x.Phase
 	}
-	return FloodDetail_PHASE_UNSPECIFIED
+	return Phase_PHASE_UNSPECIFIED
 }
 
 func (x *FloodDetail) GetNetwork() []byte {
@@ -896,12 +1054,222 @@ func (x *ServiceDetail) GetReason() []byte {
 	return nil
 }
 
+// EpisodeDetail belongs to scans, sprays and distributed attacks.
+type EpisodeDetail struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Phase Phase                  `protobuf:"varint,1,opt,name=phase,proto3,enum=pialert.v1.Phase" json:"phase,omitempty"`
+	// 4 or 16 bytes in network order; empty if it comes from many networks.
+	Network      []byte `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
+	PrefixLength uint32 `protobuf:"varint,3,opt,name=prefix_length,json=prefixLength,proto3" json:"prefix_length,omitempty"`
+	// Paths, user names or addresses that differ so far.
+	Distinct uint64 `protobuf:"varint,4,opt,name=distinct,proto3" json:"distinct,omitempty"`
+	// Attempts or requests of the episode so far.
+	Attempts      uint64               `protobuf:"varint,5,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Window        *durationpb.Duration `protobuf:"bytes,6,opt,name=window,proto3" json:"window,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EpisodeDetail) Reset() {
+	*x = EpisodeDetail{}
+	mi := &file_pialert_v1_event_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EpisodeDetail) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EpisodeDetail) ProtoMessage() {}
+
+func (x *EpisodeDetail) ProtoReflect() protoreflect.Message {
+	mi := &file_pialert_v1_event_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EpisodeDetail.ProtoReflect.Descriptor instead.
+func (*EpisodeDetail) Descriptor() ([]byte, []int) {
+	return file_pialert_v1_event_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *EpisodeDetail) GetPhase() Phase {
+	if x != nil {
+		return x.Phase
+	}
+	return Phase_PHASE_UNSPECIFIED
+}
+
+func (x *EpisodeDetail) GetNetwork() []byte {
+	if x != nil {
+		return x.Network
+	}
+	return nil
+}
+
+func (x *EpisodeDetail) GetPrefixLength() uint32 {
+	if x != nil {
+		return x.PrefixLength
+	}
+	return 0
+}
+
+func (x *EpisodeDetail) GetDistinct() uint64 {
+	if x != nil {
+		return x.Distinct
+	}
+	return 0
+}
+
+func (x *EpisodeDetail) GetAttempts() uint64 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *EpisodeDetail) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+// AcceptedDetail belongs to somebody's login that succeeded.
+type AcceptedDetail struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Service       []byte                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	Method        []byte                 `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`
+	Fingerprint   []byte                 `protobuf:"bytes,3,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
+	Reason        []byte                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AcceptedDetail) Reset() {
+	*x = AcceptedDetail{}
+	mi := &file_pialert_v1_event_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AcceptedDetail) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AcceptedDetail) ProtoMessage() {}
+
+func (x *AcceptedDetail) ProtoReflect() protoreflect.Message {
+	mi := &file_pialert_v1_event_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AcceptedDetail.ProtoReflect.Descriptor instead.
+func (*AcceptedDetail) Descriptor() ([]byte, []int) {
+	return file_pialert_v1_event_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *AcceptedDetail) GetService() []byte {
+	if x != nil {
+		return x.Service
+	}
+	return nil
+}
+
+func (x *AcceptedDetail) GetMethod() []byte {
+	if x != nil {
+		return x.Method
+	}
+	return nil
+}
+
+func (x *AcceptedDetail) GetFingerprint() []byte {
+	if x != nil {
+		return x.Fingerprint
+	}
+	return nil
+}
+
+func (x *AcceptedDetail) GetReason() []byte {
+	if x != nil {
+		return x.Reason
+	}
+	return nil
+}
+
+// CountDetail belongs to what another program counts.
+type CountDetail struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Value         uint64                 `protobuf:"varint,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CountDetail) Reset() {
+	*x = CountDetail{}
+	mi := &file_pialert_v1_event_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CountDetail) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CountDetail) ProtoMessage() {}
+
+func (x *CountDetail) ProtoReflect() protoreflect.Message {
+	mi := &file_pialert_v1_event_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CountDetail.ProtoReflect.Descriptor instead.
+func (*CountDetail) Descriptor() ([]byte, []int) {
+	return file_pialert_v1_event_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *CountDetail) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *CountDetail) GetValue() uint64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
 var File_pialert_v1_event_proto protoreflect.FileDescriptor
 
 const file_pialert_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"\x16pialert/v1/event.proto\x12\n" +
-	"pialert.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\x05\n" +
+	"pialert.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe7\a\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05agent\x18\x01 \x01(\tR\x05agent\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\x122\n" +
@@ -919,13 +1287,19 @@ const file_pialert_v1_event_proto_rawDesc = "" +
 	"\x04user\x18\v \x01(\fR\x04user\x12\x14\n" +
 	"\x05count\x18\f \x01(\x04R\x05count\x12\x12\n" +
 	"\x04test\x18\r \x01(\bR\x04test\x12\x10\n" +
-	"\x03log\x18\x0e \x01(\fR\x03log\x12)\n" +
+	"\x03log\x18\x0e \x01(\fR\x03log\x12\x12\n" +
+	"\x04host\x18\x0f \x01(\fR\x04host\x12)\n" +
 	"\x03ssh\x18\x10 \x01(\v2\x15.pialert.v1.SSHDetailH\x00R\x03ssh\x12,\n" +
 	"\x04http\x18\x11 \x01(\v2\x16.pialert.v1.HTTPDetailH\x00R\x04http\x12/\n" +
 	"\x05flood\x18\x12 \x01(\v2\x17.pialert.v1.FloodDetailH\x00R\x05flood\x12)\n" +
 	"\x03ban\x18\x13 \x01(\v2\x15.pialert.v1.BanDetailH\x00R\x03ban\x12/\n" +
 	"\x05local\x18\x14 \x01(\v2\x17.pialert.v1.LocalDetailH\x00R\x05local\x125\n" +
-	"\aservice\x18\x15 \x01(\v2\x19.pialert.v1.ServiceDetailH\x00R\aserviceB\b\n" +
+	"\aservice\x18\x15 \x01(\v2\x19.pialert.v1.ServiceDetailH\x00R\aservice\x125\n" +
+	"\aepisode\x18\x16 \x01(\v2\x19.pialert.v1.EpisodeDetailH\x00R\aepisode\x128\n" +
+	"\baccepted\x18\x17 \x01(\v2\x1a.pialert.v1.AcceptedDetailH\x00R\baccepted\x123\n" +
+	"\acounter\x18\x18 \x01(\v2\x17.pialert.v1.CountDetailH\x00R\acounter\x12*\n" +
+	"\x06family\x18  \x01(\x0e2\x12.pialert.v1.FamilyR\x06family\x12\x18\n" +
+	"\aattempt\x18! \x01(\bR\aattemptB\b\n" +
 	"\x06detail\"^\n" +
 	"\tSSHDetail\x12\x16\n" +
 	"\x06method\x18\x01 \x01(\fR\x06method\x12!\n" +
@@ -938,19 +1312,14 @@ const file_pialert_v1_event_proto_rawDesc = "" +
 	"\x06status\x18\x03 \x01(\rR\x06status\x12\x1d\n" +
 	"\n" +
 	"user_agent\x18\x04 \x01(\fR\tuserAgent\x12\x12\n" +
-	"\x04host\x18\x05 \x01(\fR\x04host\"\xba\x02\n" +
-	"\vFloodDetail\x123\n" +
-	"\x05phase\x18\x01 \x01(\x0e2\x1d.pialert.v1.FloodDetail.PhaseR\x05phase\x12\x18\n" +
+	"\x04host\x18\x05 \x01(\fR\x04host\"\xdc\x01\n" +
+	"\vFloodDetail\x12'\n" +
+	"\x05phase\x18\x01 \x01(\x0e2\x11.pialert.v1.PhaseR\x05phase\x12\x18\n" +
 	"\anetwork\x18\x02 \x01(\fR\anetwork\x12#\n" +
 	"\rprefix_length\x18\x03 \x01(\rR\fprefixLength\x12\x16\n" +
 	"\x06method\x18\x04 \x01(\fR\x06method\x12\x1a\n" +
 	"\brequests\x18\x05 \x01(\x04R\brequests\x121\n" +
-	"\x06window\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x06window\"P\n" +
-	"\x05Phase\x12\x15\n" +
-	"\x11PHASE_UNSPECIFIED\x10\x00\x12\x0f\n" +
-	"\vPHASE_START\x10\x01\x12\x10\n" +
-	"\fPHASE_UPDATE\x10\x02\x12\r\n" +
-	"\tPHASE_END\x10\x03\"\x1f\n" +
+	"\x06window\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x06window\"\x1f\n" +
 	"\tBanDetail\x12\x12\n" +
 	"\x04jail\x18\x01 \x01(\fR\x04jail\"Q\n" +
 	"\vLocalDetail\x12\x18\n" +
@@ -959,7 +1328,22 @@ const file_pialert_v1_event_proto_rawDesc = "" +
 	"\x03tty\x18\x03 \x01(\fR\x03tty\";\n" +
 	"\rServiceDetail\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\fR\x06reason*\xc3\x03\n" +
+	"\x06reason\x18\x02 \x01(\fR\x06reason\"\xe2\x01\n" +
+	"\rEpisodeDetail\x12'\n" +
+	"\x05phase\x18\x01 \x01(\x0e2\x11.pialert.v1.PhaseR\x05phase\x12\x18\n" +
+	"\anetwork\x18\x02 \x01(\fR\anetwork\x12#\n" +
+	"\rprefix_length\x18\x03 \x01(\rR\fprefixLength\x12\x1a\n" +
+	"\bdistinct\x18\x04 \x01(\x04R\bdistinct\x12\x1a\n" +
+	"\battempts\x18\x05 \x01(\x04R\battempts\x121\n" +
+	"\x06window\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x06window\"|\n" +
+	"\x0eAcceptedDetail\x12\x18\n" +
+	"\aservice\x18\x01 \x01(\fR\aservice\x12\x16\n" +
+	"\x06method\x18\x02 \x01(\fR\x06method\x12 \n" +
+	"\vfingerprint\x18\x03 \x01(\fR\vfingerprint\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\fR\x06reason\"5\n" +
+	"\vCountDetail\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value*\xec\x04\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eKIND_SSH_LOGIN\x10\x01\x12\x12\n" +
@@ -985,7 +1369,27 @@ const file_pialert_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"KIND_VISIT\x10\x13\x12\x13\n" +
 	"\x0fKIND_MAIL_PROBE\x10\x14\x12\x15\n" +
-	"\x11KIND_REMOTE_LOGIN\x10\x15*q\n" +
+	"\x11KIND_REMOTE_LOGIN\x10\x15\x12\x15\n" +
+	"\x11KIND_SSH_ACCEPTED\x10\x16\x12\x17\n" +
+	"\x13KIND_LOGIN_ACCEPTED\x10\x17\x12\x12\n" +
+	"\x0eKIND_HTTP_SCAN\x10\x18\x12\x12\n" +
+	"\x0eKIND_SSH_SPRAY\x10\x19\x12\x18\n" +
+	"\x14KIND_SSH_DISTRIBUTED\x10\x1a\x12\x10\n" +
+	"\fKIND_COUNTER\x10\x1b\x12\x13\n" +
+	"\x0fKIND_PORT_PROBE\x10\x1c\x12\x0e\n" +
+	"\n" +
+	"KIND_FAULT\x10\x1d*X\n" +
+	"\x06Family\x12\x16\n" +
+	"\x12FAMILY_UNSPECIFIED\x10\x00\x12\x0e\n" +
+	"\n" +
+	"FAMILY_SSH\x10\x01\x12\x14\n" +
+	"\x10FAMILY_WORDPRESS\x10\x02\x12\x10\n" +
+	"\fFAMILY_OTHER\x10\x03*P\n" +
+	"\x05Phase\x12\x15\n" +
+	"\x11PHASE_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vPHASE_START\x10\x01\x12\x10\n" +
+	"\fPHASE_UPDATE\x10\x02\x12\r\n" +
+	"\tPHASE_END\x10\x03*q\n" +
 	"\bSeverity\x12\x18\n" +
 	"\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x11\n" +
 	"\rSEVERITY_INFO\x10\x01\x12\x10\n" +
@@ -1005,40 +1409,50 @@ func file_pialert_v1_event_proto_rawDescGZIP() []byte {
 	return file_pialert_v1_event_proto_rawDescData
 }
 
-var file_pialert_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_pialert_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_pialert_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_pialert_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_pialert_v1_event_proto_goTypes = []any{
 	(Kind)(0),                     // 0: pialert.v1.Kind
-	(Severity)(0),                 // 1: pialert.v1.Severity
-	(FloodDetail_Phase)(0),        // 2: pialert.v1.FloodDetail.Phase
-	(*Event)(nil),                 // 3: pialert.v1.Event
-	(*SSHDetail)(nil),             // 4: pialert.v1.SSHDetail
-	(*HTTPDetail)(nil),            // 5: pialert.v1.HTTPDetail
-	(*FloodDetail)(nil),           // 6: pialert.v1.FloodDetail
-	(*BanDetail)(nil),             // 7: pialert.v1.BanDetail
-	(*LocalDetail)(nil),           // 8: pialert.v1.LocalDetail
-	(*ServiceDetail)(nil),         // 9: pialert.v1.ServiceDetail
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 11: google.protobuf.Duration
+	(Family)(0),                   // 1: pialert.v1.Family
+	(Phase)(0),                    // 2: pialert.v1.Phase
+	(Severity)(0),                 // 3: pialert.v1.Severity
+	(*Event)(nil),                 // 4: pialert.v1.Event
+	(*SSHDetail)(nil),             // 5: pialert.v1.SSHDetail
+	(*HTTPDetail)(nil),            // 6: pialert.v1.HTTPDetail
+	(*FloodDetail)(nil),           // 7: pialert.v1.FloodDetail
+	(*BanDetail)(nil),             // 8: pialert.v1.BanDetail
+	(*LocalDetail)(nil),           // 9: pialert.v1.LocalDetail
+	(*ServiceDetail)(nil),         // 10: pialert.v1.ServiceDetail
+	(*EpisodeDetail)(nil),         // 11: pialert.v1.EpisodeDetail
+	(*AcceptedDetail)(nil),        // 12: pialert.v1.AcceptedDetail
+	(*CountDetail)(nil),           // 13: pialert.v1.CountDetail
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
 }
 var file_pialert_v1_event_proto_depIdxs = []int32{
-	10, // 0: pialert.v1.Event.logged:type_name -> google.protobuf.Timestamp
-	10, // 1: pialert.v1.Event.observed:type_name -> google.protobuf.Timestamp
+	14, // 0: pialert.v1.Event.logged:type_name -> google.protobuf.Timestamp
+	14, // 1: pialert.v1.Event.observed:type_name -> google.protobuf.Timestamp
 	0,  // 2: pialert.v1.Event.kind:type_name -> pialert.v1.Kind
-	1,  // 3: pialert.v1.Event.severity:type_name -> pialert.v1.Severity
-	4,  // 4: pialert.v1.Event.ssh:type_name -> pialert.v1.SSHDetail
-	5,  // 5: pialert.v1.Event.http:type_name -> pialert.v1.HTTPDetail
-	6,  // 6: pialert.v1.Event.flood:type_name -> pialert.v1.FloodDetail
-	7,  // 7: pialert.v1.Event.ban:type_name -> pialert.v1.BanDetail
-	8,  // 8: pialert.v1.Event.local:type_name -> pialert.v1.LocalDetail
-	9,  // 9: pialert.v1.Event.service:type_name -> pialert.v1.ServiceDetail
-	2,  // 10: pialert.v1.FloodDetail.phase:type_name -> pialert.v1.FloodDetail.Phase
-	11, // 11: pialert.v1.FloodDetail.window:type_name -> google.protobuf.Duration
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	3,  // 3: pialert.v1.Event.severity:type_name -> pialert.v1.Severity
+	5,  // 4: pialert.v1.Event.ssh:type_name -> pialert.v1.SSHDetail
+	6,  // 5: pialert.v1.Event.http:type_name -> pialert.v1.HTTPDetail
+	7,  // 6: pialert.v1.Event.flood:type_name -> pialert.v1.FloodDetail
+	8,  // 7: pialert.v1.Event.ban:type_name -> pialert.v1.BanDetail
+	9,  // 8: pialert.v1.Event.local:type_name -> pialert.v1.LocalDetail
+	10, // 9: pialert.v1.Event.service:type_name -> pialert.v1.ServiceDetail
+	11, // 10: pialert.v1.Event.episode:type_name -> pialert.v1.EpisodeDetail
+	12, // 11: pialert.v1.Event.accepted:type_name -> pialert.v1.AcceptedDetail
+	13, // 12: pialert.v1.Event.counter:type_name -> pialert.v1.CountDetail
+	1,  // 13: pialert.v1.Event.family:type_name -> pialert.v1.Family
+	2,  // 14: pialert.v1.FloodDetail.phase:type_name -> pialert.v1.Phase
+	15, // 15: pialert.v1.FloodDetail.window:type_name -> google.protobuf.Duration
+	2,  // 16: pialert.v1.EpisodeDetail.phase:type_name -> pialert.v1.Phase
+	15, // 17: pialert.v1.EpisodeDetail.window:type_name -> google.protobuf.Duration
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_pialert_v1_event_proto_init() }
@@ -1053,14 +1467,17 @@ func file_pialert_v1_event_proto_init() {
 		(*Event_Ban)(nil),
 		(*Event_Local)(nil),
 		(*Event_Service)(nil),
+		(*Event_Episode)(nil),
+		(*Event_Accepted)(nil),
+		(*Event_Counter)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pialert_v1_event_proto_rawDesc), len(file_pialert_v1_event_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   7,
+			NumEnums:      4,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

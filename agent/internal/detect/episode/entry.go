@@ -58,24 +58,24 @@ func (d *Detector) hit(i int32, step int64, at time.Time) bool {
 			return false
 		}
 		e.requests = uint64(e.sum)
-		d.tell(e, attack.FloodStart, at)
+		d.tell(e, attack.PhaseStart, at)
 		return true
 	}
 	e.requests++
 	if e.requests >= 2*e.reported || e.last-e.told >= d.steps {
-		d.tell(e, attack.FloodUpdate, at)
+		d.tell(e, attack.PhaseUpdate, at)
 	}
 	return true
 }
 
 // end ends the episode of an entry.
 func (d *Detector) end(e *entry, at time.Time) {
-	d.tell(e, attack.FloodEnd, at)
+	d.tell(e, attack.PhaseEnd, at)
 	e.requests, e.reported, e.told = 0, 0, 0
 }
 
 // tell emits an event of an entry's episode.
-func (d *Detector) tell(e *entry, phase attack.FloodPhase, at time.Time) {
+func (d *Detector) tell(e *entry, phase attack.Phase, at time.Time) {
 	count := e.requests - e.reported
 	e.reported, e.told = e.requests, e.last
 	d.emit(Event{

@@ -21,7 +21,7 @@ var start = time.Unix(1_790_000_000, 0).UTC() // on a step of 2 s, which a windo
 type record struct{ events []string }
 
 func (r *record) emit(e episode.Event) {
-	phase := map[attack.FloodPhase]string{attack.FloodStart: "start", attack.FloodUpdate: "update", attack.FloodEnd: "end"}[e.Phase]
+	phase := map[attack.Phase]string{attack.PhaseStart: "start", attack.PhaseUpdate: "update", attack.PhaseEnd: "end"}[e.Phase]
 	r.events = append(r.events, fmt.Sprintf("%s %s %s %d +%d @%d", phase, e.Network, e.Method, e.Requests, e.Count, int(e.At.Sub(start).Seconds())))
 }
 
@@ -195,7 +195,7 @@ func TestAgreesWithTheModel(t *testing.T) {
 			events = append(events, fmt.Sprint(e))
 			source := e.Network.String()
 			switch sums[source] += e.Count; {
-			case e.Phase == attack.FloodStart:
+			case e.Phase == attack.PhaseStart:
 				starts = append(starts, source)
 				if sums[source] != e.Count {
 					t.Errorf("%s starts while it runs", source)
@@ -203,7 +203,7 @@ func TestAgreesWithTheModel(t *testing.T) {
 			case sums[source] != e.Requests:
 				t.Errorf("%s: the counts add up to %d, not to %d", source, sums[source], e.Requests)
 			}
-			if e.Phase == attack.FloodEnd {
+			if e.Phase == attack.PhaseEnd {
 				delete(sums, source)
 			}
 		}

@@ -1,0 +1,87 @@
+package history_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/pialert/pialert/display/internal/history"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// A kind that only newer agents knew has its name after an upgrade, and one total with what was
+// counted under its name.
+func TestAnUnknownKindIsNamedAfterAnUpgrade(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	h := start(t, options(path))
+	known := event(1)
+	known.Kind, known.Count = attack.PortProbe, 2
+	h.commit(batch{agent: "vps", epoch: 1, first: 1, events: []attack.Event{known, known, known}})
+	h.stop()
+	// As a program that does not know port_probe has stored two of the three, which it counted.
+	stored := 1<<24 | int64(attack.FamilyOther)<<16 | int64(attack.PortProbe)
+	edit(t, path, fmt.Sprintf(`UPDATE events SET kind = %d WHERE sequence < 3`, stored))
+	edit(t, path, fmt.Sprintf(`INSERT INTO totals SELECT day, agent, %d, test, 2, 4 FROM totals`, stored))
+	edit(t, path, fmt.Sprintf(`UPDATE totals SET events = 1, attempts = 2 WHERE kind = %d`, attack.PortProbe))
+
+	h = start(t, options(path))
+	want := history.Total{Agent: "vps", Kind: attack.PortProbe, Sum: history.Sum{Events: 3, Attempts: 6}}
+	if totals := h.totals(); len(totals) != 1 || totals[0] != want {
+		t.Errorf("the totals are %+v, want %+v", totals, want)
+	}
+	records, err := h.Recent(t.Context(), 10, history.Filter{Kind: attack.PortProbe})
+	if err != nil || len(records) != 3 {
+		t.Errorf("%d events are found by their name, error %v", len(records), err)
+	}
+	on, err := h.TotalsOn(t.Context(), noon)
+	if err != nil || len(on) != 1 || on[0] != want {
+		t.Errorf("the totals of the day are %+v, error %v", on, err)
+	}
+}
+
+// A file that was made before events had machines takes and gives them.
+func TestAFileWithoutMachines(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	h := start(t, options(path))
+	h.commit(batch{agent: "vps", epoch: 1, first: 1, events: events(2)})
+	h.stop()
+	edit(t, path, `ALTER TABLE events DROP COLUMN machine; PRAGMA user_version = 2`)
+	h = start(t, options(path))
+	e := event(1)
+	e.Host = "router"
+	h.commit(batch{agent: "vps", epoch: 1, first: 3, events: []attack.Event{e}})
+	records, err := h.Recent(t.Context(), 10, history.Filter{})
+	if err != nil || len(records) != 3 || records[0].Event.Host != "router" || records[2].Event.Host != "" {
+		t.Errorf("%+v, error %v", records, err)
+	}
+}
+
+// What a damaged file of that form has is carried over.
+func TestADamagedFileWithoutMachines(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	h := start(t, options(path))
+	h.commit(batch{agent: "vps", epoch: 1, first: 1, events: events(2)})
+	h.stop()
+	edit(t, path, `ALTER TABLE events DROP COLUMN machine; DROP TABLE marks; PRAGMA user_version = 3`)
+	h = start(t, options(path))
+	records, err := h.Recent(t.Context(), 10, history.Filter{})
+	if err != nil || len(records) != 2 {
+		t.Errorf("%+v, error %v", records, err)
+	}
+}
+
+// What unknown kinds' sources tried is among the top sources, as far as it counts as attempts.
+func TestTopSourcesOfUnknownKinds(t *testing.T) {
+	t.Parallel()
+	h := start(t, options(file(t)))
+	counted, other := event(1), event(2)
+	counted.Kind = attack.UnknownKind(300, attack.FamilySSH, true)
+	other.Kind = attack.UnknownKind(301, attack.FamilySSH, false)
+	h.commit(batch{agent: "vps", epoch: 1, first: 1, events: []attack.Event{counted, other}})
+	sources, err := h.TopSources(t.Context(), 10)
+	if err != nil || len(sources) != 1 || sources[0].Address != counted.SourceIP {
+		t.Errorf("the sources are %+v, error %v", sources, err)
+	}
+}
