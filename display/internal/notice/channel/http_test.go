@@ -1,0 +1,171 @@
+package channel_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/display/internal/notice/channel"
+)
+
+// send posts to a server and returns what channel.Do makes of it.
+func send(t *testing.T, client *http.Client, url string) (channel.Reply, *channel.Failure) {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodPost, url, strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reply, err := channel.Do(t.Context(), client, request)
+	if err == nil {
+		return reply, nil
+	}
+	var failure *channel.Failure
+	if !errors.As(err, &failure) {
+		t.Fatalf("%T is no failure", err)
+	}
+	return reply, failure
+}
+
+func TestDo(t *testing.T) {
+	for name, test := range map[string]struct {
+		status  int
+		header  http.Header
+		body    string
+		outcome channel.Outcome
+		wait    time.Duration
+	}{
+		"taken":                     {status: 200, body: "{}"},
+		"taken without a word":      {status: 204},
+		"too many":                  {status: 429, header: http.Header{"Retry-After": {"35"}}, outcome: channel.Throttled, wait: 35 * time.Second},
+		"too many, for who knows":   {status: 429, header: http.Header{"Retry-After": {"Fri, 20 Nov 2026 12:00:00 GMT"}}, outcome: channel.Throttled},
+		"too many, for ever":        {status: 429, header: http.Header{"Retry-After": {"999999999999"}}, outcome: channel.Throttled, wait: 24 * time.Hour},
+		"too many, since yesterday": {status: 429, header: http.Header{"Retry-After": {"-5"}}, outcome: channel.Throttled, wait: time.Second},
+		"its own fault":             {status: 500, body: "oops", outcome: channel.Failed},
+		"down":                      {status: 503, header: http.Header{"Retry-After": {"120"}}, outcome: channel.Failed, wait: 2 * time.Minute},
+		"slow":                      {status: 408, outcome: channel.Failed},
+		"wrong token":               {status: 401, outcome: channel.Refused},
+		"bad request":               {status: 400, outcome: channel.Refused},
+		"elsewhere":                 {status: 302, header: http.Header{"Location": {"https://192.0.2.1/steal"}}, outcome: channel.Refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				for key, values := range test.header {
+					w.Header()[key] = values
+				}
+				w.WriteHeader(test.status)
+				w.Write([]byte(test.body))
+			}))
+			defer server.Close()
+			_, failure := send(t, channel.NewHTTPClient(), server.URL)
+			if test.outcome == 0 {
+				if failure != nil {
+					t.Errorf("failed: %v", failure)
+				}
+				return
+			}
+			if failure == nil || failure.Outcome != test.outcome || failure.Wait != test.wait {
+				t.Errorf("got %+v, want outcome %d and wait %s", failure, test.outcome, test.wait)
+			}
+		})
+	}
+}
+
+// A token stands in a URL, and must not stand in an error.
+func TestErrorsHoldNoURL(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	_, failure := send(t, channel.NewHTTPClient(), server.URL+"/botSECRET/sendMessage")
+	if failure == nil || failure.Outcome != channel.Failed || strings.Contains(failure.Error(), "SECRET") {
+		t.Errorf("got %v", failure)
+	}
+}
+
+// A service that takes the request and says nothing more may have sent the message.
+func TestNoAnswerIsUnknown(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		conn.Close()
+	}))
+	defer server.Close()
+	if _, failure := send(t, channel.NewHTTPClient(), server.URL); failure == nil || failure.Outcome != channel.Unknown {
+		t.Errorf("got %+v, want it unknown", failure)
+	}
+}
+
+func TestGarbageIsNoAnswer(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		conn, err := listener.Accept()
+		if err == nil {
+			conn.Read(make([]byte, 1<<10))
+			conn.Write([]byte("220 smtp.example.org ESMTP\r\n\r\n"))
+			conn.Close()
+		}
+	}()
+	if _, failure := send(t, channel.NewHTTPClient(), "http://"+listener.Addr().String()); failure == nil || failure.Outcome == channel.Refused {
+		t.Errorf("got %+v, want it to be tried again", failure)
+	}
+}
+
+// startTLS starts a server whose certificate only tests trust. It keeps refusals to itself.
+func startTLS(t *testing.T, handle http.HandlerFunc) *httptest.Server {
+	server := httptest.NewUnstartedServer(handle)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
+}
+
+// No certificate that the system does not trust is accepted.
+func TestCertificatesAreVerified(t *testing.T) {
+	server := startTLS(t, func(w http.ResponseWriter, r *http.Request) { t.Error("a request came through") })
+	if _, failure := send(t, channel.NewHTTPClient(), server.URL); failure == nil || !strings.Contains(failure.Answer, "certificate") {
+		t.Errorf("got %v", failure)
+	}
+}
+
+// One that the client trusts, but for another name, is not either.
+func TestNamesAreVerified(t *testing.T) {
+	server := startTLS(t, http.NotFound)
+	client := channel.NewHTTPClient()
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
+	client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
+	}
+	if _, failure := send(t, client, "https://hooks.invalid/"); failure == nil || !strings.Contains(failure.Answer, "hooks.invalid") {
+		t.Errorf("got %v", failure)
+	}
+}
+
+// However much a service answers, its beginning is enough.
+func TestBodiesAreBounded(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for range 64 {
+			w.Write(make([]byte, 64<<10))
+		}
+	}))
+	defer server.Close()
+	reply, failure := send(t, channel.NewHTTPClient(), server.URL)
+	if failure != nil || len(reply.Body) > 64<<10 {
+		t.Errorf("%d bytes, %v", len(reply.Body), failure)
+	}
+}
