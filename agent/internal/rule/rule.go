@@ -100,7 +100,8 @@ type Rule struct {
 // Reporters is how many parties may write of the same attempts on one connection.
 const Reporters = len(reporters)
 
-var reporters = [...]string{"daemon", "pam", "worker"}
+// A directory is a PAM module that asks one, such as pam_sss, beside pam_unix in the same stack.
+var reporters = [...]string{"daemon", "pam", "worker", "directory"}
 
 // ReporterNumber returns which of the reporters writes the rule's lines, from 1, or 0 if the rule
 // does not say.

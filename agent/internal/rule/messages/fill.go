@@ -21,7 +21,7 @@ type Filled struct {
 	Port  uint16
 	User  string // as the daemon writes it
 	Count uint64
-	Cut   bool // the message was longer than the daemon writes
+	Vague bool // it was longer than the daemon writes, or is ambiguous: it may count nothing and name nobody
 }
 
 // Line is the message as it usually looks.
@@ -147,8 +147,9 @@ func (m *Message) fill(v values) Filled {
 	}
 	message := unbroken(b.String())
 	if m.Longest > 0 && len(message) >= m.Longest {
-		message, f.Cut = message[:m.Longest], true
+		message, f.Vague = message[:m.Longest], true
 	}
+	f.Vague = f.Vague || m.Doubtful && v.hostile
 	named := m.Has("addr") || m.Has("host") || strings.Contains(m.Forms[v.form], "{addr}")
 	for _, hidden := range m.Hides {
 		switch hidden {
@@ -158,7 +159,7 @@ func (m *Message) fill(v values) Filled {
 			f.User = ""
 		}
 	}
-	if f.Cut {
+	if f.Vague && m.Peer != "" {
 		named = false
 	}
 	if named && !m.Has("addr") && m.Has("host") && peer.host != peer.addr {

@@ -87,7 +87,10 @@ type Message struct {
 	// Hides are the fields, of addr and user, that cannot be told from the message although it has
 	// them, because a client's text stands where they would.
 	Hides []string `yaml:"hides"`
-	Note  string   `yaml:"note"`
+	// Doubtful says that some texts of a client make the message ambiguous: then it may count
+	// nothing, and another line of the same attempt has to.
+	Doubtful bool   `yaml:"doubtful"`
+	Note     string `yaml:"note"`
 
 	Type    string              `yaml:"type"`
 	Tag     string              `yaml:"tag"`
