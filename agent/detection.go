@@ -20,6 +20,7 @@ import (
 // starts another, which goes on from what the spool holds, as after a restart.
 type detection struct {
 	pipeline *ingest.Pipeline
+	engine   *detect.Engine
 	sources  []source.Source
 	logger   *slog.Logger
 }
@@ -44,7 +45,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	run := &detection{logger: d.logger}
 	run.pipeline, err = ingest.New(ingest.Options{
 		Detector: func(emit func(*attack.Event)) (ingest.Detector, error) {
-			engine, err := detect.New(detect.Options{
+			run.engine, err = detect.New(detect.Options{
 				Rules:  rules,
 				Ignore: ignored,
 				Floods: &episode.Limits{
@@ -54,7 +55,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 				Remember: true,
 				Emit:     func(e *attack.Event, _ uint64) { emit(e) },
 			})
-			return newDetector(engine, logs.types, d.logger), err
+			return newDetector(run.engine, logs.types, d.logger), err
 		},
 		Store: d.spool, State: d.spool.State(), Watched: d.watched, Logger: d.logger,
 	})
@@ -97,6 +98,12 @@ func (run *detection) follow(ctx context.Context, s source.Source) error {
 		return nil
 	}
 	return err
+}
+
+// detected returns what detection could not make an event of.
+func (run *detection) detected() (stats detect.Stats) {
+	run.pipeline.Inspect(func() { stats = run.engine.Stats() })
+	return stats
 }
 
 // stats returns what is known of each log.

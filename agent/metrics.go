@@ -16,6 +16,12 @@ var (
 	metricDisk     = metrics.Gauge("spool_bytes", "Size of the spool on disk.")
 	metricDropped  = metrics.Counter("dropped_events_total", "Events dropped because the spool was full or damaged.")
 	metricLost     = metrics.Counter("dropped_attempts_total", "Attempts that the dropped events stood for.")
+	metricRefused  = metrics.Counter("refused_events_total", "Events left out because a field was outside its bounds.")
+	metricIgnored  = metrics.Counter("ignored_attempts_total", "Attempts from addresses that the configuration ignores.")
+	metricEvicted  = metrics.Counter("evicted_connections_total", "Connections forgotten for want of room.")
+	metricNameless = metrics.Counter("unattributed_connections_total", "Connections that failed before any line named their address.")
+	metricSkipped  = metrics.Gauge("skipped_files", "Files of a pattern that are not followed because there are too many.", "log")
+	metricDoubted  = metrics.Counter("untrusted_lines_total", "Lines left out because their sender may not speak under their name.", "log")
 	metricUp       = metrics.Gauge("link_up", "1 while a display is connected.", "peer")
 	metricConnects = metrics.Counter("link_connects_total", "Connections opened to a display; one less is reconnects.", "peer")
 )
@@ -29,6 +35,8 @@ func (d *daemon) metrics() http.Handler {
 			report(metricBytes, float64(source.Bytes), source.Source)
 			report(metricOverlong, float64(source.Overlong), source.Source)
 			report(metricErrors, float64(source.Errors), source.Source)
+			report(metricDoubted, float64(source.Untrusted), source.Source)
+			report(metricSkipped, float64(source.Skipped), source.Source)
 		}
 		for kind, n := range status.Kinds {
 			report(metricEvents, float64(n), kind)
@@ -36,6 +44,10 @@ func (d *daemon) metrics() http.Handler {
 		report(metricSpool, float64(status.Spool.Waiting))
 		report(metricDisk, float64(status.Spool.Bytes))
 		report(metricDropped, float64(status.Spool.DroppedEvents))
+		report(metricRefused, float64(status.Spool.RefusedEvents))
+		report(metricIgnored, float64(status.Detect.Ignored))
+		report(metricEvicted, float64(status.Detect.Evicted))
+		report(metricNameless, float64(status.Detect.Unattributed))
 		report(metricLost, float64(status.Spool.DroppedAttempts))
 		for _, display := range status.Displays {
 			report(metricUp, metrics.Bool(display.Link.Up), display.Name)

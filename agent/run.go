@@ -199,7 +199,7 @@ func (d *daemon) current() *detection {
 	return d.detection
 }
 
-// follow keeps the spool's list of displays as the keyring has it.
+// follow keeps events for the displays that the keyring has.
 func (d *daemon) follow(ctx context.Context) error {
 	for {
 		changed := d.keyring.Changed()
@@ -207,7 +207,7 @@ func (d *daemon) follow(ctx context.Context) error {
 		for _, peer := range d.keyring.Peers() {
 			names = append(names, peer.Name)
 		}
-		if err := d.spool.Displays(names); err != nil {
+		if err := d.spool.SetConsumers(names); err != nil {
 			d.logger.Error("cannot write down which displays are paired", "error", err)
 		}
 		select {

@@ -26,6 +26,7 @@ type Status struct {
 	Kinds    map[string]uint64 `json:"kinds"` // events found since the start, by kind
 	Displays []DisplayStatus   `json:"displays"`
 	Spool    SpoolStatus       `json:"spool"`
+	Detect   DetectStatus      `json:"detection"`
 	Rotation []string          `json:"rotation_waits_for,omitempty"` // peers that do not know the next key yet
 }
 
@@ -50,6 +51,14 @@ type SpoolStatus struct {
 	Bytes           int64  `json:"bytes"`
 	DroppedEvents   uint64 `json:"dropped_events"`
 	DroppedAttempts uint64 `json:"dropped_attempts"`
+	RefusedEvents   uint64 `json:"refused_events"` // outside the bounds of an event, since the start
+}
+
+// DetectStatus is what detection could not make an event of, since the start.
+type DetectStatus struct {
+	Ignored      uint64 `json:"ignored"`      // attempts from addresses that the configuration ignores
+	Evicted      uint64 `json:"evicted"`      // connections forgotten for want of room
+	Unattributed uint64 `json:"unattributed"` // connections that failed before any line named their address
 }
 
 // status looks at everything.
@@ -63,8 +72,9 @@ func (d *daemon) status() Status {
 	for kind, n := range found.Kinds {
 		status.Kinds[kind.String()] = n
 	}
+	status.Detect = DetectStatus(run.detected())
 	kept := d.spool.Stats()
-	status.Spool = SpoolStatus{Next: kept.Next, Waiting: kept.Waiting, Bytes: kept.Bytes}
+	status.Spool = SpoolStatus{Next: kept.Next, Waiting: kept.Waiting, Bytes: kept.Bytes, RefusedEvents: kept.Refused}
 	status.Spool.DroppedEvents, status.Spool.DroppedAttempts = d.spool.Dropped()
 	states := d.states()
 	for _, peer := range d.keyring.Peers() {
@@ -121,16 +131,16 @@ func (s Status) write(out io.Writer, now time.Time) error {
 	fmt.Fprintf(out, "%s (%s), up %s\n\n", s.Name, s.Version, now.Sub(s.Started).Round(time.Second))
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "LOG\tSTATE\tLINES\tEVENTS\tPOSITION\tLAST LINE")
-	for _, source := range s.Sources {
-		state := string(source.State)
-		if source.Error != "" {
-			state += ": " + source.Error
+	for _, log := range s.Sources {
+		state := string(log.State)
+		if log.Error != "" {
+			state += ": " + log.Error
 		}
-		position := fmt.Sprint(source.Offset)
-		if source.Cursor != "" {
+		position := fmt.Sprint(log.Offset)
+		if log.Cursor != "" {
 			position = "cursor"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\n", source.Source, state, source.Lines, source.Events, position, cli.Ago(source.LastLine, now))
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\n", log.Source, state, log.Lines, log.Events, position, cli.Ago(log.LastLine, now))
 	}
 	fmt.Fprintln(table, "\nDISPLAY\tLINK\tSINCE\tWAITING\tADDRESS")
 	for _, display := range s.Displays {
@@ -149,11 +159,31 @@ func (s Status) write(out io.Writer, now time.Time) error {
 		return err
 	}
 	fmt.Fprintf(out, "\n%d events so far, %d wait for a display (%d bytes)\n", s.Spool.Next-1, s.Spool.Waiting, s.Spool.Bytes)
-	if s.Spool.DroppedEvents > 0 {
-		fmt.Fprintf(out, "%d events of %d attempts had to be dropped\n", s.Spool.DroppedEvents, s.Spool.DroppedAttempts)
-	}
-	if len(s.Rotation) > 0 {
-		fmt.Fprintf(out, "the key changes once these have heard of it: %s\n", strings.Join(slices.Sorted(slices.Values(s.Rotation)), ", "))
+	for _, note := range s.notes() {
+		fmt.Fprintln(out, note)
 	}
 	return nil
+}
+
+// notes says what is not as it should be, a sentence each.
+func (s Status) notes() (notes []string) {
+	note := func(n uint64, format string, args ...any) {
+		if n > 0 {
+			notes = append(notes, fmt.Sprintf("%d "+format, append([]any{n}, args...)...))
+		}
+	}
+	for _, log := range s.Sources {
+		note(log.Overlong, "lines of %s were left out: longer than %d bytes", log.Source, source.MaxLine)
+		note(log.Untrusted, "entries of %s were left out: their sender may not speak under their name", log.Source)
+		note(uint64(log.Skipped), "files of %s are not followed: too many; name those that matter", log.Source)
+	}
+	note(s.Spool.DroppedEvents, "events of %d attempts had to be dropped", s.Spool.DroppedAttempts)
+	note(s.Spool.RefusedEvents, "events were left out: a field was outside its bounds; the log has them")
+	note(s.Detect.Ignored, "attempts were left out, as the configuration ignores their addresses")
+	note(s.Detect.Evicted, "connections were forgotten: too many at a time")
+	note(s.Detect.Unattributed, "connections failed before any line named their address")
+	if len(s.Rotation) > 0 {
+		notes = append(notes, "the key changes once these have heard of it: "+strings.Join(slices.Sorted(slices.Values(s.Rotation)), ", "))
+	}
+	return notes
 }

@@ -315,6 +315,13 @@ func (p *Pipeline) Counts() Counts {
 	return Counts{maps.Clone(p.found.Logs), maps.Clone(p.found.Kinds)}
 }
 
+// Inspect calls look while the detector rests, so that look may ask it.
+func (p *Pipeline) Inspect(look func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	look()
+}
+
 func (p *Pipeline) turn() { p.lastTurn.Store(time.Now().UnixNano()) }
 
 // Alive returns an error if the loop has not come round for so long that it must be stuck. A

@@ -75,10 +75,10 @@ func countAttempts(batch []byte) (attempts uint64) {
 // gets damaged.
 const keptSegments = 2
 
-// release deletes the oldest segments that no display waits for. The caller holds s.mu.
+// release deletes the oldest segments that no consumer waits for. The caller holds s.mu.
 func (s *Spool) release() {
 	delivered := s.ledger.delivered()
-	if len(s.ledger.displays) > 0 {
+	if len(s.ledger.consumers) > 0 {
 		s.recent.forget(delivered)
 	}
 	n := 0

@@ -8,17 +8,17 @@ import (
 )
 
 // fullSpool commits 300 events, ten in a commit, into a spool that may hold about half of them.
-func fullSpool(t *testing.T, dir string, displays []string, acked uint64) *Spool {
+func fullSpool(t *testing.T, dir string, consumers []string, acked uint64) *Spool {
 	t.Helper()
 	s := open(t, Options{Dir: dir})
 	s.options.MaxBytes, s.segmentBytes = 16<<10, 2<<10
-	if err := s.Displays(displays); err != nil {
+	if err := s.SetConsumers(consumers); err != nil {
 		t.Fatal(err)
 	}
 	for n := range 30 {
 		commit(t, s, eventsFrom(1+10*n, 10), nil)
 		if n == 0 && acked > 0 {
-			if err := s.Ack(displays[0], acked); err != nil {
+			if err := s.Ack(consumers[0], acked); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -30,18 +30,18 @@ func fullSpool(t *testing.T, dir string, displays []string, acked uint64) *Spool
 func TestSizeIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		name     string
-		displays []string
-		acked    uint64
+		name      string
+		consumers []string
+		acked     uint64
 	}{
-		{"no display", nil, 0},
-		{"display that is away", []string{"desk"}, 0},
-		{"display that had some events", []string{"desk"}, 3},
+		{"no consumer", nil, 0},
+		{"consumer that is away", []string{"desk"}, 0},
+		{"consumer that had some events", []string{"desk"}, 3},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			s := fullSpool(t, dir, test.displays, test.acked)
+			s := fullSpool(t, dir, test.consumers, test.acked)
 			stats := s.Stats()
 			if stats.Bytes > 16<<10 || stats.First < 50 || stats.Next != 301 {
 				t.Errorf("%d bytes hold %d to %d", stats.Bytes, stats.First, stats.Next-1)
@@ -55,7 +55,7 @@ func TestSizeIsBounded(t *testing.T) {
 				t.Errorf("dropped %+v, want %+v", stats.Dropped, want)
 			}
 			if got := s.Lost(test.acked, stats.First-1); got != want.Attempts {
-				t.Errorf("a display is told of %d lost attempts, want %d", got, want.Attempts)
+				t.Errorf("a consumer hears of %d lost attempts, want %d", got, want.Attempts)
 			}
 			if got := users(t, s, test.acked, 1000); len(got) != int(301-stats.First) {
 				t.Errorf("%d events are left, want those from %d to 300", len(got), stats.First)
@@ -86,7 +86,7 @@ func TestTestEventsAreNoAttempts(t *testing.T) {
 	}
 }
 
-// Of a segment that a display had in part, only the rest is lost with it.
+// Of a segment that a consumer had in part, only the rest is lost with it.
 func TestAttemptsAfterANumber(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{Dir: t.TempDir()})

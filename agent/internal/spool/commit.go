@@ -19,7 +19,7 @@ import (
 // neither was done and the same call may be repeated, after ENOSPC for example. One commit may
 // carry up to 32 MiB. Bounds of size and age are enforced here: the oldest events give way.
 //
-// Events that pkg/wire would refuse at the other end are left out, logged and counted: the display
+// Events that pkg/wire would refuse at the other end are left out, logged and counted: the consumer
 // would cut the agent off for them, again and again.
 func (s *Spool) Commit(events []attack.Event, state map[string][]byte) error {
 	s.writing.Lock()

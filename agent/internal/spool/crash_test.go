@@ -128,7 +128,7 @@ func crashes(t *testing.T, random *rand.Rand, steps int) {
 			t.Fatal(err)
 		}
 		s.segmentBytes = 1 << 10
-		if err := s.Displays(names); err != nil {
+		if err := s.SetConsumers(names); err != nil {
 			t.Fatal(err)
 		}
 		d.faulty = true

@@ -157,12 +157,12 @@ func TestDamageToEveryByte(t *testing.T) {
 	}
 }
 
-// What was lost of a number that displays had already is no loss.
+// What was lost of a number that consumers had already is no loss.
 func TestDamageToWhatWasDelivered(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Options{Dir: dir})
-	s.Displays([]string{"desk"})
+	s.SetConsumers([]string{"desk"})
 	for n := range 4 {
 		commit(t, s, eventsFrom(1+n, 1), nil)
 	}
@@ -284,7 +284,7 @@ func TestStateIsWholeInEachSegment(t *testing.T) {
 	}
 }
 
-// The end of the spool is gone, and the display has more than we know: as the lines are read
+// The end of the spool is gone, and the consumer has more than we know: as the lines are read
 // again they get the same numbers, so it is caught up with in the old epoch.
 func TestCutOffEndIsCaughtUpWith(t *testing.T) {
 	t.Parallel()
@@ -294,8 +294,8 @@ func TestCutOffEndIsCaughtUpWith(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := open(t, Options{Dir: dir})
-	s.Displays([]string{"desk"})
-	epoch, _, next, err := s.Greet("desk")
+	s.SetConsumers([]string{"desk"})
+	epoch, _, next, err := s.Numbering("desk")
 	if err != nil || next != 7 {
 		t.Fatalf("next %d, %v", next, err)
 	}
@@ -305,7 +305,7 @@ func TestCutOffEndIsCaughtUpWith(t *testing.T) {
 	}
 	commit(t, s, eventsFrom(7, 3), nil)
 	wantUsers(t, s, after, "user-9")
-	if got, _, _, _ := s.Greet("desk"); got != epoch {
+	if got, _, _, _ := s.Numbering("desk"); got != epoch {
 		t.Error("the epoch changed")
 	}
 	if err := s.Ack("desk", 9); err != nil {
@@ -364,7 +364,7 @@ func TestForgedFrameInAnEvent(t *testing.T) {
 func FuzzFrame(f *testing.F) {
 	f.Add(appendFrame(nil, 7, &frame{first: 1}), uint64(7))
 	whole := frame{first: 3, whole: true, changes: []change{{"a", []byte("b")}, {"c", nil}},
-		ledger: ledger{epoch: 9, displays: []display{{"desk", 1, 2, 3}}, gaps: []gap{{1, 2, 3}}}}
+		ledger: ledger{epoch: 9, consumers: []consumer{{"desk", 1, 2, 3}}, gaps: []gap{{1, 2, 3}}}}
 	whole.batch, _ = appendEvent(nil, 3, "web", new(event(1)))
 	whole.count = 1
 	f.Add(appendFrame(nil, 7, &whole), uint64(7))
@@ -372,7 +372,7 @@ func FuzzFrame(f *testing.F) {
 		end, damaged := scan(data, salt, func(f *frame, offset, size int) {
 			again, n, err := parseFrame(appendFrame(nil, salt, f), salt)
 			if err != nil || again.first != f.first || again.count != f.count || !bytes.Equal(again.batch, f.batch) ||
-				len(again.changes) != len(f.changes) || len(again.ledger.displays) != len(f.ledger.displays) {
+				len(again.changes) != len(f.changes) || len(again.ledger.consumers) != len(f.ledger.consumers) {
 				t.Errorf("%+v became %+v of %d bytes, %v", f, again, n, err)
 			}
 		})

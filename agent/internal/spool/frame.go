@@ -33,7 +33,7 @@ const (
 	fieldChange       protowire.Number = 5 // repeated: key 1, value 2, deleted 3
 	fieldWhole        protowire.Number = 6
 	fieldEpoch        protowire.Number = 7
-	fieldDisplay      protowire.Number = 8 // repeated: name 1, epoch 2, base 3, acked 4
+	fieldConsumer     protowire.Number = 8 // repeated: name 1, epoch 2, base 3, acked 4
 	fieldLostEvents   protowire.Number = 9
 	fieldLostAttempts protowire.Number = 10
 	fieldWall         protowire.Number = 11

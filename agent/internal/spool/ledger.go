@@ -14,19 +14,19 @@ const maxGaps = 64
 // ledger is what every frame repeats in full: small, and known again from any frame that can
 // still be read.
 type ledger struct {
-	epoch    uint64
-	released uint64    // numbers up to this one were acknowledged by every display of the time
-	displays []display // in the order of their names
-	lost     Loss
-	gaps     []gap         // runs of lost numbers, ascending
-	wall     time.Time     // when the frame was written, by the clock on the wall
-	age      time.Duration // how long the spool exists, by a clock that does not jump
+	epoch     uint64
+	released  uint64     // numbers up to this one were acknowledged by every consumer of the time
+	consumers []consumer // in the order of their names
+	lost      Loss
+	gaps      []gap         // runs of lost numbers, ascending
+	wall      time.Time     // when the frame was written, by the clock on the wall
+	age       time.Duration // how long the spool exists, by a clock that does not jump
 }
 
-// display is what is known of one paired display.
-type display struct {
+// consumer is what is known of one consumer.
+type consumer struct {
 	name  string
-	epoch uint64 // the numbering that this display is told
+	epoch uint64 // the numbering that this consumer knows
 	base  uint64 // numbers up to this one are none of its business
 	acked uint64 // numbers up to this one are committed there
 }
@@ -45,50 +45,50 @@ type Loss struct {
 
 func (l *ledger) clone() ledger {
 	c := *l
-	c.displays = slices.Clone(l.displays)
+	c.consumers = slices.Clone(l.consumers)
 	c.gaps = slices.Clone(l.gaps)
 	return c
 }
 
-// find returns the display of that name, or nil.
-func (l *ledger) find(name string) *display {
-	for i := range l.displays {
-		if l.displays[i].name == name {
-			return &l.displays[i]
+// find returns the consumer of that name, or nil.
+func (l *ledger) find(name string) *consumer {
+	for i := range l.consumers {
+		if l.consumers[i].name == name {
+			return &l.consumers[i]
 		}
 	}
 	return nil
 }
 
-// delivered returns the last number that no display waits for any more.
+// delivered returns the last number that no consumer waits for any more.
 func (l *ledger) delivered() uint64 {
-	if len(l.displays) == 0 {
+	if len(l.consumers) == 0 {
 		return l.released
 	}
-	least := l.displays[0].acked
-	for _, d := range l.displays[1:] {
+	least := l.consumers[0].acked
+	for _, d := range l.consumers[1:] {
 		least = min(least, d.acked)
 	}
 	return max(least, l.released)
 }
 
-// setDisplays makes names the paired displays. Those known already keep where they are; a new one
+// setConsumers makes names the consumers. Those known already keep where they are; a new one
 // begins with what is still kept for the others, or with all that nobody had yet. The names are in
 // order and differ.
-func (l *ledger) setDisplays(names []string) {
+func (l *ledger) setConsumers(names []string) {
 	l.released = l.delivered()
-	displays := make([]display, 0, len(names))
+	consumers := make([]consumer, 0, len(names))
 	for _, name := range names {
 		if known := l.find(name); known != nil {
-			displays = append(displays, *known)
+			consumers = append(consumers, *known)
 			continue
 		}
-		displays = append(displays, display{name: name, epoch: l.epoch, base: l.released, acked: l.released})
+		consumers = append(consumers, consumer{name: name, epoch: l.epoch, base: l.released, acked: l.released})
 	}
-	l.displays = displays
+	l.consumers = consumers
 }
 
-// lose records that the events numbered first to last are gone. Numbers that every display had
+// lose records that the events numbered first to last are gone. Numbers that every consumer had
 // already, or that were recorded before, are not lost again.
 func (l *ledger) lose(first, last, attempts uint64) {
 	first = max(first, l.delivered()+1)
@@ -132,9 +132,9 @@ func (l *ledger) joinGaps() {
 	l.gaps = joined[max(len(joined)-maxGaps, 0):]
 }
 
-// forgetGaps drops the gaps that every display has passed.
+// forgetGaps drops the gaps that every consumer has passed.
 func (l *ledger) forgetGaps() {
-	if len(l.displays) > 0 {
+	if len(l.consumers) > 0 {
 		delivered := l.delivered()
 		l.gaps = slices.DeleteFunc(l.gaps, func(g gap) bool { return g.last <= delivered })
 	}
@@ -158,12 +158,12 @@ func (l *ledger) append(buf []byte) []byte {
 	buf = appendTime(buf, fieldWall, l.wall)
 	buf = appendUint(buf, fieldAge, uint64(l.age))
 	var nested []byte
-	for _, d := range l.displays {
+	for _, d := range l.consumers {
 		nested = appendBytes(nested[:0], 1, []byte(d.name))
 		nested = appendUint(nested, 2, d.epoch)
 		nested = appendUint(nested, 3, d.base)
 		nested = appendUint(nested, 4, d.acked)
-		buf = appendBytes(buf, fieldDisplay, nested)
+		buf = appendBytes(buf, fieldConsumer, nested)
 	}
 	for _, g := range l.gaps {
 		nested = appendUint(nested[:0], 1, g.first)
@@ -188,10 +188,10 @@ func (l *ledger) decode(number protowire.Number, value uint64, raw []byte) error
 		l.wall = time.Unix(0, int64(value))
 	case fieldAge:
 		l.age = time.Duration(value)
-	case fieldDisplay:
-		var d display
-		l.displays = append(l.displays, d)
-		return l.displays[len(l.displays)-1].decode(raw)
+	case fieldConsumer:
+		var d consumer
+		l.consumers = append(l.consumers, d)
+		return l.consumers[len(l.consumers)-1].decode(raw)
 	case fieldGap:
 		var g gap
 		l.gaps = append(l.gaps, g)
@@ -200,7 +200,7 @@ func (l *ledger) decode(number protowire.Number, value uint64, raw []byte) error
 	return nil
 }
 
-func (d *display) decode(raw []byte) error {
+func (d *consumer) decode(raw []byte) error {
 	return eachField(raw, func(number protowire.Number, value uint64, raw []byte) error {
 		switch number {
 		case 1:

@@ -128,7 +128,7 @@ func fillDisk(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Displays([]string{"desk"}); err != nil {
+	if err := s.SetConsumers([]string{"desk"}); err != nil {
 		return err
 	}
 	s.segmentBytes = 64 << 10

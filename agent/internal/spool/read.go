@@ -145,7 +145,7 @@ func (p *picker) add(first uint64, count int, events []byte) {
 // recentBytes bounds the events that are kept in memory.
 const recentBytes = 2 << 20
 
-// recent holds the newest events, so that a display that keeps up is served without reading the
+// recent holds the newest events, so that a consumer that keeps up is served without reading the
 // disk.
 type recent struct {
 	chunks []chunk

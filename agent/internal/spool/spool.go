@@ -1,4 +1,5 @@
-// Package spool keeps numbered attack events on disk until every display has them.
+// Package spool keeps numbered attack events on disk until every consumer has them. A consumer is
+// known by its name: a display, or whatever else reads the events and acknowledges their numbers.
 //
 // A spool is an append-only log in segments of a few MiB. One [Spool.Commit] writes one frame:
 // the events, numbered without gaps, together with changes to a small key/value state (how far
@@ -39,7 +40,7 @@ import (
 var (
 	ErrLocked  = errors.New("another agent uses this spool")
 	ErrClosed  = fmt.Errorf("the spool: %w", os.ErrClosed)
-	ErrUnknown = errors.New("the display is not paired")
+	ErrUnknown = errors.New("the spool knows no such consumer")
 	ErrFuture  = errors.New("the number was never given")
 )
 
@@ -153,7 +154,7 @@ func unlock(lock *os.File) error {
 	return errors.Join(syscall.Flock(int(lock.Fd()), syscall.LOCK_UN), lock.Close())
 }
 
-// Close writes down what the displays acknowledged and closes the spool. Whatever was committed
+// Close writes down what the consumers acknowledged and closes the spool. Whatever was committed
 // is safe without it.
 func (s *Spool) Close() error {
 	err := s.Commit(nil, nil)
@@ -180,7 +181,7 @@ func (s *Spool) State() iter.Seq2[string, []byte] {
 	return maps.All(maps.Clone(s.state))
 }
 
-// Epoch identifies the spool's numbering of events; [Spool.Greet] tells the one of a display.
+// Epoch identifies the spool's numbering of events; [Spool.Numbering] tells the one of a consumer.
 func (s *Spool) Epoch() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,7 +211,7 @@ func (s *Spool) Next() uint64 {
 	return s.next
 }
 
-// Changed returns a channel that is closed when events were added, the displays changed, or the
+// Changed returns a channel that is closed when events were added, the consumers changed, or the
 // spool was closed. Ask for it before looking at what it tells of.
 func (s *Spool) Changed() <-chan struct{} {
 	s.mu.Lock()
@@ -233,12 +234,12 @@ func (s *Spool) wake() {
 type Stats struct {
 	Epoch       uint64
 	First, Next uint64 // numbers held: from First up to but not including Next
-	Waiting     uint64 // events that some display has not acknowledged
+	Waiting     uint64 // events that some consumer has not acknowledged
 	Segments    int
 	Bytes       int64
 	Dropped     Loss
 	Refused     uint64            // events outside their bounds, since the spool was opened
-	Acked       map[string]uint64 // by display: the last number committed there
+	Acked       map[string]uint64 // by consumer: the last number committed there
 }
 
 // Stats returns a description of the spool as it is now.
@@ -252,7 +253,7 @@ func (s *Spool) Stats() Stats {
 	if from := max(stats.First, s.ledger.delivered()+1); from < s.next {
 		stats.Waiting = s.next - from
 	}
-	for _, d := range s.ledger.displays {
+	for _, d := range s.ledger.consumers {
 		stats.Acked[d.name] = d.acked
 	}
 	return stats

@@ -158,13 +158,13 @@ func TestChanged(t *testing.T) {
 	}
 }
 
-// A display that keeps up, one that lags and one that comes later each get every event once.
-func TestDisplaysReadOnTheirOwn(t *testing.T) {
+// A consumer that keeps up, one that lags and one that comes later each get every event once.
+func TestConsumersReadOnTheirOwn(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Options{Dir: dir, MaxBytes: 64 << 20})
 	s.segmentBytes = 2 << 10
-	if err := s.Displays([]string{"desk", "shelf"}); err != nil {
+	if err := s.SetConsumers([]string{"desk", "shelf"}); err != nil {
 		t.Fatal(err)
 	}
 	for n := range 200 {
@@ -185,22 +185,22 @@ func TestDisplaysReadOnTheirOwn(t *testing.T) {
 	if got := users(t, s, 150, 300); len(got) != 50 || got[151] != "user-151" || got[200] != "user-200" {
 		t.Errorf("the shelf read %v", got)
 	}
-	if err := s.Displays([]string{"desk", "hall", "shelf"}); err != nil {
+	if err := s.SetConsumers([]string{"desk", "hall", "shelf"}); err != nil {
 		t.Fatal(err)
 	}
 	if after, again, err := s.Resume("hall", 0); err != nil || again || after != 150 {
-		t.Errorf("a new display begins after %d (%t, %v), want 150", after, again, err)
+		t.Errorf("a new consumer begins after %d (%t, %v), want 150", after, again, err)
 	}
 	s.Close()
 	s = open(t, Options{Dir: dir})
 	if after, again, err := s.Resume("hall", 0); err != nil || again || after != 150 {
-		t.Errorf("the new display goes on after %d (%t, %v), want 150", after, again, err)
+		t.Errorf("the new consumer goes on after %d (%t, %v), want 150", after, again, err)
 	}
-	if err := s.Displays([]string{"desk"}); err != nil {
+	if err := s.SetConsumers([]string{"desk"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Ack("hall", 151); !errors.Is(err, ErrUnknown) {
-		t.Errorf("an unpaired display acknowledged: %v", err)
+		t.Errorf("an unpaired consumer acknowledged: %v", err)
 	}
 	if len(s.segments) != keptSegments {
 		t.Errorf("%d segments are kept for nobody, want %d", len(s.segments), keptSegments)
@@ -210,7 +210,7 @@ func TestDisplaysReadOnTheirOwn(t *testing.T) {
 func TestAckOfTheFuture(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{Dir: t.TempDir()})
-	s.Displays([]string{"desk"})
+	s.SetConsumers([]string{"desk"})
 	commit(t, s, eventsFrom(1, 3), nil)
 	if err := s.Ack("desk", 4); !errors.Is(err, ErrFuture) {
 		t.Errorf("acknowledging 4 of 3: %v", err)
@@ -223,13 +223,13 @@ func TestAckOfTheFuture(t *testing.T) {
 	}
 }
 
-// Before a display is paired everything is kept, and the first one gets it all.
-// A display that took events and then was paired anew, with this agent under another name, knows
+// Before a consumer is paired everything is kept, and the first one gets it all.
+// A consumer that took events and then was paired anew, with this agent under another name, knows
 // of none: they count under the former name already.
-func TestDisplayThatForgotTheAgentsName(t *testing.T) {
+func TestConsumerThatForgotTheAgentsName(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{Dir: t.TempDir()})
-	if err := s.Displays([]string{"desk"}); err != nil {
+	if err := s.SetConsumers([]string{"desk"}); err != nil {
 		t.Fatal(err)
 	}
 	commit(t, s, eventsFrom(1, 5), nil)
@@ -244,12 +244,12 @@ func TestDisplayThatForgotTheAgentsName(t *testing.T) {
 	}
 }
 
-func TestFirstDisplayGetsWhatWasKept(t *testing.T) {
+func TestFirstConsumerGetsWhatWasKept(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{Dir: t.TempDir()})
 	commit(t, s, eventsFrom(1, 2), nil)
-	s.Displays([]string{"desk"})
-	if epoch, first, next, err := s.Greet("desk"); err != nil || epoch != s.Epoch() || first != 1 || next != 3 {
+	s.SetConsumers([]string{"desk"})
+	if epoch, first, next, err := s.Numbering("desk"); err != nil || epoch != s.Epoch() || first != 1 || next != 3 {
 		t.Errorf("greeting %x, %d, %d, %v", epoch, first, next, err)
 	}
 	if after, _, err := s.Resume("desk", 0); err != nil || after != 0 {
@@ -259,46 +259,46 @@ func TestFirstDisplayGetsWhatWasKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Unpaired and paired anew, it does not get them again even if it has forgotten them.
-	s.Displays(nil)
-	s.Displays([]string{"desk"})
+	s.SetConsumers(nil)
+	s.SetConsumers([]string{"desk"})
 	if after, _, err := s.Resume("desk", 0); err != nil || after != 2 {
 		t.Errorf("begins anew after %d, %v", after, err)
 	}
 }
 
-// A spool restored from an old copy would give numbers again that the display has: the display
+// A spool restored from an old copy would give numbers again that the consumer has: the consumer
 // gets a new epoch, in which what was committed since the restart is not taken for known.
 func TestRestoredFromAnOldCopy(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := open(t, Options{Dir: dir})
-	s.Displays([]string{"desk", "shelf"})
+	s.SetConsumers([]string{"desk", "shelf"})
 	commit(t, s, eventsFrom(1, 3), nil)
 	s.Close()
 	s = open(t, Options{Dir: dir})
-	commit(t, s, eventsFrom(4, 2), nil) // numbers that the display has with other content
-	old, _, _, _ := s.Greet("desk")
+	commit(t, s, eventsFrom(4, 2), nil) // numbers that the consumer has with other content
+	old, _, _, _ := s.Numbering("desk")
 	if _, again, err := s.Resume("desk", 9); err != nil || !again {
-		t.Fatalf("a display from the future: %t, %v", again, err)
+		t.Fatalf("a consumer from the future: %t, %v", again, err)
 	}
-	epoch, first, next, err := s.Greet("desk")
+	epoch, first, next, err := s.Numbering("desk")
 	if err != nil || epoch == old || first != 4 || next != 6 {
 		t.Errorf("greeting %x after %x, %d, %d, %v", epoch, old, first, next, err)
 	}
 	if after, again, err := s.Resume("desk", 0); err != nil || again || after != 3 {
 		t.Errorf("begins after %d (%t, %v), want 3", after, again, err)
 	}
-	if other, _, _, _ := s.Greet("shelf"); other != old {
-		t.Error("the other display lost its epoch")
+	if other, _, _, _ := s.Numbering("shelf"); other != old {
+		t.Error("the other consumer lost its epoch")
 	}
 	s.Close()
 	s = open(t, Options{Dir: dir})
-	if got, _, _, _ := s.Greet("desk"); got != epoch {
+	if got, _, _, _ := s.Numbering("desk"); got != epoch {
 		t.Errorf("epoch %x became %x in a restart", epoch, got)
 	}
 }
 
-// Events outside their bounds would make the display cut the agent off, so they are left out.
+// Events outside their bounds would make the consumer cut the agent off, so they are left out.
 func TestInvalidEventsAreLeftOut(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{Dir: t.TempDir()})

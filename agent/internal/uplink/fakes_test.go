@@ -76,7 +76,7 @@ func (s *memorySpool) drop(first, last uint64) {
 	}
 }
 
-func (s *memorySpool) Greet(string) (epoch, first, next uint64, err error) {
+func (s *memorySpool) Numbering(string) (epoch, first, next uint64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.strange {

@@ -16,7 +16,7 @@ type session struct {
 	*Uplink
 	stream grpc.BidiStreamingClient[pialertv1.FromAgent, pialertv1.FromDisplay]
 
-	told     uint64        // last number that the display knows of, by event or gap; of send only
+	lastSeq  uint64        // last number that the display has heard of, by event or gap; of send only
 	sent     atomic.Uint64 // last number that is sent, or is not to be sent
 	acked    atomic.Uint64 // last number that the display has committed
 	progress chan struct{} // holds a token when acked has grown
@@ -26,11 +26,11 @@ type session struct {
 // spool yet, so that is waited for.
 func (u *Uplink) hello(ctx context.Context) (*pialertv1.Hello, error) {
 	o := &u.options
-	late := time.NewTimer(acquaintance)
+	late := time.NewTimer(pairingTimeout)
 	defer late.Stop()
 	for {
 		changed := o.Spool.Changed()
-		epoch, first, next, err := o.Spool.Greet(o.Display)
+		epoch, first, next, err := o.Spool.Numbering(o.Display)
 		if err == nil {
 			return &pialertv1.Hello{
 				Protocol: protocol, Version: o.Version, Epoch: epoch, FirstSequence: first, NextSequence: next,
@@ -49,7 +49,7 @@ func (u *Uplink) hello(ctx context.Context) (*pialertv1.Hello, error) {
 // greet says hello and takes the welcome.
 func (s *session) greet(hello *pialertv1.Hello, cancel context.CancelCauseFunc) error {
 	o := &s.options
-	late := time.AfterFunc(patience, func() { cancel(fmt.Errorf("no welcome within %v", patience)) })
+	late := time.AfterFunc(welcomeTimeout, func() { cancel(fmt.Errorf("no welcome within %v", welcomeTimeout)) })
 	defer late.Stop()
 	// A failed Send returns io.EOF; Recv tells the reason.
 	s.stream.Send(&pialertv1.FromAgent{Message: &pialertv1.FromAgent_Hello{Hello: hello}})
@@ -71,7 +71,7 @@ func (s *session) greet(hello *pialertv1.Hello, cancel context.CancelCauseFunc) 
 	if again {
 		return ErrNewEpoch
 	}
-	s.told = welcome.GetCommitted()
+	s.lastSeq = welcome.GetCommitted()
 	s.sent.Store(after)
 	s.acked.Store(after)
 	o.Logger.Info("delivering", "display", o.Display, "version", welcome.GetVersion(), "committed", welcome.GetCommitted())
@@ -155,15 +155,15 @@ func (s *session) sendEvents() (sent bool, err error) {
 	if err != nil || count == 0 {
 		return false, err
 	}
-	if first > s.told+1 {
-		gap := &pialertv1.Gap{Through: first - 1, Attempts: s.options.Spool.Lost(s.told, first-1)}
+	if first > s.lastSeq+1 {
+		gap := &pialertv1.Gap{Through: first - 1, Attempts: s.options.Spool.Lost(s.lastSeq, first-1)}
 		if err := s.stream.Send(&pialertv1.FromAgent{Message: &pialertv1.FromAgent_Gap{Gap: gap}}); err != nil {
 			return false, err
 		}
 	}
 	// The acknowledgement may be here before SendMsg returns.
-	s.told = first + uint64(count) - 1
-	s.sent.Store(s.told)
+	s.lastSeq = first + uint64(count) - 1
+	s.sent.Store(s.lastSeq)
 	err = s.stream.SendMsg(encodedBatch(batch))
 	return err == nil, err
 }

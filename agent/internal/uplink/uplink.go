@@ -1,11 +1,11 @@
 // Package uplink delivers the events of a spool to one display, over one gRPC stream on a
 // connection that is open already.
 //
-// It says hello, is told what the display has committed, sends what follows as soon as it is
+// It says hello, learns what the display has committed, sends what follows as soon as it is
 // committed to the spool, and passes the display's acknowledgements on to the spool. A bounded
 // number of events is under way without acknowledgement. What it promises is that each event is
 // sent in the order of the numbers, from the first that the display has not committed, and that
-// numbers which will never come are told as a gap.
+// numbers that will never come are sent as a gap.
 //
 // It opens no connection and keeps none alive: pkg/link does, and calls [Uplink.Run] anew for each.
 // Nothing that a display says is trusted: a number that was never sent ends the stream.
@@ -38,10 +38,10 @@ const (
 	window = 1 << 16
 	// heartbeat is how often the agent says that it lives.
 	heartbeat = 10 * time.Second
-	// patience is how long the display may take to welcome.
-	patience = 30 * time.Second
-	// acquaintance is how long the spool may take to hear of a display that was just paired.
-	acquaintance = 5 * time.Second
+	// welcomeTimeout is how long the display may take to welcome.
+	welcomeTimeout = 30 * time.Second
+	// pairingTimeout is how long the spool may take to hear of a display that was just paired.
+	pairingTimeout = 5 * time.Second
 )
 
 // Errors that Run may wrap.
@@ -55,9 +55,9 @@ var (
 // Spool is where the events come from, numbered without gaps. Its methods are called from several
 // goroutines.
 type Spool interface {
-	// Greet returns the epoch, the lowest number to be had and the next to be given, or an error
+	// Numbering returns the epoch, the lowest number to be had and the next to be given, or an error
 	// while the display is not paired.
-	Greet(display string) (epoch, first, next uint64, err error)
+	Numbering(display string) (epoch, first, next uint64, err error)
 	// Resume takes what the display has committed of its epoch and returns the number to go on
 	// after; again says that its epoch is another now.
 	Resume(display string, committed uint64) (after uint64, again bool, err error)

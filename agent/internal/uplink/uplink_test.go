@@ -83,7 +83,7 @@ func TestDelivery(t *testing.T) {
 	}
 }
 
-// Numbers that never come are told, with what they stood for, before the events after them.
+// Numbers that never come are sent as a gap, with what they stood for, before the events after them.
 func TestGaps(t *testing.T) {
 	t.Parallel()
 	s := newSpool()
@@ -332,7 +332,7 @@ func TestNoWelcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		err := run(t, newSpool(), dial(t, wait))
-		if !strings.Contains(err.Error(), "no welcome") || time.Since(began) != patience {
+		if !strings.Contains(err.Error(), "no welcome") || time.Since(began) != welcomeTimeout {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
 	})
@@ -345,10 +345,10 @@ func TestPairedAMomentAgo(t *testing.T) {
 		s := newSpool()
 		s.strange = true
 		began := time.Now()
-		if err := run(t, s, dial(t, wait)); !strings.Contains(err.Error(), "not paired") || time.Since(began) != acquaintance {
+		if err := run(t, s, dial(t, wait)); !strings.Contains(err.Error(), "not paired") || time.Since(began) != pairingTimeout {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
-		time.AfterFunc(acquaintance/2, s.pair)
+		time.AfterFunc(pairingTimeout/2, s.pair)
 		err := run(t, s, dial(t, func(stream displayStream) error {
 			greeted(stream, 0)
 			return nil

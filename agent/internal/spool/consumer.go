@@ -6,17 +6,17 @@ import (
 	"slices"
 )
 
-// Displays says which displays are paired. Events are kept until all of them have acknowledged
-// them; while there is none, everything is kept, within the bounds. A display that is new begins
+// SetConsumers says for whom events are kept. Events are kept until all of them have acknowledged
+// them; while there is none, everything is kept, within the bounds. A consumer that is new begins
 // with what the others still wait for, or with everything that nobody has had. It takes effect
 // even if it cannot be written down at once, which the error says.
-func (s *Spool) Displays(names []string) error {
+func (s *Spool) SetConsumers(names []string) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if names = slices.Compact(slices.Sorted(slices.Values(names))); slices.Equal(names, s.Paired()) {
+	if names = slices.Compact(slices.Sorted(slices.Values(names))); slices.Equal(names, s.Consumers()) {
 		return nil
 	}
-	edit := func(l *ledger) { l.setDisplays(names) }
+	edit := func(l *ledger) { l.setConsumers(names) }
 	err := s.append(nil, nil, edit)
 	if err != nil && !errors.Is(err, ErrClosed) {
 		s.mu.Lock()
@@ -27,9 +27,9 @@ func (s *Spool) Displays(names []string) error {
 	return err
 }
 
-// Greet returns what a display is to be told first: the epoch of its numbering, the lowest number
+// Numbering returns what a consumer has to know first: the epoch of its numbering, the lowest number
 // that it can still get, and the number that is given next.
-func (s *Spool) Greet(name string) (epoch, first, next uint64, err error) {
+func (s *Spool) Numbering(name string) (epoch, first, next uint64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.ledger.find(name)
@@ -39,19 +39,19 @@ func (s *Spool) Greet(name string) (epoch, first, next uint64, err error) {
 	return d.epoch, max(s.first(), d.base+1), s.next, nil
 }
 
-// held bounds by how many numbers a display may be ahead after the spool's end was cut off.
+// held bounds by how many numbers a consumer may be ahead after the spool's end was cut off.
 const held = 1 << 20
 
-// Resume takes what a display says that it has committed of the epoch it was greeted with, and
+// Resume takes what a consumer says that it has committed of its epoch, and
 // returns the number after which it wants events.
 //
-// A display that knows numbers never given here is ahead of us. If the end of the spool was found
+// A consumer that knows numbers never given here is ahead of us. If the end of the spool was found
 // cut off, those were in it: the lines will be read again, as the positions went back with the
-// events, and get the same numbers, so sending goes on when the display has been caught up with.
-// Otherwise the spool is an old copy: again is true, the display has a new epoch, and the caller
-// has to greet it anew. Events from before this run count as known to it then, later ones do not.
+// events, and get the same numbers, so sending goes on when the consumer has been caught up with.
+// Otherwise the spool is an old copy: again is true, the consumer has a new epoch, and the caller
+// has to tell it its numbering anew. Events from before this run count as known to it then, later ones do not.
 //
-// A display that knows nothing, though it acknowledged events, lost its history or was paired with
+// A consumer that knows nothing, though it acknowledged events, lost its history or knows
 // this agent under another name: it goes on after those, or they would count twice there.
 func (s *Spool) Resume(name string, committed uint64) (after uint64, again bool, err error) {
 	s.writing.Lock()
@@ -64,8 +64,8 @@ func (s *Spool) Resume(name string, committed uint64) (after uint64, again bool,
 	}
 	if committed < s.next || s.cut && committed-s.next < held {
 		if committed >= s.next {
-			s.options.Logger.Warn("a display is ahead: lines are read again until it is caught up with",
-				"display", name, "committed", committed, "next", s.next)
+			s.options.Logger.Warn("a consumer is ahead: lines are read again until it is caught up with",
+				"consumer", name, "committed", committed, "next", s.next)
 		}
 		defer s.mu.Unlock()
 		d.acked = max(d.acked, committed)
@@ -90,13 +90,13 @@ func (s *Spool) Resume(name string, committed uint64) (after uint64, again bool,
 	if err != nil {
 		return 0, false, fmt.Errorf("cannot begin a new epoch: %w", err)
 	}
-	s.options.Logger.Warn("a display knows events that this spool never held: it was restored from an old copy; "+
-		"beginning a new epoch", "display", name, "committed", committed, "next", next, "epoch", epoch)
+	s.options.Logger.Warn("a consumer knows events that this spool never held: it was restored from an old copy; "+
+		"beginning a new epoch", "consumer", name, "committed", committed, "next", next, "epoch", epoch)
 	return 0, true, nil
 }
 
-// Ack says that a display has committed all events up to a number. It returns an error wrapping
-// [ErrFuture] for a number that was never given, [ErrUnknown] for a display that is not paired.
+// Ack says that a consumer has committed all events up to a number. It returns an error wrapping
+// [ErrFuture] for a number that was never given, [ErrUnknown] for a name that is no consumer.
 func (s *Spool) Ack(name string, committed uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,12 +129,12 @@ func (s *Spool) Lost(after, through uint64) (attempts uint64) {
 	return attempts
 }
 
-// Paired returns the names of the paired displays in order.
-func (s *Spool) Paired() []string {
+// Consumers returns the names of the consumers in order.
+func (s *Spool) Consumers() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var names []string
-	for _, d := range s.ledger.displays {
+	for _, d := range s.ledger.consumers {
 		names = append(names, d.name)
 	}
 	return slices.Clip(names)

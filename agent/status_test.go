@@ -1,0 +1,38 @@
+package main
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/agent/internal/source"
+)
+
+// Whatever was left out or lost is a sentence of its own; an agent without trouble has none.
+func TestStatusSaysWhatWasLeftOut(t *testing.T) {
+	t.Parallel()
+	if notes := (Status{}).notes(); len(notes) > 0 {
+		t.Errorf("without trouble: %q", notes)
+	}
+	status := Status{
+		Sources: []SourceStatus{{Stats: source.Stats{Source: "/var/log/auth.log", State: source.Following, Overlong: 1, Untrusted: 2, Skipped: 3}}},
+		Spool:   SpoolStatus{Next: 1, DroppedEvents: 4, DroppedAttempts: 40, RefusedEvents: 5},
+		Detect:  DetectStatus{Ignored: 6, Evicted: 7, Unattributed: 8},
+	}
+	var out bytes.Buffer
+	if err := status.write(&out, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	_, after, ok := strings.Cut(out.String(), "wait for a display")
+	if !ok {
+		t.Fatalf("status is %s", out.String())
+	}
+	lines := strings.Split(strings.TrimSpace(after), "\n")[1:]
+	want := []string{"1 lines of /var/log/auth.log ", "2 entries of /var/log/auth.log ", "3 files of /var/log/auth.log ",
+		"4 events of 40 attempts ", "5 events ", "6 attempts ", "7 connections ", "8 connections "}
+	if !slices.EqualFunc(lines, want, strings.HasPrefix) {
+		t.Errorf("status says\n%s", strings.Join(lines, "\n"))
+	}
+}
