@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/pialert/pialert v0.0.0
+	golang.org/x/image v0.43.0
 	golang.org/x/sys v0.48.0
 	modernc.org/sqlite v1.54.0
 )
@@ -14,6 +15,7 @@ require (
 	github.com/mattn/go-isatty v0.0.22 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
+	golang.org/x/text v0.42.0 // indirect
 	modernc.org/libc v1.74.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.11.0 // indirect

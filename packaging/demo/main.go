@@ -1,16 +1,17 @@
-// Command demo shows PiAlert at work: it starts both programs with throwaway keys, pairs them,
-// and plays logs into files that the agent follows. The logs beside it were recorded from a real
-// sshd and a real Apache under attack; test/record made them. The machine's own log of logins
-// is followed too where it can be read.
+// Command demo shows PiAlert at work: it starts two agents and a display with throwaway keys, pairs
+// them, and plays logs into files that the agents follow. The logs beside it were recorded from a
+// real sshd and a real Apache under attack, by test/record; some of the logins are played on the
+// second server. The machine's own log of logins is followed too where it can be read.
 //
 //	go run ./packaging/demo -programs build -logs packaging/demo
 //
-// In a terminal the display animates until the recording ends or Ctrl-C; elsewhere it prints a
-// line per event. At last it prints "demo: N attacks shown".
+// In a terminal the display animates until the recording ends or Ctrl-C, and its last picture
+// stays; elsewhere it prints a line per event. At last the demo prints "demo: N attacks shown".
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -19,6 +20,9 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"github.com/pialert/pialert/packaging/demo/program"
 )
@@ -33,6 +37,7 @@ var recordings = []string{"auth.log", "access.log", "error.log"}
 const (
 	toStart  = 20 * time.Second
 	toSettle = 5 * time.Second
+	toLinger = 2 * time.Second // before the picture ends
 )
 
 func main() {
@@ -59,77 +64,169 @@ func run(ctx context.Context, programs program.Binaries, logs string) error {
 	}
 	defer os.RemoveAll(dir)
 
-	var follow []string
-	for _, name := range recordings {
-		follow = append(follow, fmt.Sprintf("{path: %q, start: beginning}", filepath.Join(dir, name)))
-	}
-	if own, err := os.Open(ownLog); err == nil {
-		own.Close()
-		follow = append(follow, fmt.Sprintf("{path: %q, start: end}", ownLog))
-	}
-	pair, err := program.LayOut(dir, programs, program.Settings{Logs: follow, Driver: "terminal"})
+	share(lines)
+	pairs, err := layOut(dir, programs)
 	if err != nil {
 		return err
 	}
-	pair.Command = func(path string, args ...string) *exec.Cmd {
-		cmd := exec.Command(path, args...)
-		if path == programs.Display && args[0] == "run" {
-			cmd.Stdout = os.Stdout
-		}
-		// Ctrl-C is for this program, which then stops the others.
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-		return cmd
+	defer takeBack()
+	shown, err := show(ctx, dir, pairs, lines)
+	if errors.Is(err, errStopped) {
+		fmt.Println("demo: stopped")
+		return nil
 	}
-	agent, err := pair.StartAgent()
 	if err != nil {
-		return err
-	}
-	defer agent.Kill()
-	display, err := pair.StartDisplay()
-	if err != nil {
-		return err
-	}
-	defer display.Kill()
-	starting, cancel := context.WithTimeout(ctx, toStart)
-	defer cancel()
-	if err := pair.Join(starting); err != nil {
-		return fmt.Errorf("cannot pair: %w\n%s%s", err, agent.Stderr, display.Stderr)
-	}
-	if err := play(ctx, dir, lines); err != nil {
-		return err
-	}
-
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), toSettle)
-	defer cancel()
-	shown, err := settle(ending, pair)
-	if err != nil {
-		return err
-	}
-	if err := display.Stop(ending); err != nil {
-		return err
-	}
-	if err := agent.Stop(ending); err != nil {
 		return err
 	}
 	fmt.Printf("demo: %d attacks shown\n", shown)
 	return nil
 }
 
-// settle returns the display's total once all that the agent found has arrived.
-func settle(ctx context.Context, pair *program.Pair) (uint64, error) {
+// Names of the two servers, the first of which has a lamp of its own.
+const (
+	firstName  = "web1"
+	secondName = "web2"
+)
+
+// layOut writes the configurations of both agents and the display into dir.
+func layOut(dir string, programs program.Binaries) ([]*program.Pair, error) {
+	follow := func(name string) string {
+		return fmt.Sprintf("{path: %q, start: beginning}", filepath.Join(dir, name))
+	}
+	var logs []string
+	for _, name := range recordings {
+		logs = append(logs, follow(name))
+	}
+	if own, err := os.Open(ownLog); err == nil {
+		own.Close()
+		logs = append(logs, fmt.Sprintf("{path: %q, start: end}", ownLog))
+	}
+	first, err := program.LayOut(dir, programs, program.Settings{
+		Name: firstName, Logs: logs, Driver: "terminal", Agent: quiet, Display: quiet + bright,
+	})
+	if err != nil {
+		return nil, err
+	}
+	first.Command = func(path string, args ...string) *exec.Cmd {
+		cmd := exec.Command(path, args...)
+		// Ctrl-C is for this program, which then stops the others. In a terminal it is for the
+		// display, which draws there: it closes its picture, and this program sees it end.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		if path == programs.Display && args[0] == "run" {
+			cmd.Stdin, cmd.Stdout = os.Stdin, os.Stdout
+			if term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) {
+				cmd.SysProcAttr.Foreground, cmd.SysProcAttr.Ctty = true, int(os.Stdin.Fd())
+			}
+		}
+		return cmd
+	}
+	second, err := first.Second(secondName, []string{follow(secondLog)})
+	return []*program.Pair{first, second}, err
+}
+
+// What the demonstration has otherwise than a device on a desk: a picture without a log below it,
+// and lights as bright as a screen is.
+const (
+	quiet  = "log: {level: error}\n"
+	bright = "look: {brightness: {lights: 20, digits: 8}}\n"
+)
+
+// takeBack makes this program's group the terminal's again, after the display's had been.
+func takeBack() {
+	fd := int(os.Stdin.Fd())
+	if term.IsTerminal(fd) {
+		signal.Ignore(syscall.SIGTTOU) // or the kernel stops whoever asks for that from behind
+		unix.IoctlSetPointerInt(fd, unix.TIOCSPGRP, unix.Getpgrp())
+	}
+}
+
+// errStopped says that Ctrl-C ended the picture, which has the totals.
+var errStopped = errors.New("stopped in its terminal")
+
+// show runs everything until the recording is over, the context ends or the display was stopped,
+// and returns how many attacks were shown.
+func show(ctx context.Context, dir string, pairs []*program.Pair, lines []line) (shown uint64, err error) {
+	var agents []*program.Process
+	defer func() {
+		for _, agent := range agents {
+			agent.Kill()
+		}
+	}()
+	for _, pair := range pairs {
+		agent, err := pair.StartAgent()
+		if err != nil {
+			return 0, err
+		}
+		agents = append(agents, agent)
+	}
+	display, err := pairs[0].StartDisplay()
+	if err != nil {
+		return 0, err
+	}
+	defer display.Kill()
+	playing, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() { // Ctrl-C in the picture ends the display
+		display.Wait(playing)
+		stop()
+	}()
+	starting, cancel := context.WithTimeout(playing, toStart)
+	defer cancel()
+	for i, pair := range pairs {
+		if err := pair.Join(starting); err != nil {
+			if playing.Err() != nil && display.Ended() {
+				return 0, errStopped
+			}
+			return 0, fmt.Errorf("cannot pair: %w\n%s%s", err, agents[i].Stderr, display.Stderr)
+		}
+	}
+	if err := play(playing, dir, lines); err != nil {
+		return 0, err
+	}
+	if display.Ended() {
+		return 0, errStopped
+	}
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), toSettle)
+	defer cancel()
+	if shown, err = settle(ending, pairs); err != nil {
+		return 0, err
+	}
+	wait(playing, toLinger)
+	for _, process := range append([]*program.Process{display}, agents...) {
+		if err := process.Stop(ending); err != nil && !process.Ended() {
+			return shown, err
+		}
+	}
+	return shown, nil
+}
+
+// wait waits, or less if ctx ends.
+func wait(ctx context.Context, long time.Duration) {
+	select {
+	case <-time.After(long):
+	case <-ctx.Done():
+	}
+}
+
+// settle returns the display's total once all that the agents found has arrived.
+func settle(ctx context.Context, pairs []*program.Pair) (uint64, error) {
 	var before program.DisplayStatus
 	err := program.Poll(ctx, func() error {
-		agent, err := pair.AgentStatus(ctx)
+		waiting := uint64(0)
+		for _, pair := range pairs {
+			agent, err := pair.AgentStatus(ctx)
+			if err != nil {
+				return err
+			}
+			waiting += agent.Spool.Waiting
+		}
+		status, err := pairs[0].DisplayStatus(ctx)
 		if err != nil {
 			return err
 		}
-		status, err := pair.DisplayStatus(ctx)
-		if err != nil {
-			return err
-		}
-		if agent.Spool.Waiting > 0 || status.Total != before.Total {
+		if waiting > 0 || status.Total != before.Total {
 			before = status
-			return fmt.Errorf("%d events are on their way", agent.Spool.Waiting)
+			return fmt.Errorf("%d events are on their way", waiting)
 		}
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -55,6 +56,21 @@ func load(dir string, names []string) ([]line, error) {
 	}
 	slices.SortStableFunc(lines, func(a, b line) int { return a.at.Compare(b.at) })
 	return lines, nil
+}
+
+// secondLog is the log of logins of the second server.
+const secondLog = "second.log"
+
+// share turns the recording of one server into that of two: of every three processes of sshd, one
+// has run on the second. What it wrote stays together and in order.
+func share(lines []line) {
+	for i := range lines {
+		_, rest, _ := bytes.Cut(lines[i].text, []byte("sshd["))
+		digits, _, found := bytes.Cut(rest, []byte("]"))
+		if pid, err := strconv.Atoi(string(digits)); found && err == nil && lines[i].log == "auth.log" && pid%3 == 0 {
+			lines[i].log = secondLog
+		}
+	}
 }
 
 // play writes the lines into logs in dir, as far apart as they were recorded, until all are

@@ -55,3 +55,27 @@ func TestPlay(t *testing.T) {
 		}
 	}
 }
+
+// TestShare lets both servers be attacked, and leaves every line of a process in one log.
+func TestShare(t *testing.T) {
+	lines, err := load(".", recordings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(lines)
+	share(lines)
+	logs, processes := map[string]int{}, map[string]string{}
+	for _, l := range lines {
+		logs[l.log]++
+		if _, rest, ok := bytes.Cut(l.text, []byte("sshd[")); ok {
+			pid, _, _ := bytes.Cut(rest, []byte("]"))
+			if was := processes[string(pid)]; was != "" && was != l.log {
+				t.Errorf("process %s writes to %s and %s", pid, was, l.log)
+			}
+			processes[string(pid)] = l.log
+		}
+	}
+	if len(lines) != before || logs["auth.log"] < 20 || logs[secondLog] < 20 || logs["access.log"] == 0 {
+		t.Errorf("%d lines became %v", before, logs)
+	}
+}

@@ -62,14 +62,6 @@ func (c Colors) appendColor(text []byte, color animate.RGB, background bool) []b
 	return text
 }
 
-// appendReset appends the sequence that ends every colour.
-func (c Colors) appendReset(text []byte) []byte {
-	if c == NoColors {
-		return text
-	}
-	return append(text, "\x1b[0m"...)
-}
-
 // sequence appends a Select Graphic Rendition sequence.
 func sequence(text []byte, parameters ...int) []byte {
 	text = append(text, "\x1b["...)
@@ -81,6 +73,9 @@ func sequence(text []byte, parameters ...int) []byte {
 	}
 	return append(text, 'm')
 }
+
+// linear is the light of a value on a screen, 0 to 1 (sRGB, IEC 61966-2-1, by its exponent alone).
+func linear(v uint8) float64 { return math.Pow(float64(v)/255, 2.2) }
 
 // cube returns the nearest of xterm's 6x6x6 colours (16 to 231), or of its 24 greys from 232.
 func cube(c animate.RGB) int {

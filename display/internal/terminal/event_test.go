@@ -56,7 +56,8 @@ func FuzzNothingHostileIsPrinted(f *testing.F) {
 	f.Add("\xff\xfe", "\r\n12:00:01 ssh-a", "\u2028\u202e\ufeff\ufffd")
 	f.Fuzz(func(t *testing.T, user, target, agent string) {
 		e := &attack.Event{Kind: attack.HTTPProbe, Count: 1, User: user, SourceHost: agent, Detail: attack.HTTP{Method: user, Target: target}}
-		for _, text := range []string{line(noon, agent, "web", e, 1), printable(target)} {
+		r := rowOf(noon, agent, 0, e)
+		for _, text := range []string{line(noon, agent, "web", e, 1), printable(target), r.source, r.what, r.agent} {
 			if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
 				t.Errorf("%q has %q", text, text[i:])
 			}

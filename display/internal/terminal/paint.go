@@ -1,53 +1,52 @@
 package terminal
 
 import (
-	"bytes"
-	"strconv"
+	"time"
 
 	"github.com/pialert/pialert/display/internal/animate"
 )
 
 // painter turns states into what has to be written.
 type painter struct {
-	screen        Screen
-	columns, rows int
-	painted       [][]byte // the rows as they are on the screen
-	next          [][]byte
-	buffer        []byte
+	screen      Screen
+	front, back grid // what is on the screen, and what will be
+	canvas      canvas
+	buffer      []byte
 }
 
-// Colours of what is there but not lit.
-var (
-	unlit   = animate.RGB{R: 28, G: 28, B: 28}
-	faint   = animate.RGB{R: 120, G: 120, B: 120}
-	segment = animate.RGB{R: 255, G: 48, B: 32} // most TM1637 modules are red
-)
-
 // forget has everything painted anew.
-func (p *painter) forget() { p.columns, p.rows = 0, 0 }
+func (p *painter) forget() { p.front.columns, p.front.rows = 0, 0 }
 
-// paint returns what to write so that the screen shows the state and the latest of the lines. The
+// paint returns what to write so that the screen shows the state and the latest of the events. The
 // text is valid until the next call.
-func (p *painter) paint(s *state, lines []string) []byte {
+func (p *painter) paint(s *state, events []row, now time.Time) []byte {
 	p.buffer = p.buffer[:0]
 	columns, rows := p.size()
-	if columns != p.columns || rows != p.rows {
-		p.columns, p.rows, p.painted = columns, rows, nil
+	if columns != p.front.columns || rows != p.front.rows {
+		p.front.clear(columns, rows)
 		p.buffer = append(p.buffer, "\x1b[2J"...)
 	}
-	p.next = p.compose(p.next[:0], s, lines)
-	for i, row := range p.next {
-		if i < len(p.painted) && bytes.Equal(row, p.painted[i]) {
-			continue
-		}
-		p.buffer = append(p.buffer, "\x1b["...)
-		p.buffer = strconv.AppendInt(p.buffer, int64(i+1), 10)
-		p.buffer = append(p.buffer, ";1H"...)
-		p.buffer = append(p.buffer, row...)
-		p.buffer = append(p.buffer, "\x1b[K"...)
-	}
-	p.painted, p.next = p.next, p.painted
+	p.compose(s, events, now, columns, rows)
+	p.buffer = p.screen.Colors.appendChanges(p.buffer, &p.front, &p.back)
+	p.front, p.back = p.back, p.front
 	return p.buffer
+}
+
+// last returns the picture as lines of text, for a terminal that goes on below them.
+func (p *painter) last(s *state, events []row, now time.Time) []byte {
+	columns, rows := p.size()
+	p.compose(s, events, now, columns, min(rows-2, 24))
+	var text []byte
+	end := p.back.rows
+	for end > 0 && used(p.back.row(end-1)) == 0 {
+		end--
+	}
+	for i := range end {
+		row := p.back.row(i)
+		text = p.screen.Colors.appendCells(text, row[:used(row)])
+		text = append(text, '\n')
+	}
+	return text
 }
 
 func (p *painter) size() (columns, rows int) {
@@ -60,161 +59,81 @@ func (p *painter) size() (columns, rows int) {
 	return columns, rows
 }
 
-// compose returns every row of the screen. Where there is little room, the lines go first, then
-// the space between the parts, then what stands at the end.
-func (p *painter) compose(rows [][]byte, s *state, lines []string) [][]byte {
-	parts := [][][]byte{p.leds(s), p.digits(s), p.legend(s)}
-	content := 0
-	for _, part := range parts {
-		content += len(part)
+// minEvents is how many rows of events are wanted before anything else gets more room.
+const minEvents = 3
+
+// widest is how wide rows of events get: what belongs together should stand together.
+const widest = 100
+
+// besides is how wide the lamps are where they stand beside the device.
+const besides = 40
+
+// compose lays the screen out: the device, the lamps below it or, where there is room, beside it,
+// and the events. Where there is little room the case goes first, then the events, then what
+// stands at the end.
+func (p *painter) compose(s *state, events []row, now time.Time, columns, rows int) {
+	g := &p.back
+	g.clear(columns, max(rows, 0))
+	for i := range s.recent {
+		s.recent[i].roll(now)
 	}
-	gap := 0
-	if content+len(parts)+1 <= p.rows {
-		gap = 1
+	m, fits := choose(columns, rows-lampRows(s)-1)
+	if !fits {
+		p.composeSmall(s, events, columns, rows)
+		return
 	}
-	for _, part := range parts {
-		rows = append(rows, make([][]byte, gap)...)
-		rows = append(rows, part...)
-	}
-	if room := p.rows - len(rows) - 1; room > 0 {
-		rows = append(rows, nil)
-		for _, each := range lines[max(0, len(lines)-room):] {
-			text := p.screen.Colors.appendColor(nil, faint, false)
-			text = append(text, clip(each, p.columns)...)
-			rows = append(rows, p.screen.Colors.appendReset(text))
+	left, next := 0, deviceRows+1
+	if columns >= m.width+3+besides {
+		p.drawDevice(g, 0, left, m, s)
+		p.drawLamps(g, max(0, (deviceRows-lampRows(s))/2), m.width+3, columns-m.width-3, s)
+	} else {
+		left = (min(columns, widest) - m.width) / 2
+		p.drawDevice(g, 0, left, m, s)
+		if rows-deviceRows-lampRows(s)-2 < minEvents {
+			next--
+		}
+		p.drawLamps(g, next, 0, columns, s)
+		next += lampRows(s)
+		if rows-next > minEvents {
+			next++
 		}
 	}
-	rows = append(rows, make([][]byte, max(0, p.rows-len(rows)))...)
-	return rows[:p.rows]
+	bottom := rows
+	if s.note != "" {
+		bottom--
+		g.fit(rows-1, 0, columns, s.note, look{text: paint(faint)})
+	}
+	p.drawEvents(g, next, bottom, 0, min(columns, widest), s, events)
 }
 
-// width is that of an LED with the space behind it, in columns.
-func (p *painter) width() int {
-	for _, width := range []int{6, 4, 2} {
-		if p.columns >= animate.Pixels*width {
-			return width
+// choose returns the largest device that fits.
+func choose(columns, rows int) (model, bool) {
+	for _, m := range models {
+		if columns >= m.width && rows >= deviceRows {
+			return m, true
 		}
 	}
-	return 1
+	return model{}, false
 }
 
-// shades stand for brightness where there are no colours.
-const shades = " .:-=+*#%@"
-
-func (p *painter) leds(s *state) [][]byte {
-	width := p.width()
-	var row []byte
-	for _, pixel := range s.pixels {
+// composeSmall is for a terminal that has no room for the device: the LEDs, the digits as text,
+// the lamps, the events.
+func (p *painter) composeSmall(s *state, events []row, columns, rows int) {
+	g := &p.back
+	pitch := max(1, min(4, columns/animate.Pixels))
+	for i, pixel := range s.pixels {
 		color := onScreen(pixel)
-		most := max(color.R, color.G, color.B)
-		color = animate.RGB{R: max(color.R, unlit.R), G: max(color.G, unlit.G), B: max(color.B, unlit.B)}
-		fill := byte(' ')
+		most := int(max(color.R, color.G, color.B))
+		each := cell{char: ' ', look: look{back: paint(over(unlit, color, 255))}}
 		if p.screen.Colors == NoColors {
-			fill = shades[int(most)*(len(shades)-1)/255]
+			each = cell{char: shades[(most*(len(shades)-1)+254)/255]}
 		}
-		row = p.screen.Colors.appendColor(row, color, true)
-		row = append(row, bytes.Repeat([]byte{fill}, max(1, width-1))...)
-		row = p.screen.Colors.appendReset(row)
-		if width > 1 {
-			row = append(row, ' ')
-		}
-	}
-	if width < 4 {
-		return [][]byte{row}
-	}
-	return [][]byte{row, row}
-}
-
-// strokes is how the segments look in three rows; what has no bit is space.
-var strokes = [3][4]struct {
-	bit   uint8
-	shape string
-}{
-	{{0, " "}, {animate.SegmentA, "__"}, {0, " "}, {0, " "}},
-	{{animate.SegmentF, "|"}, {animate.SegmentG, "__"}, {animate.SegmentB, "|"}, {0, " "}},
-	{{animate.SegmentE, "|"}, {animate.SegmentD, "__"}, {animate.SegmentC, "|"}, {0, " "}},
-}
-
-// digits draws the segments in underscores and bars under the middle of the LEDs: with two
-// underscores or, in a narrow terminal, one. Where not even that fits it draws nothing.
-func (p *painter) digits(s *state) [][]byte {
-	width := func(level int) int { return animate.Cells*(3+level) + level }
-	level := 2
-	if p.columns < width(level) {
-		level = 1
-	}
-	if p.columns < width(level) {
-		return nil
-	}
-	indent := max(0, (p.width()*animate.Pixels-width(level))/2)
-	var rows [][]byte
-	for i, row := range strokes {
-		text := bytes.Repeat([]byte{' '}, indent)
-		for place, cell := range s.digits.Cells {
-			for _, stroke := range row {
-				shape := stroke.shape[:min(len(stroke.shape), level)]
-				text = p.stroke(text, shape, cell&stroke.bit != 0, s.digits.Brightness)
-			}
-			if place == animate.Cells/2-1 {
-				text = p.stroke(text, ". "[:level], s.digits.Colon && i > 0, s.digits.Brightness)
+		for x := range max(1, pitch-1) {
+			if at := g.at(0, i*pitch+x); at != nil {
+				*at = each
 			}
 		}
-		rows = append(rows, text)
 	}
-	return rows
-}
-
-// stroke appends a segment if it is lit, else as much space.
-func (p *painter) stroke(text []byte, shape string, lit bool, brightness uint8) []byte {
-	if !lit {
-		return append(text, "  "[:len(shape)]...)
-	}
-	share := 128 + 127*uint(min(brightness, animate.MaxDigits))/animate.MaxDigits
-	value := func(full uint8) uint8 { return uint8(uint(full) * share / 255) }
-	color := animate.RGB{R: value(segment.R), G: value(segment.G), B: value(segment.B)}
-	text = p.screen.Colors.appendColor(text, color, false)
-	text = append(text, shape...)
-	return p.screen.Colors.appendReset(text)
-}
-
-// legend names the lamps and their totals, each in its colour.
-func (p *painter) legend(s *state) [][]byte {
-	var rows [][]byte
-	names := 0
-	for _, lamp := range s.lamps {
-		names = max(names, len(lamp.Name))
-	}
-	names = max(names, len("total"))
-	entry := func(color *animate.RGB, name, label string, total uint64) {
-		text := name + "                                "[:names-min(names, len(name))]
-		number := strconv.FormatUint(total, 10)
-		text += "        "[:8-min(8, len(number))] + number
-		if label != "" && label != name {
-			text += "  " + label
-		}
-		var row []byte
-		if color != nil {
-			row = p.screen.Colors.appendColor(row, *color, false)
-		}
-		row = append(row, clip(text, p.columns)...)
-		rows = append(rows, p.screen.Colors.appendReset(row))
-	}
-	for i, lamp := range s.lamps[:min(len(s.lamps), len(s.totals))] {
-		color := lamp.Color
-		entry(&color, lamp.Name, lamp.Label, s.totals[i])
-	}
-	entry(nil, "total", "", s.grand)
-	return rows
-}
-
-// clip cuts text to a number of columns, taking a rune for a column: the terminal does not wrap,
-// so that wider ones do no harm.
-func clip(text string, columns int) string {
-	for i := range text {
-		if columns == 0 {
-			return text[:i]
-		}
-		columns--
-	}
-	return text
+	p.drawLamps(g, 1, 0, columns, s)
+	p.drawEvents(g, 1+lampRows(s), rows, 0, columns, s, events)
 }

@@ -1,14 +1,17 @@
 package terminal
 
 import (
-	"fmt"
+	"math"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pialert/pialert/display/internal/animate"
+	"github.com/pialert/pialert/pkg/attack"
 )
 
 // emulator is as much of a terminal as the painter uses.
@@ -54,12 +57,16 @@ func (e *emulator) write(text []byte) {
 func (e *emulator) control(parameters string, final byte) {
 	switch final {
 	case 'm':
-		e.color = strings.TrimPrefix(parameters, "0")
+		if parameters == "0" {
+			e.color = ""
+		} else {
+			e.color = strings.TrimPrefix(e.color+" "+parameters, " ")
+		}
 	case 'H':
-		row, _, _ := strings.Cut(parameters, ";")
+		row, column, _ := strings.Cut(parameters, ";")
 		e.row, _ = strconv.Atoi(row)
-		e.row--
-		e.column = 0
+		e.column, _ = strconv.Atoi(column)
+		e.row, e.column = e.row-1, e.column-1
 		if e.row >= len(e.cells) {
 			e.t.Fatalf("row %d of %d", e.row, len(e.cells))
 		}
@@ -106,58 +113,74 @@ func example() *state {
 	return s
 }
 
+// happened is events for the picture: one of each lamp, the newest last.
+func happened() []row {
+	return []row{
+		rowOf(noon, "web1", 0, &attack.Event{Kind: attack.SSHLogin, Count: 5, SourceIP: netip.MustParseAddr("192.0.2.7"), User: "root"}),
+		rowOf(noon.Add(time.Second), "web2", 1, &attack.Event{Kind: attack.WordPressLogin, Count: 1,
+			SourceIP: netip.MustParseAddr("2001:db8:bad:1:2:3:4:5"), Detail: attack.HTTP{Method: "POST", Target: "/wp-login.php"}}),
+	}
+}
+
+// TestThePicture holds where everything stands: the device, the lamps with their totals and
+// minutes, the newest event right below them, at any size.
 func TestThePicture(t *testing.T) {
 	tests := map[string]struct {
-		screen Screen
-		want   string
+		columns, rows int
+		want          string
 	}{
-		"wide": {fixed(60, 18, TrueColor), `
+		"usual": {80, 20, `             ╭────────────────────────────────────────────────────╮
+             │                                                    │
+             │   ████                    ▓▓▓▓                     │
+             │   ████                    ▓▓▓▓                     │
+             │                                                    │
+             │                                                    │
+             │             ▄▄   █████▄    ▄█████    █████▄        │
+             │             ██   ▄▄▄▄██    ██▄▄▄▄    ▄▄▄▄██        │
+             │             ██  ██▀▀▀▀     ██▀▀▀▀    ▀▀▀▀██        │
+             │             ▀▀  ▀█████     ▀█████    █████▀        │
+             ╰────────────────────────────────────────────────────╯
 
+● SSH on A   12,345  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▇▁▁▁▁
+● wordpress       7  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
+  all        12,352
 
-
-                   __     __   __
-                |  __|   |__   __|
-                | |__    |__   __|
-
-ssh-a       12345  SSH on A
-wordpress       7
-total       12352
-
-the second line
-the third line, which is longer than most and is cut where t
-
-
+12:00:02  wordpress_login  2001:db8:bad:1:2:3:4:5  "POST /wp-logi…  web2
+12:00:01  ssh_login        192.0.2.7        ×5 root                 web1
 
 
 `},
-		"no colours": {fixed(60, 10, NoColors), `@@@@@                   =====
-@@@@@                   =====
-                   __     __   __
-                |  __|   |__   __|
-                | |__    |__   __|
-ssh-a       12345  SSH on A
-wordpress       7
-total       12352
-
-the third line, which is longer than most and is cut where t
-`},
-		"narrow": {fixed(20, 8, NoColors), `@       =
-     _    _   _
-  |  _|  |_   _|
-  | |_   |_   _|
-ssh-a       12345  S
-wordpress       7
-total       12352
+		"narrow": {40, 17, ` ╭────────────────────────────────────╮
+ │                                    │
+ │   ██              ▓▓               │
+ │   ██              ▓▓               │
+ │                                    │
+ │                                    │
+ │      ▄▄   ████▄    ▄████    ████▄  │
+ │      ██   ▄▄▄██    ██▄▄▄    ▄▄▄██  │
+ │      ██  ██▀▀▀     ██▀▀▀    ▀▀▀██  │
+ │      ▀▀  ▀████     ▀████    ████▀  │
+ ╰────────────────────────────────────╯
+● SSH on A   12,345  ▁▁▁▁▁▁▁▁▁▁▁▁▇▁▁
+● wordpress       7  ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁
+  all        12,352
+wordpress_login 2001:db8:bad:1… "POST /…
+ssh_login       192.0.2.7       ×5 root
 
 `},
-		"tiny": {fixed(8, 3, NoColors), "@   =\nssh-a\nwordpres\n"},
+		"too small for the case": {24, 6, `██          ▓▓
+● SSH on A   12,345
+● wordpress       7
+  all        12,352
+wordpress_login 2001:db…
+ssh_login       192.0.2…
+`},
 	}
-	lines := []string{"the second line", "the third line, which is longer than most and is cut where the terminal ends"}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			columns, rows := test.screen.Size()
-			e := newEmulator(t, columns, rows)
-			e.write((&painter{screen: test.screen}).paint(example(), lines))
+			e, s := newEmulator(t, test.columns, test.rows), example()
+			s.recent[0].add(noon.Add(-8*time.Second), 5)
+			e.write((&painter{screen: fixed(test.columns, test.rows, NoColors)}).paint(s, happened(), noon))
 			if got := e.String(); got != test.want {
 				t.Errorf("got\n%s\nwant\n%s", got, test.want)
 			}
@@ -165,18 +188,46 @@ total       12352
 	}
 }
 
+// TestColorsOfTheLEDs holds how LED 0 at full red, LED 4 a little blue and LED 7, which is off, look
+// in their middles.
 func TestColorsOfTheLEDs(t *testing.T) {
 	for colors, want := range map[Colors][3]string{
-		TrueColor: {"48;2;255;28;28", "48;2;28;28;128", "48;2;28;28;28"},
-		Colors256: {"48;5;196", "48;5;18", "48;5;234"},
-		Colors16:  {"101", "44", "100"},
-		NoColors:  {"", "", ""},
+		Colors256: {"38;5;196 48;5;196", "38;5;18 48;5;18", "38;5;234 48;5;234"},
+		Colors16:  {"91 101", "34 44", "90 100"},
 	} {
-		e := newEmulator(t, 60, 18)
-		e.write((&painter{screen: fixed(60, 18, colors)}).paint(example(), nil))
-		if got := [3]string{e.colors[1][0], e.colors[1][4*6], e.colors[1][7*6]}; got != want {
-			t.Errorf("with %d: LEDs 0, 4 and 7 are %q, want %q", colors, got, want)
+		e := newEmulator(t, 60, 30)
+		e.write((&painter{screen: fixed(60, 30, colors)}).paint(example(), nil, noon))
+		middle := func(led int) string { // of one color: its half blocks are written as spaces
+			return strings.Join([]string{e.colors[2][3+3+2+led*6]}, "")
 		}
+		for i, led := range []int{0, 4, 7} {
+			if got := middle(led); got != strings.Split(want[i], " ")[1] {
+				t.Errorf("with %d: LED %d is %q, want %q", colors, led, got, want[i])
+			}
+		}
+	}
+}
+
+// TestGlow holds that light falls on the case around an LED, the less the farther, and on neither
+// the window nor what is beside the case.
+func TestGlow(t *testing.T) {
+	p := &painter{screen: fixed(60, 30, TrueColor)}
+	var g grid
+	g.clear(60, 12)
+	s := &state{}
+	s.pixels[0] = animate.Pixel{R: 255, Brightness: 31}
+	p.drawDevice(&g, 0, 0, models[0], s)
+	redAt := func(x, y int) uint8 { return p.canvas.pixels[y][x].R }
+	if redAt(6, 4) != 255 {
+		t.Errorf("the LED has %d of red", redAt(6, 4))
+	}
+	for x := 9; x < 15; x++ { // from the LED's edge to the right
+		if near, far := redAt(x, 2), redAt(x+1, 2); near <= far {
+			t.Errorf("%d pixels away there is %d of red, and %d one farther", x-8, near, far)
+		}
+	}
+	if redAt(47, 4) != unlit.R || redAt(40, 2) != body.R || redAt(20, windowTop) != window.R || p.canvas.pixels[0][0].set {
+		t.Error("light falls where none reaches")
 	}
 }
 
@@ -184,28 +235,68 @@ func TestColorsOfTheLEDs(t *testing.T) {
 // painting it from nothing leads to, also after the size changed.
 func TestRepaintingIsLikePainting(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
-	s, lines := example(), []string(nil)
+	s, events, now := example(), []row(nil), noon
 	columns, rows := 70, 20
 	screen := Screen{Colors: TrueColor, Size: func() (int, int) { return columns, rows }}
 	p, e := &painter{screen: screen}, newEmulator(t, columns, rows)
 	for step := range 200 {
+		now = now.Add(time.Duration(random.Int64N(int64(3 * time.Second))))
 		s.pixels[random.IntN(8)] = animate.Pixel{G: uint8(random.UintN(256)), Brightness: uint8(random.UintN(32))}
 		s.totals[0] += random.Uint64N(1000)
+		s.recent[random.IntN(2)].add(now, random.Uint64N(9))
 		s.digits = animate.Digits{Cells: animate.Total(s.totals[0]), Colon: step%2 == 0, Brightness: uint8(random.UintN(9))}
-		lines = append(lines, fmt.Sprint("line ", strings.Repeat("x", random.IntN(100))))
+		events = append(events, happened()[random.IntN(2)])
 		if random.IntN(20) == 0 {
-			columns, rows = 1+random.IntN(100), 1+random.IntN(30)
+			columns, rows = 1+random.IntN(130), 1+random.IntN(40)
 			e = newEmulator(t, columns, rows)
 		}
-		e.write(p.paint(s, lines))
+		e.write(p.paint(s, events, now))
 		fresh := newEmulator(t, columns, rows)
-		fresh.write((&painter{screen: screen}).paint(s, lines))
+		fresh.write((&painter{screen: screen}).paint(s, events, now))
 		if e.String() != fresh.String() || !slices.EqualFunc(e.colors, fresh.colors, slices.Equal) {
 			t.Fatalf("step %d: repainted\n%s\npainted\n%s", step, e, fresh)
 		}
 	}
-	if again := p.paint(s, lines); len(again) > 0 {
+	if again := p.paint(s, events, now); len(again) > 0 {
 		t.Errorf("what did not change is written: %q", again)
+	}
+}
+
+// TestLegibleOnBlackAndWhite holds the contrast of each lamp's text, by the formula of WCAG 2.2
+// with sRGB's own curve.
+func TestLegibleOnBlackAndWhite(t *testing.T) {
+	exact := func(v uint8) float64 {
+		if s := float64(v) / 255; s > 0.04045 {
+			return math.Pow((s+0.055)/1.055, 2.4)
+		}
+		return float64(v) / 255 / 12.92
+	}
+	for _, c := range []animate.RGB{{R: 255}, {G: 60, B: 255}, {R: 170, B: 255}, {G: 255}, {R: 255, G: 210}, {G: 230, B: 255}, {R: 255, G: 255, B: 255}, {R: 1}} {
+		got := legible(c)
+		light := 0.2126*exact(got.R) + 0.7152*exact(got.G) + 0.0722*exact(got.B)
+		if onWhite, onBlack := 1.05/(light+0.05), (light+0.05)/0.05; onWhite < 4.4 || onBlack < 4.4 {
+			t.Errorf("%v as %v has a contrast of %.1f on white and %.1f on black", c, got, onWhite, onBlack)
+		}
+	}
+}
+
+// TestTheMinute holds what a sparkline counts, and that it moves on.
+func TestTheMinute(t *testing.T) {
+	var a activity
+	a.add(noon, 2)
+	a.add(noon.Add(30*time.Second), 8)
+	a.add(noon.Add(10*time.Second), 4) // late
+	a.add(noon.Add(-2*time.Minute), 100)
+	// In columns of three steps: 8 is in the newest, 4 ten steps and 2 fifteen steps before it.
+	line := func() string { return string(a.line(10)) }
+	if got, want := line(), "▁▁▁▁▃▁▄▁▁▇"; got != want {
+		t.Errorf("the minute is %s, want %s", got, want)
+	}
+	if a.roll(noon.Add(45 * time.Second)); line() != "▁▁▃▄▁▁▁▇▁▁" {
+		t.Errorf("after a quarter the minute is %s", line())
+	}
+	if a.roll(noon.Add(time.Hour)) {
+		t.Errorf("after an hour there is still %s", line())
 	}
 }
 
@@ -216,7 +307,7 @@ func BenchmarkPaint(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		s.pixels[i%8].G++
-		written += len(p.paint(s, nil))
+		written += len(p.paint(s, nil, noon))
 	}
 	b.ReportMetric(float64(written)/float64(b.N), "B/frame")
 }

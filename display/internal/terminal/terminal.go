@@ -1,11 +1,11 @@
-// Package terminal shows the device in a terminal: the eight LEDs in colour, the four digits in
-// rows of text, the lamps with their totals under them, and the latest events. Where the output
-// is no terminal, it prints a plain line per event instead.
+// Package terminal shows the device in a terminal: its case, the eight LEDs that glow, the four
+// digits, the lamps with their totals and their last minute, and the latest events. Where the
+// output is no terminal, it prints a plain line per event instead.
 //
 // It promises never to hold up whoever draws or reports: one goroutine, Run, writes, and paints
 // the latest state when it gets to it. Lines that it cannot write as fast as events come are
 // dropped and counted, and the count is printed. It promises to leave the terminal as it was,
-// and that no byte of an attacker's reaches it unquoted.
+// with the last picture on it, and that no byte of an attacker's reaches it unquoted.
 package terminal
 
 import (
@@ -34,12 +34,12 @@ type Lamp struct {
 // Bounds of what is kept of lines.
 const (
 	maxPending = 4096 // lines that wait to be written, where the output is no terminal
-	maxRecent  = 100  // lines that can be seen, where it is one
+	maxRecent  = 100  // events that can be seen, where it is one
 	maxLine    = 512  // bytes of a line that was logged
 )
 
-// minPaint is the least time between two paintings.
-const minPaint = 8 * time.Millisecond
+// minPaint is the least time between two paintings: a step of a sweep takes no less.
+const minPaint = 20 * time.Millisecond
 
 // Terminal implements the panel's outputs, and lists events. Its methods are safe for concurrent
 // use and never wait for the terminal; Run is for one goroutine.
@@ -50,7 +50,8 @@ type Terminal struct {
 
 	mu     sync.Mutex
 	state  state
-	lines  []string // plain: not written yet; live: the latest
+	lines  []string // plain: not written yet
+	events []row    // live: the latest
 	logged []string // live: the latest of Write, which the closing screen would take with it
 	missed uint64   // plain: lines that were dropped
 	err    error    // why nothing can be written any more
@@ -63,6 +64,12 @@ type state struct {
 	digits animate.Digits
 	totals [animate.Pixels]uint64
 	grand  uint64
+	recent [animate.Pixels]activity
+	note   string // the latest line of the log
+	lit    struct {
+		pixels [animate.Pixels]animate.Pixel // the last that were not all dark
+		digits animate.Digits
+	}
 }
 
 // New returns a terminal that writes to out, which can do what screen says. It writes nothing.
@@ -76,12 +83,22 @@ func (t *Terminal) Live() bool { return t.screen.Live }
 
 // Draw shows the LEDs. Its error is why writing failed earlier.
 func (t *Terminal) Draw(pixels [animate.Pixels]animate.Pixel) error {
-	return t.change(func() { t.state.pixels = pixels })
+	return t.change(func() {
+		t.state.pixels = pixels
+		if pixels != ([animate.Pixels]animate.Pixel{}) {
+			t.state.lit.pixels = pixels
+		}
+	})
 }
 
 // Show shows the digits. Its error is why writing failed earlier.
 func (t *Terminal) Show(digits animate.Digits) error {
-	return t.change(func() { t.state.digits = digits })
+	return t.change(func() {
+		t.state.digits = digits
+		if digits.Brightness > 0 {
+			t.state.lit.digits = digits
+		}
+	})
 }
 
 // Totals shows the totals of the lamps and in all.
@@ -102,6 +119,13 @@ func (t *Terminal) SetLamps(lamps []Lamp) {
 // and the lamp's total with it.
 func (t *Terminal) Event(at time.Time, agent string, lamp int, event *attack.Event, total uint64) {
 	t.change(func() {
+		if t.screen.Live {
+			if !event.Test && lamp >= 0 && lamp < len(t.state.recent) {
+				t.state.recent[lamp].add(at, event.Count)
+			}
+			t.events = latest(append(t.events, rowOf(at, agent, lamp, event)))
+			return
+		}
 		if t.full() {
 			t.missed++
 			return
@@ -110,7 +134,7 @@ func (t *Terminal) Event(at time.Time, agent string, lamp int, event *attack.Eve
 		if lamp >= 0 && lamp < len(t.state.lamps) {
 			name = t.state.lamps[lamp].Name
 		}
-		t.list(line(at, agent, name, event, total))
+		t.lines = append(t.lines, line(at, agent, name, event, total))
 	})
 }
 
@@ -121,14 +145,15 @@ func (t *Terminal) Missed(events uint64) {
 	}
 	t.change(func() {
 		if t.screen.Live {
-			t.list(fmt.Sprintf("(%d events more)", events))
+			t.events = latest(append(t.events, row{lamp: -1, note: fmt.Sprintf("(%d events more)", events)}))
 			return
 		}
 		t.missed += events
 	})
 }
 
-// Write lists lines of a log, so that a logger does not spoil the picture. It never fails.
+// Write takes lines of a log, so that a logger does not spoil the picture: the latest stands in the
+// last row, and all are written when the picture is closed. It never fails.
 func (t *Terminal) Write(text []byte) (int, error) {
 	t.change(func() {
 		for each := range bytes.Lines(text) {
@@ -137,9 +162,10 @@ func (t *Terminal) Write(text []byte) (int, error) {
 				continue
 			}
 			clean := printable(attack.Clip(string(each), maxLine))
-			t.list(clean)
 			if t.screen.Live {
-				t.logged = latest(append(t.logged, clean))
+				t.logged, t.state.note = latest(append(t.logged, clean)), clean
+			} else {
+				t.lines = append(t.lines, clean)
 			}
 		}
 	})
@@ -149,21 +175,13 @@ func (t *Terminal) Write(text []byte) (int, error) {
 // full says whether lines have to be dropped. The caller holds the lock.
 func (t *Terminal) full() bool { return !t.screen.Live && len(t.lines) >= maxPending }
 
-// list puts a line where it will be seen. The caller holds the lock.
-func (t *Terminal) list(text string) {
-	t.lines = append(t.lines, text)
-	if t.screen.Live {
-		t.lines = latest(t.lines)
+// latest drops the oldest above maxRecent.
+func latest[T any](all []T) []T {
+	if over := len(all) - maxRecent; over > 0 {
+		copy(all, all[over:])
+		all = all[:maxRecent]
 	}
-}
-
-// latest drops the oldest lines above maxRecent.
-func latest(lines []string) []string {
-	if over := len(lines) - maxRecent; over > 0 {
-		copy(lines, lines[over:])
-		lines = lines[:maxRecent]
-	}
-	return lines
+	return all
 }
 
 func (t *Terminal) change(do func()) error {
@@ -230,11 +248,13 @@ func (t *Terminal) live(ctx context.Context) (err error) {
 	if _, err := io.WriteString(t.out, enter); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, t.leave()) }()
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, syscall.SIGWINCH, syscall.SIGCONT)
 	defer signal.Stop(resized)
 	p := &painter{screen: t.screen}
+	defer func() { err = errors.Join(err, t.leave(p)) }()
+	step := time.NewTicker(sparkStep)
+	defer step.Stop()
 	for {
 		if err := t.paint(p); err != nil {
 			return err
@@ -250,6 +270,7 @@ func (t *Terminal) live(ctx context.Context) (err error) {
 		case <-resized:
 			p.forget()
 		case <-t.wake:
+		case <-step.C: // the minute goes on
 		}
 	}
 }
@@ -257,7 +278,7 @@ func (t *Terminal) live(ctx context.Context) (err error) {
 // paint writes what has changed since the last painting.
 func (t *Terminal) paint(p *painter) error {
 	t.mu.Lock()
-	text := p.paint(&t.state, t.lines)
+	text := p.paint(&t.state, t.events, time.Now())
 	t.mu.Unlock()
 	if len(text) == 0 {
 		return nil
@@ -266,8 +287,9 @@ func (t *Terminal) paint(p *painter) error {
 	return err
 }
 
-// leave closes the screen and writes what was logged once more, below what was there before.
-func (t *Terminal) leave() error {
+// leave closes the screen, and writes below what was there before what was logged and the last
+// picture. LEDs and digits are as they were before they went out.
+func (t *Terminal) leave(p *painter) error {
 	t.mu.Lock()
 	var text bytes.Buffer
 	text.WriteString(leave)
@@ -275,6 +297,9 @@ func (t *Terminal) leave() error {
 		text.WriteString(each)
 		text.WriteByte('\n')
 	}
+	final := t.state
+	final.pixels, final.digits, final.note = t.state.lit.pixels, t.state.lit.digits, ""
+	text.Write(p.last(&final, t.events, time.Now()))
 	t.mu.Unlock()
 	_, err := t.out.Write(text.Bytes())
 	return err

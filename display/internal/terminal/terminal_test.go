@@ -124,9 +124,13 @@ func TestTheScreenIsClosedAndTheLogKept(t *testing.T) {
 	if !strings.HasPrefix(text, enter) || !ok {
 		t.Fatalf("the screen was not opened and closed: %q", text)
 	}
-	lines := strings.Split(strings.TrimSuffix(after, "\n"), "\n")
+	logged, picture, _ := strings.Cut(after, "\x1b")
+	lines := strings.Split(strings.TrimRight(logged, " \n"), "\n")
 	if len(lines) != maxRecent || lines[0] != `level=WARN n=5 msg="\x1b[2J"` {
 		t.Errorf("%d lines of the log are kept, first %q", len(lines), lines[0])
+	}
+	if !strings.Contains(picture, "▀") || !strings.Contains(picture, "web") || strings.Contains(picture, "level=") {
+		t.Errorf("the last picture does not stay, or the log is in it: %q", picture)
 	}
 }
 
@@ -217,8 +221,8 @@ func TestInARealTerminal(t *testing.T) {
 			text = append(text, piece[:n]...)
 		}
 	}
-	read("total       0")
-	if !bytes.HasPrefix(text, []byte(enter)) || !bytes.Contains(text, []byte("\x1b[48;2;28;28;28m")) {
+	read("all")
+	if !bytes.HasPrefix(text, []byte(enter)) || !bytes.Contains(text, []byte("48;2;22;23;27m")) {
 		t.Errorf("it wrote %q", text)
 	}
 	if flags()&unix.ECHO != 0 {
@@ -228,7 +232,7 @@ func TestInARealTerminal(t *testing.T) {
 	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Col: 60, Row: 20}); err != nil {
 		t.Fatal(err)
 	}
-	read("total       0") // painted anew
+	read("all") // painted anew
 
 	if _, err := master.WriteString("\n"); err != nil {
 		t.Fatal(err)

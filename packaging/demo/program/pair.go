@@ -20,6 +20,8 @@ const (
 
 // Settings says what a pair's configurations say beside paths and addresses.
 type Settings struct {
+	// Name is the agent's, [AgentName] if it is empty.
+	Name string
 	// Dial is who opens the connection, "display" if it is empty.
 	Dial string
 	// Logs is the agent's list of logs, as YAML flow mappings such as "{path: /var/log/auth.log}".
@@ -70,11 +72,10 @@ func LayOut(dir string, programs Binaries, s Settings) (*Pair, error) {
 		AgentConfig: filepath.Join(dir, "agent.yaml"), DisplayConfig: filepath.Join(dir, "display.yaml"),
 	}
 	link := fmt.Sprintf("link: {dial: %s, listen: %q, address: %q", s.Dial, s.Listen, s.Address)
-	agent := fmt.Sprintf("name: %s\nstate: %s/agent\ncontrol: %[2]s/agent.sock\nmetrics: \"\"\nrules: %[2]s/rules.d\n%s, relay: %[2]s/relay.sock}\nlogs:\n",
-		AgentName, dir, link)
-	for _, log := range s.Logs {
-		agent += "  - " + log + "\n"
+	if s.Name == "" {
+		s.Name = AgentName
 	}
+	agent := agentConfig(s.Name, dir, "agent", link, s.Logs)
 	display := fmt.Sprintf("name: %s\nstate: %s/display\ncontrol: %[2]s/display.sock\nmetrics: \"\"\ndriver: %s\n%s}\n",
 		DisplayName, dir, s.Driver, link)
 	if err := os.WriteFile(p.AgentConfig, []byte(agent+s.Agent), 0o644); err != nil {
@@ -91,6 +92,29 @@ func freeAddress() (string, error) {
 	}
 	defer listener.Close()
 	return listener.Addr().String(), nil
+}
+
+// Second writes the configuration of one more agent of a name, which follows logs, and returns a
+// pair of it and the same display.
+func (p *Pair) Second(name string, logs []string) (*Pair, error) {
+	listen, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	second := *p
+	second.Listen, second.AgentConfig = listen, filepath.Join(p.Dir, name+".yaml")
+	return &second, os.WriteFile(second.AgentConfig, []byte(agentConfig(name, p.Dir, name,
+		fmt.Sprintf("link: {dial: %s, listen: %q, address: %[2]q", p.dial, listen), logs)), 0o644)
+}
+
+// agentConfig is the configuration of an agent with its state in a folder of dir.
+func agentConfig(name, dir, state, link string, logs []string) string {
+	text := fmt.Sprintf("name: %[1]s\nstate: %[2]s/%[3]s\ncontrol: %[2]s/%[3]s.sock\nmetrics: \"\"\nrules: %[2]s/rules.d\n%[4]s, relay: %[2]s/%[3]s-relay.sock}\nlogs:\n",
+		name, dir, state, link)
+	for _, log := range logs {
+		text += "  - " + log + "\n"
+	}
+	return text
 }
 
 // StartAgent starts the agent.
