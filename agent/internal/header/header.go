@@ -41,15 +41,11 @@ func (m *Message) Cut(line []byte) bool {
 	}
 	length, form := stampLength(rest)
 	if form == None {
-		return m.cutUnstamped(rest)
+		return m.cutOwn(rest) || m.cutUnstamped(rest)
 	}
 	m.Stamp = Stamp{Form: form, Text: rest[:length]}
 	rest = bytes.TrimLeft(rest[length:], " ")
-	if form == Asctime && bytes.HasPrefix(rest, []byte("[pid ")) { // vsftpd's own log
-		m.Tag, m.Body = []byte("vsftpd"), TrimEnd(rest)
-		return true
-	}
-	return m.cutHostAndTag(rest)
+	return m.cutOwn(rest) || m.cutHostAndTag(rest)
 }
 
 // cutUnstamped takes off "host tag[pid]: " or "tag[pid]: ", as exports of the journal have it.

@@ -140,7 +140,7 @@ func (m *Message) combinations() [][]int {
 // fill writes the message.
 func (m *Message) fill(v values) Filled {
 	peer := peers[v.peer]
-	f := Filled{Form: v.form, Addr: netip.MustParseAddr(peer.addr), Port: peerPort, Count: 1}
+	f := Filled{Form: v.form, Addr: netip.MustParseAddr(peer.addr), Port: peerPort, User: m.User, Count: 1}
 	var b strings.Builder
 	for i, p := range m.parts {
 		b.WriteString(m.value(p, i, v, &f))
@@ -150,7 +150,7 @@ func (m *Message) fill(v values) Filled {
 		message, f.Vague = message[:m.Longest], true
 	}
 	f.Vague = f.Vague || m.Doubtful && v.hostile
-	named := m.Has("addr") || m.Has("host") || strings.Contains(m.Forms[v.form], "{addr}")
+	named := m.Has("addr") || m.Has("endpoint") || m.Has("host") || strings.Contains(m.Forms[v.form], "{addr}") || strings.Contains(m.Forms[v.form], "{endpoint}")
 	for _, hidden := range m.Hides {
 		switch hidden {
 		case "addr":
@@ -177,7 +177,8 @@ func (m *Message) fill(v values) Filled {
 
 // inForm puts a message into a whole line.
 func (m *Message) inForm(form int, message, addr string) string {
-	return strings.NewReplacer("{message}", message, "{addr}", addr, "{port}", fmt.Sprint(peerPort)).Replace(m.Forms[form])
+	endpoint := netip.AddrPortFrom(netip.MustParseAddr(addr), peerPort).String()
+	return strings.NewReplacer("{message}", message, "{addr}", addr, "{port}", fmt.Sprint(peerPort), "{endpoint}", endpoint).Replace(m.Forms[form])
 }
 
 // value is what stands at a part, and notes in f what must come out.
@@ -209,6 +210,8 @@ func (m *Message) value(p part, at int, v values, f *Filled) string {
 		return peers[v.peer].host
 	case "port":
 		return fmt.Sprint(peerPort)
+	case "endpoint":
+		return netip.AddrPortFrom(netip.MustParseAddr(peers[v.peer].addr), peerPort).String()
 	case "count":
 		f.Count = attempts
 		return fmt.Sprint(attempts)

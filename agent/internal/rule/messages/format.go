@@ -16,7 +16,7 @@ type part struct {
 }
 
 // placeholders are those that any format may have.
-var placeholders = []string{"addr", "host", "port", "user", "account", "text", "word", "count"}
+var placeholders = []string{"addr", "host", "port", "endpoint", "user", "account", "text", "word", "count"}
 
 func (p *part) controlled() bool {
 	return slices.Contains([]string{"host", "user", "text", "word"}, p.name)

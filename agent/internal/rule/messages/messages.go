@@ -65,6 +65,7 @@ type Message struct {
 	//	{addr}     the peer's address
 	//	{host}     the peer's name by the name service, or its address: the client chooses the name
 	//	{port}     the peer's port
+	//	{endpoint} the peer's address and port, an IPv6 address in brackets
 	//	{user}     account that the client named: any text
 	//	{account}  account that exists
 	//	{text}     any other text by the client
@@ -89,8 +90,10 @@ type Message struct {
 	Hides []string `yaml:"hides"`
 	// Doubtful says that some texts of a client make the message ambiguous: then it may count
 	// nothing, and another line of the same attempt has to.
-	Doubtful bool   `yaml:"doubtful"`
-	Note     string `yaml:"note"`
+	Doubtful bool `yaml:"doubtful"`
+	// User is the account that must come out where the message's own words name it.
+	User string `yaml:"user"`
+	Note string `yaml:"note"`
 
 	Type    string              `yaml:"type"`
 	Tag     string              `yaml:"tag"`
