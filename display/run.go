@@ -19,6 +19,7 @@ import (
 	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/display/internal/lamp"
 	"github.com/pialert/pialert/display/internal/receive"
+	"github.com/pialert/pialert/display/internal/receive/grpc"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
@@ -81,7 +82,7 @@ type daemon struct {
 	invitations *pairing.Invitations
 	history     *history.History
 	screen      *screen
-	receiver    *receive.Server
+	receiver    *receive.Admission
 	listener    *link.Listener
 	dialer      *link.Dialer
 }
@@ -111,9 +112,7 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 	if err := d.loadTotals(context.Background()); err != nil {
 		return nil, errors.Join(err, d.history.Close(), d.screen.close())
 	}
-	d.receiver = receive.New(receive.Options{
-		Store: d.history, Show: d.screen.feed, Version: cli.Release(), Logger: d.logger,
-	})
+	d.receiver = receive.New(receive.Options{Store: d.history, Show: d.screen.feed, Logger: d.logger})
 	d.listener = &link.Listener{Keyring: keyring, Invitations: d.invitations, Log: d.logger}
 	d.dialer = &link.Dialer{Keyring: keyring, Log: d.logger, SSH: cfg.Link.SSH.login()}
 	return d, nil
@@ -209,7 +208,8 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, sc
 		d.nameFirst() // the first agent has lamps of its own, from its first event on
 		return accepted.Handle(ctx, conn)
 	}
-	group.Go(func() error { return d.receiver.Run(ctx, accepted) })
+	streams := grpc.New(grpc.Options{Admission: d.receiver, Version: cli.Release()})
+	group.Go(func() error { return streams.Run(ctx, accepted) })
 	group.Go(func() error { return d.listener.Run(ctx, sockets, handle) })
 	group.Go(func() error { return d.dialer.Run(ctx, handle) })
 	group.Go(func() error { return control.Serve(ctx, controls, d.controls()) })

@@ -13,7 +13,7 @@ var targets = []target{
 	{"agent/internal/rule", []string{"agent/internal/rule", "agent/internal/detect"}},
 	{"agent/internal/spool", []string{"agent/internal/spool"}},
 	{"display/internal/history", []string{"display/internal/history"}},
-	{"display/internal/receive", []string{"display/internal/receive"}},
+	{"display/internal/receive", []string{"display/internal/receive/..."}},
 	{"pkg/wire", []string{"pkg/wire"}},
 	{"pkg/pairing", []string{"pkg/pairing"}},
 }

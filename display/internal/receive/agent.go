@@ -3,13 +3,11 @@ package receive
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"github.com/pialert/pialert/pkg/attack"
 )
 
 // Status is how an agent is doing.
@@ -31,13 +29,13 @@ type Dropped struct {
 }
 
 // Status returns the agents that were heard in the life of the process, by name.
-func (s *Server) Status() []Status {
-	s.agents.mu.Lock()
-	all := make([]*agent, 0, len(s.agents.byName))
-	for _, a := range s.agents.byName {
-		all = append(all, a)
+func (a *Admission) Status() []Status {
+	a.agents.mu.Lock()
+	all := make([]*agent, 0, len(a.agents.byName))
+	for _, one := range a.agents.byName {
+		all = append(all, one)
 	}
-	s.agents.mu.Unlock()
+	a.agents.mu.Unlock()
 	list := make([]Status, len(all))
 	for i, a := range all {
 		list[i] = a.snapshot()
@@ -60,68 +58,77 @@ func (s *agents) get(name string) (*agent, error) {
 	case ok:
 		return a, nil
 	case len(s.byName) >= maxAgents:
-		return nil, status.Error(codes.ResourceExhausted, "too many agents")
+		return nil, &Later{"too many agents"}
 	case s.byName == nil:
 		s.byName = make(map[string]*agent)
 	}
 	a = &agent{
-		turn:     make(chan struct{}, 1),
-		status:   Status{Agent: name},
-		messages: bucket{rate: messageRate, burst: messageBurst},
-		attempts: bucket{rate: attemptRate, burst: attemptBurst},
+		turn:   make(chan struct{}, 1),
+		status: Status{Agent: name},
+		limits: newLimits(),
+		logged: make(map[string]*logged), unknown: make(map[attack.Kind]bool),
 	}
 	s.byName[name] = a
 	return a, nil
 }
 
-// agent is what outlives the streams of one agent.
+// agent is what outlives the sessions of one agent.
 type agent struct {
-	turn chan struct{} // holds a token while a stream is served
+	turn   chan struct{} // holds a token while a session is open
+	limits limits
 
-	// Of the stream that is served.
-	shown, queued      uint64 // last numbers of epoch that were shown, and handed to the store
-	messages, attempts bucket
+	// Of the session that is open.
+	shown, queued uint64               // last numbers of epoch that were shown, and handed to the store
+	unknown       map[attack.Kind]bool // kinds that it named and this display does not know
 
 	mu        sync.Mutex
 	status    Status
-	cancel    context.CancelCauseFunc // ends the newest stream
-	newest    *session                // for which cancel is
+	newest    *Session // which is open, or waits for the former one to close
 	epoch     uint64
+	begun     bool          // an epoch has begun
 	committed uint64        // last number of epoch that is committed
-	progress  chan struct{} // of the welcomed stream: gets a token when committed grows
-	refused   time.Time     // until when streams are refused
-	logged    time.Time     // when cutting off was logged last
-	unlogged  int           // how often it was not, since
+	progress  chan struct{} // of the welcomed session: gets a token when committed grows
+	refused   time.Time     // until when sessions are refused
+	logged    map[string]*logged
 }
 
-var errReplaced = status.Error(codes.Aborted, "another stream of this agent took over")
-
-// begin makes a stream the agent's only one, as soon as the former is no longer served.
-func (a *agent) begin(ctx context.Context, s *session, cancel context.CancelCauseFunc, now time.Time) error {
+// begin makes a session the agent's only one, as soon as the former is closed.
+func (a *agent) begin(s *Session, now time.Time) error {
 	a.mu.Lock()
 	if now.Before(a.refused) {
 		reason := a.status.LastError
 		a.mu.Unlock()
-		return status.Errorf(codes.ResourceExhausted, "cut off a moment ago: %s", reason)
+		return &Later{"cut off a moment ago: " + reason}
 	}
-	if a.cancel != nil {
-		a.cancel(errReplaced)
+	if !a.limits.sessions.AllowN(now, 1) {
+		a.mu.Unlock()
+		return &Later{"it opens streams too often"}
 	}
-	a.cancel, a.newest = cancel, s
+	if a.newest != nil {
+		a.newest.cancel(ErrReplaced)
+	}
+	a.newest = s
 	a.mu.Unlock()
 	select {
 	case a.turn <- struct{}{}:
 		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
 	}
 }
 
-// end is called when a stream is no longer served.
-func (a *agent) end(s *session, now time.Time) {
+// mayBegin says whether an agent may go on with an epoch, or begin a new one.
+func (a *agent) mayBegin(epoch uint64, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.begun && a.epoch == epoch || a.limits.epochs.AllowN(now, 1)
+}
+
+// end is called when a session is closed.
+func (a *agent) end(s *Session, now time.Time) {
 	a.mu.Lock()
 	if a.newest == s {
-		a.cancel, a.newest = nil, nil
+		a.newest = nil
 	}
 	if a.status.Connected {
 		a.status.Connected, a.status.Since = false, now
@@ -131,11 +138,24 @@ func (a *agent) end(s *session, now time.Time) {
 	<-a.turn
 }
 
-// welcome notes that a stream begins to deliver an epoch.
+// mayName says whether an agent may name a kind: each that is unknown has totals of its own.
+func (a *agent) mayName(kind attack.Kind) bool {
+	if !kind.Unknown() || a.unknown[kind] {
+		return true
+	}
+	if len(a.unknown) >= maxKinds {
+		return false
+	}
+	a.unknown[kind] = true
+	return true
+}
+
+// welcome notes that a session begins to deliver an epoch.
 func (a *agent) welcome(epoch, committed uint64, version string, progress chan struct{}, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.epoch != epoch {
+	if !a.begun || a.epoch != epoch {
+		a.begun = true
 		a.epoch, a.committed, a.shown, a.queued = epoch, 0, 0, 0
 	}
 	a.committed = max(a.committed, committed)
@@ -151,9 +171,9 @@ func (a *agent) settled(epoch, committed uint64, err error) {
 	defer a.mu.Unlock()
 	switch {
 	case epoch != a.epoch:
-	case err != nil && a.cancel != nil:
+	case err != nil && a.newest != nil:
 		// The store stops with the program; the agent brings the numbers to the next one.
-		a.cancel(status.Error(codes.Unavailable, "the display is stopping"))
+		a.newest.cancel(ErrStopping)
 	case committed > a.committed:
 		a.committed = committed
 		if a.progress != nil {
@@ -181,18 +201,40 @@ func (a *agent) note(change func(*Status)) {
 	change(&a.status)
 }
 
-// cutOff notes that a stream was ended for a reason, and says whether to log it and how many
-// times that was not logged before.
-func (a *agent) cutOff(reason string, now time.Time) (log bool, before int) {
+// cutOff notes that a session was ended for a reason.
+func (a *agent) cutOff(reason string, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.status.LastError = reason
 	a.refused = now.Add(penalty)
-	if !a.logged.IsZero() && now.Sub(a.logged) < logEvery {
-		a.unlogged++
+}
+
+// What is logged about an agent at a limited rate.
+const (
+	logCutOff  = "cut off"
+	logWelcome = "welcome"
+)
+
+// logged is when something was logged last, and how often it was not, since.
+type logged struct {
+	at       time.Time
+	unlogged int
+}
+
+// mayLog says whether to log something, and how many times that was not logged before.
+func (a *agent) mayLog(what string, now time.Time) (log bool, before int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l, ok := a.logged[what]
+	if !ok {
+		a.logged[what] = &logged{at: now}
+		return true, 0
+	}
+	if now.Sub(l.at) < logEvery {
+		l.unlogged++
 		return false, 0
 	}
-	before, a.unlogged, a.logged = a.unlogged, 0, now
+	before, l.unlogged, l.at = l.unlogged, 0, now
 	return true, before
 }
 
@@ -202,28 +244,4 @@ func offer(c chan<- struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// refusal is why an agent is cut off.
-type refusal struct {
-	code codes.Code
-	text string
-}
-
-func (r *refusal) Error() string { return r.text }
-
-// GRPCStatus makes it the status that the agent gets.
-func (r *refusal) GRPCStatus() *status.Status { return status.New(r.code, r.text) }
-
-// refusalOf returns why err cuts the agent off, or nil for an end that is nobody's fault.
-func refusalOf(err error) *refusal {
-	var r *refusal
-	if errors.As(err, &r) {
-		return r
-	}
-	// What gRPC itself refuses: a message above the limit, or one that is no FromAgent.
-	if s, ok := status.FromError(err); ok && (s.Code() == codes.ResourceExhausted || s.Code() == codes.Internal) {
-		return &refusal{s.Code(), s.Message()}
-	}
-	return nil
 }

@@ -2,28 +2,36 @@ package receive
 
 import (
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
-// Limits of one agent. An honest agent stays far below those that cut it off: it sends messages
-// of about 128 KiB and one heartbeat in 10 seconds.
+// Limits of one agent. A conforming agent stays far below those that cut it off: it sends
+// messages of about 128 KiB and one heartbeat in 10 seconds, keeps one stream, and begins a new
+// epoch when its spool was lost.
 const (
-	maxMessage       = 1 << 20          // bytes of one message
-	maxEvents        = 1 << 14          // events of one batch
-	maxHeaders       = 8 << 10          // bytes of a stream's headers
-	maxStreams       = 2                // of one connection: the second one ends the first
-	maxAgents        = 1024             // names in the life of the process
-	maxVersion       = 64               // bytes that are kept of an agent's version
-	handshakeTimeout = 10 * time.Second // for HTTP/2's beginning, on a connection that is open
-	helloTimeout     = 10 * time.Second
+	maxEvents  = 1 << 14 // events of one batch
+	maxAgents  = 1024    // names in the life of the process
+	maxKinds   = 64      // kinds of one agent that this display does not know
+	maxVersion = 64      // bytes that are kept of an agent's version
 
-	// Messages above this rate are not lost: they are read later, and TCP makes the agent wait.
+	// Messages above this rate are not lost: they are read later, and the transport makes the agent
+	// wait.
 	messageRate  = 2000 // per second
 	messageBurst = 4000
 
 	// The attempts of all events may grow at twice the rate at which an agent can read lines,
-	// after a backlog that is hours of that.
-	attemptRate  = 20e6 // per second
-	attemptBurst = 100e9
+	// after a backlog that is hours of that. A limiter counts in int, which has 32 bits on a Pi
+	// Zero, so it is told of thousands.
+	attemptUnit  = 1000
+	attemptRate  = 20e6 / attemptUnit // per second
+	attemptBurst = 100e9 / attemptUnit
+
+	// Sessions cost a welcome each, and a new epoch a row that stays.
+	sessionEvery = time.Second
+	sessionBurst = 60
+	epochEvery   = time.Minute
+	epochBurst   = 10
 
 	// maxSequence is the highest number: a spool that gave a thousand million a second would
 	// reach it in a hundred years.
@@ -34,44 +42,31 @@ const (
 	// penalty is how long an agent that was cut off is refused, so that one that tries again at
 	// once costs no more than one stream in that time.
 	penalty = 10 * time.Second
-	// logEvery is how often a line is logged about cutting off the same agent.
+	// logEvery is how often the same is logged about the same agent.
 	logEvery = time.Minute
 )
 
-// bucket is a token bucket. It is full until it is first used.
-type bucket struct {
-	rate, burst float64
-	tokens      float64
-	updated     time.Time
-}
+// limits are the token buckets of an agent.
+type limits struct{ messages, attempts, sessions, epochs *rate.Limiter }
 
-// take takes n tokens and returns how long it takes until what was taken is refilled: zero while
-// the bucket is not overdrawn. A clock that goes back refills nothing.
-func (b *bucket) take(n float64, now time.Time) time.Duration {
-	b.refill(now)
-	b.tokens -= n
-	if b.tokens >= 0 {
-		return 0
+func newLimits() limits {
+	return limits{
+		messages: rate.NewLimiter(messageRate, messageBurst),
+		attempts: rate.NewLimiter(attemptRate, attemptBurst),
+		sessions: rate.NewLimiter(rate.Every(sessionEvery), sessionBurst),
+		epochs:   rate.NewLimiter(rate.Every(epochEvery), epochBurst),
 	}
-	return time.Duration(-b.tokens / b.rate * float64(time.Second))
 }
 
 // allow takes n tokens if they are there, and says whether they were. A full bucket gives any
 // number, overdrawn if need be, so that nobody is refused for ever.
-func (b *bucket) allow(n float64, now time.Time) bool {
-	b.refill(now)
-	if b.tokens < min(n, b.burst) {
+func allow(l *rate.Limiter, n uint64, now time.Time) bool {
+	most := uint64(l.Burst())
+	if !l.AllowN(now, int(min(n, most))) {
 		return false
 	}
-	b.tokens -= n
-	return true
-}
-
-func (b *bucket) refill(now time.Time) {
-	if b.updated.IsZero() {
-		b.tokens = b.burst
-	} else {
-		b.tokens = min(b.burst, b.tokens+b.rate*max(0, now.Sub(b.updated).Seconds()))
+	for ; n > most; n -= most {
+		l.ReserveN(now, int(min(n-most, most)))
 	}
-	b.updated = now
+	return true
 }

@@ -1,187 +1,189 @@
 package receive_test
 
 import (
-	"fmt"
-	"slices"
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
-	"github.com/pialert/pialert/display/internal/history"
+	"github.com/pialert/pialert/display/internal/receive"
+	"github.com/pialert/pialert/pkg/attack"
 )
 
-// users are the users of the events numbered first to last.
-func users(first, last int) (list []string) {
-	for n := first; n <= last; n++ {
-		list = append(list, fmt.Sprint("user", n))
-	}
-	return list
+// slowStore is a Store that commits when it is told to.
+type slowStore struct {
+	committed uint64
+	commit    func(committed uint64, err error) // of what was handed over last
 }
 
-func TestDeliver(t *testing.T) {
-	t.Parallel()
-	d := startDisplay(t)
-	c := d.dial("web")
-	if committed := c.greet(7); committed != 0 {
-		t.Errorf("welcomed with %d", committed)
-	}
-	c.send(numbered(1, 10), heartbeat(3, 4), batch(), numbered(11, 12))
-	c.waitAck(12)
-	if got := d.attempts("web"); got != 12 {
-		t.Errorf("%d attempts are counted, want 12", got)
-	}
-	if got := d.gallery.of("web"); !slices.Equal(got, users(1, 12)) {
-		t.Errorf("shown %v", got)
-	}
-	got := d.status("web")
-	if !got.Connected || got.Version != "v1.2.3" || got.Events != 12 || got.Dropped.Events != 3 || got.Dropped.Attempts != 4 || got.LastHeard.IsZero() {
-		t.Errorf("status %+v", got)
-	}
-	if got := d.attempts("somebody else"); got != 0 {
-		t.Errorf("an agent spoke for another one: %d attempts", got)
-	}
+func (s *slowStore) Committed(context.Context, string, uint64) (uint64, error) {
+	return s.committed, nil
 }
 
-// A gap that was announced is no loss of order; what it lost shows in the history.
-func TestGap(t *testing.T) {
-	t.Parallel()
-	d := startDisplay(t)
-	c := d.dial("web")
-	c.greet(1)
-	c.send(gap(100, 250), numbered(101, 103), gap(110, 0), numbered(111, 111))
-	c.waitAck(111)
-	agents := d.history.Agents()
-	if len(agents) != 1 || agents[0].Dropped != (history.Sum{Events: 100, Attempts: 250}) || d.attempts("web") != 4 {
-		t.Errorf("agents %+v, %d attempts", agents, d.attempts("web"))
+func (s *slowStore) Append(_ context.Context, _ string, _, _ uint64, _ []attack.Event, done func(uint64, error)) error {
+	s.commit = done
+	return nil
+}
+
+func (s *slowStore) Skip(_ context.Context, _ string, _, _, _ uint64, done func(uint64, error)) error {
+	s.commit = done
+	return nil
+}
+
+func (s *slowStore) Heard(string, time.Time) {}
+
+// count is a Show that counts.
+type count int
+
+func (c *count) Show(_ string, events []attack.Event) { *c += count(len(events)) }
+
+// numbers decodes events numbered from first on.
+func numbers(first uint64) func(i int) (uint64, attack.Event, error) {
+	return func(i int) (uint64, attack.Event, error) {
+		return first + uint64(i), attack.Event{Kind: attack.SSHLogin, Severity: attack.Medium, Count: 1}, nil
 	}
 }
 
-// The stream breaks, with or without the display's process, after any number of messages. The
-// agent goes on after what the welcome says.
-func TestResumeAtEveryPoint(t *testing.T) {
-	t.Parallel()
-	script := []struct{ first, last uint64 }{{1, 1}, {2, 40}, {41, 41}, {42, 90}, {91, 100}}
-	for point := range len(script) + 1 {
-		for _, restart := range []bool{false, true} {
-			t.Run(fmt.Sprintf("after %d messages, restart %t", point, restart), func(t *testing.T) {
-				t.Parallel()
-				d := startDisplay(t)
-				c := d.dial("web")
-				c.greet(7)
-				for _, s := range script[:point] {
-					c.send(numbered(s.first, s.last))
-				}
-				if point == 0 || !restart {
-					c.conn.Close() // nothing says whether the messages arrived
-				} else {
-					d.stop()
-				}
-				shown := d.gallery
-				if restart {
-					d.stop()
-					d = reopenDisplay(t, d.path)
-				}
-				c = d.dial("web")
-				committed := c.greet(7)
-				for _, s := range script {
-					if s.last > committed {
-						c.send(numbered(max(s.first, committed+1), s.last))
-					}
-				}
-				if committed < 100 {
-					c.waitAck(100)
-				}
-				if got := d.attempts("web"); got != 100 {
-					t.Errorf("%d attempts are counted, want 100", got)
-				}
-				if got := d.gallery.of("web"); !restart && !slices.Equal(got, users(1, 100)) {
-					t.Errorf("shown %v, want each of 100 once", got)
-				}
-				if restart {
-					all := append(slices.Clone(shown.of("web")), d.gallery.of("web")...)
-					slices.Sort(all)
-					if got := slices.Compact(all); len(got) != 100 {
-						t.Errorf("%d events were shown by the two, want 100", len(got))
-					}
-				}
-			})
-		}
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
-func TestNewestStreamWins(t *testing.T) {
+func open(t *testing.T, a *receive.Admission, epoch uint64) *receive.Session {
+	t.Helper()
+	s, err := a.Open(t.Context(), "web")
+	must(t, err)
+	_, err = s.Hello(receive.Hello{Protocol: receive.Protocol, Version: "v1", Epoch: epoch})
+	must(t, err)
+	return s
+}
+
+// What a former session brought may be committed during the next one. It is acknowledged only as
+// far as the agent has sent it again: it may have other events under those numbers by now.
+func TestNoMoreIsAcknowledgedThanCame(t *testing.T) {
 	t.Parallel()
-	d := startDisplay(t)
-	first := d.dial("web")
-	first.greet(1)
-	second := open(t, first.conn, "web") // on the same connection
-	second.greet(1)
-	if code := status.Code(first.waitEnd()); code != codes.Aborted {
-		t.Errorf("the first stream ended with %v", code)
+	store, shown := &slowStore{}, new(count)
+	a := receive.New(receive.Options{Store: store, Show: shown})
+	first := open(t, a, 1)
+	must(t, first.Batch(10, numbers(1)))
+	first.Close(nil)
+
+	again := open(t, a, 1)
+	store.commit(10, nil)
+	<-again.Progress()
+	if got, ok := again.Acknowledgement(); ok {
+		t.Errorf("%d is acknowledged on a session on which nothing came", got)
 	}
-	third := d.dial("web")
-	third.greet(1)
-	if code := status.Code(second.waitEnd()); code != codes.Aborted {
-		t.Errorf("the second stream ended with %v", code)
+	must(t, again.Batch(3, numbers(1)))
+	select {
+	case <-again.Progress():
+	default:
+		t.Error("there is no progress though numbers came that are committed")
 	}
-	third.send(numbered(1, 3))
-	third.waitAck(3)
-	if got := d.status("web"); !got.Connected || got.LastError != "" {
-		t.Errorf("status %+v", got)
+	if got, ok := again.Acknowledgement(); got != 3 || !ok {
+		t.Errorf("%d is acknowledged, %v; want 3", got, ok)
+	}
+	if _, ok := again.Acknowledgement(); ok {
+		t.Error("it is acknowledged twice")
+	}
+	must(t, again.Batch(7, numbers(4)))
+	if got, _ := again.Acknowledgement(); got != 10 || *shown != 10 {
+		t.Errorf("%d is acknowledged, want 10; %d were shown, want 10", got, *shown)
 	}
 }
 
-func TestStrangersGetNothing(t *testing.T) {
+// A store that stops ends the session.
+func TestStoppingStoreEndsTheSession(t *testing.T) {
 	t.Parallel()
-	d := startDisplay(t)
-	c := d.dial("")
-	c.send(hello(1))
-	message, err := c.stream.Recv()
-	if status.Code(err) != codes.Unauthenticated || message != nil || strings.Contains(err.Error(), "test") {
-		t.Errorf("got %v, error %v", message, err)
-	}
-	if list := d.server.Status(); len(list) != 0 {
-		t.Errorf("status %+v", list)
+	store := &slowStore{}
+	s := open(t, receive.New(receive.Options{Store: store, Show: new(count)}), 1)
+	must(t, s.Batch(1, numbers(1)))
+	store.commit(0, errors.New("stopped"))
+	if err := context.Cause(s.Context()); !errors.Is(err, receive.ErrStopping) {
+		t.Errorf("the session ended with %v, want %v", err, receive.ErrStopping)
 	}
 }
 
-// An agent that begins a new epoch is counted from its first number on, and one that returns to
-// a former epoch goes on where that was.
-func TestEpochs(t *testing.T) {
+// New epochs leave rows in the history, so an agent may begin only so many of them.
+func TestNewEpochsAreLimited(t *testing.T) {
 	t.Parallel()
-	d := startDisplay(t)
-	for _, step := range []struct{ epoch, committed, last uint64 }{{5, 0, 10}, {6, 0, 3}, {5, 10, 12}, {6, 3, 4}} {
-		c := d.dial("web")
-		if committed := c.greet(step.epoch); committed != step.committed {
-			t.Errorf("epoch %d: welcomed with %d, want %d", step.epoch, committed, step.committed)
-		}
-		c.send(numbered(step.committed+1, step.last))
-		c.waitAck(step.last)
-	}
-	if got := d.attempts("web"); got != 16 {
-		t.Errorf("%d attempts are counted, want 16", got)
-	}
-}
-
-func TestManyAgentsAtOnce(t *testing.T) {
-	t.Parallel()
-	d := startDisplay(t)
-	const agents, messages, each = 8, 20, 50
-	for n := range agents {
-		t.Run("", func(t *testing.T) {
-			c := d.dial(fmt.Sprint("agent", n))
-			c.greet(1)
-			for m := range uint64(messages) {
-				c.send(numbered(m*each+1, (m+1)*each))
+	synctest.Test(t, func(t *testing.T) {
+		a := receive.New(receive.Options{Store: &slowStore{}, Show: new(count)})
+		begun := 0
+		for epoch := range uint64(3600) {
+			if s, err := a.Open(t.Context(), "web"); err == nil {
+				_, err = s.Hello(receive.Hello{Protocol: receive.Protocol, Epoch: epoch})
+				s.Close(err)
+				if err == nil {
+					begun++
+				}
 			}
-			c.waitAck(messages * each)
+			time.Sleep(time.Second)
+		}
+		if begun < 60 || begun > 75 {
+			t.Errorf("in an hour %d epochs were begun, want about one a minute", begun)
+		}
+		time.Sleep(10 * time.Minute)
+		for range 100 { // the same one is always welcome
+			open(t, a, 7).Close(nil)
+			time.Sleep(5 * time.Second)
+		}
+	})
+}
+
+// An agent that says hello and goes, again and again, fills neither the log nor the display's time.
+func TestSessionsAreLimited(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		a := receive.New(receive.Options{Store: &slowStore{}, Show: new(count), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		opened := 0
+		for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			s, err := a.Open(t.Context(), "web")
+			var later *receive.Later
+			switch {
+			case errors.As(err, &later):
+				continue
+			case err != nil:
+				t.Fatal(err)
+			}
+			opened++
+			_, err = s.Hello(receive.Hello{Protocol: receive.Protocol, Epoch: 1})
+			s.Close(err)
+		}
+		if opened < 600 || opened > 700 {
+			t.Errorf("%d sessions were opened in ten minutes, want about one a second", opened)
+		}
+		if lines := strings.Count(log.String(), "\n"); lines != 10 {
+			t.Errorf("%d lines were logged in ten minutes, want one a minute:\n%s", lines, &log)
+		}
+		if !strings.Contains(log.String(), `not logged"=60`) && !strings.Contains(log.String(), `not logged"=59`) {
+			t.Errorf("the log does not say how often it was silent:\n%s", &log)
+		}
+	})
+}
+
+// Each kind that the display does not know has totals of its own, so an agent may name only so many.
+func TestUnknownKindsAreLimited(t *testing.T) {
+	t.Parallel()
+	s := open(t, receive.New(receive.Options{Store: &slowStore{}, Show: new(count)}), 1)
+	for n := range uint64(200) {
+		err := s.Batch(1, func(int) (uint64, attack.Event, error) {
+			kind := attack.UnknownKind(uint16(300+n/2), attack.FamilyOther, true)
+			return n + 1, attack.Event{Kind: kind, Severity: attack.Low, Count: 1}, nil
 		})
-	}
-	for n := range agents {
-		if got := d.attempts(fmt.Sprint("agent", n)); got != messages*each {
-			t.Errorf("agent %d has %d attempts, want %d", n, got, messages*each)
+		var refusal *receive.Refusal
+		if refused := errors.As(err, &refusal); refused != (n >= 128) {
+			t.Fatalf("event %d of two of each kind: %v", n, err)
+		}
+		if err != nil {
+			break
 		}
 	}
 }

@@ -4,128 +4,71 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync/atomic"
 	"time"
 	"unicode"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
-
 	"github.com/pialert/pialert/pkg/attack"
-	"github.com/pialert/pialert/pkg/wire"
-	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
 
-// stream is a Deliver stream.
-type stream = grpc.BidiStreamingServer[pialertv1.FromAgent, pialertv1.FromDisplay]
-
-// session is one stream of an agent.
-type session struct {
-	*Server
+// Session is what an agent sends over one stream, in order. Its methods are for one goroutine, but
+// for Progress and Acknowledgement, which may be for another one. Those that take a message wait
+// while messages come too fast or the store is full, until the session's context ends.
+type Session struct {
+	*Admission
 	*agent
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
 	name     string
-	stream   stream
+	greeted  bool
 	epoch    uint64
-	told     atomic.Uint64 // last number that this stream brought, or said would not come
-	acked    atomic.Uint64 // last number that was acknowledged on this stream
+	lastSeq  atomic.Uint64 // last number that this session brought, or said would not come
+	acked    atomic.Uint64 // last number that was acknowledged on this session
 	progress chan struct{} // holds a token when there may be something to acknowledge
 }
 
-// Deliver implements the service. It ends with a status that tells an agent why it is cut off.
-func (s *Server) Deliver(stream stream) error {
-	name, ok := s.options.Peer(stream.Context())
-	if !ok {
-		return status.Error(codes.Unauthenticated, "not paired")
-	}
-	a, err := s.agents.get(name)
+// Open begins a session of an agent, as soon as its former one is closed. The error is a [Later]
+// if there were too many, or a [Refusal] a moment ago. Whoever opened a session closes it.
+func (a *Admission) Open(ctx context.Context, name string) (*Session, error) {
+	agent, err := a.agents.get(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	ctx, cancel := context.WithCancelCause(stream.Context())
-	defer cancel(nil)
-	one := &session{Server: s, agent: a, name: name, stream: stream, progress: make(chan struct{}, 1)}
-	if err := a.begin(ctx, one, cancel, s.options.Now()); err != nil {
-		return err
+	s := &Session{Admission: a, agent: agent, name: name, progress: make(chan struct{}, 1)}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	if err := agent.begin(s, a.options.Now()); err != nil {
+		s.cancel(err)
+		return nil, err
 	}
-	err = one.serve(ctx)
-	a.end(one, s.options.Now())
-	if refusal := refusalOf(err); refusal != nil {
-		if log, before := a.cutOff(refusal.text, s.options.Now()); log {
-			s.options.Logger.Warn("cut an agent off", "agent", name, "reason", refusal.text, "times before, not logged", before)
-		}
-		return refusal
-	}
-	s.options.Logger.Debug("an agent's stream ended", "agent", name, "reason", err)
-	return err
+	return s, nil
 }
 
-// serve takes messages until the stream or ctx ends. It alone hands events on, so that none is
-// under way any more when it returns.
-func (s *session) serve(ctx context.Context) error {
-	messages := make(chan *pialertv1.FromAgent)
-	failed := make(chan error, 1)
-	go func() { // ends with the stream, which ends when serve returns
-		for {
-			message, err := s.stream.Recv()
-			if err != nil {
-				failed <- err
-				return
-			}
-			select {
-			case messages <- message:
-			case <-ctx.Done():
-				failed <- context.Cause(ctx)
-				return
-			}
-		}
-	}()
-	late := time.NewTimer(helloTimeout)
-	defer late.Stop()
-	for greeted := false; ; {
-		select {
-		case <-ctx.Done():
-			if s.stream.Context().Err() == nil {
-				return context.Cause(ctx) // this end ended it
-			}
-			return ending(<-failed) // gRPC ends the stream before Recv says why
-		case err := <-failed:
-			return ending(err)
-		case <-late.C:
-			return &refusal{codes.FailedPrecondition, "it did not say hello in time"}
-		case message := <-messages:
-			if err := s.slowDown(ctx); err != nil {
-				return err
-			}
-			if !greeted {
-				if err := s.greet(ctx, message); err != nil {
-					return err
-				}
-				late.Stop()
-				greeted = true
-				go s.acknowledge(ctx)
-				continue
-			}
-			if err := s.take(ctx, message); err != nil {
-				return err
-			}
-		}
-	}
-}
+// Context ends with the session: when the one of [Admission.Open] does, or when another session
+// of the agent takes over; its cause says so.
+func (s *Session) Context() context.Context { return s.ctx }
 
-// ending turns what Recv failed with into what serve returns.
-func ending(err error) error {
-	if errors.Is(err, io.EOF) {
-		return nil
+// Close ends the session for a reason, nil if it came to its end. If the reason is a [Refusal],
+// the agent is cut off.
+func (s *Session) Close(reason error) {
+	s.cancel(reason)
+	now := s.options.Now()
+	s.end(s, now)
+	var refusal *Refusal
+	if !errors.As(reason, &refusal) {
+		s.options.Logger.Debug("an agent's stream ended", "agent", s.name, "reason", reason)
+		return
 	}
-	return err
+	s.cutOff(refusal.Text, now)
+	if log, before := s.mayLog(logCutOff, now); log {
+		s.options.Logger.Warn("cut an agent off", "agent", s.name, "reason", refusal.Text, "times before, not logged", before)
+	}
 }
 
 // slowDown waits as long as the agent's messages come too fast.
-func (s *session) slowDown(ctx context.Context) error {
-	wait := s.messages.take(1, s.options.Now())
+func (s *Session) slowDown() error {
+	now := s.options.Now()
+	wait := s.limits.messages.ReserveN(now, 1).DelayFrom(now)
 	if wait == 0 {
 		return nil
 	}
@@ -134,34 +77,47 @@ func (s *session) slowDown(ctx context.Context) error {
 	select {
 	case <-timer.C:
 		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
 	}
 }
 
-// greet takes the hello and answers it.
-func (s *session) greet(ctx context.Context, message *pialertv1.FromAgent) error {
-	hello := message.GetHello()
-	if hello == nil {
-		return &refusal{codes.FailedPrecondition, "it did not say hello first"}
+// Hello is how an agent begins.
+type Hello struct {
+	Protocol uint32
+	Version  string // of its program
+	Epoch    uint64 // of its numbers
+}
+
+// Hello takes the first message and returns the last number of the epoch that is committed.
+func (s *Session) Hello(hello Hello) (committed uint64, err error) {
+	if err := s.slowDown(); err != nil {
+		return 0, err
 	}
-	if hello.GetProtocol() != protocol {
-		return &refusal{codes.FailedPrecondition, fmt.Sprintf("it speaks protocol %d, this display %d: update the older of the two",
-			hello.GetProtocol(), protocol)}
+	now := s.options.Now()
+	switch {
+	case s.greeted:
+		return 0, &Refusal{OutOfTurn, "it said hello twice"}
+	case hello.Protocol != Protocol:
+		return 0, &Refusal{OutOfTurn, fmt.Sprintf("it speaks protocol %d, this display %d: update the older of the two",
+			hello.Protocol, Protocol)}
+	case !s.mayBegin(hello.Epoch, now):
+		return 0, &Refusal{TooMuch, "it begins new epochs too often: is its spool deleted again and again?"}
 	}
-	s.epoch = hello.GetEpoch()
-	committed, err := s.options.Store.Committed(ctx, s.name, s.epoch)
-	if err != nil {
-		return status.Error(codes.Unavailable, "the display cannot read its history")
+	s.epoch = hello.Epoch
+	if committed, err = s.options.Store.Committed(s.ctx, s.name, s.epoch); err != nil {
+		return 0, ErrUnavailable
 	}
-	version := printable(hello.GetVersion())
-	s.agent.welcome(s.epoch, committed, version, s.progress, s.options.Now())
-	s.told.Store(committed)
+	version := printable(hello.Version)
+	s.welcome(s.epoch, committed, version, s.progress, now)
+	s.lastSeq.Store(committed)
 	s.acked.Store(committed)
-	s.options.Logger.Info("receiving from an agent", "agent", s.name, "version", version, "committed", committed)
-	return s.stream.Send(&pialertv1.FromDisplay{Message: &pialertv1.FromDisplay_Welcome{
-		Welcome: &pialertv1.Welcome{Protocol: protocol, Version: s.options.Version, Committed: committed},
-	}})
+	s.greeted = true
+	if log, before := s.mayLog(logWelcome, now); log {
+		s.options.Logger.Info("receiving from an agent", "agent", s.name, "version", version, "committed", committed,
+			"times before, not logged", before)
+	}
+	return committed, nil
 }
 
 // printable returns the beginning of a text that a peer chose, without what could confuse a
@@ -175,86 +131,76 @@ func printable(text string) string {
 	}, attack.Clip(text, maxVersion))
 }
 
-// acknowledge tells the agent what is committed, as it grows, but never more than what it told
-// on this stream: the store may still commit what a former one brought.
-func (s *session) acknowledge(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.progress:
-		}
-		committed := min(s.committedNow(), s.told.Load())
-		if committed <= s.acked.Load() {
-			continue
-		}
-		s.acked.Store(committed)
-		err := s.stream.Send(&pialertv1.FromDisplay{Message: &pialertv1.FromDisplay_Ack{
-			Ack: &pialertv1.Ack{Committed: committed},
-		}})
-		if err != nil {
-			return // Recv fails too, and says why
-		}
+// Progress holds a token when [Session.Acknowledgement] may have something new to say.
+func (s *Session) Progress() <-chan struct{} { return s.progress }
+
+// Acknowledgement returns the last number that is committed, if it was not returned before. It is
+// never above what came on this session, though the store may still commit what a former one
+// brought.
+func (s *Session) Acknowledgement() (committed uint64, ok bool) {
+	committed = min(s.committedNow(), s.lastSeq.Load())
+	if committed <= s.acked.Load() {
+		return 0, false
 	}
+	s.acked.Store(committed)
+	return committed, true
 }
 
-// take handles one message after the hello.
-func (s *session) take(ctx context.Context, message *pialertv1.FromAgent) (err error) {
-	now := s.options.Now()
+// take takes note of a message after the hello.
+func (s *Session) take() (now time.Time, err error) {
+	if err := s.slowDown(); err != nil {
+		return now, err
+	}
+	if !s.greeted {
+		return now, &Refusal{OutOfTurn, "it did not say hello first"}
+	}
+	now = s.options.Now()
 	s.note(func(status *Status) { status.LastHeard = now })
-	switch m := message.GetMessage().(type) {
-	case *pialertv1.FromAgent_Batch:
-		err = s.takeBatch(ctx, m.Batch.GetEvents(), now)
-	case *pialertv1.FromAgent_Gap:
-		err = s.takeGap(ctx, m.Gap)
-	case *pialertv1.FromAgent_Heartbeat:
-		s.note(func(status *Status) {
-			status.Dropped = Dropped{m.Heartbeat.GetDroppedEvents(), m.Heartbeat.GetDroppedAttempts()}
-		})
-		s.options.Store.Heard(s.name, now)
-	case *pialertv1.FromAgent_Hello:
-		err = &refusal{codes.FailedPrecondition, "it said hello twice"}
-	default:
-		// What a newer agent says, on top of what it must say, may be left unheard.
-		if len(message.ProtoReflect().GetUnknown()) == 0 {
-			err = &refusal{codes.InvalidArgument, "it sent an empty message"}
-		}
-	}
-	if err == nil && s.committedNow() > s.acked.Load() {
-		offer(s.progress) // told has grown up to what a former stream's events have committed
-	}
-	return err
+	return now, nil
 }
 
-// takeBatch shows and stores the events that are new.
-func (s *session) takeBatch(ctx context.Context, messages []*pialertv1.Event, now time.Time) error {
-	if len(messages) == 0 {
-		return nil
+// advance notes the last number that came.
+func (s *Session) advance(sequence uint64) {
+	s.lastSeq.Store(sequence)
+	if s.committedNow() > s.acked.Load() {
+		offer(s.progress) // it has grown up to what a former session's events have committed
 	}
-	if len(messages) > maxEvents {
-		return &refusal{codes.ResourceExhausted, fmt.Sprintf("a batch has %d events, at most %d are allowed", len(messages), maxEvents)}
+}
+
+// Batch shows and stores those of a batch's events that are new. decode returns the number of an
+// event and the event, or an error, which cuts the agent off.
+func (s *Session) Batch(count int, decode func(i int) (sequence uint64, event attack.Event, err error)) error {
+	now, err := s.take()
+	if err != nil || count == 0 {
+		return err
 	}
-	told := s.told.Load()
-	events := make([]attack.Event, len(messages))
-	attempts := 0.0
-	for i, message := range messages {
-		sequence, event, err := wire.Decode(message)
+	if count > maxEvents {
+		return &Refusal{TooMuch, fmt.Sprintf("a batch has %d events, at most %d are allowed", count, maxEvents)}
+	}
+	last := s.lastSeq.Load()
+	events := make([]attack.Event, count)
+	attempts := uint64(0) // cannot wrap: an event stands for at most attack.MaxCount
+	for i := range events {
+		sequence, event, err := decode(i)
 		if err != nil {
-			return &refusal{codes.InvalidArgument, fmt.Sprintf("event %d: %v", told+1, err)}
+			return &Refusal{Invalid, fmt.Sprintf("event %d: %v", last+1, err)}
 		}
-		if told++; sequence != told {
-			return &refusal{codes.FailedPrecondition, fmt.Sprintf("event %d came where %d was due", sequence, told)}
+		if last++; sequence != last {
+			return &Refusal{OutOfTurn, fmt.Sprintf("event %d came where %d was due", sequence, last)}
+		}
+		if !s.mayName(event.Kind) {
+			return &Refusal{TooMuch, fmt.Sprintf("it names more than %d kinds that this display does not know", maxKinds)}
 		}
 		events[i] = event
-		attempts += float64(event.Count)
+		attempts += event.Count
 	}
-	if !s.attempts.allow(attempts, now) {
-		return &refusal{codes.ResourceExhausted, "its events stand for more attempts than servers can suffer"}
+	if !allow(s.limits.attempts, attempts/attemptUnit, now) {
+		return &Refusal{TooMuch, "its events stand for more attempts than servers can suffer"}
 	}
-	first := told - uint64(len(events)) + 1
-	s.told.Store(told)
+	first := last - uint64(count) + 1
+	s.advance(last)
 	if fresh := after(events, first, s.shown); len(fresh) > 0 {
-		s.shown = told
+		s.shown = last
 		s.options.Show.Show(s.name, fresh)
 		s.note(func(status *Status) { status.Events += uint64(len(fresh)) })
 	}
@@ -262,8 +208,8 @@ func (s *session) takeBatch(ctx context.Context, messages []*pialertv1.Event, no
 	if len(fresh) == 0 {
 		return nil
 	}
-	return s.handOver(told, func(done func(uint64, error)) error {
-		return s.options.Store.Append(ctx, s.name, s.epoch, told-uint64(len(fresh))+1, fresh, done)
+	return s.handOver(last, func(done func(uint64, error)) error {
+		return s.options.Store.Append(s.ctx, s.name, s.epoch, last-uint64(len(fresh))+1, fresh, done)
 	})
 }
 
@@ -276,32 +222,51 @@ func after(events []attack.Event, first, mark uint64) []attack.Event {
 }
 
 // handOver hands numbers up to last to the store.
-func (s *session) handOver(last uint64, store func(done func(uint64, error)) error) error {
+func (s *Session) handOver(last uint64, store func(done func(uint64, error)) error) error {
 	epoch, agent := s.epoch, s.agent // what outlives the session
-	err := store(func(committed uint64, err error) { agent.settled(epoch, committed, err) })
-	if err != nil {
-		// The numbers stay above queued, so they are stored when another stream brings them.
-		return status.Error(codes.Unavailable, "the display cannot store events now")
+	if store(func(committed uint64, err error) { agent.settled(epoch, committed, err) }) != nil {
+		// The numbers stay above queued, so they are stored when another session brings them.
+		return ErrUnavailable
 	}
 	s.queued = last
 	return nil
 }
 
-// takeGap notes that numbers will not come.
-func (s *session) takeGap(ctx context.Context, gap *pialertv1.Gap) error {
-	through, attempts := gap.GetThrough(), gap.GetAttempts()
-	switch told := s.told.Load(); {
-	case through <= told:
-		return &refusal{codes.FailedPrecondition, fmt.Sprintf("a gap through %d came after %d", through, told)}
-	case through > maxSequence || attempts > maxLost:
-		return &refusal{codes.InvalidArgument, fmt.Sprintf("a gap through %d with %d attempts is absurd", through, attempts)}
+// Gap notes that the numbers up to through will not come, and how many attempts they stood for.
+func (s *Session) Gap(through, attempts uint64) error {
+	if _, err := s.take(); err != nil {
+		return err
 	}
-	s.told.Store(through)
+	switch last := s.lastSeq.Load(); {
+	case through <= last:
+		return &Refusal{OutOfTurn, fmt.Sprintf("a gap through %d came after %d", through, last)}
+	case through > maxSequence || attempts > maxLost:
+		return &Refusal{Invalid, fmt.Sprintf("a gap through %d with %d attempts is absurd", through, attempts)}
+	}
+	s.advance(through)
 	s.shown = max(s.shown, through)
 	if through <= s.queued {
 		return nil
 	}
 	return s.handOver(through, func(done func(uint64, error)) error {
-		return s.options.Store.Skip(ctx, s.name, s.epoch, through, attempts, done)
+		return s.options.Store.Skip(s.ctx, s.name, s.epoch, through, attempts, done)
 	})
+}
+
+// Heartbeat notes that the agent is alive and what it had to drop.
+func (s *Session) Heartbeat(dropped Dropped) error {
+	now, err := s.take()
+	if err != nil {
+		return err
+	}
+	s.note(func(status *Status) { status.Dropped = dropped })
+	s.options.Store.Heard(s.name, now)
+	return nil
+}
+
+// Unknown takes a message that only a newer agent knows. It comes on top of what an agent must say,
+// and may be left unheard.
+func (s *Session) Unknown() error {
+	_, err := s.take()
+	return err
 }

@@ -1,4 +1,4 @@
-package receive_test
+package grpc_test
 
 import (
 	"bytes"
@@ -18,6 +18,7 @@ import (
 	"google.golang.org/protobuf/encoding/protodelim"
 
 	"github.com/pialert/pialert/display/internal/receive"
+	receivegrpc "github.com/pialert/pialert/display/internal/receive/grpc"
 	"github.com/pialert/pialert/pkg/attack"
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
@@ -124,8 +125,9 @@ func (l *line) acked() (most uint64) {
 	return most
 }
 
-func newServer(store receive.Store, show receive.Show, log io.Writer) *receive.Server {
-	return receive.New(receive.Options{Store: store, Show: show, Peer: nameOf, Logger: slog.New(slog.NewTextHandler(log, nil))})
+func newServer(store receive.Store, show receive.Show, log io.Writer) *receivegrpc.Server {
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	return receivegrpc.New(receivegrpc.Options{Admission: receive.New(receive.Options{Store: store, Show: show, Logger: logger}), Peer: nameOf})
 }
 
 // An agent that says nothing does not hold a stream for long.
@@ -179,7 +181,7 @@ func TestPenalty(t *testing.T) {
 		tries, served := 0, 0
 		for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
 			ctx, cancel := context.WithCancel(t.Context())
-			l := newLine(ctx, "mad")
+			l := newLine(ctx, "bad")
 			l.in <- hello(1)
 			l.in <- numbered(2, 2)
 			if err := server.Deliver(l); err == nil {

@@ -1,4 +1,4 @@
-package receive_test
+package grpc_test
 
 import (
 	"context"
@@ -20,6 +20,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/display/internal/receive"
+	receivegrpc "github.com/pialert/pialert/display/internal/receive/grpc"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/wire"
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
@@ -119,7 +120,8 @@ func nameOf(ctx context.Context) (string, bool) {
 type display struct {
 	t       testing.TB
 	path    string
-	server  *receive.Server
+	agents  *receive.Admission
+	server  *receivegrpc.Server
 	history *history.History
 	gallery *gallery
 	log     *logBook
@@ -140,9 +142,9 @@ func reopenDisplay(t testing.TB, path string) *display {
 	if d.history, err = history.Open(history.Options{Path: path, Logger: logger}); err != nil {
 		t.Fatal(err)
 	}
-	d.server = receive.New(receive.Options{
-		Store: d.history, Show: d.gallery, Version: "test", Logger: logger,
-		Peer: nameOf, Transport: []grpc.ServerOption{grpc.Creds(insecure.NewCredentials())},
+	d.agents = receive.New(receive.Options{Store: d.history, Show: d.gallery, Logger: logger})
+	d.server = receivegrpc.New(receivegrpc.Options{
+		Admission: d.agents, Version: "test", Peer: nameOf, Transport: []grpc.ServerOption{grpc.Creds(insecure.NewCredentials())},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	storing, stopStoring := context.WithCancel(context.Background())
@@ -193,7 +195,7 @@ func (d *display) await(holds func() bool) {
 }
 
 func (d *display) status(agent string) receive.Status {
-	for _, status := range d.server.Status() {
+	for _, status := range d.agents.Status() {
 		if status.Agent == agent {
 			return status
 		}

@@ -1,4 +1,4 @@
-package receive_test
+package grpc_test
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/display/internal/receive"
+	receivegrpc "github.com/pialert/pialert/display/internal/receive/grpc"
 )
 
 // The test binary runs itself again as a display that keeps its history and its socket here.
@@ -48,8 +49,9 @@ func serveDisplay(folder string) error {
 		return err
 	}
 	fmt.Println("ready")
-	return receive.New(receive.Options{
-		Store: h, Show: new(gallery), Peer: nameOf, Transport: []grpc.ServerOption{grpc.Creds(insecure.NewCredentials())},
+	return receivegrpc.New(receivegrpc.Options{
+		Admission: receive.New(receive.Options{Store: h, Show: new(gallery)}),
+		Peer:      nameOf, Transport: []grpc.ServerOption{grpc.Creds(insecure.NewCredentials())},
 	}).Run(context.Background(), listener)
 }
 

@@ -1,4 +1,4 @@
-package receive_test
+package grpc_test
 
 import (
 	"testing"

@@ -1,4 +1,4 @@
-package receive_test
+package grpc_test
 
 import (
 	"math"
@@ -21,9 +21,9 @@ func changed(change func(*pialertv1.Event)) *pialertv1.FromAgent {
 	return batch(e)
 }
 
-// A paired agent that has gone mad is cut off with a status and one line in the log. What it sent
+// A paired agent that misbehaves is cut off with a status and one line in the log. What it sent
 // before counts; the other agent notices nothing.
-func TestMadAgentIsCutOff(t *testing.T) {
+func TestMisbehavingAgentIsCutOff(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string
@@ -57,41 +57,41 @@ func TestMadAgentIsCutOff(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			d := startDisplay(t)
-			good, mad := d.dial("good"), d.dial("mad")
+			good, bad := d.dial("good"), d.dial("bad")
 			good.greet(1)
-			mad.greet(1)
+			bad.greet(1)
 			good.send(numbered(1, 5))
 			good.waitAck(5)
-			mad.send(numbered(1, 10))
-			mad.waitAck(10)
-			mad.send(test.send)
-			err := mad.waitEnd()
+			bad.send(numbered(1, 10))
+			bad.waitAck(10)
+			bad.send(test.send)
+			err := bad.waitEnd()
 			if status.Code(err) != test.code || !strings.Contains(status.Convert(err).Message(), test.says) {
 				t.Errorf("ended with %v; want %v: ... %s ...", err, test.code, test.says)
 			}
 			// gRPC tells the agent of a message that is too large before it tells the server.
 			d.await(func() bool { return d.log.count("cut an agent off") > 0 })
-			again := d.dial("mad")
+			again := d.dial("bad")
 			again.send(hello(1))
 			if err := again.waitEnd(); status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("the next stream ended with %v", err)
 			}
 			good.send(numbered(6, 6))
 			good.waitAck(6)
-			if got := d.status("mad"); got.Connected || !strings.Contains(got.LastError, test.says) {
+			if got := d.status("bad"); got.Connected || !strings.Contains(got.LastError, test.says) {
 				t.Errorf("status %+v", got)
 			}
-			if got := d.log.count("cut an agent off"); got != 1 || d.log.count("agent=mad") == 0 {
+			if got := d.log.count("cut an agent off"); got != 1 || d.log.count("agent=bad") == 0 {
 				t.Errorf("cutting off was logged %d times", got)
 			}
-			if d.attempts("mad") != 10 || d.attempts("good") != 6 {
-				t.Errorf("attempts: mad %d, want 10; good %d, want 6", d.attempts("mad"), d.attempts("good"))
+			if d.attempts("bad") != 10 || d.attempts("good") != 6 {
+				t.Errorf("attempts: bad %d, want 10; good %d, want 6", d.attempts("bad"), d.attempts("good"))
 			}
 		})
 	}
 }
 
-func TestMadBeginnings(t *testing.T) {
+func TestBadBeginnings(t *testing.T) {
 	t.Parallel()
 	other := hello(1)
 	other.GetHello().Protocol = 2
@@ -107,12 +107,12 @@ func TestMadBeginnings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := startDisplay(t)
-			c := d.dial("mad")
+			c := d.dial("bad")
 			c.send(test.send)
 			if err := c.waitEnd(); status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("ended with %v", err)
 			}
-			if d.attempts("mad") != 0 {
+			if d.attempts("bad") != 0 {
 				t.Error("something was counted")
 			}
 		})
@@ -123,7 +123,7 @@ func TestMadBeginnings(t *testing.T) {
 func TestTooManyAttempts(t *testing.T) {
 	t.Parallel()
 	d := startDisplay(t)
-	c := d.dial("mad")
+	c := d.dial("bad")
 	c.greet(1)
 	for n := range uint64(1000) {
 		e := event(n + 1)
