@@ -79,7 +79,7 @@ func (p *painter) drawDevice(g *grid, row, column int, m model, s *state) {
 		c.box(left+i*m.pitch+(m.pitch-m.led)/2, ledTop, m.led, ledHeight, unlit)
 	}
 	for i, pixel := range s.pixels {
-		if color := onScreen(pixel); color != (animate.RGB{}) {
+		if color := pixel.Seen(); color != (animate.RGB{}) {
 			shine(c, left+i*m.pitch+(m.pitch-m.led)/2, m.led, color, rich)
 		}
 	}
@@ -260,7 +260,7 @@ func (c *canvas) ascii(g *grid, row, column int, m model, s *state) {
 	}
 	left := (m.width - animate.Pixels*m.pitch) / 2
 	for i, pixel := range s.pixels {
-		color := onScreen(pixel)
+		color := pixel.Seen()
 		shade := shades[(int(max(color.R, color.G, color.B))*(len(shades)-1)+254)/255]
 		for y := range 2 {
 			for x := range m.led {

@@ -122,7 +122,7 @@ func (p *painter) composeSmall(s *state, events []row, columns, rows int) {
 	g := &p.back
 	pitch := max(1, min(4, columns/animate.Pixels))
 	for i, pixel := range s.pixels {
-		color := onScreen(pixel)
+		color := pixel.Seen()
 		most := int(max(color.R, color.G, color.B))
 		each := cell{char: ' ', look: look{back: paint(over(unlit, color, 255))}}
 		if p.screen.Colors == NoColors {
