@@ -15,6 +15,7 @@ var below = map[string][]string{
 	"agent/internal/scan":   {"detect", "rule"},
 
 	// Pictures: the scene is what all that draws agrees on.
+	"display/internal/page":      {"animate"},
 	"display/internal/panel":     {"animate"},
 	"display/internal/terminal":  {"animate"},
 	"display/internal/framecost": {"animate", "blinkt", "pins"},

@@ -1,0 +1,91 @@
+package page
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// row is an event in a list.
+type row struct {
+	ID     int64
+	At     time.Time
+	Class  string // of its colour
+	Lamp   string
+	Kind   attack.Kind
+	Count  uint64
+	Agent  string
+	Host   string // that wrote the line, if it is not the agent's own
+	Source netip.Prefix
+	Name   string // logged where an address was expected
+	User   string
+	Words  []string // of a person or a program: escaped where they are shown
+	Test   bool
+	Note   string // of a correction
+	By     int64
+}
+
+func rowOf(r Record, state State) row {
+	e := &r.Event
+	made := row{
+		ID: r.ID, At: e.Logged, Kind: e.Kind, Count: e.Count, Agent: r.Agent, Host: e.Host, Name: e.SourceHost,
+		User: e.User, Words: words(e.Detail), Test: e.Test, Note: r.Note, By: r.By,
+	}
+	if made.At.IsZero() {
+		made.At = e.Observed
+	}
+	if made.At.IsZero() {
+		made.At = r.Arrived
+	}
+	if e.SourceIP.IsValid() {
+		made.Source = netip.PrefixFrom(e.SourceIP, e.SourceIP.BitLen())
+	}
+	made.Class = "hue-none"
+	if i, _ := state.Lamp(r.Agent, e.Kind); i >= 0 && i < len(state.Lamps) {
+		made.Class, made.Lamp = fmt.Sprintf("lamp-%d", i), state.Lamps[i].Label
+	}
+	return made
+}
+
+// words are what a person wants to know of a detail.
+func words(detail attack.Detail) []string {
+	switch d := detail.(type) {
+	case attack.SSH:
+		return filled(d.Reason)
+	case attack.HTTP:
+		return filled(strings.TrimSpace(d.Method+" "+d.Target), d.Host)
+	case attack.Flood:
+		return filled(fmt.Sprintf("%s from %s, %d requests in all", phases[d.Phase], d.Network, d.Requests), d.Method)
+	case attack.Episode:
+		text := phases[d.Phase]
+		if d.Network.IsValid() {
+			text += " from " + d.Network.String()
+		}
+		return filled(fmt.Sprintf("%s, %d attempts on %d", text, d.Attempts, d.Distinct))
+	case attack.Accepted:
+		return filled(d.Service, d.Method, d.Reason, d.Fingerprint)
+	case attack.Count:
+		return filled(d.Key, fmt.Sprint(d.Value))
+	case attack.BanInfo:
+		return filled(d.Jail)
+	case attack.Local:
+		return filled(d.Service, d.Target)
+	case attack.Service:
+		return filled(d.Name, d.Reason)
+	}
+	return nil
+}
+
+var phases = map[attack.Phase]string{attack.PhaseStart: "began", attack.PhaseUpdate: "goes on", attack.PhaseEnd: "ended"}
+
+func filled(texts ...string) (all []string) {
+	for _, text := range texts {
+		if text != "" {
+			all = append(all, text)
+		}
+	}
+	return all
+}
