@@ -2,6 +2,7 @@ package history_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -334,6 +335,55 @@ func TestNamesAndEpochsAreBounded(t *testing.T) {
 	}
 	if got, _ := h.Committed(t.Context(), "agent1", 1); got != 1 {
 		t.Errorf("another agent's mark is %d, want 1", got)
+	}
+}
+
+// A stream with a new epoch and one gap leaves a mark. However many an agent sends, within one commit
+// or many, and however many an older program left, few are kept, in the file as well.
+func TestMarksAreBounded(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	o := options(path)
+	o.Interval = time.Hour // until the queue is full: they come in groups
+	o.MaxQueue = 1000
+	h := start(t, o)
+	h.commit(batch{agent: "conforming", epoch: 7, first: 1, events: events(3)})
+	const epochs = 5000
+	var last sync.WaitGroup
+	for epoch := range uint64(epochs) {
+		last.Add(1)
+		if err := h.Skip(t.Context(), "hostile", epoch, 1, 0, func(uint64, error) { last.Done() }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.stop()
+	last.Wait()
+	rows := func() (n int) {
+		db, err := sql.Open("sqlite", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if err := db.QueryRow("SELECT count(*) FROM marks").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if got := rows(); got != 17 {
+		t.Errorf("the file has %d marks, want 16 of the hostile agent and 1", got)
+	}
+	edit(t, path, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 60000)
+		INSERT INTO marks SELECT agents.id, 1000000+i, 1, 1000000+i FROM n, agents WHERE name = 'hostile'`)
+	h = start(t, options(path))
+	if got, _ := h.Committed(t.Context(), "hostile", 1060000); got != 1 {
+		t.Errorf("the newest epoch's mark is %d, want 1", got)
+	}
+	if got, _ := h.Committed(t.Context(), "conforming", 7); got != 3 {
+		t.Errorf("another agent's mark is %d, want 3", got)
+	}
+	h.stop()
+	if got := rows(); got != 17 {
+		t.Errorf("after a restart the file has %d marks, want 17", got)
 	}
 }
 

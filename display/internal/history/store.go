@@ -205,7 +205,7 @@ func (s *store) prepare(pragmas []string) error {
 			return err
 		}
 	}
-	if err := s.nameKinds(); err != nil {
+	if err := errors.Join(s.nameKinds(), s.pruneMarks()); err != nil {
 		return err
 	}
 	s.insert, err = s.conn.PrepareContext(context.Background(), `INSERT INTO events
@@ -320,6 +320,19 @@ func (s *store) load() (summary, error) {
 	return known, err
 }
 
+// rankedMarks numbers the marks of each agent from the newest on.
+const rankedMarks = `SELECT *, row_number() OVER (PARTITION BY agent ORDER BY ordinal DESC) AS age FROM marks`
+
+// pruneMarks deletes those of the oldest epochs if there are more than are ever kept: a program
+// before this one kept them all.
+func (s *store) pruneMarks() error {
+	most, err := s.number(`SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM marks GROUP BY agent)`)
+	if err != nil || most <= maxEpochs {
+		return err
+	}
+	return s.exec(`DELETE FROM marks WHERE (agent, epoch) IN (SELECT agent, epoch FROM (`+rankedMarks+`) WHERE age > ?)`, maxEpochs)
+}
+
 // loadInto reads as much of the summary as can be read; the error says if that was not all.
 func (s *store) loadInto(known *summary) error {
 	ctx := context.Background()
@@ -339,12 +352,12 @@ func (s *store) loadInto(known *summary) error {
 				}
 				known.agents[name], names[id] = a, name
 			}),
-		s.each(ctx, `SELECT agent, epoch, committed, ordinal FROM marks`,
+		s.each(ctx, `SELECT agent, epoch, committed, ordinal FROM (`+rankedMarks+`) WHERE age <= ?`,
 			[]any{&id, &epoch, &m.committed, &m.ordinal}, func() {
 				if name, ok := names[id]; ok {
 					known.marks[stream{name, uint64(epoch)}] = m
 				}
-			}),
+			}, maxEpochs),
 		s.each(ctx, `SELECT agent, kind, test, sum(events), sum(attempts) FROM totals GROUP BY agent, kind, test`,
 			[]any{&id, &kind, &test, &sum.Events, &sum.Attempts}, func() {
 				if name, ok := names[id]; ok && attack.StoredKind(kind).Valid() {

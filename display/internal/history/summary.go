@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
@@ -72,6 +73,18 @@ func newSummary() summary {
 
 func (s summary) clone() summary {
 	return summary{agents: maps.Clone(s.agents), marks: maps.Clone(s.marks), totals: maps.Clone(s.totals), last: s.last}
+}
+
+// ordinals returns those of an agent's marks, the oldest first.
+func (s summary) ordinals(agent string) []int64 {
+	var list []int64
+	for at, m := range s.marks {
+		if at.agent == agent {
+			list = append(list, m.ordinal)
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // merge returns the summary that loses nothing of either: the higher of each mark and total.

@@ -165,38 +165,46 @@ func (c *change) flush() error {
 			return err
 		}
 	}
-	for at := range c.marks {
-		if err := c.store.putMark(at, c.next.agents[at.agent].id, c.next.marks[at]); err != nil {
+	for name := range c.marked() {
+		if err := c.forgetEpochs(name); err != nil {
 			return err
 		}
-		if err := c.forgetEpochs(at.agent); err != nil {
+	}
+	for at := range c.marks {
+		m, kept := c.next.marks[at]
+		if !kept {
+			continue
+		}
+		if err := c.store.putMark(at, c.next.agents[at.agent].id, m); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// forgetEpochs drops the marks of an agent's oldest epochs when it has had too many.
+// marked returns the agents whose marks changed.
+func (c *change) marked() map[string]bool {
+	names := make(map[string]bool)
+	for at := range c.marks {
+		names[at.agent] = true
+	}
+	return names
+}
+
+// forgetEpochs drops the marks of an agent's oldest epochs when it has had too many, before those of
+// this transaction are written.
 func (c *change) forgetEpochs(name string) error {
-	for {
-		oldest, ordinal, count := stream{}, int64(0), 0
-		for at, m := range c.next.marks {
-			if at.agent != name {
-				continue
-			}
-			if count++; count == 1 || m.ordinal < ordinal {
-				oldest, ordinal = at, m.ordinal
-			}
-		}
-		if count <= maxEpochs {
-			return nil
-		}
-		delete(c.next.marks, oldest)
-		if err := c.store.exec(`DELETE FROM marks WHERE agent=? AND epoch=?`,
-			c.next.agents[name].id, int64(oldest.epoch)); err != nil {
-			return err
+	ordinals := c.next.ordinals(name)
+	if len(ordinals) <= maxEpochs {
+		return nil
+	}
+	oldest := ordinals[len(ordinals)-maxEpochs] // that is kept
+	for at, m := range c.next.marks {
+		if at.agent == name && m.ordinal < oldest {
+			delete(c.next.marks, at)
 		}
 	}
+	return c.store.exec(`DELETE FROM marks WHERE agent = ? AND ordinal < ?`, c.next.agents[name].id, oldest)
 }
 
 // putLast keeps the id of the last event, so that none is given twice when that event is gone.
