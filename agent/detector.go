@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"log/slog"
 
 	"github.com/pialert/pialert/agent/internal/detect"
@@ -29,10 +28,7 @@ func (d *detector) Restore(key string, value []byte) error {
 
 // Feed implements [ingest.Detector].
 func (d *detector) Feed(chunk ingest.Chunk) {
-	log := d.log(chunk)
-	for line := range bytes.Lines(chunk.Data) {
-		d.Engine.Feed(log, bytes.TrimSuffix(line, []byte("\n")), chunk.Observed)
-	}
+	d.Engine.Feed(d.log(chunk), chunk.Data, chunk.Observed)
 }
 
 // Forget implements [ingest.Detector].

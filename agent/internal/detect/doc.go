@@ -1,9 +1,12 @@
 // Package detect turns lines of logs into attack events.
 //
-// An [Engine] is fed the lines of any number of logs, each a [Source]. For every line it cuts the
-// syslog header once, finds the rules of the daemon that the header's tag names, tries those whose
-// literal prefix the message has, and joins what the matching rule says with what earlier lines of
-// the same connection said. What it finds out it hands to [Options.Emit].
+// A line goes two steps. A [Matcher] finds out what it says by itself: it cuts the header, finds the
+// rules of the daemon that the header's tag names, tries those whose literal prefix the message has,
+// and reads the fields. That needs no memory, so it runs on any number of cores, and gives a [Batch].
+// An [Engine] joins batches in the order of their lines: with what earlier lines of the same
+// connection said (package connection), with what a server's other log told, and with other events
+// of one story (package episode). What it finds out it hands to [Options.Emit]. [Engine.Feed] is
+// both steps on one core.
 //
 // # What it promises
 //
@@ -21,9 +24,10 @@
 //
 // # Rules
 //
-// Rules are data, see [Rule]. The built-in ones are rules/*.yaml; a user's rules have the same
+// Rules are data, see [rule.Rule]. The built-in ones come with package rule; a user's rules have the same
 // form. A rule's role says what a line that it matches means for the connection that the line
-// belongs to; join.go is the one place that gives roles their meaning.
+// belongs to; package connection is the one place that gives roles their meaning.
 //
-// An Engine and its Sources belong to one goroutine. [Rules] is immutable and may be shared.
+// An Engine belongs to one goroutine, and so does each Matcher. A [Source] may be matched by several
+// at once and is joined by one. A [rule.Set] is immutable and may be shared.
 package detect

@@ -79,7 +79,7 @@ func traceExample(set *rule.Set, r *rule.Rule, line string) *trace {
 		return &trace{}
 	}
 	t := new(trace)
-	e.trace = t
+	e.matcher.trace = t
 	e.Feed(&Source{typ: r.Type}, []byte(line), time.Unix(0, 0))
 	if t.named == r && t.rule != nil {
 		t.rule = r // the rule for requests that took over has examples of its own

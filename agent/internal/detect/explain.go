@@ -7,7 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/header"
 	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/agent/internal/weblog"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -37,27 +39,23 @@ func Explain(opts Options, line string) (Explanation, error) {
 		return Explanation{}, err
 	}
 	t := trace{}
-	e.trace = &t
-	src := &Source{typ: rule.TypeAuto}
-	e.Feed(src, []byte(line), time.Now())
-	t.typ = src.typ
+	e.matcher.trace = &t
+	e.Feed(&Source{typ: rule.TypeAuto}, []byte(line), time.Now())
 	e.Finish()
+	typ := t.logType(line)
 	x := Explanation{
-		Type: t.typ, Host: string(t.header.Host), Tag: string(t.header.Tag), PID: t.header.PID, PAM: string(t.header.PAM),
+		Type: typ, Host: string(t.header.Host), Tag: string(t.header.Tag), PID: t.header.PID, PAM: string(t.header.PAM),
 		Message: string(t.message), Rule: t.rule,
 	}
-	if t.typ == rule.TypeAuto && t.rule != nil {
-		x.Type = rule.TypeSSHD
-	}
-	if t.rule != nil || t.web {
+	if t.rule != nil || t.web != "" {
 		x.Fields = t.list()
 	}
 	switch ignored := e.Stats().Ignored > 0 && events == 0; {
 	case t.rule == nil:
-		x.Why = t.why(opts.Rules)
+		x.Why = t.why(opts.Rules, typ)
 	case ignored:
 		x.Why = "counts nothing: its address is one of those that the configuration ignores"
-	case t.rule.Role == rule.RoleEvent && t.web:
+	case t.rule.Role == rule.RoleEvent && t.web != "":
 		x.Why = "counts by itself, unless the server's other log told of the same request"
 	default:
 		x.Why = meaning[t.rule.Role]
@@ -65,14 +63,32 @@ func Explain(opts Options, line string) (Explanation, error) {
 	return x, nil
 }
 
-// why says why no rule matches a line.
-func (t *trace) why(rules *rule.Set) string {
+// logType returns the kind of log that a line is of.
+func (t *trace) logType(line string) rule.Type {
+	var m header.Message
 	switch {
-	case t.web:
+	case m.Cut([]byte(line)):
+		return rule.TypeSyslog
+	case t.web != "":
+		return t.web
+	case weblog.IsError([]byte(line)):
+		return rule.TypeError
+	case weblog.IsAccess([]byte(line)):
+		return rule.TypeAccess
+	case t.rule != nil:
+		return rule.TypeSSHD
+	}
+	return rule.TypeAuto
+}
+
+// why says why no rule matches a line.
+func (t *trace) why(rules *rule.Set, typ rule.Type) string {
+	switch {
+	case t.web != "":
 		return "no rule matches the request, or what the server complains about"
-	case t.typ == rule.TypeAccess || t.typ == rule.TypeError:
+	case typ == rule.TypeAccess || typ == rule.TypeError:
 		return "the line has none of the usual formats; give the log's format if it has its own"
-	case t.typ == rule.TypeAuto:
+	case typ == rule.TypeAuto:
 		return "the line has no header that syslog or a journal writes, and is none of sshd's messages"
 	case t.header.PAM != nil:
 		return fmt.Sprintf("no rule for what %s says on behalf of a PAM service matches the message", t.header.PAM)

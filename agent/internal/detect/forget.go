@@ -8,20 +8,9 @@ func (e *Engine) Forget(name string) {
 	if mem == nil || mem == e.shared {
 		return
 	}
-	e.forgetAll(mem)
+	mem.conns.Finish()
 	delete(e.memories, name)
 	if e.opts.Remember {
 		e.gone = append(e.gone, mem)
 	}
-}
-
-// erase deletes what was saved of a memory without connections.
-func (m *memory) erase(put func(key string, value []byte)) {
-	for key := range m.removed {
-		put(m.connectionKey(key), nil)
-	}
-	for i := range m.lasts {
-		put(m.lastKey(i), nil)
-	}
-	put(keyLog+m.name, nil)
 }

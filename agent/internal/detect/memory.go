@@ -1,28 +1,20 @@
 package detect
 
-import (
-	"github.com/pialert/pialert/agent/internal/rule"
-)
+import "github.com/pialert/pialert/agent/internal/detect/connection"
 
 // memory is what detection remembers of one log across its lines.
 type memory struct {
 	name   string
-	clock  int64 // latest logged time, in seconds since 1970
-	conns  connections
+	conns  *connection.Log
 	lasts  [maxHosts]lastLine
 	kept   int    // lasts in use
 	recent int    // the last one used
 	uses   uint64 // of lasts
 
-	typ      rule.Type // what the log was recognised as
-	stamped  bool      // a line had a header with a stamp: text without one is no message
-	carriage bool      // the last line ended in a carriage return; see feedBare
-	partial  []byte    // lines of a message that has not ended
-
-	// What Changes has still to save.
-	changed []connectionKey
-	removed map[connectionKey]struct{}
-	moved   bool // clock, typ or stamped
+	structured bool   // a line had a stamp or a web log's format: text without header is no message
+	carriage   bool   // the last line ended in a carriage return; see joinBare
+	partial    []byte // lines of a message that has not ended
+	moved      bool   // one of these three changed since the last Changes
 }
 
 // lastLine is the last line of a host, if it counted: "last message repeated" refers to it.
@@ -42,7 +34,7 @@ const (
 func (e *Engine) memory(name string) *memory {
 	mem := e.memories[name]
 	if mem == nil {
-		mem = &memory{name: name, removed: map[connectionKey]struct{}{}}
+		mem = &memory{name: name, conns: e.joiner.NewLog()}
 		e.memories[name] = mem
 	}
 	return mem

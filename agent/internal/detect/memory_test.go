@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/pialert/pialert/agent/internal/detect/connection"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
 )
@@ -160,11 +161,11 @@ func TestMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	r := newRestartable(t, builtinRules(t))
 	stamp := now.Add(-time.Hour).Format(time.Stamp)
-	for pid := range maxConnections + 500 {
+	for pid := range connection.MaxConnections + 500 {
 		r.feed(fmt.Sprintf("%s host sshd[%d]: Failed publickey for root from 192.0.2.1 port 4711 ssh2", stamp, pid+1))
 	}
-	if used := r.engine.memories["auth.log"].conns.used; used != maxConnections {
-		t.Errorf("%d connections are remembered, want %d", used, maxConnections)
+	if used := r.engine.memories["auth.log"].conns.Len(); used != connection.MaxConnections {
+		t.Errorf("%d connections are remembered, want %d", used, connection.MaxConnections)
 	}
 	if evicted := r.engine.Stats().Evicted; evicted != 500 {
 		t.Errorf("%d evicted, want 500", evicted)
@@ -173,11 +174,11 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("%d events of what was evicted, want 500: nothing is lost", len(r.events))
 	}
 	r.engine.Tick(now.Add(time.Hour))
-	if used := r.engine.memories["auth.log"].conns.used; used != 0 {
+	if used := r.engine.memories["auth.log"].conns.Len(); used != 0 {
 		t.Errorf("%d connections are remembered an hour later", used)
 	}
-	if len(r.events) != maxConnections+500 {
-		t.Errorf("%d events, want %d", len(r.events), maxConnections+500)
+	if len(r.events) != connection.MaxConnections+500 {
+		t.Errorf("%d events, want %d", len(r.events), connection.MaxConnections+500)
 	}
 }
 

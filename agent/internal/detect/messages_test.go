@@ -72,10 +72,10 @@ func (r *messageReader) compare(m *messages.Message, want *messages.Filled) stri
 	}
 	r.events = nil
 	for _, line := range want.Lines {
-		r.engine.trace = &trace{}
+		r.engine.matcher.trace = &trace{}
 		r.engine.Feed(source, []byte(line), time.Date(2025, 1, 31, 12, 0, 1, 0, time.UTC))
 	}
-	found := r.engine.trace.rule
+	found := r.engine.matcher.trace.rule
 	r.engine.Finish()
 	switch {
 	case !taken(m, found) && (found != nil || !want.Vague):

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/pialert/pialert/agent/internal/header"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/weblog"
 	"github.com/pialert/pialert/pkg/attack"
@@ -12,35 +11,12 @@ import (
 
 // Source is one log: a file across its rotations, a journal, or standard input.
 type Source struct {
-	name   string
-	typ    rule.Type
-	format string // Apache's LogFormat of an access log; empty for the usual ones
-	lines  uint64 // fed so far
+	name    string
+	typ     rule.Type
+	formats []*weblog.Format // of an access log; nil for those that are recognised
 
-	recent  recentHeader
-	last    named    // the last tag
-	lastPAM named    // the last PAM module and service: "pam_unix(sshd:auth): "
-	mem     *memory  // what is remembered of this log
-	host    struct { // last host, and the hash of its name
-		name []byte
-		hash uint64
-	}
-
-	web webSource
-}
-
-// recentHeader is the header that the last line had, and what it leads to.
-type recentHeader struct {
-	header.Recent
-	hash       uint64 // of the host
-	candidates *rule.Candidates
-}
-
-// named remembers which rules the last name led to: the next line's is nearly always the same.
-type named struct {
-	name       []byte
-	module     []byte
-	candidates *rule.Candidates
+	lines uint64  // joined so far
+	mem   *memory // what is remembered of this log
 }
 
 // NewSource describes a log. The name is what events say they come from and what detection's
@@ -59,31 +35,16 @@ func NewSource(name string, typ rule.Type, format string) (*Source, error) {
 	if len(name) > attack.MaxName {
 		name = "…" + name[len(name)-attack.MaxName+len("…"):]
 	}
-	src := &Source{name: name, typ: typ, format: format}
+	src := &Source{name: name, typ: typ}
 	if format != "" {
 		f, err := weblog.NamedFormat(format)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read %s: %w", name, err)
 		}
-		src.web.reader.Formats = []*weblog.Format{f}
+		src.formats = []*weblog.Format{f}
 	}
 	return src, nil
 }
 
-// Type returns the type, which changes from auto to what was recognised.
-func (s *Source) Type() rule.Type { return s.typ }
-
 // Name returns the name, cut to the bounds of an event.
 func (s *Source) Name() string { return s.name }
-
-// recognise settles the type of a log by one of its lines, if the line says it.
-func (s *Source) recognise(line []byte, header bool) {
-	switch {
-	case header:
-		s.typ = rule.TypeSyslog
-	case weblog.IsError(line):
-		s.typ = rule.TypeError
-	case weblog.IsAccess(line):
-		s.typ = rule.TypeAccess
-	}
-}

@@ -1,236 +1,80 @@
 package detect
 
 import (
-	"bytes"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect/episode"
-	"github.com/pialert/pialert/agent/internal/header"
-	"github.com/pialert/pialert/agent/internal/rule"
-	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/agent/internal/weblog"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// web is what an Engine has for access and error logs.
+// web is what an Engine remembers of access and error logs.
 type web struct {
-	rules      *rule.Requests
-	access     weblog.Access
-	err        weblog.Error
-	complained bool       // the line at work is of an error log
-	named      *rule.Rule // the rule for error logs that named its target
-	twins      twins
+	duplicates duplicates
 	floods     *episode.Detector
-	repeats    uint64    // occurrences that the line at work stands for
-	log        string    // its log, for a flood that it starts
+	log        string    // of the request at work, for a flood that it starts
 	observed   time.Time // when the last request was read
-}
-
-// webSource is what a Source has if it is an access or error log.
-type webSource struct {
-	reader weblog.Reader
-	clock  weblog.Clock
-	syslog bool // the last line had a header of syslog's
 }
 
 // newWeb prepares for web logs.
 func (e *Engine) newWeb() {
-	e.web.repeats = 1
 	if e.opts.Floods != nil {
 		e.web.floods = episode.New(*e.opts.Floods, e.emitFlood)
 	}
 }
 
-// feedWeb reads a line of an access or error log. It may have a header of syslog's.
-func (e *Engine) feedWeb(src *Source, line []byte) {
-	if src.web.syslog && e.msg.Cut(line) && e.feedWebBody(src, e.msg.Body) {
-		return
-	}
-	if e.feedWebText(src, line) {
-		src.web.syslog = false
-		return
-	}
-	if !src.web.syslog && e.msg.Cut(line) {
-		src.web.syslog = e.feedWebBody(src, e.msg.Body)
-	}
-}
-
-// feedWebMessage reads what a web server wrote to syslog, so many times over, and reports whether
-// that is a line of an access or error log.
-func (e *Engine) feedWebMessage(src *Source, repeats uint64) bool {
-	if !fromWebServer(e.msg.Tag) {
-		return false
-	}
-	e.web.repeats = min(repeats, header.MaxRepeats)
-	read := e.feedWebBody(src, e.msg.Body)
-	e.web.repeats = 1
-	return read
-}
-
-// fromWebServer says whether a tag in a syslog is that of a server whose access and error logs are
-// known.
-func fromWebServer(tag []byte) bool {
-	switch string(tag) {
-	case "nginx", "apache2", "apache", "httpd":
-		return true
-	}
-	return false
-}
-
-// feedWebBody reads what stands behind a header of syslog's. nginx writes that header itself, and
-// a relay may have wrapped it in its own.
-func (e *Engine) feedWebBody(src *Source, body []byte) bool {
-	if e.feedWebText(src, body) {
-		return true
-	}
-	inner, text, ok := bytes.Cut(body, []byte("nginx: "))
-	return ok && len(inner) <= attack.MaxName && len(bytes.Fields(inner)) <= 1 && e.feedWebText(src, text)
-}
-
-func (e *Engine) feedWebText(src *Source, line []byte) bool {
-	if len(line) > maxWebLine {
-		line = line[:maxWebLine]
-	}
+// joinRequest reports what a rule found in the line of a web log, unless the other log told of the
+// same request.
+func (e *Engine) joinRequest(mem *memory, r *request, number uint64) {
 	w := &e.web
-	if w.rules == nil {
-		w.rules = e.opts.Rules.Requests()
-	}
-	src.web.clock.Zone = e.opts.Location
-	w.complained = false
-	switch {
-	case src.typ != rule.TypeError && src.web.reader.Access(line, &w.access):
-		e.request(src)
-	case src.typ != rule.TypeAccess && (weblog.ApacheError(line, &w.err) || weblog.NginxError(line, &w.err)):
-		w.complained = true
-		e.complaint(src)
-	default:
-		return false
-	}
-	return true
-}
-
-// maxWebLine is how much of a line is read. Servers accept 8 KiB of a target by default, and
-// escapes make four bytes of one.
-const maxWebLine = 64 << 10
-
-// request looks at the request of an access log.
-func (e *Engine) request(src *Source) {
-	w, a := &e.web, &e.web.access
-	found := w.rules.Verdict(a)
-	e.traceWeb(found)
-	if e.ignores(a.Client.Addr) {
-		if found != nil && found.Role != rule.RoleIgnore {
-			e.ignored += w.repeats
+	if e.ignores(r.client.Addr) {
+		if r.rule != nil {
+			e.ignored += r.repeats
 		}
 		return
 	}
-	logged, dated := src.web.clock.Access(a.Stamp)
-	at := logged
-	if !dated {
+	at := r.logged
+	if !r.dated {
 		at = e.observed
 	}
-	if w.floods != nil && a.Client.Addr.IsValid() && a.Method != nil {
-		w.log, w.observed = src.name, e.observed
-		w.floods.Add(a.Client.Addr, a.Method, at)
+	if w.floods != nil && r.access && r.client.Addr.IsValid() && r.method != nil {
+		w.log, w.observed = mem.name, e.observed
+		w.floods.Add(r.client.Addr, r.method, at)
 	}
-	if found == nil {
-		return
-	}
-	e.emitWeb(src, found, webFinding{
-		client: a.Client, logged: logged, dated: dated, at: at, access: true,
-		user: a.User, method: a.Method, target: a.Target, request: a.Request, agent: a.Agent, host: a.Host, status: a.Status,
-	})
-}
-
-// complaint looks at the line of an error log.
-func (e *Engine) complaint(src *Source) {
-	w, line := &e.web, &e.web.err
-	w.named = nil
-	var found *rule.Rule
-	found, e.loc = w.rules.Error(line, e.loc)
-	p := &e.find.fields
-	*p = rule.Fields{}
-	if found == nil || found.Role == rule.RoleIgnore {
-		e.traceWeb(found)
-		return
-	}
-	p.Read(found, line.Message, e.loc)
-	if found.In == rule.PartTarget {
-		// The server names what it was asked for; the rules for requests say what that means.
-		w.named = found
-		w.access = weblog.Access{Method: get, Target: p.Target, Status: 404}
-		if verdict := w.rules.Verdict(&w.access); verdict != nil {
-			found = verdict
-		} else if !found.Always {
-			e.traceWeb(nil)
-			return
-		}
-	}
-	e.traceWeb(found)
-	if e.ignores(line.Client.Addr) {
-		e.ignored += w.repeats
-		return
-	}
-	read := src.web.clock.Apache
-	if line.Nginx {
-		read = src.web.clock.Nginx
-	}
-	logged, dated := read(line.Stamp)
-	at := logged
-	if !dated {
-		at = e.observed
-	}
-	e.emitWeb(src, found, webFinding{
-		client: line.Client, logged: logged, dated: dated, at: at,
-		user: p.User, target: p.Target, request: line.Request, host: line.Host, reason: p.Reason,
-	})
-}
-
-var get = []byte("GET") // what is asked for a file
-
-// webFinding is a line of a web log that a rule matched.
-type webFinding struct {
-	client               value.Peer
-	logged               time.Time
-	dated                bool
-	at                   time.Time // logged, or else observed
-	access               bool      // of an access log
-	user, method, target []byte
-	request, agent, host []byte
-	reason               []byte
-	status               uint16
-}
-
-// emitWeb reports what a rule found, unless the other log told of the same request.
-func (e *Engine) emitWeb(src *Source, r *rule.Rule, f webFinding) {
-	if r.Role == rule.RoleIgnore || e.web.twins.seen(r, &f) {
+	if r.rule == nil || w.duplicates.reported(r, at.Unix()) {
 		return
 	}
 	ev := &e.event
-	e.begin(r, e.web.repeats, src.mem)
-	if f.dated {
-		ev.Logged = f.logged
+	*ev = attack.Event{
+		Kind: r.rule.Kind, Severity: r.rule.Severity, Rule: r.rule.ID, Observed: e.observed,
+		Count: min(r.repeats, attack.MaxCount), Log: mem.name, SourceIP: r.client.Addr, SourcePort: r.client.Port,
 	}
-	ev.SourceIP, ev.SourcePort = f.client.Addr, f.client.Port
+	if r.dated {
+		ev.Logged = r.logged
+	}
 	if !ev.SourceIP.IsValid() {
-		ev.SourceHost = e.intern(f.client.Host)
+		ev.SourceHost = e.names.String(r.client.Host)
 	}
-	if len(f.user) > 0 && string(f.user) != `""` {
-		ev.User = e.intern(weblog.Unescape(f.user))
+	if len(r.user) > 0 && string(r.user) != `""` {
+		ev.User = e.names.String(weblog.Unescape(r.user))
 	}
-	if f.target == nil {
-		f.target = f.request
+	ev.Detail = r.detail()
+	e.opts.Emit(ev, number)
+}
+
+// detail makes what is particular to the kind of event.
+func (r *request) detail() attack.Detail {
+	if r.rule.Kind == attack.WebLogin {
+		return attack.Service{Name: attack.Clip(r.rule.Service, attack.MaxWord), Reason: clipped(r.reason, attack.MaxText)}
 	}
-	switch r.Kind {
-	case attack.WebLogin:
-		ev.Detail = attack.Service{Name: attack.Clip(r.Service, attack.MaxWord), Reason: clipped(f.reason, attack.MaxText)}
-	default:
-		ev.Detail = attack.HTTP{
-			Method: clipped(f.method, attack.MaxWord), Target: clipped(f.target, attack.MaxText), Status: f.status,
-			UserAgent: clipped(f.agent, attack.MaxText), Host: clipped(f.host, attack.MaxName),
-		}
+	target := r.target
+	if target == nil {
+		target = r.request
 	}
-	e.opts.Emit(ev, src.lines)
+	return attack.HTTP{
+		Method: clipped(r.method, attack.MaxWord), Target: clipped(target, attack.MaxText), Status: r.status,
+		UserAgent: clipped(r.agent, attack.MaxText), Host: clipped(r.host, attack.MaxName),
+	}
 }
 
 func clipped(text []byte, n int) string { return string(text[:min(len(text), n)]) }

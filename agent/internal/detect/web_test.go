@@ -386,7 +386,7 @@ func FuzzWebLines(f *testing.F) {
 
 func FuzzRestoreWeb(f *testing.F) {
 	rules := builtinRules(f)
-	f.Add("web/twin/0", []byte{1, 4, 1, 0, 0, 192, 0, 2, 7})
+	f.Add("web/report/0", []byte{1, 4, 1, 0, 0, 192, 0, 2, 7})
 	f.Add("web/flood/192.0.2.7/32 GET", []byte{2, 15, 9, 0, 0, 0, 1})
 	f.Fuzz(func(t *testing.T, key string, value []byte) {
 		run := newWebRun(t, rules)

@@ -48,6 +48,15 @@ func (m *Message) Cut(line []byte) bool {
 	return m.cutOwn(rest) || m.cutHostAndTag(rest)
 }
 
+// Stamped says whether a line starts with a stamp or a priority, as lines of syslog do.
+func Stamped(line []byte) bool {
+	if len(line) > 0 && line[0] == '<' {
+		return true
+	}
+	_, form := stampLength(line)
+	return form != None
+}
+
 // cutUnstamped takes off "host tag[pid]: " or "tag[pid]: ", as exports of the journal have it.
 // Without a stamp only a tag with a process tells a header from a text.
 func (m *Message) cutUnstamped(rest []byte) bool {

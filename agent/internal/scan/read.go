@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"bytes"
 	"compress/gzip"
 	"context"
 	"fmt"
@@ -11,11 +10,6 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect"
-)
-
-const (
-	block   = 64 << 10 // bytes read at a time
-	maxLine = 1 << 20  // bytes of the longest line that is looked at
 )
 
 // file scans one file.
@@ -61,54 +55,25 @@ func (s *scan) open(name string) (in io.Reader, observed time.Time, end func(), 
 	return in, observed, end, nil
 }
 
-// lines feeds the engine with the lines of in, in place.
+// lines has the lines of in matched on every core, and joins them in their order.
 func (s *scan) lines(ctx context.Context, source *detect.Source, in io.Reader, observed time.Time) error {
-	buf := make([]byte, block)
-	kept := 0     // bytes at the start of buf: a line whose end was not read yet
-	skip := false // the line at hand is longer than maxLine
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	p := newParallel(source, s.matchers)
+	go p.read(ctx, in)
+	for b := range p.inOrder() {
+		s.engine.Join(&b.batch, observed)
+		s.result.Bytes += int64(b.read)
+		s.result.Lines += b.batch.Lines()
+		if b.overLong {
+			s.result.OverLong++
 		}
-		if len(buf)-kept < block && len(buf) < maxLine+block {
-			buf = append(buf, make([]byte, min(len(buf), maxLine+block-len(buf)))...)
-		}
-		n, err := in.Read(buf[kept:])
-		s.result.Bytes += int64(n)
-		text := buf[:kept+n]
-		from := kept
-		for {
-			newline := bytes.IndexByte(text[from:], '\n')
-			if newline < 0 {
-				break
-			}
-			s.feed(source, text[:from+newline], &skip, observed)
-			text, from = text[from+newline+1:], 0
-		}
-		if len(text) > maxLine {
-			text, skip = nil, true
-		}
-		kept = copy(buf, text)
 		if s.failed != nil {
-			return errWrite
-		}
-		switch {
-		case err == io.EOF:
-			if kept > 0 || skip {
-				s.feed(source, buf[:kept], &skip, observed)
-			}
-			return nil
-		case err != nil:
-			return err
+			stop()
 		}
 	}
-}
-
-func (s *scan) feed(source *detect.Source, line []byte, skip *bool, observed time.Time) {
-	s.result.Lines++
-	if *skip || len(line) > maxLine {
-		s.result.OverLong++
-		line, *skip = nil, false // counted, so that the engine's line numbers are the file's
+	if s.failed != nil {
+		return errWrite
 	}
-	s.engine.Feed(source, line, observed)
+	return p.err
 }

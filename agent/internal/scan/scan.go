@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect"
@@ -84,6 +85,9 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 		return Result{}, err
 	}
 	s.engine = engine
+	for range runtime.GOMAXPROCS(0) {
+		s.matchers = append(s.matchers, detect.NewMatcher(opts.Detect))
+	}
 	s.bar = newBar(opts)
 	defer s.bar.close()
 	var problems []error
@@ -114,17 +118,18 @@ var errWrite = errors.New("cannot print the events")
 
 // scan is the state of one run.
 type scan struct {
-	opts    Options
-	engine  *detect.Engine
-	out     *bufio.Writer
-	line    []byte // the event being printed
-	print   printer
-	text    texter
-	tally   *tally
-	result  Result
-	bar     *bar
-	started time.Time
-	failed  error // of writing
+	opts     Options
+	engine   *detect.Engine
+	matchers []*detect.Matcher // one for each core
+	out      *bufio.Writer
+	line     []byte // the event being printed
+	print    printer
+	text     texter
+	tally    *tally
+	result   Result
+	bar      *bar
+	started  time.Time
+	failed   error // of writing
 }
 
 // emit prints and counts one event.

@@ -137,7 +137,7 @@ func endless(length int) io.Reader {
 
 func TestLinesOfAnyLength(t *testing.T) {
 	t.Parallel()
-	for _, length := range []int{0, block - 1, block, maxLine - 1, maxLine, maxLine + 1, 3 * maxLine, 5*maxLine + 17} {
+	for _, length := range []int{0, blockSize - 1, blockSize, maxLine - 1, maxLine, maxLine + 1, 3 * maxLine, 5*maxLine + 17} {
 		_, result, err := run(t, Options{Files: []string{"-"}, Stdin: endless(length), Detect: detect.Options{Year: 2025}})
 		if err != nil {
 			t.Fatal(err)

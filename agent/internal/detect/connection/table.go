@@ -1,4 +1,4 @@
-package detect
+package connection
 
 import (
 	"net/netip"
@@ -8,16 +8,16 @@ import (
 
 // connection is what is remembered of one connection to a daemon.
 type connection struct {
-	key  connectionKey
+	key  key
 	addr netip.Addr // of the peer, once a line gave it
 	port uint16
 
-	counted  bool                   // an event was emitted for it, or waits in pending
-	attempts uint32                 // events' counts so far
-	advance  uint32                 // attempts that were counted in advance of their attempt line
-	reported [rule.Reporters]uint32 // attempts that each reporter wrote of
-	accepted bool                   // an authentication succeeded
-	pending  pending
+	counted   bool                   // an attempt was counted for it, or waits in pending
+	accepted  bool                   // an authentication succeeded
+	attempts  uint32                 // counted so far
+	inAdvance uint32                 // attempts that were counted in advance of their attempt line
+	reported  [rule.Reporters]uint32 // attempts that each reporter wrote of
+	pending   Attempt                // not yet to be counted: a success may take it back, or its address is still to come; none without a rule
 
 	seen     int64  // logged time of its last line, in seconds since 1970
 	observed int64  // when that line was read
@@ -30,37 +30,8 @@ type connection struct {
 	saved      bool  // by Changes or Restore
 }
 
-// pending is what happened on a connection but is not yet to be counted: an attempt that a success
-// may take back, or something whose address is still to come. The zero value is nothing.
-type pending struct {
-	rule   *rule.Rule
-	count  uint64
-	addr   netip.Addr
-	port   uint16
-	host   string
-	user   string
-	method string
-	reason string
-	exact  bool
-	sec    int64
-	nsec   int32
-	dated  bool // sec and nsec are known
-	line   uint64
-
-	observed int64 // in nanoseconds since 1970
-}
-
-// connectionKey says which connection a line belongs to. No name takes part in it.
-type connectionKey struct {
-	host   uint64 // hash of the logging host's name, 0 where lines are joined by source
-	id     uint64 // process, or hash of the source
-	family uint32 // hash of the service's name
-}
-
-func (k connectionKey) bucket(buckets int) uint64 {
-	h := (k.host ^ k.id*0x9e3779b97f4a7c15 ^ uint64(k.family)<<32) * 0xff51afd7ed558ccd
-	return (h >> 32) & uint64(buckets-1)
-}
+// clear forgets what is pending.
+func (c *connection) clear() { c.pending = Attempt{} }
 
 // listID names the list that a connection is in. Each is ordered by last use and has its time
 // limit.
@@ -73,17 +44,17 @@ const (
 	lists
 )
 
-// patience is how long a connection of each list is kept behind its last line, in seconds. sshd
+// timeouts say how long a connection of each list is kept behind its last line, in seconds. sshd
 // gives a client LoginGraceTime, 120 s by default, to authenticate, and pam_unix delays a failure
 // by 2 s or so; what is settled is kept for the lines that repeat what was counted.
-var patience = [lists]int64{settled: 15 * 60, doubted: 30, waiting: 150}
+var timeouts = [lists]int64{settled: 15 * 60, doubted: 30, waiting: 150}
 
-// maxConnections bounds the connections remembered per log. Above it the one that was quiet for
+// MaxConnections bounds the connections remembered per log. Above it the one that was quiet for
 // longest is forgotten: what was pending on it is counted first.
-const maxConnections = 4096
+const MaxConnections = 4096
 
-// connections is a table of connections, by key and by last use.
-type connections struct {
+// table is a table of connections, by key and by last use.
+type table struct {
 	entries []connection
 	free    []int32
 	buckets []int32
@@ -98,12 +69,12 @@ type connections struct {
 const none int32 = -1
 
 // find returns the connection with the key, or nil.
-func (t *connections) find(key connectionKey) *connection {
+func (t *table) find(k key) *connection {
 	if t.used == 0 {
 		return nil
 	}
-	for i := t.buckets[key.bucket(len(t.buckets))]; i != none; i = t.entries[i].chain {
-		if t.entries[i].key == key {
+	for i := t.buckets[k.bucket(len(t.buckets))]; i != none; i = t.entries[i].chain {
+		if t.entries[i].key == k {
 			return &t.entries[i]
 		}
 	}
@@ -111,8 +82,8 @@ func (t *connections) find(key connectionKey) *connection {
 }
 
 // add makes room for a new connection and returns it, in the list of the settled. There must be
-// none with the key, and fewer than maxConnections.
-func (t *connections) add(key connectionKey) *connection {
+// none with the key, and fewer than MaxConnections.
+func (t *table) add(k key) *connection {
 	if t.buckets == nil {
 		t.buckets = make([]int32, 1024)
 		for i := range t.buckets {
@@ -131,8 +102,8 @@ func (t *connections) add(key connectionKey) *connection {
 		t.entries = append(t.entries, connection{})
 	}
 	c := &t.entries[i]
-	c.key = key
-	bucket := &t.buckets[key.bucket(len(t.buckets))]
+	c.key = k
+	bucket := &t.buckets[k.bucket(len(t.buckets))]
 	c.chain, *bucket = *bucket, i
 	t.used++
 	t.append(i, settled)
@@ -140,20 +111,20 @@ func (t *connections) add(key connectionKey) *connection {
 }
 
 // remove forgets a connection.
-func (t *connections) remove(c *connection) {
+func (t *table) remove(c *connection) {
 	i := t.unlink(c)
 	at := &t.buckets[c.key.bucket(len(t.buckets))]
 	for *at != i {
 		at = &t.entries[*at].chain
 	}
 	*at = c.chain
-	c.pending = pending{}
+	c.pending = Attempt{}
 	t.free = append(t.free, i)
 	t.used--
 }
 
 // touch makes a connection the most recently used of the given list.
-func (t *connections) touch(c *connection, list listID) {
+func (t *table) touch(c *connection, list listID) {
 	if c.list == list && c.next == none {
 		t.touches++
 		c.touched = t.touches
@@ -163,7 +134,7 @@ func (t *connections) touch(c *connection, list listID) {
 }
 
 // unlink takes a connection out of its list and returns its number.
-func (t *connections) unlink(c *connection) int32 {
+func (t *table) unlink(c *connection) int32 {
 	var i int32
 	if c.prev == none {
 		i = t.heads[c.list]
@@ -180,7 +151,7 @@ func (t *connections) unlink(c *connection) int32 {
 	return i
 }
 
-func (t *connections) append(i int32, list listID) {
+func (t *table) append(i int32, list listID) {
 	c := &t.entries[i]
 	t.touches++
 	c.touched = t.touches
@@ -194,7 +165,7 @@ func (t *connections) append(i int32, list listID) {
 }
 
 // oldest returns the least recently used connection of a list, or nil.
-func (t *connections) oldest(list listID) *connection {
+func (t *table) oldest(list listID) *connection {
 	if t.used == 0 || t.heads[list] == none {
 		return nil
 	}
@@ -202,7 +173,7 @@ func (t *connections) oldest(list listID) *connection {
 }
 
 // after returns the connection used next after c in its list, or nil.
-func (t *connections) after(c *connection) *connection {
+func (t *table) after(c *connection) *connection {
 	if c.next == none {
 		return nil
 	}

@@ -12,8 +12,8 @@ import (
 
 // Keys of what is remembered of web logs.
 const (
-	floodKey = "web/flood/"
-	twinsKey = "web/twin/"
+	floodKey        = "web/flood/"
+	reportKeyPrefix = "web/report/"
 )
 
 // changesWeb calls put with what changed since it was last called, see [Engine.Changes].
@@ -24,7 +24,7 @@ func (e *Engine) changesWeb(put func(key string, value []byte)) {
 	if e.web.floods != nil {
 		e.web.floods.Changes(func(name string, value []byte) { put(floodKey+name, value) })
 	}
-	t := &e.web.twins
+	t := &e.web.duplicates
 	t.tidy()
 	if t.changed == nil {
 		t.changed = map[uint64]struct{}{}
@@ -37,7 +37,7 @@ func (e *Engine) changesWeb(put func(key string, value []byte)) {
 		if w := &t.ring[slot]; w.place != 0 {
 			value = w.encode()
 		}
-		put(twinsKey+strconv.FormatUint(slot, 10), value)
+		put(reportKeyPrefix+strconv.FormatUint(slot, 10), value)
 	}
 	clear(t.changed)
 }
@@ -51,23 +51,23 @@ func (e *Engine) restoreWeb(key string, value []byte) (mine bool, err error) {
 		}
 		return true, e.web.floods.Restore(name, value)
 	}
-	number, ok := strings.CutPrefix(key, twinsKey)
+	number, ok := strings.CutPrefix(key, reportKeyPrefix)
 	if !ok {
 		return false, nil
 	}
 	slot, err := strconv.ParseUint(number, 10, 16)
-	t := &e.web.twins
+	t := &e.web.duplicates
 	if t.changed == nil {
 		t.changed = map[uint64]struct{}{}
 	}
 	if t.ring == nil {
-		t.ring = make([]twin, maxTwins)
+		t.ring = make([]report, maxReports)
 	}
-	if err != nil || slot >= maxTwins {
+	if err != nil || slot >= maxReports {
 		return true, fmt.Errorf("cannot restore %q: there is no such place", key)
 	}
-	w, ok := decodeTwin(value)
-	if !ok || (w.place-1)%maxTwins != slot {
+	w, ok := decodeReport(value)
+	if !ok || (w.place-1)%maxReports != slot {
 		t.changed[slot] = struct{}{}
 		return true, fmt.Errorf("cannot restore %q: its value is damaged", key)
 	}
@@ -78,7 +78,7 @@ func (e *Engine) restoreWeb(key string, value []byte) (mine bool, err error) {
 }
 
 // encode writes an event that waits: its place, kind, flags, time and whose it is.
-func (w *twin) encode() []byte {
+func (w *report) encode() []byte {
 	b := binary.AppendUvarint(make([]byte, 0, 32), w.place)
 	flags := byte(0)
 	if w.key.access {
@@ -93,7 +93,7 @@ func (w *twin) encode() []byte {
 	return append(b, w.key.addr.AsSlice()...)
 }
 
-func decodeTwin(b []byte) (w twin, ok bool) {
+func decodeReport(b []byte) (w report, ok bool) {
 	place, n := binary.Uvarint(b)
 	if n <= 0 || place == 0 || place > 1<<62 || len(b) < n+2 {
 		return w, false

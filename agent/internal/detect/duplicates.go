@@ -3,36 +3,37 @@ package detect
 import (
 	"net/netip"
 
+	"github.com/pialert/pialert/agent/internal/detect/connection"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// twins knows the events that only one of a server's two logs told of so far. An access log and an
+// duplicates knows the events that only one of a server's two logs told of so far. An access log and an
 // error log write about one request at nearly one time, and share nothing but the client's address
 // and what the request was: what one log told, the other may tell once more without it counting.
-type twins struct {
-	ring    []twin // by place, modulo maxTwins
-	next    uint64 // the place of the next one
-	lines   map[twinKey]queue
+type duplicates struct {
+	ring    []report // by place, modulo maxReports
+	next    uint64   // the place of the next one
+	lines   map[reportKey]queue
 	changed map[uint64]struct{} // slots of the ring since the last Changes; nil if nobody asks
 	untidy  bool                // lines has to be made anew from the ring
 }
 
-// maxTwins bounds how many events wait for their twin.
-const maxTwins = 4096
+// maxReports bounds how many events wait for their duplicate.
+const maxReports = 4096
 
-// maxTwinScan bounds how many events of one address are looked at.
-const maxTwinScan = 64
+// maxReportScan bounds how many events of one address are looked at.
+const maxReportScan = 64
 
-// Times between the stamps of twins, in seconds. An access log has the time at which a request
+// Times between the stamps of duplicates, in seconds. An access log has the time at which a request
 // began, an error log that of the error.
 const (
-	twinBefore = 2
-	twinAfter  = 30
+	duplicateBefore = 2
+	duplicateAfter  = 30
 )
 
-// twinKey is what twins share, and which log told.
-type twinKey struct {
+// reportKey is what duplicates share, and which log told.
+type reportKey struct {
 	addr   netip.Addr
 	host   uint64 // hash of the name of a client without address
 	access bool
@@ -41,49 +42,48 @@ type twinKey struct {
 // queue has the places, plus one, of the oldest and the newest event with a key.
 type queue struct{ oldest, newest uint64 }
 
-// twin is an event that waits for its twin.
-type twin struct {
-	key          twinKey
+// report is an event that waits for its duplicate.
+type report struct {
+	key          reportKey
 	kind         attack.Kind
-	anyKind      bool   // the twin may be of any kind
+	anyKind      bool   // the duplicate may be of any kind
 	sec          int64  // logged
 	place        uint64 // plus one; 0 if there is none
 	older, newer uint64 // places plus one of its neighbours in the queue, 0 at the ends
 }
 
-// seen says whether the other log told of the request already. Otherwise it notes that this one
-// did.
-func (t *twins) seen(r *rule.Rule, f *webFinding) bool {
-	if !r.Kind.Attempt() || !f.client.Addr.IsValid() && len(f.client.Host) == 0 {
+// reported says whether the other log told of a request at some second already. Otherwise it notes
+// that this one did.
+func (t *duplicates) reported(r *request, sec int64) bool {
+	if !r.rule.Kind.Attempt() || !r.client.Addr.IsValid() && len(r.client.Host) == 0 {
 		return false
 	}
 	t.tidy()
-	key := twinKey{addr: f.client.Addr, access: f.access}
+	key := reportKey{addr: r.client.Addr, access: r.access}
 	if !key.addr.IsValid() {
-		key.host = hash(f.client.Host)
+		key.host = connection.Hash(r.client.Host)
 	}
-	sec := f.at.Unix()
-	if place := t.match(key, r, sec); place != 0 {
+	if place := t.match(key, r.rule, sec); place != 0 {
 		t.remove(place)
 		return true
 	}
-	t.add(twin{key: key, kind: r.Kind, anyKind: r.AnyKind, sec: sec})
+	t.add(report{key: key, kind: r.rule.Kind, anyKind: r.rule.AnyKind, sec: sec})
 	return false
 }
 
 // match returns the place, plus one, of the oldest event of the other log that can be the same
 // request, or 0.
-func (t *twins) match(key twinKey, r *rule.Rule, sec int64) uint64 {
+func (t *duplicates) match(key reportKey, r *rule.Rule, sec int64) uint64 {
 	access := key.access
 	key.access = !access
 	place := t.lines[key].oldest
-	for n := 0; place != 0 && n < maxTwinScan; n++ {
+	for n := 0; place != 0 && n < maxReportScan; n++ {
 		w := t.at(place)
 		later := sec - w.sec
 		if access {
 			later = -later
 		}
-		if later >= -twinBefore && later <= twinAfter && (w.kind == r.Kind || w.anyKind || r.AnyKind) {
+		if later >= -duplicateBefore && later <= duplicateAfter && (w.kind == r.Kind || w.anyKind || r.AnyKind) {
 			return place
 		}
 		place = w.newer
@@ -92,12 +92,12 @@ func (t *twins) match(key twinKey, r *rule.Rule, sec int64) uint64 {
 }
 
 // at returns the event at a place plus one.
-func (t *twins) at(place uint64) *twin { return &t.ring[(place-1)%maxTwins] }
+func (t *duplicates) at(place uint64) *report { return &t.ring[(place-1)%maxReports] }
 
 // add enters an event, in the place of the oldest one if there is no other.
-func (t *twins) add(w twin) {
+func (t *duplicates) add(w report) {
 	t.next++
-	if w.place = t.next; len(t.ring) < maxTwins {
+	if w.place = t.next; len(t.ring) < maxReports {
 		t.ring = append(t.ring, w)
 	} else {
 		if old := t.at(w.place); old.place != 0 {
@@ -110,10 +110,10 @@ func (t *twins) add(w twin) {
 }
 
 // link puts an event at the end of its queue.
-func (t *twins) link(place uint64) {
+func (t *duplicates) link(place uint64) {
 	w := t.at(place)
 	if t.lines == nil {
-		t.lines = map[twinKey]queue{}
+		t.lines = map[reportKey]queue{}
 	}
 	q := t.lines[w.key]
 	if w.older, w.newer = q.newest, 0; q.newest != 0 {
@@ -125,7 +125,7 @@ func (t *twins) link(place uint64) {
 	t.lines[w.key] = q
 }
 
-func (t *twins) remove(place uint64) {
+func (t *duplicates) remove(place uint64) {
 	w := t.at(place)
 	q := t.lines[w.key]
 	if w.older != 0 {
@@ -141,28 +141,28 @@ func (t *twins) remove(place uint64) {
 	if t.lines[w.key] = q; q.oldest == 0 {
 		delete(t.lines, w.key)
 	}
-	*w = twin{}
+	*w = report{}
 	t.change(place)
 }
 
-func (t *twins) change(place uint64) {
+func (t *duplicates) change(place uint64) {
 	if t.changed != nil {
-		t.changed[(place-1)%maxTwins] = struct{}{}
+		t.changed[(place-1)%maxReports] = struct{}{}
 	}
 }
 
 // tidy makes the queues of what was restored, in the order of the places.
-func (t *twins) tidy() {
+func (t *duplicates) tidy() {
 	if !t.untidy {
 		return
 	}
 	t.untidy = false
 	clear(t.lines)
-	for place := max(t.next, maxTwins) - maxTwins + 1; place <= t.next; place++ {
+	for place := max(t.next, maxReports) - maxReports + 1; place <= t.next; place++ {
 		if t.at(place).place == place {
 			t.link(place)
 		} else {
-			*t.at(place) = twin{} // of a round long past
+			*t.at(place) = report{} // of a round long past
 		}
 	}
 }

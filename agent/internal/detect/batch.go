@@ -1,0 +1,119 @@
+package detect
+
+import (
+	"time"
+
+	"github.com/pialert/pialert/agent/internal/detect/connection"
+	"github.com/pialert/pialert/agent/internal/header"
+	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/agent/internal/value"
+)
+
+// Batch is what the lines of a block say by themselves, in their order. Its texts point into the
+// block. It is made to be used again, behind [Batch.Reset].
+type Batch struct {
+	src        *Source
+	lines      uint64 // in the block
+	structured bool   // there is a place that says so
+	places     []place
+	messages   []message
+	requests   []request
+}
+
+// place is a line that has to be looked at in its turn.
+type place struct {
+	kind    kind
+	index   int32  // in messages or requests
+	number  uint64 // of the line in its block, from 1
+	host    uint64 // hash of the host that wrote it
+	repeats uint64
+	stamp   header.Stamp
+	line    []byte
+}
+
+// kind is what a place has.
+type kind uint8
+
+const (
+	quietLine      kind = iota // of syslog, and no rule takes it
+	messageLine                // of syslog, and a rule takes it
+	lastRepeated               // "last message repeated N times"
+	bareLine                   // without any header
+	requestLine                // of a web log
+	structuredLine             // the first one with a stamp or a web log's format
+)
+
+// message is a line of syslog that a rule took.
+type message struct {
+	connection.Line
+	stamp  header.Stamp
+	line   []byte
+	counts bool // "last message repeated" can refer to it
+}
+
+// request is a line of a web log that a rule took, or any request if all are wanted.
+type request struct {
+	rule                 *rule.Rule // nil if none took it
+	client               value.Peer
+	logged               time.Time
+	dated                bool
+	access               bool // of an access log
+	repeats              uint64
+	user, method, target []byte
+	request, agent, host []byte
+	reason               []byte
+	status               uint16
+}
+
+// Reset makes it an empty batch of a log.
+func (b *Batch) Reset(src *Source) {
+	b.src, b.lines, b.structured = src, 0, false
+	b.places, b.messages, b.requests = b.places[:0], b.messages[:0], b.requests[:0]
+}
+
+// Lines returns how many lines it has, with those that were skipped.
+func (b *Batch) Lines() uint64 { return b.lines }
+
+// Skip adds a line that is counted but was not looked at.
+func (b *Batch) Skip() { b.lines++ }
+
+func (b *Batch) add(p place) {
+	p.number = b.lines
+	b.places = append(b.places, p)
+}
+
+// structure notes that a line has a stamp or a web log's format.
+func (b *Batch) structure() {
+	if !b.structured {
+		b.structured = true
+		b.add(place{kind: structuredLine})
+	}
+}
+
+// quiet notes that no rule took the last line of a host. Several such lines are one place.
+func (b *Batch) quiet(host uint64) {
+	if n := len(b.places); n > 0 && b.places[n-1].kind == quietLine && b.places[n-1].host == host {
+		return
+	}
+	b.add(place{kind: quietLine, host: host})
+}
+
+// message returns a new message to be filled in.
+func (b *Batch) message() *message {
+	b.add(place{kind: messageLine, index: int32(len(b.messages))})
+	if len(b.messages) < cap(b.messages) {
+		b.messages = b.messages[:len(b.messages)+1]
+	} else {
+		b.messages = append(b.messages, message{})
+	}
+	f := &b.messages[len(b.messages)-1]
+	f.Number = b.lines
+	return f
+}
+
+// request returns a new request.
+func (b *Batch) request() *request {
+	b.add(place{kind: requestLine, index: int32(len(b.requests))})
+	b.requests = append(b.requests, request{})
+	return &b.requests[len(b.requests)-1]
+}

@@ -1,0 +1,184 @@
+// Package connection joins what the lines of one connection to a daemon say, and makes attempts of
+// it: each attempt once, however many lines the daemon, PAM and the disconnect write about it, at
+// the first line that proves it.
+//
+// A [Log] is fed the lines of one log that rules took, in the log's order. A rule's role says what
+// its line means; join.go is the one place that gives roles their meaning. What is remembered is
+// bounded, can be saved as it changes and restored: a Log that was restored goes on as the other
+// one would have.
+//
+// Lines are joined by the logging host, the service and the process, or by the peer's address where
+// processes serve many. No name takes part: daemons escape and cut the same name differently from
+// line to line.
+//
+// A Joiner and its Logs belong to one goroutine.
+package connection
+
+import (
+	"net/netip"
+
+	"github.com/pialert/pialert/agent/internal/rule"
+)
+
+// Line is a line that a rule took. Its texts are valid during [Log.Join] only.
+type Line struct {
+	Rule    *rule.Rule
+	Fields  rule.Fields
+	Text    []byte // that the rule matched
+	Repeats uint64 // times that the line stands for
+	Host    uint64 // hash of the name of the host that wrote it
+	PID     uint32 // process that wrote it, 0 if it does not say
+	Bare    bool   // it has no header at all
+
+	Time
+	Log      string // name of the log that it stands in
+	Number   uint64 // in its log, from 1
+	Observed int64  // when it was read, in nanoseconds since 1970
+}
+
+// Time is when a line was logged.
+type Time struct {
+	Sec   int64 // since 1970; of the observation where the line has no stamp
+	Nsec  int32
+	Dated bool // the line has a stamp
+}
+
+// Attempt is what lines prove.
+type Attempt struct {
+	Rule  *rule.Rule
+	Count uint64
+
+	Addr        netip.Addr // invalid if no line gave it
+	Port        uint16
+	Host        string // the peer's name where no line gave its address
+	User        string
+	Method      string
+	Reason      string
+	Target      string
+	TTY         string
+	Jail        string
+	InvalidUser bool // the daemon says that there is no such account
+
+	Time
+	Log      string
+	Line     uint64 // 0 if it was read before a restart
+	Observed int64  // in nanoseconds since 1970
+}
+
+// Joiner makes attempts of the lines of any number of logs.
+type Joiner struct {
+	rules        *rule.Set
+	remember     bool
+	emit         func(*Attempt)
+	names        Names
+	attempt      Attempt
+	unattributed uint64
+}
+
+// NewJoiner returns a Joiner that hands attempts to emit, which must not keep them. It keeps track
+// of what [Log.Changes] returns if remember is set; restored attempts are of the given rules.
+func NewJoiner(rules *rule.Set, remember bool, emit func(*Attempt)) *Joiner {
+	return &Joiner{rules: rules, remember: remember, emit: emit}
+}
+
+// Unattributed returns how many connections ended badly without any line that named their address.
+func (j *Joiner) Unattributed() uint64 { return j.unattributed }
+
+// Log is what is remembered of the connections in one log.
+type Log struct {
+	*Joiner
+	conns table
+	clock int64 // latest logged time, in seconds since 1970
+
+	// What Changes has still to save.
+	changed []key
+	removed map[key]struct{}
+	moved   bool // clock
+}
+
+// NewLog returns a Log that remembers nothing yet.
+func (j *Joiner) NewLog() *Log { return &Log{Joiner: j, removed: map[key]struct{}{}} }
+
+// Len returns how many connections are remembered.
+func (l *Log) Len() int { return l.conns.used }
+
+// Evicted returns how many connections were forgotten for want of room.
+func (l *Log) Evicted() uint64 { return l.conns.evicted }
+
+// Tick forgets what is too old by the clock that lines are observed by, in seconds since 1970, and
+// counts what was pending on it.
+func (l *Log) Tick(now int64) {
+	for list := range lists {
+		for c := l.conns.oldest(list); c != nil && c.observed < now-timeouts[list]; c = l.conns.oldest(list) {
+			l.forget(c)
+		}
+	}
+}
+
+// Finish forgets everything, and counts what was pending.
+func (l *Log) Finish() {
+	for list := range lists {
+		for c := l.conns.oldest(list); c != nil; c = l.conns.oldest(list) {
+			l.forget(c)
+		}
+	}
+}
+
+// advance moves the clock on to the time of a line, and forgets what is too old by it. A clock that
+// goes back by more than a little starts anew, and with it the processes' numbers.
+func (l *Log) advance(sec int64) {
+	switch {
+	case sec == l.clock:
+		return
+	case sec < l.clock-backwards:
+		l.Finish()
+	case sec < l.clock:
+		return
+	}
+	l.clock, l.moved = sec, true
+	for list := range lists {
+		for c := l.conns.oldest(list); c != nil && c.seen < sec-timeouts[list]; c = l.conns.oldest(list) {
+			l.forget(c)
+		}
+	}
+}
+
+// backwards is how many seconds a log's stamps may go back and still be of the same run: lines of
+// several hosts, or of programs that are slow to log.
+const backwards = 10 * 60
+
+// open adds a connection.
+func (l *Log) open(k key) *connection {
+	for l.conns.used >= MaxConnections {
+		l.conns.evicted++
+		for list := range lists {
+			if c := l.conns.oldest(list); c != nil {
+				l.forget(c)
+				break
+			}
+		}
+	}
+	return l.conns.add(k)
+}
+
+// forget counts what is pending on a connection and drops it.
+func (l *Log) forget(c *connection) {
+	l.settle(c)
+	l.drop(c)
+}
+
+// change notes that a connection is to be saved.
+func (l *Log) change(c *connection) {
+	if l.remember && !c.changed {
+		c.changed = true
+		l.changed = append(l.changed, c.key)
+	}
+}
+
+// drop forgets a connection.
+func (l *Log) drop(c *connection) {
+	if c.saved {
+		l.removed[c.key] = struct{}{}
+	}
+	l.conns.remove(c)
+}

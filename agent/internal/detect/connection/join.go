@@ -1,0 +1,293 @@
+package connection
+
+import (
+	"bytes"
+	"strconv"
+
+	"github.com/pialert/pialert/agent/internal/header"
+	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Join gives the line's role its meaning. It is the only place where roles have one.
+func (l *Log) Join(line *Line) {
+	if line.Rule.Role == rule.RoleEvent {
+		l.count(line, line.Fields.Count*line.Repeats, nil)
+		return
+	}
+	k, ok := l.keyOf(line)
+	if !ok {
+		return
+	}
+	l.advance(line.Sec)
+	c := l.conns.find(k)
+	if c != nil && c.isAnother(line) {
+		if c.isNamed(line.Text) {
+			line.Fields.Source, line.Fields.Port = c.addr, c.port
+		} else {
+			l.forget(c)
+			c = nil
+		}
+	}
+	if c != nil && line.Rule.Role == rule.RoleStart {
+		l.forget(c)
+		c = nil
+	}
+	if c == nil {
+		if line.Rule.Role == rule.RoleContext && !line.Fields.Source.IsValid() {
+			return
+		}
+		c = l.open(k)
+	}
+	if line.Fields.Source.IsValid() {
+		c.addr = line.Fields.Source
+	}
+	if line.Fields.Port != 0 {
+		c.port = line.Fields.Port
+	}
+	// What waited only for an address has it now.
+	if c.pending.Rule != nil && c.list == waiting && c.pending.Rule.Role != rule.RoleTrial && c.addr.IsValid() {
+		l.settle(c)
+	}
+	list := l.act(c, line)
+	c.seen, c.observed = line.Sec, line.Observed/1e9
+	l.conns.touch(c, list)
+	l.change(c)
+}
+
+// isAnother says whether a line cannot be of connection c although it has its key: a process
+// number was used again.
+func (c *connection) isAnother(line *Line) bool {
+	f := &line.Fields
+	return f.Source.IsValid() && c.addr.IsValid() && f.Source != c.addr ||
+		f.Port != 0 && c.port != 0 && f.Port != c.port
+}
+
+// isNamed says whether a text names the connection's peer as sshd does. Then it is of this
+// connection, and another address in it is of the client's making: in the name it sent, or in what
+// sshd repeats of its key behind "ssh2: ".
+func (c *connection) isNamed(text []byte) bool {
+	if !c.addr.IsValid() || c.port == 0 {
+		return false
+	}
+	var room [64]byte
+	name := append(room[:0], " from "...)
+	name = c.addr.AppendTo(name)
+	name = append(name, " port "...)
+	name = strconv.AppendUint(name, uint64(c.port), 10)
+	name = append(name, ' ')
+	return bytes.Contains(text, name)
+}
+
+// act applies the role and returns the list that the connection belongs to now.
+func (l *Log) act(c *connection, line *Line) listID {
+	n := line.Fields.Count * line.Repeats
+	switch line.Rule.Role {
+	case rule.RoleAnnounce:
+		if c.inAdvance == 0 {
+			l.try(c, line, n)
+			c.inAdvance = uint32(min(n, header.MaxRepeats))
+		}
+	case rule.RoleAttempt:
+		reporter := line.Rule.ReporterNumber()
+		n = c.newAttempts(reporter, n)
+		n -= take(&c.inAdvance, n)
+		l.try(c, line, n)
+		if reporter > 0 {
+			l.dropDoubtsOf(c.key, line, nil)
+		}
+	case rule.RoleTrial:
+		switch {
+		case c.counted || c.accepted:
+		case line.Fields.InvalidUser:
+			l.try(c, line, 1)
+			c.inAdvance = 1
+		case c.pending.Rule == nil:
+			l.suspend(c, line, 1)
+		}
+	case rule.RoleDoubt:
+		l.doubt(c, line)
+	case rule.RoleProbe, rule.RoleEnd:
+		l.end(c, line)
+	case rule.RoleSuccess:
+		l.succeed(c, line)
+	}
+	return c.listFor()
+}
+
+// take takes up to n from a counter and returns how much.
+func take(from *uint32, n uint64) uint64 {
+	taken := min(uint64(*from), n)
+	*from -= uint32(taken)
+	return taken
+}
+
+// newAttempts returns how many of n attempts no other reporter has written of yet. Several
+// reporters write of the same attempts, in an order that differs, and some skip some of them: what
+// counts is the most that one of them wrote of.
+func (c *connection) newAttempts(reporter uint8, n uint64) uint64 {
+	if reporter == 0 {
+		return n
+	}
+	var most uint32
+	for _, attempts := range c.reported {
+		most = max(most, attempts)
+	}
+	own := &c.reported[reporter-1]
+	*own = uint32(min(uint64(*own)+n, 1<<31))
+	return min(uint64(*own)-min(uint64(most), uint64(*own)), n)
+}
+
+// listFor returns the list that fits what is pending.
+func (c *connection) listFor() listID {
+	switch {
+	case c.pending.Rule == nil:
+		return settled
+	case c.pending.Rule.Role == rule.RoleDoubt || c.pending.Rule.Defer && c.addr.IsValid():
+		return doubted
+	}
+	return waiting
+}
+
+// try counts n attempts, at once if the address is known.
+func (l *Log) try(c *connection, line *Line, n uint64) {
+	if n == 0 {
+		return
+	}
+	if !c.addr.IsValid() && line.Fields.Host == nil && line.Rule.Kind != attack.LocalAuth {
+		l.suspend(c, line, n)
+		c.counted = true
+		return
+	}
+	c.clear()
+	c.counted = true
+	c.attempts += uint32(min(n, header.MaxRepeats))
+	l.count(line, n, c)
+}
+
+// doubt notes a failure that a success may take back. Several for one user are modules that were
+// asked in turn about one password; a doubt about another user proves the first.
+func (l *Log) doubt(c *connection, line *Line) {
+	if c.inAdvance > 0 || c.accepted {
+		return
+	}
+	if p := &c.pending; p.Rule != nil && p.Rule.Role == rule.RoleDoubt {
+		if p.User == string(line.Fields.User) {
+			return
+		}
+		l.settle(c)
+		c.inAdvance = 0
+	}
+	l.suspend(c, line, 1)
+}
+
+// end counts what was in doubt, or else one probe unless something was counted before. A rule
+// that defers leaves this to the next line of the connection, if one comes.
+func (l *Log) end(c *connection, line *Line) {
+	if p := &c.pending; p.Rule != nil && !p.Rule.Defer {
+		if c.addr.IsValid() || p.Host != "" {
+			l.settle(c)
+		}
+		return
+	}
+	if c.counted || c.accepted {
+		return
+	}
+	if line.Rule.Defer || !c.addr.IsValid() && line.Fields.Host == nil {
+		l.suspend(c, line, 1)
+		return
+	}
+	l.try(c, line, line.Fields.Count)
+}
+
+// succeed takes back what was in doubt about the user who is now known to be one.
+func (l *Log) succeed(c *connection, line *Line) {
+	if p := &c.pending; p.Rule != nil {
+		if p.Rule.Role == rule.RoleDoubt && p.User != string(line.Fields.User) {
+			l.settle(c)
+		}
+		c.clear()
+	}
+	c.accepted, c.inAdvance = true, 0
+	l.dropDoubtsOf(c.key, line, line.Fields.User)
+}
+
+// dropDoubtsOf drops the doubts that PAM raised in another process on behalf of the same peer:
+// sshd runs PAM's conversation for keyboard-interactive in a child. A user restricts it to theirs.
+func (l *Log) dropDoubtsOf(own key, line *Line, user []byte) {
+	next := (*connection)(nil)
+	for c, n := l.conns.oldest(doubted), 0; c != nil && n < maxScan; c, n = next, n+1 {
+		next = l.conns.after(c)
+		if c.key.host != own.host || c.key.family != own.family || c.key == own || c.counted ||
+			c.pending.Rule.Role != rule.RoleDoubt {
+			continue
+		}
+		p := &c.pending
+		if user != nil && p.User != string(user) {
+			continue
+		}
+		if p.Addr.IsValid() && p.Addr == line.Fields.Source || p.Host != "" && p.Host == string(line.Fields.Host) {
+			c.clear()
+			l.drop(c)
+		}
+	}
+}
+
+// maxScan bounds the search for doubts of another process.
+const maxScan = 256
+
+// suspend keeps the line for later.
+func (l *Log) suspend(c *connection, line *Line, n uint64) { l.read(&c.pending, line, n) }
+
+// count emits n attempts that a line proves. What the line does not say is taken from its
+// connection, which may be nil.
+func (l *Log) count(line *Line, n uint64, c *connection) {
+	a := &l.attempt
+	l.read(a, line, n)
+	if c != nil {
+		if !a.Addr.IsValid() {
+			a.Addr = c.addr
+		}
+		if a.Port == 0 {
+			a.Port = c.port
+		}
+	}
+	l.emit(a)
+}
+
+// read makes an attempt of what a line says.
+func (l *Log) read(a *Attempt, line *Line, n uint64) {
+	f := &line.Fields
+	*a = Attempt{
+		Rule: line.Rule, Count: n, Addr: f.Source, Port: f.Port, InvalidUser: f.InvalidUser,
+		Time: line.Time, Log: line.Log, Line: line.Number, Observed: line.Observed,
+		Host: l.names.String(f.Host), User: l.names.String(f.User), Method: l.names.String(f.Method), Reason: l.names.String(f.Reason),
+		Target: l.names.String(f.Target), TTY: l.names.String(f.TTY), Jail: l.names.String(f.Jail),
+	}
+}
+
+// settle counts what is pending.
+func (l *Log) settle(c *connection) {
+	a := &l.attempt
+	if *a = c.pending; a.Rule == nil {
+		return
+	}
+	c.clear()
+	c.counted = true
+	c.attempts += uint32(min(a.Count, header.MaxRepeats))
+	role := a.Rule.Role
+	if role == rule.RoleDoubt || role == rule.RoleTrial {
+		c.inAdvance = 1 // an attempt line that still comes says the same
+	}
+	if !a.Addr.IsValid() {
+		a.Addr = c.addr
+	}
+	if a.Port == 0 {
+		a.Port = c.port
+	}
+	if !a.Addr.IsValid() && a.Host == "" && role != rule.RoleAttempt && role != rule.RoleAnnounce {
+		l.unattributed++ // nobody is known to have done what no line calls an attempt
+		return
+	}
+	l.emit(a)
+}

@@ -1,0 +1,73 @@
+package connection
+
+import (
+	"encoding/binary"
+
+	"github.com/pialert/pialert/agent/internal/rule"
+)
+
+// key says which connection a line belongs to. No name takes part in it.
+type key struct {
+	host   uint64 // hash of the logging host's name, 0 where lines are joined by source
+	id     uint64 // process, or hash of the source
+	family uint32 // of the service
+}
+
+func (k key) bucket(buckets int) uint64 {
+	h := (k.host ^ k.id*0x9e3779b97f4a7c15 ^ uint64(k.family)<<32) * 0xff51afd7ed558ccd
+	return (h >> 32) & uint64(buckets-1)
+}
+
+// keyOf returns the key of the connection that a line belongs to, and false if nothing in the line
+// says which that is.
+func (l *Log) keyOf(line *Line) (key, bool) {
+	f := &line.Fields
+	k := key{host: line.Host, id: uint64(line.PID), family: line.Rule.Family()}
+	switch {
+	case line.Rule.Join == rule.JoinSource:
+		k.host = 0
+		switch {
+		case f.Source.IsValid():
+			raw := f.Source.As16()
+			k.id = Hash(raw[:])
+		case f.Host != nil:
+			k.id = Hash(f.Host)
+		default:
+			return k, false
+		}
+	case f.PID != 0:
+		k.id = uint64(f.PID)
+	case line.Bare:
+		k = l.bareKey(line, k)
+	}
+	return k, true
+}
+
+// bareKey returns the key of the connection that a line without a process belongs to: that of its
+// address and port or, failing that, one whose address or port no line has named yet.
+func (l *Log) bareKey(line *Line, k key) key {
+	f := &line.Fields
+	if !f.Source.IsValid() {
+		if c := l.conns.find(k); c != nil && c.addr.IsValid() {
+			l.forget(c) // its address was told: a line without one is of another connection
+		}
+		return k
+	}
+	raw := f.Source.As16()
+	k.id = Hash(raw[:])
+	alone := k
+	if f.Port == 0 {
+		return k
+	}
+	k.id = Hash(binary.BigEndian.AppendUint16(raw[:], f.Port))
+	if l.conns.find(k) != nil {
+		return k
+	}
+	nobody := key{host: k.host, family: k.family}
+	for _, other := range []key{nobody, alone} {
+		if c := l.conns.find(other); c != nil && (c.port == 0 || c.port == f.Port) && (other == alone || !c.addr.IsValid()) {
+			return other
+		}
+	}
+	return k
+}

@@ -1,0 +1,239 @@
+package detect
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/pialert/pialert/agent/internal/detect/connection"
+	"github.com/pialert/pialert/agent/internal/header"
+	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/agent/internal/weblog"
+)
+
+// Matcher finds out what lines say by themselves: it cuts headers, chooses candidates, matches and
+// reads fields. What it gives depends on the line, its [Source] and its rules alone, so any number
+// of Matchers can work at once on blocks of lines that an [Engine] then joins in their order. It
+// remembers only what makes the next line cheaper. A Matcher belongs to one goroutine.
+type Matcher struct {
+	rules    *rule.Set
+	lookup   rule.Lookup
+	zone     *time.Location
+	requests *rule.Requests // made for the first line of a web log
+	all      bool           // requests that no rule takes are wanted, too
+
+	src    *Source // what follows is of
+	recent recentHeader
+	tag    named // the last tag
+	pam    named // the last PAM module and service: "pam_unix(sshd:auth): "
+	host   struct {
+		name []byte
+		hash uint64
+	}
+	access weblog.Reader
+	clock  weblog.Clock
+
+	msg   header.Message
+	loc   []int
+	req   weblog.Access
+	fault weblog.Error
+	batch *Batch
+	trace *trace // of what is made of the line at work, if somebody asks
+}
+
+// recentHeader is the header that the last line had, and what it leads to.
+type recentHeader struct {
+	header.Recent
+	hash       uint64 // of the host
+	candidates *rule.Candidates
+	web        bool // the program is a web server
+}
+
+// named remembers which rules the last name led to: the next line's is nearly always the same.
+type named struct {
+	name       []byte
+	module     []byte
+	candidates *rule.Candidates
+}
+
+// NewMatcher returns a Matcher for an Engine with the same options.
+func NewMatcher(opts Options) *Matcher {
+	m := &Matcher{rules: opts.Rules, lookup: opts.Rules.Lookup(), zone: opts.Location, all: opts.Floods != nil}
+	if m.zone == nil {
+		m.zone = time.Local
+	}
+	return m
+}
+
+// Match adds whole lines to a batch; the last one's newline may be missing. They must not change
+// until the batch was joined.
+func (m *Matcher) Match(lines []byte, b *Batch) {
+	m.batch = b
+	if b.src != m.src {
+		m.use(b.src)
+	}
+	for len(lines) > 0 {
+		line := lines
+		if end := bytes.IndexByte(lines, '\n'); end >= 0 {
+			line, lines = lines[:end], lines[end+1:]
+		} else {
+			lines = nil
+		}
+		b.lines++
+		m.line(line)
+	}
+}
+
+// use forgets what was of another log.
+func (m *Matcher) use(src *Source) {
+	m.src, m.recent, m.access = src, recentHeader{}, weblog.Reader{Formats: src.formats}
+	m.clock.Zone = m.zone
+}
+
+// line reads one line by what it is. What starts with a stamp is syslog's; what has a format of web
+// logs is of one, before anything in it that a client wrote can pass for another header.
+func (m *Matcher) line(line []byte) {
+	switch m.src.typ {
+	case rule.TypeAccess, rule.TypeError:
+		if !m.webLine(line, 1) && m.msg.Cut(line) {
+			m.webBody(m.msg.Body, 1)
+		}
+		return
+	case rule.TypeSSHD:
+		m.batch.add(place{kind: bareLine, line: line})
+		return
+	}
+	if m.recent.Cut(&m.msg, line) {
+		if !m.recent.web || !m.webBody(m.msg.Body, 1) {
+			m.message(line, 1, m.recent.hash, m.recent.candidates)
+		}
+		return
+	}
+	stamped := header.Stamped(line)
+	if !stamped && m.src.typ == rule.TypeAuto && m.webLine(line, 1) {
+		return
+	}
+	if !m.msg.Cut(line) {
+		m.batch.add(place{kind: bareLine, line: line})
+		return
+	}
+	if m.msg.Stamp.Form != header.None {
+		m.batch.structure()
+	}
+	m.cutLine(line, 1)
+	if m.recent.Keep(line) {
+		m.recent.hash, m.recent.candidates, m.recent.web =
+			connection.Hash(m.recent.Host()), m.lookup.ForTag(m.recent.Tag()), fromWebServer(m.recent.Tag())
+	}
+}
+
+// cutLine reads a line whose header is cut into m.msg. It stands for a number of occurrences.
+func (m *Matcher) cutLine(line []byte, occurrences uint64) {
+	if fromWebServer(m.msg.Tag) && m.webBody(m.msg.Body, occurrences) {
+		return
+	}
+	last := &m.tag
+	if last.candidates == nil || !bytes.Equal(last.name, m.msg.Tag) {
+		last.name = append(last.name[:0], m.msg.Tag...)
+		last.candidates = m.lookup.ForTag(m.msg.Tag)
+	}
+	m.message(line, occurrences, m.hostHash(), last.candidates)
+}
+
+// message finds the rule for m.msg.
+func (m *Matcher) message(line []byte, occurrences, host uint64, candidates *rule.Candidates) {
+	msg := &m.msg
+	body, repeats := msg.Body, occurrences
+	if len(body) > 0 && (body[0] == 'l' || body[0] == 'm') {
+		if n, ok := header.LastRepeated(body); ok {
+			m.batch.add(place{kind: lastRepeated, host: host, repeats: n, stamp: msg.Stamp})
+			return
+		}
+		if inner, n, ok := header.Repeated(body); ok {
+			msg.Body, repeats = inner, min(n*occurrences, header.MaxRepeats)
+			if fromWebServer(msg.Tag) && m.webBody(inner, repeats) {
+				return
+			}
+		}
+	}
+	length := len(msg.Body)
+	if len(msg.Body) > 0 && (msg.PAM != nil || msg.Body[0] == 'p' || msg.Body[0] == '(') {
+		if found := m.candidatesForPAM(); found != nil {
+			candidates = found
+		}
+	}
+	text := msg.Body
+	if msg.PAM == nil {
+		text = cutLevel(text)
+	}
+	found, loc := candidates.Find(text, m.loc)
+	m.loc = loc
+	if m.trace != nil {
+		m.trace.header, m.trace.rule, m.trace.message = *msg, found, text
+	}
+	if found == nil || found.Role == rule.RoleIgnore {
+		m.batch.quiet(host)
+		return
+	}
+	f := m.batch.message()
+	f.stamp, f.line = msg.Stamp, line
+	f.Rule, f.Text, f.Repeats, f.Host, f.PID = found, text, repeats, host, msg.PID
+	f.Bare = msg.PID == 0 && msg.Stamp.Form == header.None
+	f.Fields.Read(found, text, loc)
+	if found.Longest > 0 && length >= found.Longest && !found.SourceLeads(loc) || msg.PAM != nil && ambiguous(msg) {
+		f.Fields.Distrust()
+	}
+	f.counts = occurrences == 1 &&
+		(found.Role == rule.RoleAttempt || found.Role == rule.RoleAnnounce || found.Role == rule.RoleEvent)
+	if m.trace != nil {
+		m.trace.fields = f.Fields
+	}
+}
+
+// candidatesForPAM returns the rules that may match what a PAM module wrote, and takes off m.msg
+// what names the module; nil if none wrote it.
+func (m *Matcher) candidatesForPAM() *rule.Candidates {
+	msg, last := &m.msg, &m.pam
+	if last.candidates != nil && msg.PAM == nil && bytes.HasPrefix(msg.Body, last.name) {
+		msg.PAM, msg.Body = last.module, msg.Body[len(last.name):]
+		return last.candidates
+	}
+	body := msg.Body
+	service, ok := msg.CutPAM()
+	if !ok {
+		return nil
+	}
+	found := m.lookup.ForPAM(service)
+	if named := len(body) - len(msg.Body); named > 0 && bytes.IndexByte(body[:named], ':') < named-2 { // names the service
+		last.name = append(last.name[:0], body[:named]...)
+		last.module = append(last.module[:0], msg.PAM...)
+		last.candidates = found
+	}
+	return found
+}
+
+// cutLevel takes off the severity that sshd puts before some messages, depending on its version.
+func cutLevel(body []byte) []byte {
+	if len(body) > 7 {
+		switch {
+		case body[0] == 'e' && string(body[:7]) == "error: ":
+			return body[7:]
+		case body[0] == 'f' && string(body[:7]) == "fatal: ":
+			return body[7:]
+		}
+	}
+	return body
+}
+
+// ambiguous says whether what a PAM module wrote may hold a forged "rhost=": pam_unix names only
+// users that exist, so what stands last there is its own; other modules repeat any name.
+func ambiguous(msg *header.Message) bool {
+	return string(msg.PAM) != "pam_unix" && bytes.Count(msg.Body, []byte(" rhost=")) > 1
+}
+
+func (m *Matcher) hostHash() uint64 {
+	if !bytes.Equal(m.host.name, m.msg.Host) || m.host.hash == 0 {
+		m.host.name = append(m.host.name[:0], m.msg.Host...)
+		m.host.hash = connection.Hash(m.msg.Host)
+	}
+	return m.host.hash
+}

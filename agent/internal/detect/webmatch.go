@@ -1,0 +1,112 @@
+package detect
+
+import (
+	"bytes"
+
+	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/agent/internal/weblog"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// maxWebLine is how much of a line is read. Servers accept 8 KiB of a target by default, and
+// escapes make four bytes of one.
+const maxWebLine = 64 << 10
+
+// fromWebServer says whether a tag in a syslog is that of a server whose access and error logs are
+// known. One of several instances has its name behind a slash.
+func fromWebServer(tag []byte) bool {
+	name, _, _ := bytes.Cut(tag, []byte("/"))
+	switch string(name) {
+	case "nginx", "apache2", "apache", "httpd":
+		return true
+	}
+	return false
+}
+
+// webBody reads what stands behind a header of syslog's, so many times over, and reports whether
+// that is a line of a web log. nginx writes that header itself, and a relay may have wrapped it in
+// its own.
+func (m *Matcher) webBody(body []byte, repeats uint64) bool {
+	if m.webLine(body, repeats) {
+		return true
+	}
+	inner, text, ok := bytes.Cut(body, []byte("nginx: "))
+	return ok && len(inner) <= attack.MaxName && len(bytes.Fields(inner)) <= 1 && m.webLine(text, repeats)
+}
+
+// webLine reads a line of an access or error log and reports whether it is one.
+func (m *Matcher) webLine(line []byte, repeats uint64) bool {
+	if len(line) > maxWebLine {
+		line = line[:maxWebLine]
+	}
+	if m.requests == nil {
+		m.requests = m.rules.Requests()
+	}
+	switch {
+	case m.src.typ != rule.TypeError && m.access.Access(line, &m.req):
+		m.request(repeats)
+	case m.src.typ != rule.TypeAccess && (weblog.ApacheError(line, &m.fault) || weblog.NginxError(line, &m.fault)):
+		m.complaint(repeats)
+	default:
+		return false
+	}
+	m.batch.structure()
+	return true
+}
+
+// request looks at the request of an access log.
+func (m *Matcher) request(repeats uint64) {
+	a := &m.req
+	found := m.requests.Verdict(a)
+	if m.trace != nil {
+		m.trace.request(a, found, repeats)
+	}
+	if found != nil && found.Role == rule.RoleIgnore {
+		found = nil
+	}
+	if found == nil && !m.all {
+		return
+	}
+	r := m.batch.request()
+	r.rule, r.client, r.access, r.repeats = found, a.Client, true, repeats
+	r.logged, r.dated = m.clock.Access(a.Stamp)
+	r.user, r.method, r.target, r.request, r.agent, r.host, r.status = a.User, a.Method, a.Target, a.Request, a.Agent, a.Host, a.Status
+}
+
+// complaint looks at the line of an error log.
+func (m *Matcher) complaint(repeats uint64) {
+	line := &m.fault
+	var fields rule.Fields
+	var named *rule.Rule
+	found, loc := m.requests.Error(line, m.loc)
+	m.loc = loc
+	if found != nil {
+		fields.Read(found, line.Message, loc)
+		if found.In == rule.PartTarget {
+			// The server names what it was asked for; the rules for requests say what that means.
+			named = found
+			m.req = weblog.Access{Method: get, Target: fields.Target, Status: 404}
+			if verdict := m.requests.Verdict(&m.req); verdict != nil {
+				found = verdict
+			} else if !found.Always {
+				found = nil
+			}
+		}
+	}
+	if m.trace != nil {
+		m.trace.complaint(line, found, named, fields)
+	}
+	if found == nil || found.Role == rule.RoleIgnore {
+		return
+	}
+	read := m.clock.Apache
+	if line.Nginx {
+		read = m.clock.Nginx
+	}
+	r := m.batch.request()
+	r.rule, r.client, r.repeats = found, line.Client, repeats
+	r.logged, r.dated = read(line.Stamp)
+	r.user, r.target, r.request, r.host, r.reason = fields.User, fields.Target, line.Request, line.Host, fields.Reason
+}
+
+var get = []byte("GET") // what is asked for a file
