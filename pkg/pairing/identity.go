@@ -10,11 +10,14 @@ import (
 	"fmt"
 	"math/big"
 	"time"
+
+	"github.com/pialert/pialert/pkg/private"
 )
 
 const (
 	keyFile     = "identity.key"
 	nextKeyFile = "identity.next.key"
+	lockFile    = "pairing.lock"
 	pemType     = "PRIVATE KEY" // PKCS #8, RFC 5958
 	maxKeyFile  = 4096          // bytes; an Ed25519 key takes 119
 )
@@ -40,15 +43,15 @@ func newIdentity() (*identity, []byte, error) {
 }
 
 // readIdentity reads a key file; the error is [fs.ErrNotExist] if there is none.
-func readIdentity(dir stateDir, name string) (*identity, error) {
-	data, err := dir.read(name, maxKeyFile)
+func readIdentity(dir private.Dir, name string) (*identity, error) {
+	data, err := dir.Read(name, maxKeyFile)
 	if err != nil {
 		return nil, err
 	}
 	key, err := parseKey(data)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use %s: %w; restore it from a backup, or remove it and pair anew",
-			dir.path(name), err)
+			dir.Path(name), err)
 	}
 	return identityFor(key)
 }

@@ -3,8 +3,11 @@ package pairing
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"sync"
+
+	"github.com/pialert/pialert/pkg/private"
 )
 
 // Errors that callers may tell apart.
@@ -18,7 +21,7 @@ var (
 // Keyring is this machine's key and the keys of its peers, as one process sees them. It is safe
 // for concurrent use. Changes by other processes are seen after [Keyring.Reload].
 type Keyring struct {
-	dir  stateDir
+	dir  private.Dir
 	role Role
 	name string
 
@@ -40,7 +43,7 @@ func Open(dir string, role Role, name string) (*Keyring, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
-	k := &Keyring{dir: stateDir(dir), role: role, name: name, changed: make(chan struct{})}
+	k := &Keyring{dir: private.Dir(dir), role: role, name: name, changed: make(chan struct{})}
 	return k, k.Reload()
 }
 
@@ -135,7 +138,7 @@ func (k *Keyring) Remove(name string) (Peer, error) {
 // update applies change to what is on disk now, stores the result if it differs, and makes it
 // this process' view. When it returns nil the change is durable.
 func (k *Keyring) update(change func(*keys) error) error {
-	unlock, err := k.dir.lock()
+	unlock, err := k.dir.Lock(lockFile)
 	if err != nil {
 		return err
 	}
@@ -158,28 +161,28 @@ func (k *Keyring) update(change func(*keys) error) error {
 
 func (k *Keyring) load() (state keys, err error) {
 	state.own, err = readIdentity(k.dir, keyFile)
-	if missing(err) {
+	if errors.Is(err, fs.ErrNotExist) {
 		var content []byte
 		if state.own, content, err = newIdentity(); err == nil {
-			err = k.dir.write(keyFile, content)
+			err = k.dir.Write(keyFile, content)
 		}
 	}
 	if err != nil {
 		return keys{}, err
 	}
 	state.next, err = readIdentity(k.dir, nextKeyFile)
-	if err != nil && !missing(err) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return keys{}, err
 	}
-	data, err := k.dir.read(peersFile, maxPeersFile)
-	if missing(err) {
+	data, err := k.dir.Read(peersFile, maxPeersFile)
+	if errors.Is(err, fs.ErrNotExist) {
 		return state, nil
 	}
 	if err == nil {
 		state.peers, err = decodePeers(data, k.role)
 	}
 	if err != nil {
-		return keys{}, fmt.Errorf("cannot use %s: %w", k.dir.path(peersFile), err)
+		return keys{}, fmt.Errorf("cannot use %s: %w", k.dir.Path(peersFile), err)
 	}
 	return state, nil
 }
@@ -195,12 +198,12 @@ func (k *Keyring) store(before keys, after *keys) error {
 		if err != nil {
 			return err
 		}
-		if err := k.dir.write(peersFile, data); err != nil {
+		if err := k.dir.Write(peersFile, data); err != nil {
 			return err
 		}
 	}
 	if after.next != nil && len(after.pending()) == 0 {
-		if err := k.dir.rename(nextKeyFile, keyFile); err != nil {
+		if err := k.dir.Rename(nextKeyFile, keyFile); err != nil {
 			return fmt.Errorf("cannot change to the next key: %w", err)
 		}
 		after.own, after.next = after.next, nil

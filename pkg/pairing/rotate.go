@@ -13,7 +13,7 @@ func (k *Keyring) Rotate() (Fingerprint, error) {
 			if err != nil {
 				return err
 			}
-			if err := k.dir.write(nextKeyFile, content); err != nil {
+			if err := k.dir.Write(nextKeyFile, content); err != nil {
 				return err
 			}
 			state.next = id

@@ -2,6 +2,7 @@ package pairing
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"testing"
@@ -72,7 +73,7 @@ func TestRotation(t *testing.T) {
 			t.Errorf("%s still takes the former key: %+v", display.Name(), peer)
 		}
 	}
-	if _, err := os.Stat(agent.dir.path(nextKeyFile)); !missing(err) {
+	if _, err := os.Stat(agent.dir.Path(nextKeyFile)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the next key's file: %v", err)
 	}
 }
@@ -209,13 +210,13 @@ func TestChangeEndsAfterACrash(t *testing.T) {
 	}
 	before := map[string][]byte{}
 	for _, name := range []string{keyFile, nextKeyFile} {
-		if before[name], err = os.ReadFile(agent.dir.path(name)); err != nil {
+		if before[name], err = os.ReadFile(agent.dir.Path(name)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	mustMeet(t, desk, agent)
 	for name, content := range before {
-		if err := os.WriteFile(agent.dir.path(name), content, 0o600); err != nil {
+		if err := os.WriteFile(agent.dir.Path(name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,27 +1,32 @@
-package pairing
+// Package private keeps files that only one user may read: keys, peers, the hash of a password.
+//
+// It promises that a file holds either its old content or its new, also after a power cut, that it
+// is made with mode 0600 and belongs to its directory's owner, also when root makes it, and that a
+// file which others can read is refused rather than used.
+package private
 
 import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
 )
 
-// stateDir is a directory whose files are private and belong to its owner, also when root
+// Dir is a directory whose files are private and belong to its owner, also when root
 // writes them.
-type stateDir string
+type Dir string
 
-func (d stateDir) path(name string) string { return filepath.Join(string(d), name) }
+// Path is that of a file in the directory.
+func (d Dir) Path(name string) string { return filepath.Join(string(d), name) }
 
-// lock holds the directory against other processes until the returned function is called.
-func (d stateDir) lock() (unlock func(), err error) {
+// Lock holds the directory, by a file of that name in it, against other processes until the returned function is called.
+func (d Dir) Lock(name string) (unlock func(), err error) {
 	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make the state directory: %w", err)
 	}
-	file, err := os.OpenFile(d.path("pairing.lock"), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
+	file, err := os.OpenFile(d.Path(name), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the state directory: %w", err)
 	}
@@ -42,10 +47,10 @@ func (d stateDir) lock() (unlock func(), err error) {
 	return func() { file.Close() }, nil
 }
 
-// read returns the content of a private file of at most limit bytes; the error is
+// Read returns the content of a private file of at most limit bytes; the error is
 // [fs.ErrNotExist] if there is none.
-func (d stateDir) read(name string, limit int64) ([]byte, error) {
-	file, err := os.Open(d.path(name))
+func (d Dir) Read(name string, limit int64) ([]byte, error) {
+	file, err := os.Open(d.Path(name))
 	if err != nil {
 		return nil, err
 	}
@@ -68,17 +73,17 @@ func (d stateDir) read(name string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// write replaces a file. When it returns nil the new content survives a power cut; at any time
+// Write replaces a file. When it returns nil the new content survives a power cut; at any time
 // before that the file holds either the old content or the new.
-func (d stateDir) write(name string, data []byte) (err error) {
+func (d Dir) Write(name string, data []byte) (err error) {
 	file, err := os.CreateTemp(string(d), "."+name+".*") // CreateTemp makes files 0600
 	if err != nil {
-		return fmt.Errorf("cannot write %s: %w", d.path(name), err)
+		return fmt.Errorf("cannot write %s: %w", d.Path(name), err)
 	}
 	defer func() {
 		if err != nil {
 			os.Remove(file.Name())
-			err = fmt.Errorf("cannot write %s: %w", d.path(name), err)
+			err = fmt.Errorf("cannot write %s: %w", d.Path(name), err)
 		}
 	}()
 	_, err = file.Write(data)
@@ -91,12 +96,12 @@ func (d stateDir) write(name string, data []byte) (err error) {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	return d.rename(filepath.Base(file.Name()), name)
+	return d.Rename(filepath.Base(file.Name()), name)
 }
 
-// rename renames a file within the directory, durably.
-func (d stateDir) rename(from, to string) error {
-	if err := os.Rename(d.path(from), d.path(to)); err != nil {
+// Rename renames a file within the directory, durably.
+func (d Dir) Rename(from, to string) error {
+	if err := os.Rename(d.Path(from), d.Path(to)); err != nil {
 		return err
 	}
 	dir, err := os.Open(string(d))
@@ -107,7 +112,7 @@ func (d stateDir) rename(from, to string) error {
 }
 
 // give makes the directory's owner the owner of file when root made it.
-func (d stateDir) give(file *os.File) error {
+func (d Dir) give(file *os.File) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -121,5 +126,3 @@ func (d stateDir) give(file *os.File) error {
 	}
 	return file.Chown(int(owner.Uid), int(owner.Gid))
 }
-
-func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) }
