@@ -7,6 +7,8 @@ LDFLAGS  := -s -w -X $(PACKAGE)/pkg/cli.Version=$(VERSION)
 PROTOS   := pialert/v1/event.proto pialert/v1/delivery.proto pialert/v1/pairing.proto
 
 export CGO_ENABLED := 0
+# A Go that is too old fetches the one that go.mod names, also where a distribution says local.
+export GOTOOLCHAIN ?= auto
 
 # What the tests run against: program=Debian package.
 NEEDS := sshd=openssh-server ssh=openssh-client sshpass=sshpass rsyslogd=rsyslog logger=bsdutils \
@@ -24,11 +26,13 @@ demo: build ## watch recorded attacks become light, in this terminal
 	@go run ./packaging/demo -programs build -logs packaging/demo
 
 build: ## both programs for this machine, in build/
+	@tools/needgo
 	@mkdir -p build
 	go build -trimpath -ldflags '$(LDFLAGS)' -o build/pialert-agent ./agent
 	go build -trimpath -ldflags '$(LDFLAGS)' -o build/pialert-display ./display
 
 test: ## every test; installs what they run against, or names it
+	@tools/needgo
 	@tools/need $(NEEDS)
 	go test -timeout 20m ./...
 	go -C test test -count=1 -timeout 20m ./...
@@ -73,7 +77,8 @@ mutate: ## change the programs in small ways, and name each change that no test 
 bench: build ## measure what is promised, beside peers in the same run; see docs/benchmarks.md
 	@go -C test run ./bench -programs ../build
 
-docs: build ## the sample configurations, their manual pages and docs/configuration.md, from the code
+docs: build ## the sample configurations, their manual pages, docs/configuration.md and the README's picture, from the code
+	go run ./display/internal/portrait docs
 	cd tools && go run ./confref -root .. -programs ../build
 
 packages: ## .deb, .rpm and .tar.gz of both programs for amd64, arm64 and armhf, in dist/

@@ -18,6 +18,7 @@ var below = map[string][]string{
 	"display/internal/page":      {"animate"},
 	"display/internal/panel":     {"animate"},
 	"display/internal/terminal":  {"animate"},
+	"display/internal/portrait":  {"animate"},
 	"display/internal/framecost": {"animate", "blinkt", "pins"},
 }
 
