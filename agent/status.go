@@ -13,6 +13,7 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/escape"
 	"github.com/pialert/pialert/pkg/link"
 )
 
@@ -134,13 +135,13 @@ func (s Status) write(out io.Writer, now time.Time) error {
 	for _, log := range s.Sources {
 		state := string(log.State)
 		if log.Error != "" {
-			state += ": " + log.Error
+			state += ": " + escape.Text(log.Error)
 		}
 		position := fmt.Sprint(log.Offset)
 		if log.Cursor != "" {
 			position = "cursor"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\n", log.Source, state, log.Lines, log.Events, position, cli.Ago(log.LastLine, now))
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\n", escape.Text(log.Source), state, log.Lines, log.Events, position, cli.Ago(log.LastLine, now))
 	}
 	fmt.Fprintln(table, "\nDISPLAY\tLINK\tSINCE\tWAITING\tADDRESS")
 	for _, display := range s.Displays {
@@ -148,7 +149,7 @@ func (s Status) write(out io.Writer, now time.Time) error {
 		if display.Link.Up {
 			state = "up"
 		} else if display.Link.Error != "" {
-			state += ": " + display.Link.Error
+			state += ": " + escape.Text(display.Link.Error)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", display.Name, state, cli.Ago(display.Link.Since, now), display.Waiting, display.Link.Address)
 	}
@@ -173,9 +174,9 @@ func (s Status) notes() (notes []string) {
 		}
 	}
 	for _, log := range s.Sources {
-		note(log.Overlong, "lines of %s were left out: longer than %d bytes", log.Source, source.MaxLine)
-		note(log.Untrusted, "entries of %s were left out: their sender may not speak under their name", log.Source)
-		note(uint64(log.Skipped), "files of %s are not followed: too many; name those that matter", log.Source)
+		note(log.Overlong, "lines of %s were left out: longer than %d bytes", escape.Text(log.Source), source.MaxLine)
+		note(log.Untrusted, "entries of %s were left out: their sender may not speak under their name", escape.Text(log.Source))
+		note(uint64(log.Skipped), "files of %s are not followed: too many; name those that matter", escape.Text(log.Source))
 	}
 	note(s.Spool.DroppedEvents, "events of %d attempts had to be dropped", s.Spool.DroppedAttempts)
 	note(s.Spool.RefusedEvents, "events were left out: a field was outside its bounds; the log has them")

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/source"
+	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/link"
 )
 
 // Whatever was left out or lost is a sentence of its own; an agent without trouble has none.
@@ -34,5 +36,27 @@ func TestStatusSaysWhatWasLeftOut(t *testing.T) {
 		"4 events of 40 attempts ", "5 events ", "6 attempts ", "7 connections ", "8 connections "}
 	if !slices.EqualFunc(lines, want, strings.HasPrefix) {
 		t.Errorf("status says\n%s", strings.Join(lines, "\n"))
+	}
+}
+
+// A log's name and what ssh or a peer says cannot confuse the terminal that status is read in.
+func TestStatusIsFitForATerminal(t *testing.T) {
+	t.Parallel()
+	evil := "a\x1b[2J\u009b1m\u202eb\x7f\xff"
+	var out strings.Builder
+	status := Status{
+		Sources:  []SourceStatus{{Stats: source.Stats{Source: evil, Error: evil, Overlong: 1}}},
+		Displays: []DisplayStatus{{Name: "desk", Link: link.State{Error: evil}}},
+	}
+	if err := status.write(&out, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(out.String()) {
+		if line = strings.TrimSuffix(line, "\n"); !escape.Printable(line) {
+			t.Errorf("%+q", line)
+		}
+	}
+	if shown := `a\x1b[2J\u009b1m\u202eb\x7f\xff`; strings.Count(out.String(), shown) != 4 {
+		t.Errorf("nothing is to be hidden:\n%s", out.String())
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 // Status is what the running display says of itself.
@@ -110,6 +112,18 @@ func statusCommand(s *settings) *cobra.Command {
   pialert-display status --format json | jq .total`, ask, Status.write)
 }
 
+// kinds lists what was counted, those that only newer agents know last.
+func (s Status) kinds() []attack.Kind {
+	var kinds []attack.Kind
+	for name := range s.Kinds {
+		if kind, err := attack.ParseKind(name); err == nil {
+			kinds = append(kinds, kind)
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
+}
+
 // write prints the status for people.
 func (s Status) write(out io.Writer, now time.Time) error {
 	fmt.Fprintf(out, "%s (%s), driver %s, up %s\n\n", s.Name, s.Version, s.Driver, now.Sub(s.Started).Round(time.Second))
@@ -120,10 +134,8 @@ func (s Status) write(out io.Writer, now time.Time) error {
 	}
 	fmt.Fprintf(table, "all\t\t\t%d\n", s.Total)
 	fmt.Fprintln(table, "\nKIND\tTOTAL")
-	for _, kind := range attack.Kinds() {
-		if n, ok := s.Kinds[kind.String()]; ok {
-			fmt.Fprintf(table, "%s\t%d\n", kind, n)
-		}
+	for _, kind := range s.kinds() {
+		fmt.Fprintf(table, "%s\t%d\n", kind, s.Kinds[kind.String()])
 	}
 	fmt.Fprintln(table, "\nAGENT\tLINK\tLAST HEARD\tATTEMPTS\tDROPPED")
 	for _, agent := range s.Agents {
@@ -134,9 +146,9 @@ func (s Status) write(out io.Writer, now time.Time) error {
 		case agent.Connected:
 			state = "up"
 		case agent.Error != "":
-			state += ": " + agent.Error
+			state += ": " + escape.Text(agent.Error)
 		case agent.Link.Error != "":
-			state += ": " + agent.Link.Error
+			state += ": " + escape.Text(agent.Link.Error)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\n", agent.Name, state, cli.Ago(agent.Heard, now), agent.Total, agent.Dropped.Attempts)
 	}
@@ -147,7 +159,7 @@ func (s Status) write(out io.Writer, now time.Time) error {
 		return err
 	}
 	for _, problem := range s.Problems {
-		fmt.Fprintf(out, "\nproblem: %s\n", problem)
+		fmt.Fprintf(out, "\nproblem: %s\n", escape.Text(problem))
 	}
 	if len(s.Rotation) > 0 {
 		fmt.Fprintf(out, "\nthe key changes once these have heard of it: %s\n", strings.Join(s.Rotation, ", "))

@@ -91,16 +91,17 @@ func TestLogFormats(t *testing.T) {
 
 func TestStatusCommand(t *testing.T) {
 	type status struct {
-		Lines int `json:"lines"`
+		Lines int    `json:"lines"`
+		Log   string `json:"log"`
 	}
-	ask := func(context.Context) (status, error) { return status{3}, nil }
+	ask := func(context.Context) (status, error) { return status{3, "a\u009b2J\u202e\x7f"}, nil }
 	write := func(s status, out io.Writer, _ time.Time) error {
 		_, err := fmt.Fprintf(out, "%d lines\n", s.Lines)
 		return err
 	}
 	for _, test := range []struct{ args, want string }{
 		{"", "3 lines\n"},
-		{"--format json", "{\n  \"lines\": 3\n}\n"},
+		{"--format json", "{\n  \"lines\": 3,\n  \"log\": \"a\\u009b2J\\u202e\\u007f\"\n}\n"},
 	} {
 		command := StatusCommand("", "", ask, write)
 		var out bytes.Buffer

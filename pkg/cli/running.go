@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pialert/pialert/pkg/control"
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 // Ask sends a request to the running program that serves the control socket, as
@@ -44,13 +45,21 @@ func StatusCommand[Status any](short, example string, ask func(ctx context.Conte
 			if format == "text" {
 				return write(status, command.OutOrStdout(), time.Now())
 			}
-			encoder := json.NewEncoder(command.OutOrStdout())
-			encoder.SetIndent("", "  ")
-			return encoder.Encode(status)
+			return WriteJSON(command.OutOrStdout(), status)
 		},
 	}
 	command.Flags().StringVar(&format, "format", "text", "text or json")
 	return command
+}
+
+// WriteJSON prints a value as JSON that is fit for a terminal.
+func WriteJSON(out io.Writer, value any) error {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(append(escape.JSON(text), '\n'))
+	return err
 }
 
 // Ago says how long ago a time is, to the second; a zero time is never.

@@ -4,13 +4,21 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/pialert/pialert/pkg/backoff"
 	"github.com/pialert/pialert/pkg/pairing"
+)
+
+// Pauses between attempts to reach a peer. After a connection that lasted for stableAfter they begin
+// anew.
+const (
+	firstPause  = 250 * time.Millisecond
+	lastPause   = 30 * time.Second
+	stableAfter = 10 * time.Second
 )
 
 // Dialer keeps a connection to each peer that has an address.
@@ -76,10 +84,7 @@ func (d *Dialer) States() []State { return d.board.states(d.Keyring) }
 func (d *Dialer) keep(ctx context.Context, name string, handle Handler) {
 	log := d.Log.With("peer", name)
 	failures := failureLog{log: log}
-	wait := backoff{random: d.Random}
-	if wait.random == nil {
-		wait.random = rand.Float64
-	}
+	wait := backoff.Backoff{First: firstPause, Last: lastPause, Random: d.Random}
 	for ctx.Err() == nil {
 		changed := d.Keyring.Changed()
 		conn, err := d.open(ctx, name)
@@ -90,13 +95,13 @@ func (d *Dialer) keep(ctx context.Context, name string, handle Handler) {
 			return
 		}
 		if errors.Is(err, pairing.ErrNotPaired) { // just unpaired: Run ends this, unless it is paired again
-			pause(ctx, lastPause, changed)
+			backoff.Wait(ctx, lastPause, changed)
 			continue
 		}
 		if err != nil {
 			d.board.failed(name, err)
 			failures.add(err)
-			pause(ctx, wait.next(), changed)
+			backoff.Wait(ctx, wait.Next(), changed)
 			continue
 		}
 		log.Info("connected", "address", conn.Address, "failed_tries", failures.clear())
@@ -112,9 +117,9 @@ func (d *Dialer) keep(ctx context.Context, name string, handle Handler) {
 			continue
 		}
 		if time.Since(opened) >= stableAfter {
-			wait.reset()
+			wait.Reset()
 		}
-		pause(ctx, wait.next(), nil)
+		backoff.Wait(ctx, wait.Next(), nil)
 	}
 }
 

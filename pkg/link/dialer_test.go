@@ -17,29 +17,6 @@ import (
 	"github.com/pialert/pialert/pkg/pairing"
 )
 
-func TestBackoff(t *testing.T) {
-	t.Parallel()
-	b := backoff{random: func() float64 { return 1 }}
-	var got []time.Duration
-	for range 10 {
-		got = append(got, b.next())
-	}
-	want := "[250ms 500ms 1s 2s 4s 8s 16s 30s 30s 30s]"
-	if fmt.Sprint(got) != want {
-		t.Errorf("the longest pauses are %v, want %s", got, want)
-	}
-	for range 100 { // no overflow, ever
-		if d := b.next(); d != lastPause {
-			t.Fatalf("a pause of %v", d)
-		}
-	}
-	b.random = func() float64 { return 0.5 }
-	b.reset()
-	if d := b.next(); d != firstPause/2 {
-		t.Errorf("half the jitter makes %v", d)
-	}
-}
-
 // dialling runs a dialer against a fake network under a fake clock, for some time, and returns
 // when it dialled what.
 func dialling(t *testing.T, addresses []string, lasts time.Duration, network func(try int, address string) (net.Conn, error)) (dialled []string, log string) {

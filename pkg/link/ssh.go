@@ -1,16 +1,15 @@
 package link
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/pialert/pialert/pkg/stderr"
 )
 
 // SSH says how to log in where only sshd listens, and how to reach the other program there.
@@ -99,7 +98,7 @@ func socketPair() (net.Conn, *os.File, error) {
 type sshConn struct {
 	net.Conn
 	ssh  *exec.Cmd
-	said tail
+	said stderr.Tail
 
 	ended chan struct{} // closed when ssh has ended
 }
@@ -142,32 +141,3 @@ func (c *sshConn) await() bool {
 
 // sshGrace is how long ssh may take to end once its pipe is closed.
 const sshGrace = 2 * time.Second
-
-// tail keeps the end of what is written to it, for a message.
-type tail struct {
-	mu   sync.Mutex
-	last []byte
-}
-
-const maxTail = 1024 // bytes
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.last = append(t.last, p...)
-	t.last = bytes.Clone(t.last[max(0, len(t.last)-maxTail):])
-	return len(p), nil
-}
-
-// String returns the last lines that were written as one, fit for a log.
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	text := strings.Map(func(c rune) rune {
-		if c < ' ' || c == 0x7f {
-			return ' '
-		}
-		return c
-	}, strings.ToValidUTF8(string(t.last), "?"))
-	return strings.Join(strings.Fields(text), " ")
-}

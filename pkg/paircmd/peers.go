@@ -2,7 +2,6 @@ package paircmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -51,9 +50,7 @@ func (p *program) peersCommand() *cobra.Command {
 				return err
 			}
 			if format == "json" {
-				encoder := json.NewEncoder(command.OutOrStdout())
-				encoder.SetIndent("", "  ")
-				return encoder.Encode(found)
+				return cli.WriteJSON(command.OutOrStdout(), found)
 			}
 			return found.print(command.OutOrStdout(), p)
 		},

@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/pialert/pialert/pkg/escape"
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
 
@@ -66,7 +67,7 @@ func (k *Keyring) redeem(conn io.ReadWriter, token Token, peer Peer) error {
 		return err
 	}
 	if reply.GetRefusal() != "" {
-		return fmt.Errorf("%w: %s", ErrJoinRefused, printable(reply.GetRefusal()))
+		return fmt.Errorf("%w: %s", ErrJoinRefused, escape.Text(reply.GetRefusal()))
 	}
 	if reply.GetName() != token.Name {
 		return fmt.Errorf("the token is from %s, but %q answers", token.Name, reply.GetName())
@@ -79,7 +80,7 @@ func (k *Keyring) redeem(conn io.ReadWriter, token Token, peer Peer) error {
 	var done pialertv1.JoinDone
 	err = errors.Join(send(conn, &pialertv1.JoinConfirm{}), receive(conn, &done))
 	if err == nil && done.GetRefusal() != "" {
-		err = fmt.Errorf("%w: %s", ErrJoinRefused, printable(done.GetRefusal()))
+		err = fmt.Errorf("%w: %s", ErrJoinRefused, escape.Text(done.GetRefusal()))
 	}
 	if err != nil && isNew {
 		_, undo := k.Remove(peer.Name)

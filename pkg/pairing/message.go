@@ -3,8 +3,6 @@ package pairing
 import (
 	"fmt"
 	"io"
-	"strings"
-	"unicode"
 
 	"google.golang.org/protobuf/encoding/protodelim"
 	"google.golang.org/protobuf/proto"
@@ -36,14 +34,4 @@ func (r byteReader) ReadByte() (byte, error) {
 	var one [1]byte
 	_, err := io.ReadFull(r.Reader, one[:])
 	return one[0], err
-}
-
-// printable makes text of the other end fit for a terminal.
-func printable(text string) string {
-	return strings.Map(func(c rune) rune {
-		if !unicode.IsPrint(c) {
-			return '?'
-		}
-		return c
-	}, text)
 }

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pialert/pialert/agent/internal/detect/record"
+	"github.com/pialert/pialert/pkg/packed"
 )
 
 // Keys of what is saved: a kind, and the log's name with what tells its entries apart behind a NUL.
@@ -48,8 +48,8 @@ func (m *memory) save(put func(key string, value []byte)) {
 	}
 	if m.moved {
 		m.moved = false
-		value := record.AppendBool(record.AppendBool(nil, m.structured), m.carriage)
-		put(keyLog+m.name, record.AppendText(value, string(m.partial)))
+		value := packed.AppendBool(packed.AppendBool(nil, m.structured), m.carriage)
+		put(keyLog+m.name, packed.AppendText(value, string(m.partial)))
 	}
 }
 
@@ -89,7 +89,7 @@ func (e *Engine) Restore(key string, value []byte) (ok bool, err error) {
 }
 
 func (m *memory) restoreLog(value []byte) error {
-	d := record.Decoder{Rest: value}
+	d := packed.Reader{Rest: value}
 	structured, carriage, partial := d.Bool(), d.Bool(), d.Text()
 	if !d.Done() || len(partial) > maxPartial {
 		return errSaved
@@ -99,7 +99,7 @@ func (m *memory) restoreLog(value []byte) error {
 }
 
 func (m *memory) restoreLast(part string, value []byte) error {
-	d := record.Decoder{Rest: value}
+	d := packed.Reader{Rest: value}
 	used, host := d.Uvarint(), d.Uint64()
 	if d.Failed || len(part) != 1 || part[0] < '0' || int(part[0]-'0') >= maxHosts || used == 0 || len(d.Rest) > maxLast {
 		return errSaved

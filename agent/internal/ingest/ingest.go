@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/wake"
 )
 
 const (
@@ -106,7 +107,7 @@ type Pipeline struct {
 	room     *sync.Cond // signalled when the batch was taken, or nothing more is accepted
 	batch    batch
 	stopped  bool
-	wake     chan struct{} // holds a token when the batch should be committed soon
+	wake     wake.Bell // rings when the batch should be committed soon
 	found    Counts
 	stored   map[string]bool // sources of which a batch has had a position
 	lastTurn atomic.Int64    // when the loop last came round, in Unix nanoseconds
@@ -121,7 +122,7 @@ type Counts struct {
 // New returns a pipeline whose detector remembers what the store kept. It starts nothing.
 func New(options Options) (*Pipeline, error) {
 	p := &Pipeline{
-		options: options, positions: map[string][]byte{}, wake: make(chan struct{}, 1),
+		options: options, positions: map[string][]byte{}, wake: wake.New(),
 		batch: newBatch(), stored: map[string]bool{},
 		found: Counts{map[string]uint64{}, map[attack.Kind]uint64{}},
 	}
@@ -168,7 +169,7 @@ func (p *Pipeline) Add(e *attack.Event) error {
 		return ErrStopped
 	}
 	p.add(e)
-	p.signal()
+	p.wake.Ring()
 	return nil
 }
 
@@ -199,7 +200,7 @@ func (p *Pipeline) Feed(_ context.Context, chunk Chunk) error {
 		}
 	}
 	if len(p.batch.events) > 0 || p.batch.first {
-		p.signal()
+		p.wake.Ring()
 	}
 	return nil
 }
@@ -209,13 +210,6 @@ func (p *Pipeline) urgent() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.batch.full || p.batch.first
-}
-
-func (p *Pipeline) signal() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
 }
 
 // Run commits batches until ctx ends, then commits what is left and returns nil. Sources that wait

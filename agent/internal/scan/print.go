@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 // printer turns events into JSON without making strings.
@@ -136,6 +137,9 @@ func appendString(b []byte, text string) []byte {
 			r, size := utf8.DecodeRuneInString(text[i:])
 			if r == utf8.RuneError && size == 1 {
 				b = append(b, '\\', '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+			} else if !strconv.IsPrint(r) {
+				b = escape.AppendJSON(b, r)
+				i += size - 1
 			} else {
 				b = append(b, text[i:i+size]...)
 				i += size - 1

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 const attacked = `Jan 31 12:00:00 host sshd[7]: Failed password for root from 192.0.2.7 port 51112 ssh2
@@ -185,7 +186,7 @@ func TestOutputThatCannotBeWritten(t *testing.T) {
 // Whatever bytes an event holds, its line is valid JSON that gives them back, but for those that
 // are no UTF-8.
 func FuzzJSON(f *testing.F) {
-	for _, text := range []string{"", "root", "\x00\x1f\x7f\"\\/<>&", "\xff\xfe", "a\u2028b", "\U0001f600", "é"} {
+	for _, text := range []string{"", "root", "\x00\x1f\x7f\"\\/<>&", "\xff\xfe", "a\u2028b", "\U0001f600", "é", "\u009b2J\x9b", "a\u202eb\u2066", "\U000e0041"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -206,6 +207,11 @@ func FuzzJSON(f *testing.F) {
 		}
 		if bytes.Count(line, []byte("\n")) != 1 || bytes.Count(texts.event(nil, &ev, 1), []byte("\n")) != 1 {
 			t.Errorf("more than one line for %q", text)
+		}
+		for _, shown := range [][]byte{line, texts.event(nil, &ev, 1)} {
+			if shown = bytes.TrimSuffix(shown, []byte("\n")); !escape.Printable(string(shown)) {
+				t.Errorf("%+q is printed as %+q", text, shown)
+			}
 		}
 	})
 }

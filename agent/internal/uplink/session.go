@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/pialert/pialert/pkg/wake"
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
 
@@ -19,7 +20,7 @@ type session struct {
 	lastSeq  uint64        // last number that the display has heard of, by event or gap; of send only
 	sent     atomic.Uint64 // last number that is sent, or is not to be sent
 	acked    atomic.Uint64 // last number that the display has committed
-	progress chan struct{} // holds a token when acked has grown
+	progress wake.Bell     // rings when acked has grown
 }
 
 // hello returns what to say first. A display that was paired a moment ago may not be known to the
@@ -103,10 +104,7 @@ func (s *session) receive() error {
 			return err
 		}
 		s.acked.Store(committed)
-		select {
-		case s.progress <- struct{}{}:
-		default:
-		}
+		s.progress.Ring()
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/pialert/pialert/pkg/wake"
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
 
@@ -109,7 +110,7 @@ func (u *Uplink) Run(ctx context.Context, client grpc.ClientConnInterface) error
 	if err != nil {
 		return u.explain(ctx, err)
 	}
-	s := &session{Uplink: u, stream: stream, progress: make(chan struct{}, 1)}
+	s := &session{Uplink: u, stream: stream, progress: wake.New()}
 	if err := s.greet(hello, cancel); err != nil {
 		return u.explain(ctx, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/packed"
 )
 
 // The first byte of an encoded detail is its number. The fields follow in the order of the Go
@@ -27,12 +28,12 @@ func decodeDetail(b []byte) (attack.Detail, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
-	r := reader{rest: b[1:]}
+	r := reader{packed.Reader{Rest: b[1:]}}
 	d := attack.Decode(b[0], &r)
 	switch {
 	case d == nil:
 		return nil, fmt.Errorf("detail %d is unknown", b[0])
-	case r.short || len(r.rest) > 0:
+	case !r.Done():
 		return nil, fmt.Errorf("detail %d is cut or too long", b[0])
 	}
 	return d, nil
@@ -42,11 +43,11 @@ func decodeDetail(b []byte) (attack.Detail, error) {
 type writer struct{ b []byte }
 
 func (w *writer) Text(_ int, _ string, value *string, _ int) {
-	w.b = append(binary.AppendUvarint(w.b, uint64(len(*value))), *value...)
+	w.b = packed.AppendText(w.b, *value)
 }
 
 func (w *writer) Flag(_ int, _ string, value *bool) {
-	w.b = binary.AppendUvarint(w.b, uint64(flag(*value)))
+	w.b = packed.AppendBool(w.b, *value)
 }
 
 func (w *writer) Number(_ int, _ string, value *uint64, _ uint64) {
@@ -56,8 +57,7 @@ func (w *writer) Number(_ int, _ string, value *uint64, _ uint64) {
 func (w *writer) Phase(_ int, _ string, value *attack.Phase) { w.b = append(w.b, byte(*value)) }
 
 func (w *writer) Network(_ int, _ string, value *netip.Prefix, _ bool) {
-	addr := value.Addr().AsSlice()
-	w.b = append(binary.AppendUvarint(w.b, uint64(len(addr))), addr...)
+	w.b = packed.AppendText(w.b, value.Addr().AsSlice())
 	w.b = binary.AppendUvarint(w.b, uint64(max(value.Bits(), 0)))
 }
 
@@ -66,45 +66,21 @@ func (w *writer) Span(_ int, _ string, value *time.Duration) {
 }
 
 // reader takes the fields of a detail from its encoded form.
-type reader struct {
-	rest  []byte
-	short bool // more was read than there is
-}
+type reader struct{ packed.Reader }
 
-func (r *reader) number() uint64 {
-	n, size := binary.Uvarint(r.rest)
-	if size <= 0 {
-		r.short, r.rest = true, nil
-		return 0
-	}
-	r.rest = r.rest[size:]
-	return n
-}
+func (r *reader) Text(_ int, _ string, value *string, _ int) { *value = r.Reader.Text() }
 
-func (r *reader) bytes() []byte {
-	n := r.number()
-	if n > uint64(len(r.rest)) {
-		r.short, r.rest = true, nil
-		return nil
-	}
-	text := r.rest[:n]
-	r.rest = r.rest[n:]
-	return text
-}
+func (r *reader) Flag(_ int, _ string, value *bool) { *value = r.Bool() }
 
-func (r *reader) Text(_ int, _ string, value *string, _ int) { *value = string(r.bytes()) }
+func (r *reader) Number(_ int, _ string, value *uint64, _ uint64) { *value = r.Uvarint() }
 
-func (r *reader) Flag(_ int, _ string, value *bool) { *value = r.number() != 0 }
-
-func (r *reader) Number(_ int, _ string, value *uint64, _ uint64) { *value = r.number() }
-
-func (r *reader) Phase(_ int, _ string, value *attack.Phase) { *value = attack.Phase(r.number()) }
+func (r *reader) Phase(_ int, _ string, value *attack.Phase) { *value = attack.Phase(r.Uvarint()) }
 
 func (r *reader) Network(_ int, _ string, value *netip.Prefix, _ bool) {
-	addr, _ := netip.AddrFromSlice(r.bytes())
-	if bits := int(min(r.number(), 128)); addr.IsValid() {
+	addr, _ := netip.AddrFromSlice(r.Bytes())
+	if bits := int(min(r.Uvarint(), 128)); addr.IsValid() {
 		*value = netip.PrefixFrom(addr, bits)
 	}
 }
 
-func (r *reader) Span(_ int, _ string, value *time.Duration) { *value = time.Duration(r.number()) }
+func (r *reader) Span(_ int, _ string, value *time.Duration) { *value = time.Duration(r.Uvarint()) }

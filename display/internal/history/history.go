@@ -40,6 +40,9 @@ import (
 	"time"
 
 	sqlitelib "modernc.org/sqlite/lib"
+
+	"github.com/pialert/pialert/pkg/backoff"
+	"github.com/pialert/pialert/pkg/wake"
 )
 
 // Bounds that no honest set of agents reaches.
@@ -85,8 +88,8 @@ type History struct {
 	commits uint64        // made so far
 	spent   time.Duration // in them
 
-	wake chan struct{} // holds a token when the queue is not empty
-	full chan struct{} // holds a token when the queue should not wait for the interval
+	wake wake.Bell // rings when the queue is not empty
+	full wake.Bell // rings when the queue should not wait for the interval
 
 	damage chan error // holds what a query met in a damaged file
 }
@@ -112,8 +115,8 @@ func Open(options Options) (*History, error) {
 		log:     options.Logger,
 		queued:  make(map[string]int),
 		heard:   make(map[string]time.Time),
-		wake:    make(chan struct{}, 1),
-		full:    make(chan struct{}, 1),
+		wake:    wake.New(),
+		full:    wake.New(),
 		damage:  make(chan error, 1),
 	}
 	h.room = sync.NewCond(&h.mu)
@@ -234,7 +237,7 @@ const (
 // attempt and gives up.
 func (h *History) commitGroup(ctx context.Context) {
 	group := h.take()
-	for wait := retryFirst; ; wait = min(2*wait, retryMost) {
+	for wait := (backoff.Backoff{First: retryFirst, Last: retryMost, Least: 0.5}); ; {
 		stopping := ctx.Err() != nil
 		switch err := h.tryCommit(group); {
 		case err == nil:
@@ -245,12 +248,7 @@ func (h *History) commitGroup(ctx context.Context) {
 			h.settle(group, ErrStopped)
 			return
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-		}
+		backoff.Wait(ctx, wait.Next(), nil)
 	}
 }
 

@@ -84,7 +84,7 @@ func (h *History) enqueue(ctx context.Context, b batch, done func(committed uint
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for !h.stop && ctx.Err() == nil && !h.fits(&b) {
-		offer(h.full)
+		h.full.Ring()
 		h.room.Wait()
 	}
 	switch {
@@ -97,9 +97,9 @@ func (h *History) enqueue(ctx context.Context, b batch, done func(committed uint
 	h.queue = append(h.queue, pending{batch: b, arrived: now, day: h.day(now), done: done})
 	h.queued[b.agent] += b.weight()
 	h.total += b.weight()
-	offer(h.wake)
+	h.wake.Ring()
 	if h.total >= h.options.MaxQueue/4 {
-		offer(h.full)
+		h.full.Ring()
 	}
 	return nil
 }
@@ -170,12 +170,4 @@ func (h *History) refuse() {
 	defer h.mu.Unlock()
 	h.stop = true
 	h.room.Broadcast()
-}
-
-// offer puts a token into a channel of one place unless one is there.
-func offer(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }

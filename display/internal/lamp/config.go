@@ -6,11 +6,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/config"
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 // Max is how many lamps there can be: each rests on its own one of the eight LEDs.
@@ -94,11 +94,11 @@ func Validate(lamps []Config) error {
 		}
 		names[c.Name] = i
 
-		if utf8.RuneCountInString(c.Label) > maxLabel || !printable(c.Label) {
+		if utf8.RuneCountInString(c.Label) > maxLabel || !escape.Printable(c.Label) {
 			refuse("label", c.Label, fmt.Sprintf("use at most %d printable characters", maxLabel))
 		}
 		for j, agent := range c.Agents {
-			if agent == "" || len(agent) > attack.MaxName || !printable(agent) {
+			if agent == "" || len(agent) > attack.MaxName || !escape.Printable(agent) {
 				refuse(fmt.Sprintf("agents[%d]", j), agent,
 					fmt.Sprintf("give an agent's name, or %s, or %s", FirstAgent, OtherAgents))
 			}
@@ -191,8 +191,4 @@ func sweepFrom(word string) (attack.Severity, error) {
 		return 0, errors.New("use info, low, medium or high")
 	}
 	return severity, nil
-}
-
-func printable(text string) bool {
-	return utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/animate"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/wake"
 )
 
 // Strip is the eight LEDs. It is only called by Run, and with what has changed.
@@ -64,7 +65,7 @@ type Panel struct {
 	legend Legend
 	strip  output[[animate.Pixels]animate.Pixel]
 	digits output[animate.Digits]
-	wake   chan struct{}
+	wake   wake.Bell
 
 	read, told counted // only Run uses them
 
@@ -86,7 +87,7 @@ func New(scene *animate.Scene, counts Counts, outputs Outputs, log *slog.Logger)
 	p := &Panel{
 		counts: counts,
 		legend: outputs.Legend,
-		wake:   make(chan struct{}, 1),
+		wake:   wake.New(),
 		scene:  scene,
 	}
 	p.strip = output[[animate.Pixels]animate.Pixel]{name: "LEDs", log: log}
@@ -194,8 +195,5 @@ func (p *Panel) change(do func(scene *animate.Scene, now time.Time)) {
 	p.mu.Lock()
 	do(p.scene, time.Now())
 	p.mu.Unlock()
-	select {
-	case p.wake <- struct{}{}:
-	default: // it is awake already and will see the change
-	}
+	p.wake.Ring()
 }

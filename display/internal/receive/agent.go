@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/wake"
 )
 
 // Status is how an agent is doing.
@@ -85,10 +86,10 @@ type agent struct {
 	status    Status
 	newest    *Session // which is open, or waits for the former one to close
 	epoch     uint64
-	begun     bool          // an epoch has begun
-	committed uint64        // last number of epoch that is committed
-	progress  chan struct{} // of the welcomed session: gets a token when committed grows
-	refused   time.Time     // until when sessions are refused
+	begun     bool      // an epoch has begun
+	committed uint64    // last number of epoch that is committed
+	progress  wake.Bell // of the welcomed session: rings when committed grows
+	refused   time.Time // until when sessions are refused
 	logged    map[string]*logged
 }
 
@@ -151,7 +152,7 @@ func (a *agent) mayName(kind attack.Kind) bool {
 }
 
 // welcome notes that a session begins to deliver an epoch.
-func (a *agent) welcome(epoch, committed uint64, version string, progress chan struct{}, now time.Time) {
+func (a *agent) welcome(epoch, committed uint64, version string, progress wake.Bell, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.begun || a.epoch != epoch {
@@ -177,7 +178,7 @@ func (a *agent) settled(epoch, committed uint64, err error) {
 	case committed > a.committed:
 		a.committed = committed
 		if a.progress != nil {
-			offer(a.progress)
+			a.progress.Ring()
 		}
 	}
 }
@@ -236,12 +237,4 @@ func (a *agent) mayLog(what string, now time.Time) (log bool, before int) {
 	}
 	before, l.unlogged, l.at = l.unlogged, 0, now
 	return true, before
-}
-
-// offer puts a token into a channel of one place unless one is there.
-func offer(c chan<- struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
-	"unicode"
 
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/wake"
 )
 
 // Session is what an agent sends over one stream, in order. Its methods are for one goroutine, but
@@ -25,7 +25,7 @@ type Session struct {
 	epoch    uint64
 	lastSeq  atomic.Uint64 // last number that this session brought, or said would not come
 	acked    atomic.Uint64 // last number that was acknowledged on this session
-	progress chan struct{} // holds a token when there may be something to acknowledge
+	progress wake.Bell     // rings when there may be something to acknowledge
 }
 
 // Open begins a session of an agent, as soon as its former one is closed. The error is a [Later]
@@ -35,7 +35,7 @@ func (a *Admission) Open(ctx context.Context, name string) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{Admission: a, agent: agent, name: name, progress: make(chan struct{}, 1)}
+	s := &Session{Admission: a, agent: agent, name: name, progress: wake.New()}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	if err := agent.begin(s, a.options.Now()); err != nil {
 		s.cancel(err)
@@ -108,7 +108,7 @@ func (s *Session) Hello(hello Hello) (committed uint64, err error) {
 	if committed, err = s.options.Store.Committed(s.ctx, s.name, s.epoch); err != nil {
 		return 0, ErrUnavailable
 	}
-	version := printable(hello.Version)
+	version := escape.Text(attack.Clip(hello.Version, maxVersion))
 	s.welcome(s.epoch, committed, version, s.progress, now)
 	s.lastSeq.Store(committed)
 	s.acked.Store(committed)
@@ -118,17 +118,6 @@ func (s *Session) Hello(hello Hello) (committed uint64, err error) {
 			"times before, not logged", before)
 	}
 	return committed, nil
-}
-
-// printable returns the beginning of a text that a peer chose, without what could confuse a
-// terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return -1
-	}, attack.Clip(text, maxVersion))
 }
 
 // Progress holds a token when [Session.Acknowledgement] may have something new to say.
@@ -163,7 +152,7 @@ func (s *Session) take() (now time.Time, err error) {
 func (s *Session) advance(sequence uint64) {
 	s.lastSeq.Store(sequence)
 	if s.committedNow() > s.acked.Load() {
-		offer(s.progress) // it has grown up to what a former session's events have committed
+		s.progress.Ring() // it has grown up to what a former session's events have committed
 	}
 }
 

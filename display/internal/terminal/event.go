@@ -5,9 +5,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 // maxQuoted bounds a text of an attacker's in a line, in bytes before quoting.
@@ -38,7 +38,7 @@ func line(at time.Time, agent, lamp string, e *attack.Event, total uint64) strin
 	}
 	b.WriteString(particulars(e.Detail))
 	if agent != "" {
-		fmt.Fprintf(&b, " on %s", printable(agent))
+		fmt.Fprintf(&b, " on %s", escape.Text(agent))
 	}
 	if e.Test {
 		b.WriteString(" (test)")
@@ -98,24 +98,4 @@ func quote(text string) string {
 		return strconv.QuoteToASCII(text[:maxQuoted]) + "..."
 	}
 	return strconv.QuoteToASCII(text)
-}
-
-// printable makes text of one line safe for a terminal: what does not print is escaped.
-func printable(text string) string {
-	text = strings.TrimRight(text, "\r\n")
-	var b strings.Builder
-	for i, r := range text {
-		switch {
-		case r == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)):
-			fmt.Fprintf(&b, `\x%02x`, text[i])
-		case r == '\t':
-			b.WriteByte(' ')
-		case strconv.IsPrint(r):
-			b.WriteRune(r)
-		default:
-			escaped := strconv.QuoteRuneToASCII(r)
-			b.WriteString(escaped[1 : len(escaped)-1])
-		}
-	}
-	return b.String()
 }

@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 var noon = time.Date(2026, time.November, 20, 12, 0, 1, 0, time.UTC)
@@ -57,7 +58,7 @@ func FuzzNothingHostileIsPrinted(f *testing.F) {
 	f.Fuzz(func(t *testing.T, user, target, agent string) {
 		e := &attack.Event{Kind: attack.HTTPProbe, Count: 1, User: user, SourceHost: agent, Detail: attack.HTTP{Method: user, Target: target}}
 		r := rowOf(noon, agent, 0, e)
-		for _, text := range []string{line(noon, agent, "web", e, 1), printable(target), r.source, r.what, r.agent} {
+		for _, text := range []string{line(noon, agent, "web", e, 1), escape.Text(target), r.source, r.what, r.agent} {
 			if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
 				t.Errorf("%q has %q", text, text[i:])
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/animate"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 // row is an event as the picture lists it. Its texts are fit for a terminal.
@@ -19,7 +20,7 @@ type row struct {
 
 // rowOf turns an event into what is listed of it.
 func rowOf(at time.Time, agent string, lamp int, e *attack.Event) row {
-	r := row{at: at, lamp: lamp, kind: e.Kind.String(), agent: printable(agent)}
+	r := row{at: at, lamp: lamp, kind: e.Kind.String(), agent: escape.Text(agent)}
 	switch {
 	case e.SourceIP.IsValid():
 		r.source = e.SourceIP.String()

@@ -16,12 +16,15 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/pialert/pialert/display/internal/animate"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/wake"
 )
 
 // Lamp is what is written of a lamp.
@@ -46,7 +49,7 @@ const minPaint = 20 * time.Millisecond
 type Terminal struct {
 	out    io.Writer
 	screen Screen
-	wake   chan struct{}
+	wake   wake.Bell
 
 	mu     sync.Mutex
 	state  state
@@ -74,7 +77,7 @@ type state struct {
 
 // New returns a terminal that writes to out, which can do what screen says. It writes nothing.
 func New(out io.Writer, screen Screen, lamps []Lamp) *Terminal {
-	return &Terminal{out: out, screen: screen, wake: make(chan struct{}, 1), state: state{lamps: lamps}}
+	return &Terminal{out: out, screen: screen, wake: wake.New(), state: state{lamps: lamps}}
 }
 
 // Live says whether a picture is painted. A log has to be written to the terminal then, or else it
@@ -161,7 +164,7 @@ func (t *Terminal) Write(text []byte) (int, error) {
 				t.missed++
 				continue
 			}
-			clean := printable(attack.Clip(string(each), maxLine))
+			clean := escape.Text(attack.Clip(strings.TrimRight(string(each), "\r\n"), maxLine))
 			if t.screen.Live {
 				t.logged, t.state.note = latest(append(t.logged, clean)), clean
 			} else {
@@ -188,10 +191,7 @@ func (t *Terminal) change(do func()) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	do()
-	select {
-	case t.wake <- struct{}{}:
-	default:
-	}
+	t.wake.Ring()
 	return t.err
 }
 

@@ -20,6 +20,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/pialert/pialert/pkg/backoff"
 )
 
 // DefaultInterval is how often the address is asked for unless the configuration says otherwise.
@@ -76,28 +78,24 @@ func (u *Updater) Run(ctx context.Context) error {
 		random = rand.Float64
 	}
 	var current netip.Addr
-	failed := 0
+	wait := backoff.Backoff{First: firstPause, Last: lastPause, Least: 0.75, Random: u.Random}
 	for {
-		pause := interval
+		pause := time.Duration((0.75 + random()/4) * float64(interval))
 		address, err := u.step(ctx, current)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			pause = min(lastPause, firstPause<<min(failed, 10))
-			failed++
+			pause = wait.Next()
 			u.Log.Warn("cannot keep the dynamic name up to date, trying again", "error", err, "in", pause)
 		default:
 			if address != current {
 				u.Log.Info("the dynamic name has a new address", "address", address)
 			}
-			current, failed = address, 0
+			current = address
+			wait.Reset()
 		}
-		timer := time.NewTimer(time.Duration((0.75 + random()/4) * float64(pause)))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if backoff.Wait(ctx, pause, nil); ctx.Err() != nil {
 			return nil
 		}
 	}

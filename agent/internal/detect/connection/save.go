@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 
-	"github.com/pialert/pialert/agent/internal/detect/record"
+	"github.com/pialert/pialert/pkg/packed"
 )
 
 // keyClock is the key of the clock; those of connections are longer.
@@ -55,7 +55,7 @@ var errSaved = errors.New("what was saved of a connection is damaged")
 // Restore takes back one key and value that Changes gave. Call it before the first Join. A value
 // that is damaged gives an error and changes nothing.
 func (l *Log) Restore(name string, value []byte) error {
-	d := record.Decoder{Rest: value}
+	d := packed.Reader{Rest: value}
 	if name == keyClock {
 		clock := d.Varint()
 		if !d.Done() {
@@ -107,33 +107,33 @@ func (c *connection) encode() []byte {
 	b = binary.AppendVarint(b, c.seen)
 	b = binary.AppendVarint(b, c.observed)
 	b = append(b, byte(c.list))
-	b = record.AppendAddr(b, c.addr)
+	b = packed.AppendAddr(b, c.addr)
 	b = binary.AppendUvarint(b, uint64(c.port))
 	b = binary.AppendUvarint(b, uint64(c.attempts))
 	b = binary.AppendUvarint(b, uint64(c.inAdvance))
 	for _, attempts := range c.reported {
 		b = binary.AppendUvarint(b, uint64(attempts))
 	}
-	b = record.AppendBool(record.AppendBool(b, c.counted), c.accepted)
+	b = packed.AppendBool(packed.AppendBool(b, c.counted), c.accepted)
 	p := &c.pending
 	if p.Rule == nil {
-		return record.AppendText(b, "")
+		return packed.AppendText(b, "")
 	}
-	b = record.AppendText(b, p.Rule.ID)
+	b = packed.AppendText(b, p.Rule.ID)
 	b = binary.AppendUvarint(b, p.Count)
-	b = record.AppendAddr(b, p.Addr)
+	b = packed.AppendAddr(b, p.Addr)
 	b = binary.AppendUvarint(b, uint64(p.Port))
 	for _, text := range []string{p.Host, p.User, p.Method, p.Reason, p.Target, p.TTY, p.Log} {
-		b = record.AppendText(b, text)
+		b = packed.AppendText(b, text)
 	}
-	b = record.AppendBool(record.AppendBool(b, p.InvalidUser), p.Dated)
+	b = packed.AppendBool(packed.AppendBool(b, p.InvalidUser), p.Dated)
 	b = binary.AppendVarint(b, p.Sec)
 	b = binary.AppendVarint(b, int64(p.Nsec))
 	return binary.AppendVarint(b, p.Observed)
 }
 
 // decode reads what encode wrote. What was pending for a rule that is gone is dropped.
-func (l *Log) decode(d *record.Decoder, c *connection) bool {
+func (l *Log) decode(d *packed.Reader, c *connection) bool {
 	c.touched, c.seen, c.observed, c.list = d.Uvarint(), d.Varint(), d.Varint(), listID(d.Byte())
 	c.addr, c.port = d.Addr(), uint16(d.Uvarint())
 	c.attempts, c.inAdvance = uint32(d.Uvarint()), uint32(d.Uvarint())

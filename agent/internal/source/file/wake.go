@@ -8,6 +8,8 @@ import (
 	"time"
 
 	tailwatch "github.com/nxadm/tail/watch"
+
+	"github.com/pialert/pialert/pkg/wake"
 )
 
 // pollAlone is the time between two looks where inotify does not help.
@@ -19,7 +21,7 @@ const pollAlone = 100 * time.Millisecond
 // which waits for whoever takes them: each path's events are therefore taken at once by a goroutine that
 // only sets a flag. Two wakers that watch one path would share its events; polling makes up for that.
 type waker struct {
-	woken   chan struct{}
+	woken   wake.Bell
 	polling bool // inotify cannot be used at all
 	logger  *slog.Logger
 	watches map[string]watched
@@ -35,7 +37,7 @@ type watched struct {
 // newWaker makes sure that inotify can be used. It asks the kernel itself, because the tracker ends the
 // process if it cannot have an instance (watch/inotify_tracker.go:220).
 func newWaker(logger *slog.Logger) *waker {
-	w := &waker{woken: make(chan struct{}, 1), logger: logger, watches: make(map[string]watched)}
+	w := &waker{woken: wake.New(), logger: logger, watches: make(map[string]watched)}
 	instance, err := syscall.InotifyInit1(syscall.IN_CLOEXEC)
 	if err != nil {
 		logger.Warn("cannot use inotify, looking at the files ten times a second; see fs.inotify.max_user_instances",
@@ -77,10 +79,7 @@ func (w *waker) watch(path string, id fileID, present bool, dirty *atomic.Bool) 
 	go func() {
 		for range events { // until the watch is removed
 			dirty.Store(true)
-			select {
-			case w.woken <- struct{}{}:
-			default:
-			}
+			w.woken.Ring()
 		}
 	}()
 	return true

@@ -15,15 +15,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/source"
+	"github.com/pialert/pialert/pkg/backoff"
+	"github.com/pialert/pialert/pkg/stderr"
 )
 
 const (
@@ -109,7 +109,7 @@ func (j *Journal) Run(ctx context.Context, emit source.Emit) error {
 		return err
 	}
 	known := j.restore()
-	backoff := j.options.Backoff
+	wait := backoff.Backoff{First: 3 * j.options.Backoff / 2, Last: 3 * maxBackoff / 2, Least: 1. / 3}
 	for {
 		before := j.cursor
 		var err error
@@ -126,17 +126,14 @@ func (j *Journal) Run(ctx context.Context, emit source.Emit) error {
 		case errors.As(err, &refused):
 			return refused.error
 		case j.cursor != before:
-			backoff = j.options.Backoff
+			wait.Reset()
 		}
 		j.fail(err)
-		pause := backoff/2 + rand.N(backoff)
+		pause := wait.Next()
 		j.options.Logger.Warn("cannot follow the journal, trying again", "source", j.key, "error", err, "in", pause)
-		select {
-		case <-ctx.Done():
+		if backoff.Wait(ctx, pause, nil); ctx.Err() != nil {
 			return nil
-		case <-time.After(pause):
 		}
-		backoff = min(2*backoff, maxBackoff)
 	}
 }
 
@@ -211,7 +208,7 @@ func (j *Journal) journalctl(ctx context.Context, arguments []string, read func(
 	child.Env = append(os.Environ(), "LC_ALL=C")
 	child.Cancel = func() error { return child.Process.Signal(syscall.SIGTERM) }
 	child.WaitDelay = 5 * time.Second
-	var complaint tailBuffer
+	var complaint stderr.Tail
 	child.Stderr = &complaint
 	out, err := child.StdoutPipe()
 	if err != nil {
@@ -351,19 +348,4 @@ func (j *Journal) fail(err error) {
 	defer j.mu.Unlock()
 	j.stats.State, j.stats.Error = source.Failing, err.Error()
 	j.stats.Errors++
-}
-
-// tailBuffer keeps the end of what is written to it.
-type tailBuffer struct{ text []byte }
-
-func (b *tailBuffer) Write(p []byte) (int, error) {
-	b.text = append(b.text, p...)
-	if extra := len(b.text) - 500; extra > 0 {
-		b.text = b.text[extra:]
-	}
-	return len(p), nil
-}
-
-func (b *tailBuffer) String() string {
-	return strings.TrimSpace(strings.ToValidUTF8(string(b.text), "?"))
 }

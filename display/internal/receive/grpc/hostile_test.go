@@ -146,7 +146,7 @@ func TestVersionIsText(t *testing.T) {
 	if _, err := c.stream.Recv(); err != nil {
 		t.Fatal(err)
 	}
-	if got := d.status("web").Version; len(got) > 64 || !strings.HasPrefix(got, "v1[2J9") {
+	if got := d.status("web").Version; len(got) > 2*64 || !strings.HasPrefix(got, `v1\x1b[2J\n9`) {
 		t.Errorf("version %q", got)
 	}
 }

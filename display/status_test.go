@@ -1,0 +1,35 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/link"
+)
+
+// What only a newer agent knows is counted under its number, and shown so.
+func TestStatusShowsUnknownKinds(t *testing.T) {
+	t.Parallel()
+	evil := "a\x1b[2J\u009b1m\u202eb"
+	unknown := attack.UnknownKind(300, attack.FamilySSH, true)
+	status := Status{
+		Kinds:    map[string]uint64{"ssh_login": 12, unknown.String(): 7},
+		Agents:   []AgentStatus{{Name: "web", Link: link.State{Error: evil}}, {Name: "mail", Error: evil}},
+		Problems: []string{evil},
+	}
+	var out strings.Builder
+	if err := status.write(&out, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); !strings.Contains(text, "ssh_login                12\nunknown_ssh_attempt_300  7\n") {
+		t.Errorf("the kinds are not all shown:\n%s", text)
+	}
+	for line := range strings.Lines(out.String()) {
+		if line = strings.TrimSuffix(line, "\n"); !escape.Printable(line) {
+			t.Errorf("%+q", line)
+		}
+	}
+}
