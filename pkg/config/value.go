@@ -17,8 +17,9 @@ type valueError struct {
 
 func (e *valueError) Error() string { return e.problem }
 
-// scalar reads a node's text into a value and places its refusal.
-func scalar(node ast.Node, read func(text string) error) error {
+// Scalar reads a node's text into a value, for UnmarshalYAML of types that are written as one word, and
+// places its refusal.
+func Scalar(node ast.Node, read func(text string) error) error {
 	place := node.GetToken().Position
 	text := node.GetToken().Value
 	if err := read(text); err != nil {
@@ -53,7 +54,7 @@ func ParseSize(text string) (Size, error) {
 
 // UnmarshalYAML reads what [ParseSize] accepts.
 func (s *Size) UnmarshalYAML(node ast.Node) error {
-	return scalar(node, func(text string) (err error) {
+	return Scalar(node, func(text string) (err error) {
 		*s, err = ParseSize(text)
 		return err
 	})
@@ -92,7 +93,7 @@ func ParseDuration(text string) (Duration, error) {
 
 // UnmarshalYAML reads what [ParseDuration] accepts.
 func (d *Duration) UnmarshalYAML(node ast.Node) error {
-	return scalar(node, func(text string) (err error) {
+	return Scalar(node, func(text string) (err error) {
 		*d, err = ParseDuration(text)
 		return err
 	})

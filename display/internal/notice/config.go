@@ -1,0 +1,363 @@
+package notice
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/config"
+)
+
+// Config says who is told what.
+type Config struct {
+	// Channels are the ways by which notices go, each by one service.
+	Channels []ChannelConfig `yaml:"channels"`
+	// Rules say what is told to whom.
+	Rules []RuleConfig `yaml:"rules"`
+	// AtMost bounds the messages of each rule, such as "1 per 10m". What is held back is counted in
+	// the rule's next message.
+	AtMost Rate `yaml:"at_most"`
+	// Quiet lists the times of day at which nothing is told.
+	Quiet []Quiet `yaml:"quiet"`
+	// Keep is for how long a message that cannot be delivered is tried again.
+	Keep config.Duration `yaml:"keep"`
+	// Daily is the most messages that a channel gets in a day, whatever happens.
+	Daily int `yaml:"daily"`
+	// Link is the address of the page, which messages name; empty names none.
+	Link string `yaml:"link"`
+}
+
+// ChannelConfig is one way by which notices go: a name, and one of the services.
+type ChannelConfig struct {
+	// Name is what rules and commands call the channel.
+	Name string `yaml:"name"`
+	// Telegram sends by a Telegram bot.
+	Telegram *Telegram `yaml:"telegram,omitempty"`
+	// SMTP sends mail.
+	SMTP *SMTP `yaml:"smtp,omitempty"`
+	// Ntfy sends to a topic of an ntfy server.
+	Ntfy *Ntfy `yaml:"ntfy,omitempty"`
+	// Webhook posts JSON.
+	Webhook *Webhook `yaml:"webhook,omitempty"`
+}
+
+// Telegram says which bot tells which chat.
+type Telegram struct {
+	// Chat is the chat's number, or @name of a channel.
+	Chat string `yaml:"chat"`
+	// TokenFile is the file that holds the bot's token.
+	TokenFile string `yaml:"token_file"`
+	// URL of the Bot API, where Telegram's own cannot be reached.
+	URL string `yaml:"url"`
+}
+
+// SMTP says by which server mail goes, from whom and to whom.
+type SMTP struct {
+	// Server is the mail server, as host:port.
+	Server string `yaml:"server"`
+	// TLS is starttls (the default), implicit or none.
+	TLS string `yaml:"tls"`
+	// From is the sender's address.
+	From string `yaml:"from"`
+	// To lists the recipients.
+	To []string `yaml:"to"`
+	// User logs in to the server; empty does not.
+	User string `yaml:"user"`
+	// PasswordFile is the file that holds the user's password.
+	PasswordFile string `yaml:"password_file"`
+}
+
+// Ntfy says to which topic notices go.
+type Ntfy struct {
+	// URL of the topic, such as https://ntfy.example.org/attacks.
+	URL string `yaml:"url"`
+	// TokenFile is the file that holds an access token; empty where none is needed.
+	TokenFile string `yaml:"token_file"`
+}
+
+// Webhook says where notices are posted.
+type Webhook struct {
+	// URL that is posted to.
+	URL string `yaml:"url"`
+	// SecretFile is the file that holds the secret to sign with; empty signs nothing.
+	SecretFile string `yaml:"secret_file"`
+}
+
+// RuleConfig says what is told to whom: either when something happens, or a digest.
+type RuleConfig struct {
+	// To lists channels by name.
+	To []string `yaml:"to"`
+	// When says what is told as it happens.
+	When *When `yaml:"when,omitempty"`
+	// Digest tells of a span in one message.
+	Digest *Digest `yaml:"digest,omitempty"`
+}
+
+// When says what is told. Kinds, families, agents, severity, source and first choose events; with
+// attempts and within their number is told once it is reached; silent, dropped and failed stand alone.
+type When struct {
+	// Kinds lists kinds such as ssh_accepted; empty means all.
+	Kinds []string `yaml:"kinds"`
+	// Families lists ssh, wordpress and other; empty means all.
+	Families []string `yaml:"families"`
+	// Agents lists agents by name; empty means all.
+	Agents []string `yaml:"agents"`
+	// Severity is the least that matters: info, low, medium or high.
+	Severity string `yaml:"severity"`
+	// Source lists addresses and networks; empty means all.
+	Source []string `yaml:"source"`
+	// First takes only the first success of a source network.
+	First bool `yaml:"first"`
+	// Attempts is the number within the span from which on a rise is told.
+	Attempts uint64 `yaml:"attempts"`
+	// Within is that span.
+	Within config.Duration `yaml:"within"`
+	// By counts apart what differs by lamp, agent, network or kind; empty counts all together.
+	By string `yaml:"by"`
+	// Silent is for how long an agent, a log or the hardware says nothing before that is told; so
+	// is that it is back.
+	Silent config.Duration `yaml:"silent"`
+	// Dropped tells of events that an agent had to drop.
+	Dropped bool `yaml:"dropped"`
+	// Failed tells of a channel that has failed for an hour. Without any such rule all other
+	// channels tell it.
+	Failed bool `yaml:"failed"`
+}
+
+// Digest says when a span is told in one message.
+type Digest struct {
+	// At is the time of day, such as "07:30", in the display's zone.
+	At Clock `yaml:"at"`
+	// Days lists mon, tue, wed, thu, fri, sat and sun; empty means every day.
+	Days []string `yaml:"days"`
+	// Empty sends a line also when nothing happened.
+	Empty bool `yaml:"empty"`
+}
+
+// Quiet is a time of day at which nothing is told.
+type Quiet struct {
+	// From is when it begins.
+	From Clock `yaml:"from"`
+	// To is when it ends, if need be on the next day.
+	To Clock `yaml:"to"`
+	// But is the severity that is told all the same; empty keeps everything back.
+	But string `yaml:"but"`
+}
+
+// Defaults returns the configuration of a display that tells nobody.
+func Defaults() Config {
+	return Config{AtMost: Rate{1, 10 * time.Minute}, Keep: config.Duration(72 * time.Hour), Daily: 100}
+}
+
+// Rate is a number per span, which a configuration writes as "1 per 10m".
+type Rate struct {
+	Most int
+	Per  time.Duration
+}
+
+// ParseRate accepts a number above 0, "per" and a time span above 0.
+func ParseRate(text string) (Rate, error) {
+	number, span, ok := strings.Cut(text, " per ")
+	n, err := strconv.Atoi(strings.TrimSpace(number))
+	per, spanErr := config.ParseDuration(strings.TrimSpace(span))
+	if !ok || err != nil || spanErr != nil || n < 1 || n > 1000 || per < config.Duration(time.Second) {
+		return Rate{}, fmt.Errorf(`%q is no bound: write it as "1 per 10m"`, text)
+	}
+	return Rate{n, time.Duration(per)}, nil
+}
+
+// UnmarshalYAML reads what [ParseRate] accepts.
+func (r *Rate) UnmarshalYAML(node ast.Node) error {
+	return config.Scalar(node, func(text string) (err error) {
+		*r, err = ParseRate(text)
+		return err
+	})
+}
+
+// MarshalYAML writes what [ParseRate] reads.
+func (r Rate) MarshalYAML() ([]byte, error) { return []byte(r.String()), nil }
+
+func (r Rate) String() string { return fmt.Sprintf("%d per %s", r.Most, config.Duration(r.Per)) }
+
+// Clock is a time of day in minutes since midnight, which a configuration writes as "07:30".
+type Clock int
+
+// ParseClock accepts "00:00" to "23:59".
+func ParseClock(text string) (Clock, error) {
+	at, err := time.Parse("15:04", text)
+	if err != nil {
+		return 0, fmt.Errorf(`%q is no time of day: write it as "07:30"`, text)
+	}
+	return Clock(at.Hour()*60 + at.Minute()), nil
+}
+
+// UnmarshalYAML reads what [ParseClock] accepts.
+func (c *Clock) UnmarshalYAML(node ast.Node) error {
+	return config.Scalar(node, func(text string) (err error) {
+		*c, err = ParseClock(text)
+		return err
+	})
+}
+
+// MarshalYAML writes what [ParseClock] reads.
+func (c Clock) MarshalYAML() ([]byte, error) { return []byte(strconv.Quote(c.String())), nil }
+
+func (c Clock) String() string { return fmt.Sprintf("%02d:%02d", c/60, c%60) }
+
+// on returns the clock's moment on the day of t, in t's zone. On a day that has it twice it is the
+// first, on one that lacks it the moment as long after midnight.
+func (c Clock) on(t time.Time) time.Time {
+	year, month, day := t.Date()
+	return time.Date(year, month, day, int(c)/60, int(c)%60, 0, 0, t.Location())
+}
+
+// families are the words of [When.Families].
+var families = map[string]attack.Family{
+	"ssh": attack.FamilySSH, "wordpress": attack.FamilyWordPress, "other": attack.FamilyOther,
+}
+
+var weekdays = map[string]time.Weekday{
+	"sun": time.Sunday, "mon": time.Monday, "tue": time.Tuesday, "wed": time.Wednesday,
+	"thu": time.Thursday, "fri": time.Friday, "sat": time.Saturday,
+}
+
+// Words of [When.By].
+const (
+	byLamp    = "lamp"
+	byAgent   = "agent"
+	byNetwork = "network"
+	byKind    = "kind"
+)
+
+// problems gathers what is wrong with a configuration.
+type problems struct{ all []error }
+
+func (p *problems) refuse(path string, value any, problem string) {
+	p.all = append(p.all, &config.FieldError{Path: "notices." + path, Value: value, Problem: problem})
+}
+
+func (p *problems) require(ok bool, path string, value any, problem string) {
+	if !ok {
+		p.refuse(path, value, problem)
+	}
+}
+
+var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
+
+// Bounds of a configuration.
+const (
+	maxChannels = 16
+	maxRules    = 64
+)
+
+// Validate returns every mistake as joined [config.FieldError], with paths that begin with
+// "notices".
+func (c *Config) Validate() error {
+	v := &problems{}
+	v.require(len(c.Channels) <= maxChannels, "channels", len(c.Channels), fmt.Sprintf("give at most %d", maxChannels))
+	v.require(len(c.Rules) <= maxRules, "rules", len(c.Rules), fmt.Sprintf("give at most %d", maxRules))
+	v.require(c.Daily >= 1 && c.Daily <= 10_000, "daily", c.Daily, "give 1 to 10000")
+	v.require(c.Keep >= config.Duration(time.Minute), "keep", c.Keep, "give at least 1m")
+	var names []string
+	for i, one := range c.Channels {
+		at := fmt.Sprintf("channels[%d]", i)
+		v.require(namePattern.MatchString(one.Name), at+".name", one.Name, "use small letters, digits, hyphens and underscores")
+		v.require(!slices.Contains(names, one.Name), at+".name", one.Name, "two channels have this name")
+		names = append(names, one.Name)
+		if err := one.check(); err != nil {
+			v.refuse(at, one.Name, err.Error())
+		}
+	}
+	for i, rule := range c.Rules {
+		rule.validate(v, fmt.Sprintf("rules[%d]", i), names)
+	}
+	for i, quiet := range c.Quiet {
+		if _, err := severity(quiet.But); err != nil {
+			v.refuse(fmt.Sprintf("quiet[%d].but", i), quiet.But, err.Error())
+		}
+		v.require(quiet.From != quiet.To, fmt.Sprintf("quiet[%d]", i), quiet.From, "it begins when it ends")
+	}
+	return errors.Join(v.all...)
+}
+
+func (r *RuleConfig) validate(v *problems, at string, channels []string) {
+	v.require(len(r.To) > 0, at+".to", "nobody", "name at least one channel")
+	for i, name := range r.To {
+		v.require(slices.Contains(channels, name), fmt.Sprintf("%s.to[%d]", at, i), name, "there is no such channel")
+	}
+	switch {
+	case (r.When == nil) == (r.Digest == nil):
+		v.refuse(at, "", "give either when or digest")
+	case r.Digest != nil:
+		for i, day := range r.Digest.Days {
+			_, ok := weekdays[day]
+			v.require(ok, fmt.Sprintf("%s.digest.days[%d]", at, i), day, "use mon, tue, wed, thu, fri, sat or sun")
+		}
+	default:
+		r.When.validate(v, at+".when")
+	}
+}
+
+func (w *When) validate(v *problems, at string) {
+	for i, name := range w.Kinds {
+		if _, err := attack.ParseKind(name); err != nil {
+			v.refuse(fmt.Sprintf("%s.kinds[%d]", at, i), name, err.Error())
+		}
+	}
+	for i, name := range w.Families {
+		_, ok := families[name]
+		v.require(ok, fmt.Sprintf("%s.families[%d]", at, i), name, "use ssh, wordpress or other")
+	}
+	for i, text := range w.Source {
+		if _, err := network(text); err != nil {
+			v.refuse(fmt.Sprintf("%s.source[%d]", at, i), text, err.Error())
+		}
+	}
+	if _, err := severity(w.Severity); err != nil {
+		v.refuse(at+".severity", w.Severity, err.Error())
+	}
+	v.require((w.Attempts > 0) == (w.Within > 0), at+".within", w.Within, "attempts and within go together: attempts: 500, within: 10m")
+	v.require(w.Within == 0 || w.Within >= config.Duration(time.Minute) && w.Within <= config.Duration(24*time.Hour), at+".within", w.Within, "give 1m to 24h")
+	v.require(slices.Contains([]string{"", byLamp, byAgent, byNetwork, byKind}, w.By), at+".by", w.By, "use lamp, agent, network or kind")
+	v.require(w.By == "" || w.Attempts > 0, at+".by", w.By, "it needs attempts and within")
+	v.require(w.Silent == 0 || w.Silent >= config.Duration(time.Minute), at+".silent", w.Silent, "give at least 1m")
+	alone := 0
+	for _, set := range []bool{w.Silent > 0, w.Dropped, w.Failed, w.choosesEvents()} {
+		if set {
+			alone++
+		}
+	}
+	v.require(alone == 1, at, "", "give exactly one: what chooses events, or silent, or dropped, or failed")
+}
+
+// choosesEvents says whether a rule is about events.
+func (w *When) choosesEvents() bool {
+	return len(w.Kinds)+len(w.Families)+len(w.Agents)+len(w.Source) > 0 || w.Severity != "" || w.First || w.Attempts > 0
+}
+
+func severity(text string) (s attack.Severity, err error) {
+	if text == "" {
+		return 0, nil
+	}
+	return s, s.UnmarshalText([]byte(text))
+}
+
+// network reads an address or a network.
+func network(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Prefix(addr.BitLen())
+	}
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		return prefix, fmt.Errorf("give an address or a network such as 192.0.2.0/24")
+	}
+	return prefix.Masked(), nil
+}

@@ -1,0 +1,268 @@
+package notice
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/pialert/pialert/display/internal/notice/channel"
+)
+
+// State says where a message in the outbox stands.
+type State string
+
+// The states. A message begins queued, is sending while its channel is asked, and ends delivered or
+// failed.
+const (
+	Queued    State = "queued"
+	Sending   State = "sending"
+	Delivered State = "delivered"
+	Failed    State = "failed"
+)
+
+// Bounds of what the outbox keeps of messages that are through.
+const (
+	keepEntries = 10_000
+	keepFor     = 30 * 24 * time.Hour
+)
+
+// schema holds the outbox, and what the rules remember beside the cursor that it belongs to. Times
+// are nanoseconds since 1970.
+const schema = `
+CREATE TABLE IF NOT EXISTS notices (
+	id       INTEGER PRIMARY KEY AUTOINCREMENT,
+	channel  TEXT NOT NULL,
+	state    TEXT NOT NULL,
+	created  INTEGER NOT NULL,
+	attempts INTEGER NOT NULL, -- those that a service's asking to wait did not end
+	unknown  INTEGER NOT NULL, -- attempts of which nobody knows whether they arrived
+	next     INTEGER NOT NULL, -- time of the next attempt
+	changed  INTEGER NOT NULL,
+	answer   TEXT NOT NULL,
+	message  BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS notices_waiting ON notices (state, channel, next);
+CREATE TABLE IF NOT EXISTS notice_state (
+	one    INTEGER PRIMARY KEY CHECK (one = 1),
+	cursor INTEGER NOT NULL,
+	rules  BLOB NOT NULL
+) STRICT;`
+
+// Entry is one message in the outbox.
+type Entry struct {
+	ID       int64     `json:"id"`
+	Channel  string    `json:"channel"`
+	State    State     `json:"state"`
+	Created  time.Time `json:"created"`
+	Attempts int       `json:"attempts"`
+	Unknown  int       `json:"unknown,omitempty"` // attempts of which nobody knows whether they arrived
+	Next     time.Time `json:"next,omitzero"`     // of the next attempt, while queued
+	Changed  time.Time `json:"changed"`
+	Answer   string    `json:"answer,omitempty"` // the service's last one
+	Subject  string    `json:"subject"`
+
+	message channel.Message
+}
+
+// outbox keeps messages until they are through.
+type outbox struct {
+	history History
+	daily   int
+	zone    *time.Location
+}
+
+// open makes the tables, and returns the cursor and what the rules remember as JSON; the cursor is
+// below 0 where nothing was kept. Messages that a crash left sending are queued again: nobody knows whether
+// they arrived.
+func (o *outbox) open(ctx context.Context) (cursor int64, rules []byte, err error) {
+	cursor = -1
+	err = o.history.Update(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, schema); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE notices SET unknown = unknown + 1,
+			state = CASE WHEN unknown < ? THEN 'queued' ELSE 'failed' END,
+			answer = 'it may or may not have arrived: the display ended meanwhile' WHERE state = 'sending'`, maxUnknown)
+		if err != nil {
+			return err
+		}
+		err = tx.QueryRowContext(ctx, `SELECT cursor, rules FROM notice_state`).Scan(&cursor, &rules)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return cursor, rules, err
+}
+
+// save writes the cursor, what the rules remember, and new messages, all or nothing. It returns how
+// many messages the daily bound of their channel kept out.
+func (o *outbox) save(ctx context.Context, cursor int64, rules []byte, messages []planned, now time.Time) (capped map[string]int, err error) {
+	err = o.history.Update(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		capped = map[string]int{}
+		for _, one := range messages {
+			for _, to := range one.to {
+				ok, err := o.insert(ctx, tx, to, one.message, now)
+				if err != nil {
+					return err
+				}
+				if !ok {
+					capped[to]++
+				}
+			}
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM notices WHERE state IN ('delivered', 'failed')
+			AND (changed < ? OR id <= (SELECT max(id) FROM notices) - ?)`, now.Add(-keepFor).UnixNano(), keepEntries); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO notice_state (one, cursor, rules) VALUES (1, ?, ?)
+			ON CONFLICT (one) DO UPDATE SET cursor = excluded.cursor, rules = excluded.rules`, cursor, rules)
+		return err
+	})
+	return capped, err
+}
+
+// insert queues a message unless its channel has had its share of the day.
+func (o *outbox) insert(ctx context.Context, tx *sql.Tx, to string, m channel.Message, now time.Time) (bool, error) {
+	local := now.In(o.zone)
+	midnight := Clock(0).on(local)
+	var today int
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM notices WHERE channel = ? AND created >= ? AND created <= ?`,
+		to, midnight.UnixNano(), now.UnixNano()).Scan(&today); err != nil {
+		return false, err
+	}
+	if today >= o.daily {
+		return false, nil
+	}
+	if today == o.daily-1 {
+		m.Lines = append(m.Lines, fmt.Sprintf("This is the last notice of the day by %s: its bound is %d.", to, o.daily))
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		return false, err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO notices (channel, state, created, attempts, unknown, next, changed, answer, message)
+		VALUES (?, 'queued', ?, 0, 0, ?, ?, '', ?)`, to, now.UnixNano(), now.UnixNano(), now.UnixNano(), text)
+	return err == nil, err
+}
+
+const columns = `SELECT id, channel, state, created, attempts, unknown, next, changed, answer, message FROM notices `
+
+// read returns entries.
+func (o *outbox) read(ctx context.Context, where string, args ...any) (all []Entry, err error) {
+	err = o.history.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		all = nil
+		rows, err := tx.QueryContext(ctx, columns+where, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var e Entry
+			var created, next, changed int64
+			var text []byte
+			if err := rows.Scan(&e.ID, &e.Channel, &e.State, &created, &e.Attempts, &e.Unknown, &next, &changed, &e.Answer, &text); err != nil {
+				return err
+			}
+			if err := json.Unmarshal(text, &e.message); err != nil {
+				e.message = channel.Message{Subject: "a message of another version"}
+			}
+			e.message.ID = fmt.Sprintf("notice%d", e.ID)
+			e.Created, e.Changed, e.Subject = time.Unix(0, created), time.Unix(0, changed), e.message.Subject
+			if e.State == Queued {
+				e.Next = time.Unix(0, next)
+			}
+			all = append(all, e)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+// next returns the message that a channel has to send first.
+func (o *outbox) next(ctx context.Context, name string) (Entry, bool, error) {
+	all, err := o.read(ctx, `WHERE channel = ? AND state = 'queued' ORDER BY next, id LIMIT 1`, name)
+	if err != nil || len(all) == 0 {
+		return Entry{}, false, err
+	}
+	return all[0], true, nil
+}
+
+// failing returns the channels of which a message has been tried in vain since before a moment.
+func (o *outbox) failing(ctx context.Context, before time.Time) (all []string, err error) {
+	err = o.history.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		all = nil
+		rows, err := tx.QueryContext(ctx, `SELECT DISTINCT channel FROM notices
+			WHERE attempts > 0 AND created <= ? AND state IN ('queued', 'sending') ORDER BY channel`, before.UnixNano())
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var name string
+			if err := rows.Scan(&name); err != nil {
+				return err
+			}
+			all = append(all, name)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+// change sets what became of a message.
+func (o *outbox) change(ctx context.Context, e Entry, now time.Time) error {
+	return o.history.Update(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE notices SET state = ?, attempts = ?, unknown = ?, next = ?, changed = ?, answer = ? WHERE id = ?`,
+			e.State, e.Attempts, e.Unknown, e.Next.UnixNano(), now.UnixNano(), e.Answer, e.ID)
+		return err
+	})
+}
+
+// errNoEntry says that an id is of no message that could be sent again.
+var errNoEntry = errors.New("no failed or waiting notice has this id: see pialert-display notices list")
+
+// retry queues a message that failed, or that waits for its next attempt, for now.
+func (o *outbox) retry(ctx context.Context, id int64, now time.Time) error {
+	return o.history.Update(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE notices SET state = 'queued', attempts = 0, unknown = 0, created = ?, next = ?, changed = ?
+			WHERE id = ? AND state IN ('failed', 'queued')`, now.UnixNano(), now.UnixNano(), now.UnixNano(), id)
+		if err != nil {
+			return err
+		}
+		if n, err := result.RowsAffected(); err != nil || n == 0 {
+			return errors.Join(err, errNoEntry)
+		}
+		return nil
+	})
+}
+
+// Counts says how many messages of a channel stand where.
+type Counts struct {
+	Channel   string `json:"channel"`
+	Queued    int    `json:"queued"` // those that are being sent among them
+	Delivered int    `json:"delivered"`
+	Failed    int    `json:"failed"`
+	Unknown   int    `json:"unknown"` // attempts of which nobody knows whether they arrived
+}
+
+// counts counts the messages of the channels, in their order.
+func (o *outbox) counts(ctx context.Context, names []string) ([]Counts, error) {
+	all := make([]Counts, len(names))
+	err := o.history.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		for i, name := range names {
+			c := Counts{Channel: name}
+			if err := tx.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE state IN ('queued', 'sending')),
+				count(*) FILTER (WHERE state = 'delivered'), count(*) FILTER (WHERE state = 'failed'), coalesce(sum(unknown), 0)
+				FROM notices WHERE channel = ?`, name).Scan(&c.Queued, &c.Delivered, &c.Failed, &c.Unknown); err != nil {
+				return err
+			}
+			all[i] = c
+		}
+		return nil
+	})
+	return all, err
+}

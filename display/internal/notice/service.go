@@ -1,0 +1,282 @@
+package notice
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pialert/pialert/display/internal/notice/channel"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Options say what a Service works with.
+type Options struct {
+	Config   Config // validated
+	Channels map[string]Channel
+	History  History
+	Around   Around
+	Zone     *time.Location
+	Now      func() time.Time
+	Logger   *slog.Logger
+}
+
+// Service plans and delivers notices. Its methods may be called from several goroutines at once.
+type Service struct {
+	options Options
+	outbox  *outbox
+	wakes   map[string]chan struct{}
+
+	mu     sync.Mutex
+	capped map[string]int // messages that the daily bound kept out, by channel
+}
+
+// New returns a service that has started nothing.
+func New(options Options) *Service {
+	s := &Service{
+		options: options, wakes: map[string]chan struct{}{}, capped: map[string]int{},
+		outbox: &outbox{options.History, options.Config.Daily, options.Zone},
+	}
+	for name := range options.Channels {
+		s.wakes[name] = make(chan struct{}, 1)
+	}
+	return s
+}
+
+const (
+	tickEvery  = time.Second // events are gathered for so long, and a flood costs a look a second
+	readAtOnce = 500         // events that one query brings
+	saveEvery  = time.Minute // how long what told nobody anything is only remembered
+	failsFor   = time.Hour   // before it is told that a channel fails
+)
+
+// Run tells and delivers until ctx ends, and returns nil then. Without any channel it returns at once.
+func (s *Service) Run(ctx context.Context) error {
+	if len(s.options.Channels) == 0 {
+		return nil
+	}
+	plan, err := s.open(ctx)
+	if err != nil {
+		return nil // ctx has ended
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for name, one := range s.options.Channels {
+		w := &worker{name, one, s.outbox, time.Duration(s.options.Config.Keep), s.wakes[name], s.options.Logger, s.options.Now}
+		group.Go(func() error { return w.Run(ctx) })
+	}
+	group.Go(func() error { return s.plan(ctx, plan) })
+	return group.Wait()
+}
+
+// open opens the outbox, however long that takes: the disk may be full.
+func (s *Service) open(ctx context.Context) (*plan, error) {
+	for said := false; ; said = true {
+		cursor, rules, err := s.outbox.open(ctx)
+		if err == nil {
+			if last := s.options.History.Last(); cursor < 0 || cursor > last { // nothing kept, or of another history
+				cursor = last
+			}
+			p := &plan{cursor: cursor, rules: rules}
+			s.restore(p)
+			return p, nil
+		}
+		if !said {
+			s.options.Logger.Error("cannot open the outbox of the notices yet", "error", err)
+		}
+		timer := time.NewTimer(pauses[0])
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+// plan is the planner with the place in the events that it has come to, and what of both is saved.
+type plan struct {
+	*planner
+	at    int64     // id of the last event that was looked at
+	saved time.Time // when cursor and rules were
+
+	cursor int64  // of the last save
+	rules  []byte // what the rules remembered then, as JSON
+}
+
+// restore goes back to what was saved.
+func (s *Service) restore(p *plan) {
+	var state map[string]*kept
+	if json.Unmarshal(p.rules, &state) != nil {
+		state = nil // another version's: the rules start anew, the cursor holds
+	}
+	p.planner = newPlanner(s.options.Config, s.options.Zone, s.options.Around.Lamp, state, s.options.Now())
+	p.at = p.cursor
+}
+
+// plan looks at events and at the clock until ctx ends. What is not saved then, or after a fault, is
+// looked at again.
+func (s *Service) plan(ctx context.Context, p *plan) error {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for faulty := false; ; {
+		err := s.turn(ctx, p)
+		if failed := err != nil && ctx.Err() == nil; failed != faulty {
+			faulty = failed
+			if failed {
+				s.options.Logger.Error("cannot plan notices now; none is lost", "error", err)
+			} else {
+				s.options.Logger.Info("notices are planned again")
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// turn looks at what is new, and queues the messages that are due.
+func (s *Service) turn(ctx context.Context, p *plan) error {
+	now := s.options.Now()
+	for last := s.options.History.Last(); p.at < last; {
+		records, err := s.options.History.After(ctx, p.at, readAtOnce)
+		if err != nil {
+			return err
+		}
+		if len(records) == 0 {
+			p.at = last // the rest was deleted
+			break
+		}
+		for i := range records {
+			p.feed(&records[i], now)
+		}
+		p.at = records[len(records)-1].ID
+	}
+	failing, err := s.outbox.failing(ctx, now.Add(-failsFor))
+	if err != nil {
+		return err
+	}
+	p.tick(observed{s.options.Around.Heard(), s.options.Around.Dropped(), failing}, now)
+	messages, err := p.digests(ctx, s.options.Around.Summary, now)
+	if err != nil {
+		return errors.Join(err, s.save(ctx, p, messages, now))
+	}
+	messages = append(messages, p.due(now)...)
+	if age := now.Sub(p.saved); len(messages) == 0 && age >= 0 && age < saveEvery {
+		return nil
+	}
+	return s.save(ctx, p, messages, now)
+}
+
+// save makes the plan last together with new messages. If that fails it goes back to what was saved:
+// the planner has forgotten what the messages tell.
+func (s *Service) save(ctx context.Context, p *plan, messages []planned, now time.Time) error {
+	rules, err := json.Marshal(p.state)
+	if err != nil {
+		return err
+	}
+	if p.saved = now; len(messages) == 0 && p.at == p.cursor && bytes.Equal(rules, p.rules) {
+		return nil
+	}
+	capped, err := s.outbox.save(ctx, p.at, rules, messages, now)
+	if err != nil {
+		s.restore(p)
+		return err
+	}
+	p.cursor, p.rules = p.at, rules
+	s.count(capped)
+	s.wake()
+	return nil
+}
+
+func (s *Service) count(capped map[string]int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, n := range capped {
+		s.capped[name] += n
+	}
+}
+
+// wake lets the workers look.
+func (s *Service) wake() {
+	for _, one := range s.wakes {
+		select {
+		case one <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// ErrNoChannel says that a name is of no configured channel.
+var ErrNoChannel = errors.New("there is no such channel in notices.channels")
+
+// Tested is what a service answered to a test message.
+type Tested struct {
+	Answer string        `json:"answer"`
+	Took   time.Duration `json:"took"` // in nanoseconds
+}
+
+// Test sends a message by a channel, past the outbox, and returns what the service answered.
+func (s *Service) Test(ctx context.Context, name, display string) (Tested, error) {
+	one, ok := s.options.Channels[name]
+	if !ok {
+		return Tested{}, fmt.Errorf("cannot test %q: %w", name, ErrNoChannel)
+	}
+	begun := s.options.Now()
+	answer, err := one.Send(ctx, &channel.Message{
+		ID: fmt.Sprintf("test%d", begun.UnixNano()), At: begun, Severity: attack.Info, Link: s.options.Config.Link,
+		Subject: "PiAlert can reach you",
+		Lines:   []string{fmt.Sprintf("This is a test of the channel %s, asked for on %s.", name, display)},
+	})
+	return Tested{answer, s.options.Now().Sub(begun)}, err
+}
+
+// List returns the newest messages of the outbox, the newest last.
+func (s *Service) List(ctx context.Context, limit int) ([]Entry, error) {
+	all, err := s.outbox.read(ctx, `ORDER BY id DESC LIMIT ?`, limit)
+	slices.Reverse(all)
+	return all, err
+}
+
+// Retry sends a message again that failed, or that waits, now.
+func (s *Service) Retry(ctx context.Context, id int64) error {
+	err := s.outbox.retry(ctx, id, s.options.Now())
+	s.wake()
+	return err
+}
+
+// Preview writes the digest of the last day, without sending it.
+func (s *Service) Preview(ctx context.Context) (channel.Message, error) {
+	return preview(ctx, s.options.Config, s.options.Around, s.options.Zone, s.options.Now())
+}
+
+// Status says how each channel fares.
+type Status struct {
+	Counts
+	Capped int `json:"capped"` // messages that the daily bound kept out since the start
+}
+
+// Status returns the channels by name.
+func (s *Service) Status(ctx context.Context) ([]Status, error) {
+	names := slices.Sorted(maps.Keys(s.options.Channels))
+	counts, err := s.outbox.counts(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Status
+	for _, c := range counts {
+		all = append(all, Status{c, s.capped[c.Channel]})
+	}
+	return all, nil
+}

@@ -1,0 +1,314 @@
+package notice
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/display/internal/history"
+	"github.com/pialert/pialert/display/internal/notice/channel"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// store is a real history as the service needs it.
+type store struct{ *history.History }
+
+func (s store) After(ctx context.Context, cursor int64, limit int) ([]Record, error) {
+	records, err := s.History.After(ctx, cursor, limit)
+	var all []Record
+	for _, r := range records {
+		all = append(all, Record{ID: r.ID, Agent: r.Agent, Arrived: r.Arrived, Event: r.Event})
+	}
+	return all, err
+}
+
+// stand is a channel that answers what a test wants.
+type stand struct {
+	answers []error // in turn; then it takes everything
+	sent    []channel.Message
+	during  func() // runs while the service is asked
+}
+
+func (s *stand) Send(_ context.Context, m *channel.Message) (string, error) {
+	s.sent = append(s.sent, *m)
+	if s.during != nil {
+		s.during()
+	}
+	if len(s.answers) == 0 {
+		return "taken", nil
+	}
+	err := s.answers[0]
+	s.answers = s.answers[1:]
+	return "", err
+}
+
+// office is a service with one channel over a real history, whose clock the test moves.
+type office struct {
+	*Service
+	t        *testing.T
+	history  *history.History
+	phone    *stand
+	now      time.Time
+	plan     *plan
+	sequence uint64
+}
+
+func openOffice(t *testing.T) *office {
+	t.Helper()
+	h, err := history.Open(history.Options{Path: filepath.Join(t.TempDir(), "history.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := errors.Join(<-done, h.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	o := &office{t: t, history: h, phone: &stand{}, now: noon}
+	o.start()
+	return o
+}
+
+// start makes a service as after a start of the program.
+func (o *office) start() {
+	o.t.Helper()
+	c := Defaults()
+	c.Channels = []ChannelConfig{{Name: "phone", Webhook: &Webhook{URL: "https://hooks.example.org/"}}}
+	c.Rules = []RuleConfig{{To: []string{"phone"}, When: &When{Families: []string{"ssh"}}}}
+	if err := c.Validate(); err != nil {
+		o.t.Fatal(err)
+	}
+	o.Service = New(Options{
+		Config: c, Channels: map[string]Channel{"phone": o.phone}, History: store{o.history}, Zone: time.UTC,
+		Now: func() time.Time { return o.now }, Logger: slog.New(slog.DiscardHandler),
+		Around: Around{
+			Heard: func() []Heard { return nil }, Dropped: func() []Dropped { return nil },
+			Summary: func(context.Context, time.Time, time.Time) (Summary, error) { return Summary{}, nil },
+		},
+	})
+	plan, err := o.open(o.t.Context())
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.plan = plan
+}
+
+// attack commits attempts.
+func (o *office) attack(count uint64) {
+	o.t.Helper()
+	o.sequence++
+	committed := make(chan error, 1)
+	err := o.history.Append(o.t.Context(), "web1", 1, o.sequence, []attack.Event{{
+		Kind: attack.SSHLogin, Severity: attack.Medium, Observed: noon, Count: count, SourceIP: netip.MustParseAddr("203.0.113.7"), User: "root",
+	}}, func(_ uint64, err error) { committed <- err })
+	if err := errors.Join(err, <-committed); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+// work lets the service look and deliver, second by second.
+func (o *office) work(span time.Duration) {
+	o.t.Helper()
+	w := &worker{"phone", o.phone, o.outbox, time.Duration(o.options.Config.Keep), nil, o.options.Logger, o.options.Now}
+	for end := o.now.Add(span); o.now.Before(end); o.now = o.now.Add(time.Second) {
+		if err := o.turn(o.t.Context(), o.plan); err != nil {
+			o.t.Fatal(err)
+		}
+		for {
+			wait, err := w.step(o.t.Context())
+			if err != nil {
+				o.t.Fatal(err)
+			}
+			if wait > 0 {
+				break
+			}
+		}
+	}
+}
+
+func (o *office) entries() []Entry {
+	o.t.Helper()
+	all, err := o.List(o.t.Context(), 100)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return all
+}
+
+func TestANoticeArrivesOnce(t *testing.T) {
+	o := openOffice(t)
+	o.attack(1)
+	o.work(10 * time.Second)
+	if len(o.phone.sent) != 1 || o.phone.sent[0].Subject != `1 failed SSH login of "root" from 203.0.113.7 on web1` {
+		t.Fatalf("sent %+v", o.phone.sent)
+	}
+	all := o.entries()
+	if len(all) != 1 || all[0].State != Delivered || all[0].Attempts != 1 || all[0].Answer != "taken" || o.phone.sent[0].ID != "notice1" {
+		t.Errorf("outbox %+v", all)
+	}
+}
+
+// What happened before there were notices, and what was told before a restart, is not told.
+func TestTheCursor(t *testing.T) {
+	o := openOffice(t)
+	o.attack(1)
+	o.start() // no message yet, so nothing is kept
+	o.attack(2)
+	o.work(10 * time.Second)
+	o.start()
+	o.work(time.Hour)
+	if len(o.phone.sent) != 1 || !strings.HasPrefix(o.phone.sent[0].Subject, "2 failed SSH logins") {
+		t.Errorf("sent %+v", o.phone.sent)
+	}
+}
+
+// A crash while events are held back repeats none of them and loses none.
+func TestACrashBetweenMessages(t *testing.T) {
+	o := openOffice(t)
+	o.attack(1)
+	o.work(10 * time.Second)
+	o.attack(10)
+	o.work(30 * time.Second)
+	o.start() // as after a crash: what was not saved is read again
+	o.attack(100)
+	o.work(10 * time.Minute)
+	if len(o.phone.sent) != 2 || !strings.HasPrefix(o.phone.sent[1].Subject, "110 failed SSH logins on web1") {
+		t.Errorf("sent %+v", o.phone.sent)
+	}
+}
+
+// A crash while a service is asked leaves open whether the message arrived: it is sent once more,
+// under the same id.
+func TestACrashWhileSending(t *testing.T) {
+	o := openOffice(t)
+	o.attack(1)
+	o.work(time.Second)
+	crash := errors.New("crash")
+	for range 2 {
+		o.phone.during = func() { panic(crash) }
+		func() {
+			defer func() {
+				if recover() != crash {
+					t.Error("it was not sent")
+				}
+			}()
+			o.work(10 * time.Second)
+		}()
+		o.phone.during = nil
+		o.start()
+	}
+	o.work(time.Hour)
+	ids := []string{o.phone.sent[0].ID, o.phone.sent[1].ID}
+	if len(o.phone.sent) != 2 || !slices.Equal(ids, []string{"notice1", "notice1"}) {
+		t.Errorf("sent %q, want the same twice", ids)
+	}
+	if all := o.entries(); len(all) != 1 || all[0].State != Failed || all[0].Unknown != 2 {
+		t.Errorf("outbox %+v", all)
+	}
+}
+
+func TestRetries(t *testing.T) {
+	o := openOffice(t)
+	down := &channel.Failure{Outcome: channel.Failed, Answer: "503 down"}
+	o.phone.answers = []error{down, down, &channel.Failure{Outcome: channel.Throttled, Answer: "429", Wait: 17 * time.Minute}}
+	o.attack(1)
+	o.work(5 * time.Second) // gathered for three seconds, then tried
+	if n := len(o.phone.sent); n != 1 {
+		t.Fatalf("%d attempts, want 1", n)
+	}
+	o.work(10 * time.Second)
+	o.work(30 * time.Second)
+	if n := len(o.phone.sent); n != 3 {
+		t.Fatalf("%d attempts, want 3", n)
+	}
+	o.work(16 * time.Minute)
+	if n := len(o.phone.sent); n != 3 {
+		t.Fatalf("%d attempts before the service wants one, want 3", n)
+	}
+	o.work(2 * time.Minute)
+	if all := o.entries(); len(o.phone.sent) != 4 || all[0].State != Delivered || all[0].Attempts != 3 {
+		t.Errorf("%d attempts, outbox %+v; want 4 of which 3 count", len(o.phone.sent), all)
+	}
+}
+
+func TestSettle(t *testing.T) {
+	fresh := Entry{Created: noon}
+	tried := Entry{Created: noon, Attempts: 50}
+	for name, test := range map[string]struct {
+		entry Entry
+		err   error
+		now   time.Time
+		state State
+		next  time.Duration
+	}{
+		"delivered":            {fresh, nil, noon, Delivered, 0},
+		"failed":               {fresh, &channel.Failure{Outcome: channel.Failed}, noon, Queued, 10 * time.Second},
+		"failed often":         {tried, &channel.Failure{Outcome: channel.Failed}, noon, Queued, time.Hour},
+		"asked to wait":        {tried, &channel.Failure{Outcome: channel.Throttled, Wait: time.Minute}, noon, Queued, time.Minute},
+		"down for a while":     {fresh, &channel.Failure{Outcome: channel.Failed, Wait: time.Hour}, noon, Queued, time.Hour},
+		"refused":              {fresh, &channel.Failure{Outcome: channel.Refused}, noon, Failed, 10 * time.Second},
+		"unknown":              {fresh, &channel.Failure{Outcome: channel.Unknown}, noon, Queued, 10 * time.Second},
+		"unknown again":        {Entry{Created: noon, Unknown: 1}, &channel.Failure{Outcome: channel.Unknown}, noon, Failed, 10 * time.Second},
+		"too long":             {fresh, &channel.Failure{Outcome: channel.Failed}, noon.Add(3 * 24 * time.Hour), Failed, 10 * time.Second},
+		"an error of nobody's": {fresh, errors.New("x"), noon, Queued, 10 * time.Second},
+	} {
+		got := settle(test.entry, "", test.err, 72*time.Hour, test.now)
+		if got.State != test.state || got.Next.Sub(test.now) != test.next {
+			t.Errorf("%s: %s, next in %s; want %s in %s", name, got.State, got.Next.Sub(test.now), test.state, test.next)
+		}
+	}
+}
+
+func TestRetryOfWhatFailed(t *testing.T) {
+	o := openOffice(t)
+	o.phone.answers = []error{&channel.Failure{Outcome: channel.Refused, Answer: "401 wrong token"}}
+	o.attack(1)
+	o.work(time.Minute)
+	all := o.entries()
+	if len(all) != 1 || all[0].State != Failed || !strings.Contains(all[0].Answer, "401 wrong token") {
+		t.Fatalf("outbox %+v", all)
+	}
+	if err := o.Retry(t.Context(), all[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	o.work(time.Second)
+	if all := o.entries(); all[0].State != Delivered {
+		t.Errorf("outbox %+v", all)
+	}
+	if err := o.Retry(t.Context(), all[0].ID); !errors.Is(err, errNoEntry) {
+		t.Errorf("a delivered one was queued again: %v", err)
+	}
+}
+
+// Whatever happens, a channel gets no more than its bound in a day, and the last one says so.
+func TestTheDailyBound(t *testing.T) {
+	o := openOffice(t)
+	o.outbox.daily = 3
+	for range 6 {
+		o.attack(1)
+		o.work(10 * time.Minute)
+	}
+	if len(o.phone.sent) != 3 || !slices.Contains(o.phone.sent[2].Lines, "This is the last notice of the day by phone: its bound is 3.") {
+		t.Fatalf("sent %+v", o.phone.sent)
+	}
+	status, err := o.Status(t.Context())
+	if err != nil || len(status) != 1 || status[0].Capped != 3 || status[0].Delivered != 3 {
+		t.Errorf("status %+v, %v", status, err)
+	}
+	o.now = noon.AddDate(0, 0, 1)
+	o.attack(1)
+	o.work(time.Minute)
+	if len(o.phone.sent) != 4 {
+		t.Errorf("%d sent on the next day, want 4", len(o.phone.sent))
+	}
+}
