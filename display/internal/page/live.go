@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/display/internal/animate"
+	"github.com/pialert/pialert/pkg/wake"
 )
 
 // How often open pages are told something, and how many there can be.
@@ -34,7 +35,7 @@ type live struct {
 
 	streams map[*stream]struct{}
 	dropped uint64
-	wake    chan struct{} // holds a token when there is something to tell, or somebody to tell it to
+	wake    wake.Bell // rung when there is something to tell, or somebody to tell it to
 }
 
 // stream is one open page.
@@ -44,25 +45,15 @@ type stream struct {
 }
 
 func newLive() *live {
-	return &live{streams: map[*stream]struct{}{}, wake: make(chan struct{}, 1)}
+	return &live{streams: map[*stream]struct{}{}, wake: wake.New()}
 }
 
-// Draw notes what the LEDs show.
-func (l *live) Draw(pixels [animate.Pixels]animate.Pixel) error {
+// Picture notes what the device shows.
+func (l *live) Picture(frame animate.Frame) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.frame.Pixels, l.drawn = pixels, true
+	l.frame, l.drawn = frame, true
 	l.rouse()
-	return nil
-}
-
-// Show notes what the digits show.
-func (l *live) Show(digits animate.Digits) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.frame.Digits, l.drawn = digits, true
-	l.rouse()
-	return nil
 }
 
 // Totals notes what the lamps count.
@@ -84,12 +75,8 @@ func (l *live) Stored() {
 
 // rouse wakes Run if a page is open. The caller holds the lock.
 func (l *live) rouse() {
-	if len(l.streams) == 0 {
-		return
-	}
-	select {
-	case l.wake <- struct{}{}:
-	default:
+	if len(l.streams) > 0 {
+		l.wake.Ring()
 	}
 }
 

@@ -53,7 +53,7 @@ func TestAPageIsToldWhatItMissedAndThenWhatHappens(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- l.Run(ctx, news) }()
 		l.Totals([]uint64{3, 4}, 7)
-		l.Draw([animate.Pixels]animate.Pixel{{R: 255, Brightness: animate.MaxLights}})
+		l.Picture(animate.Frame{Pixels: [animate.Pixels]animate.Pixel{{R: 255, Brightness: animate.MaxLights}}})
 		synctest.Wait()
 		if news.reads > 0 {
 			t.Error("the history was read for nobody")
@@ -113,7 +113,7 @@ func TestAPageIsNotToldMoreThanItCanDraw(t *testing.T) {
 		pictures := 0
 		var last string
 		for i := range 120 {
-			l.Draw([animate.Pixels]animate.Pixel{{R: uint8(i), Brightness: animate.MaxLights}})
+			l.Picture(animate.Frame{Pixels: [animate.Pixels]animate.Pixel{{R: uint8(i), Brightness: animate.MaxLights}}})
 			time.Sleep(time.Second / 60)
 			got, _ := s.all()
 			for _, m := range got {
@@ -145,7 +145,7 @@ func TestASlowPageIsDroppedAndTheOthersGoOn(t *testing.T) {
 		go l.Run(t.Context(), &paper{})
 		slow, quick := l.open(0), l.open(0)
 		for i := range 2 * maxBehind {
-			l.Draw([animate.Pixels]animate.Pixel{{R: uint8(i), Brightness: 1}})
+			l.Picture(animate.Frame{Pixels: [animate.Pixels]animate.Pixel{{R: uint8(i), Brightness: 1}}})
 			time.Sleep(frameEvery)
 			if _, open := quick.all(); !open {
 				t.Fatal("the quick page was dropped")

@@ -39,7 +39,7 @@ type Options struct {
 	Logger   *slog.Logger
 }
 
-// Server is the page. Its Draw, Show, Totals and Stored tell it what happens; they never wait.
+// Server is the page. Its Picture, Totals and Stored tell it what happens; they never wait.
 type Server struct {
 	*live
 	options  Options

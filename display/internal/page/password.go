@@ -6,10 +6,14 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
+
+	"github.com/pialert/pialert/pkg/private"
 )
 
 // What a hash costs: Argon2id with the least of OWASP's password storage cheat sheet (19 MiB, two
@@ -69,4 +73,41 @@ func checkPassword(hash, password string) (bool, error) {
 	}
 	got := argon2.IDKey([]byte(password), salt, passes, memory, uint8(lanes), uint32(len(sum)))
 	return subtle.ConstantTimeCompare(got, sum) == 1, nil
+}
+
+// The file of the password's hash, and how much of it is read.
+const (
+	passwordFile    = "web.password"
+	maxPasswordFile = 1024
+)
+
+// PasswordIn returns the hash that is kept in a folder; empty if there is none.
+func PasswordIn(dir string) (hash string, err error) {
+	text, err := private.Dir(dir).Read(passwordFile, maxPasswordFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	hash = strings.TrimSpace(string(text))
+	if err == nil && hash == "" {
+		err = fmt.Errorf("cannot use %s: it is empty; set a password with pialert-display web password", private.Dir(dir).Path(passwordFile))
+	}
+	return hash, err
+}
+
+// SetPassword keeps a password's hash in a folder. Sessions of the former one end.
+func SetPassword(dir, password string) error {
+	hash, err := HashPassword(password)
+	if err != nil {
+		return err
+	}
+	return private.Dir(dir).Write(passwordFile, []byte(hash+"\n"))
+}
+
+// RemovePassword lets everybody who reaches the page read it.
+func RemovePassword(dir string) error {
+	err := os.Remove(private.Dir(dir).Path(passwordFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }

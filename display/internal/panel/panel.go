@@ -38,6 +38,13 @@ type Legend interface {
 	Totals(lamps []uint64, grand uint64)
 }
 
+// Mirror is told each picture that differs from the one before, and the totals as a [Legend] is. It
+// must not wait: it is called where the picture is drawn.
+type Mirror interface {
+	Legend
+	Picture(frame animate.Frame)
+}
+
 // Counts knows the totals of the lamps, in their order, and the grand total. Lamps that are no
 // more are 0.
 type Counts interface {
@@ -46,9 +53,10 @@ type Counts interface {
 
 // Outputs is what a panel draws on. Each may be nil.
 type Outputs struct {
-	Strip  Strip
-	Digits Digits
-	Legend Legend
+	Strip   Strip
+	Digits  Digits
+	Legend  Legend
+	Mirrors []Mirror
 }
 
 // Stats counts what a panel did.
@@ -61,13 +69,15 @@ type Stats struct {
 
 // Panel draws a scene. Its methods are safe for concurrent use; Run is for one goroutine.
 type Panel struct {
-	counts Counts
-	legend Legend
-	strip  output[[animate.Pixels]animate.Pixel]
-	digits output[animate.Digits]
-	wake   wake.Bell
+	counts  Counts
+	legends []Legend
+	mirrors []Mirror
+	strip   output[[animate.Pixels]animate.Pixel]
+	digits  output[animate.Digits]
+	wake    wake.Bell
 
-	read, told counted // only Run uses them
+	read, told counted       // only Run uses them
+	mirrored   animate.Frame // what the mirrors were told; only Run uses it
 
 	mu    sync.Mutex
 	scene *animate.Scene
@@ -85,10 +95,16 @@ type counted struct {
 // New returns a panel that owns the scene from now on.
 func New(scene *animate.Scene, counts Counts, outputs Outputs, log *slog.Logger) *Panel {
 	p := &Panel{
-		counts: counts,
-		legend: outputs.Legend,
-		wake:   wake.New(),
-		scene:  scene,
+		counts:  counts,
+		mirrors: outputs.Mirrors,
+		wake:    wake.New(),
+		scene:   scene,
+	}
+	if outputs.Legend != nil {
+		p.legends = append(p.legends, outputs.Legend)
+	}
+	for _, mirror := range outputs.Mirrors {
+		p.legends = append(p.legends, mirror)
 	}
 	p.strip = output[[animate.Pixels]animate.Pixel]{name: "LEDs", log: log}
 	if outputs.Strip != nil {
@@ -132,14 +148,28 @@ func (p *Panel) draw() (next time.Time) {
 	p.since = now
 	p.mu.Unlock()
 
-	if p.legend != nil && p.told != p.read {
-		p.legend.Totals(p.read.lamps[:], p.read.grand)
+	if p.told != p.read {
+		for _, legend := range p.legends {
+			legend.Totals(p.read.lamps[:], p.read.grand)
+		}
 		p.told = p.read
 	}
+	p.mirror(frame)
 	sent := p.strip.show(frame.Pixels, now)
 	sent = p.digits.show(frame.Digits, now) || sent
 	p.count(sent)
 	return p.strip.before(p.digits.before(next))
+}
+
+// mirror tells the mirrors a picture, unless they have it.
+func (p *Panel) mirror(frame animate.Frame) {
+	if frame == p.mirrored {
+		return
+	}
+	p.mirrored = frame
+	for _, mirror := range p.mirrors {
+		mirror.Picture(frame)
+	}
 }
 
 func (p *Panel) count(sent bool) {
@@ -160,6 +190,7 @@ func (p *Panel) exit() {
 	p.mu.Unlock()
 	p.strip.retry, p.digits.retry = time.Time{}, time.Time{}
 	now := time.Now()
+	p.mirror(frame)
 	p.strip.show(frame.Pixels, now)
 	p.digits.show(frame.Digits, now)
 }

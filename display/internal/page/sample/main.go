@@ -25,9 +25,7 @@ func main() {
 	now := time.Date(2026, time.November, 20, 18, 4, 30, 0, time.UTC)
 	desk := pagetest.NewDesk(now)
 	p := page.New(page.Options{History: desk, State: desk.State, Place: desk.Place, Location: time.UTC, Now: desk.Now})
-	frame := desk.Rest()
-	p.Draw(frame.Pixels)
-	p.Show(frame.Digits)
+	p.Picture(desk.Rest())
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {
 		log.Fatal(err)
