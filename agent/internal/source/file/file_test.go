@@ -33,7 +33,9 @@ func TestRun(t *testing.T) {
 	path := filepath.Join(dir, "auth.log")
 	add(t, path, "old\n")
 	r := sourcetest.New(t)
-	options := Options{Logs: []Log{{Name: "auth", Paths: []string{path}}}}
+	options := Options{
+		Logs: []Log{{Name: "auth", Paths: []string{path}}}, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+	}
 	files, stop := start(t, r, options)
 	r.WantMark(path)
 

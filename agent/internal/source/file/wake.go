@@ -2,7 +2,9 @@ package file
 
 import (
 	"log/slog"
+	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -34,19 +36,46 @@ type watched struct {
 	failed  bool
 }
 
-// newWaker makes sure that inotify can be used. It asks the kernel itself, because the tracker ends the
-// process if it cannot have an instance (watch/inotify_tracker.go:220).
+// newWaker makes sure that inotify can be used.
 func newWaker(logger *slog.Logger) *waker {
 	w := &waker{woken: wake.New(), logger: logger, watches: make(map[string]watched)}
-	instance, err := syscall.InotifyInit1(syscall.IN_CLOEXEC)
-	if err != nil {
+	if err := tracker.start(); err != nil {
 		logger.Warn("cannot use inotify, looking at the files ten times a second; see fs.inotify.max_user_instances",
 			"error", err)
 		w.polling = true
-		return w
+	}
+	return w
+}
+
+// tracker is the library's inotify tracker, of which a process has one for good.
+var tracker trackerGuard
+
+// trackerGuard starts the tracker where that does not end the process: the tracker calls os.Exit if the
+// kernel has no inotify instance left for it (watch/inotify_tracker.go:220, util.Fatal).
+type trackerGuard struct {
+	mu      sync.Mutex
+	started bool
+}
+
+// start asks the kernel for an instance, gives it back, and has the tracker take it at once. It returns the
+// kernel's error if there is none; a later call asks again.
+func (g *trackerGuard) start() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.started {
+		return nil
+	}
+	instance, err := syscall.InotifyInit1(syscall.IN_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("inotify_init1", err)
 	}
 	syscall.Close(instance)
-	return w
+	g.started = true
+	// Its first task starts it, and is done once it has its instance: any task will do.
+	if tailwatch.WatchCreate(os.DevNull) == nil {
+		_ = tailwatch.RemoveWatchCreate(os.DevNull)
+	}
+	return nil
 }
 
 // watch has dirty set and woken sent to when something happens to the file at path; present and id say
