@@ -12,8 +12,8 @@ import (
 	"github.com/pialert/pialert/pkg/cli"
 )
 
-// shot asks for an event that a person fires.
-type shot struct {
+// fireRequest asks for an event that a person fires.
+type fireRequest struct {
 	Kind     attack.Kind `json:"kind"`
 	SourceIP netip.Addr  `json:"source_ip"`
 	User     string      `json:"user"`
@@ -21,18 +21,18 @@ type shot struct {
 	Counted  bool        `json:"counted"` // as if it had happened
 }
 
-// event is what is sent of a shot. The error says what is wrong with it.
-func (s shot) event(now time.Time) (*attack.Event, error) {
+// event is what is sent of a request. The error says what is wrong with it.
+func (r fireRequest) event(now time.Time) (*attack.Event, error) {
 	e := &attack.Event{
-		Kind: s.Kind, Severity: s.Kind.Severity(), Rule: "fire", Observed: now,
-		SourceIP: s.SourceIP.WithZone("").Unmap(), User: s.User, Count: s.Count, Test: !s.Counted,
+		Kind: r.Kind, Severity: r.Kind.Severity(), Rule: "fire", Observed: now,
+		SourceIP: r.SourceIP.WithZone("").Unmap(), User: r.User, Count: r.Count, Test: !r.Counted,
 	}
 	return e, e.Check()
 }
 
 // fire sends an event the whole way that one from a log takes.
-func (d *daemon) fire(s shot) error {
-	e, err := s.event(time.Now())
+func (d *daemon) fire(r fireRequest) error {
+	e, err := r.event(time.Now())
 	if err != nil {
 		return fmt.Errorf("cannot fire: %w", err)
 	}
@@ -40,7 +40,7 @@ func (d *daemon) fire(s shot) error {
 }
 
 func fireCommand(s *settings) *cobra.Command {
-	request := shot{Count: 1}
+	request := fireRequest{Count: 1}
 	var source string
 	command := &cobra.Command{
 		Use:   "fire KIND",

@@ -88,16 +88,26 @@ func (s *Spool) release() {
 	s.remove(n)
 }
 
-// remove deletes the n oldest segments. The caller holds s.mu.
+// remove deletes the n oldest segments. One is gone for good before the next is deleted: else a power cut
+// could bring an older one back but not a newer one, and the events between would seem lost, since what
+// was acknowledged may not be written down yet. The caller holds s.mu.
 func (s *Spool) remove(n int) {
-	if n == 0 {
-		return
-	}
-	for _, g := range s.segments[:n] {
-		if err := os.Remove(g.path); err != nil {
+	done := 0
+	for ; done < n; done++ {
+		if s.removed {
+			if err := s.options.storage.syncDir(s.options.Dir); err != nil {
+				s.options.Logger.Error("cannot delete a segment of the spool, trying again later", "error", err)
+				break
+			}
+		}
+		if err := s.options.storage.remove(s.segments[done].path); err != nil {
 			s.options.Logger.Error("cannot delete a segment of the spool", "error", err)
 		}
+		s.removed = true
 	}
-	s.segments = slices.Clone(s.segments[n:])
+	if done == 0 {
+		return
+	}
+	s.segments = slices.Clone(s.segments[done:])
 	s.recent.forget(s.segments[0].first - 1)
 }

@@ -155,17 +155,17 @@ func (s *Spool) begin(f *frame) (offset int64, size int, err error) {
 		return 0, 0, err
 	}
 	path := segmentPath(s.options.Dir, ordinal, salt)
-	fresh, err := s.options.open(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY)
+	fresh, err := s.options.storage.open(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY)
 	if err != nil {
 		return 0, 0, fmt.Errorf("cannot begin a segment of the spool: %w", err)
 	}
 	err = writeAndSync(fresh, s.buf, 0)
 	if err == nil {
-		err = syncDir(s.options.Dir)
+		err = s.options.storage.syncDir(s.options.Dir)
 	}
 	if err != nil {
 		err = fmt.Errorf("cannot begin a segment of the spool: %w", err)
-		s.undo = func() error { return os.Remove(path) }
+		s.undo = func() error { return s.options.storage.remove(path) }
 		return 0, 0, errors.Join(err, fresh.Close(), s.cleanUp())
 	}
 	if s.file != nil {

@@ -14,22 +14,31 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// disk is a disk on which writes, syncs and truncations fail, and which loses on a crash what was
-// not synced.
-type disk struct {
-	random *rand.Rand
-	faulty bool
-	synced map[string]int64 // size of each file that survives a crash
-	size   map[string]int64
+// faultyDisk is a disk on which writes, syncs and truncations fail, and which loses on a crash what was
+// not synced: data, names that are new, and that a name was removed.
+type faultyDisk struct {
+	random  *rand.Rand
+	faulty  bool
+	synced  map[string]int64 // size of each file that survives a crash
+	size    map[string]int64
+	created map[string]bool   // names that no sync of their directory covers
+	removed map[string][]byte // the same for names that are gone, with what the file held
+}
+
+func newFaultyDisk(random *rand.Rand) *faultyDisk {
+	return &faultyDisk{
+		random: random, synced: map[string]int64{}, size: map[string]int64{},
+		created: map[string]bool{}, removed: map[string][]byte{},
+	}
 }
 
 type faultyFile struct {
 	file
-	disk *disk
+	disk *faultyDisk
 	path string
 }
 
-func (d *disk) open(path string, flag int) (file, error) {
+func (d *faultyDisk) open(path string, flag int) (file, error) {
 	if flag&os.O_CREATE != 0 && d.fails(20) {
 		return nil, &os.PathError{Op: "open", Path: path, Err: syscall.ENOSPC}
 	}
@@ -42,11 +51,37 @@ func (d *disk) open(path string, flag int) (file, error) {
 		return nil, err
 	}
 	d.size[path] = info.Size()
+	if flag&os.O_CREATE != 0 {
+		d.created[path] = true
+	}
 	return &faultyFile{f, d, path}, nil
 }
 
+func (d *faultyDisk) syncDir(string) error {
+	if d.fails(20) {
+		return syscall.EIO
+	}
+	clear(d.created)
+	clear(d.removed)
+	return nil
+}
+
+func (d *faultyDisk) remove(path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if !d.created[path] { // else the name was never on the disk
+		d.removed[path] = data[:min(int64(len(data)), d.synced[path])]
+	}
+	delete(d.created, path)
+	delete(d.size, path)
+	delete(d.synced, path)
+	return os.Remove(path)
+}
+
 // fails says yes once in n times.
-func (d *disk) fails(n int) bool { return d.faulty && d.random.IntN(n) == 0 }
+func (d *faultyDisk) fails(n int) bool { return d.faulty && d.random.IntN(n) == 0 }
 
 func (f *faultyFile) WriteAt(data []byte, offset int64) (int, error) {
 	if f.disk.fails(20) {
@@ -77,8 +112,9 @@ func (f *faultyFile) Sync() error {
 	return nil
 }
 
-// crash cuts every file somewhere between what was synced and what was written.
-func (d *disk) crash(t *testing.T) {
+// crash cuts every file somewhere between what was synced and what was written, takes some names away
+// that are new, and brings some back that were removed.
+func (d *faultyDisk) crash(t *testing.T) {
 	for path, size := range d.size {
 		kept := d.synced[path]
 		if size > kept {
@@ -89,6 +125,25 @@ func (d *disk) crash(t *testing.T) {
 		}
 		d.size[path] = kept
 	}
+	for path := range d.created {
+		if d.random.IntN(2) == 0 {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			delete(d.size, path)
+			delete(d.synced, path)
+		}
+	}
+	for path, data := range d.removed {
+		if d.random.IntN(2) == 0 {
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			d.size[path], d.synced[path] = int64(len(data)), int64(len(data))
+		}
+	}
+	clear(d.created)
+	clear(d.removed)
 }
 
 // abandon lets go of a spool as the end of its process would.
@@ -117,8 +172,8 @@ func TestRandomCrashes(t *testing.T) {
 }
 
 func crashes(t *testing.T, random *rand.Rand, steps int) {
-	d := &disk{random: random, synced: map[string]int64{}, size: map[string]int64{}}
-	options := Options{Dir: t.TempDir(), Agent: "web", open: d.open}
+	d := newFaultyDisk(random)
+	options := Options{Dir: t.TempDir(), Agent: "web", storage: d}
 	names := []string{"desk", "shelf"}
 	m := model{state: map[string]string{}, acked: map[string]uint64{}}
 	reopen := func() *Spool {
@@ -242,13 +297,13 @@ func TestFailedWrites(t *testing.T) {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			broken := false
-			s := open(t, Options{Dir: t.TempDir(), open: func(path string, flag int) (file, error) {
+			s := open(t, Options{Dir: t.TempDir(), storage: opener(func(path string, flag int) (file, error) {
 				if broken && fault == "create" {
 					return nil, syscall.ENOSPC
 				}
-				f, err := openDiskFile(path, flag)
+				f, err := disk{}.open(path, flag)
 				return &brokenFile{f, fault, &broken}, err
-			}})
+			})})
 			commit(t, s, eventsFrom(1, 1), map[string][]byte{"position": []byte("1")})
 			if fault == "create" {
 				s.segmentBytes = 1 // so that the next commit begins a segment
@@ -304,3 +359,10 @@ func (f *brokenFile) Truncate(size int64) error {
 	}
 	return f.file.Truncate(size)
 }
+
+// opener is a disk that opens files in its own way.
+type opener func(path string, flag int) (file, error)
+
+func (o opener) open(path string, flag int) (file, error) { return o(path, flag) }
+func (opener) syncDir(dir string) error                   { return disk{}.syncDir(dir) }
+func (opener) remove(path string) error                   { return disk{}.remove(path) }

@@ -64,7 +64,7 @@ func TestCutAtEveryByte(t *testing.T) {
 		for whole < len(ends) && ends[whole] <= int64(length) {
 			whole++
 		}
-		s, err := Open(Options{Dir: dir, Agent: "web", open: openUnsynced})
+		s, err := Open(Options{Dir: dir, Agent: "web", storage: opener(openUnsynced)})
 		if err != nil {
 			t.Fatalf("cut at %d: %v", length, err)
 		}
@@ -79,7 +79,7 @@ func TestCutAtEveryByte(t *testing.T) {
 		}
 		commit(t, s, eventsFrom(100, 1), nil)
 		s.Close()
-		s, err = Open(Options{Dir: dir, Agent: "web", open: openUnsynced})
+		s, err = Open(Options{Dir: dir, Agent: "web", storage: opener(openUnsynced)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +109,7 @@ func TestDamageToEveryByte(t *testing.T) {
 		}
 		hit := slices.IndexFunc(ends, func(end int64) bool { return int64(at) < end })
 		var log bytes.Buffer
-		options := Options{Dir: dir, Agent: "web", open: openUnsynced, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		options := Options{Dir: dir, Agent: "web", storage: opener(openUnsynced), Logger: slog.New(slog.NewTextHandler(&log, nil))}
 		s, err := Open(options)
 		if err != nil {
 			t.Fatalf("byte %d: %v", at, err)

@@ -87,7 +87,7 @@ func (s *Spool) replay(g *segment, names []string, newest bool) error {
 		}
 	}
 	if len(g.marks) == 0 { // nothing in it can be read, or nothing was ever committed to it
-		return os.Remove(g.path)
+		return s.options.storage.remove(g.path)
 	}
 	s.segments = append(s.segments, g)
 	if !newest {
@@ -144,7 +144,7 @@ func (s *Spool) replayFrame(g *segment, f *frame, offset, size int) {
 // commit that was under way, that is cut off and writing goes on there; a damaged one is left as
 // it is.
 func (s *Spool) reopen(g *segment, whole bool, rest int) error {
-	f, err := s.options.open(g.path, os.O_WRONLY)
+	f, err := s.options.storage.open(g.path, os.O_WRONLY)
 	if err != nil {
 		return err
 	}

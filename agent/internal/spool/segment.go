@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -100,40 +97,4 @@ func torn(rest []byte, salt uint64) bool {
 	}
 	length := binary.LittleEndian.Uint32(rest[8:])
 	return bytes.HasPrefix(rest, mark) && length <= maxFrame && int(length) > len(rest)-headerBytes
-}
-
-// file is what a segment is written through. Sync makes the written data durable.
-type file interface {
-	io.WriterAt
-	io.Closer
-	Truncate(size int64) error
-	Sync() error
-}
-
-// diskFile syncs with fdatasync, which leaves out what is not needed to read the data back.
-type diskFile struct{ *os.File }
-
-func (f diskFile) Sync() error {
-	for {
-		if err := syscall.Fdatasync(int(f.Fd())); err != syscall.EINTR {
-			return os.NewSyscallError("fdatasync", err)
-		}
-	}
-}
-
-func openDiskFile(path string, flag int) (file, error) {
-	f, err := os.OpenFile(path, flag, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	return diskFile{f}, nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

@@ -60,7 +60,7 @@ type Options struct {
 	Random   io.Reader // crypto/rand if nil
 	Logger   *slog.Logger
 
-	open func(path string, flag int) (file, error) // tests put faults here
+	storage storage // tests put faults here
 }
 
 // Spool is an open spool. Its methods may be called concurrently.
@@ -81,6 +81,7 @@ type Spool struct {
 	next     uint64 // number of the next event
 	opened   uint64 // value of next when the spool was opened
 	cut      bool   // the end of the newest segment was missing or damaged then
+	removed  bool   // a segment was deleted, and the directory not synced since
 	state    map[string][]byte
 	stateLen int64      // bytes of its keys and values
 	segments []*segment // oldest first
@@ -109,11 +110,11 @@ func Open(options Options) (*Spool, error) {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	if options.open == nil {
-		options.open = openDiskFile
+	if options.storage == nil {
+		options.storage = disk{}
 	}
 	options.MaxBytes = max(options.MaxBytes, 256<<10)
-	if err := os.MkdirAll(options.Dir, 0o700); err != nil {
+	if err := makeDir(options.storage, options.Dir); err != nil {
 		return nil, fmt.Errorf("cannot create the spool: %w", err)
 	}
 	lock, err := lockDir(options.Dir)

@@ -28,6 +28,7 @@ type memorySpool struct {
 	events  map[uint64][]byte // as fields of a Batch
 	next    uint64
 	acked   uint64
+	ahead   uint64 // by how much a reader went beyond what was acknowledged
 	dropped uint64
 	changed chan struct{}
 }
@@ -98,6 +99,9 @@ func (s *memorySpool) Resume(_ string, committed uint64) (after uint64, again bo
 func (s *memorySpool) Read(after uint64, maxBytes int) (first uint64, count int, batch []byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if after > s.acked {
+		s.ahead = max(s.ahead, after-s.acked)
+	}
 	for n := after + 1; n < s.next; n++ {
 		event, ok := s.events[n]
 		switch {

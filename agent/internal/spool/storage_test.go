@@ -1,0 +1,131 @@
+package spool
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// recorder is a disk that writes down what is asked of it, file by file.
+type recorder struct {
+	dir  string
+	done []string
+}
+
+func (r *recorder) note(format string, args ...any) {
+	r.done = append(r.done, fmt.Sprintf(format, args...))
+}
+
+// name returns a path from the recorder's folder on, and of a segment only its ordinal.
+func (r *recorder) name(path string) string {
+	name, err := filepath.Rel(r.dir, path)
+	if err != nil {
+		return path
+	}
+	if ordinal, _, ok := parseSegmentName(filepath.Base(name)); ok {
+		return fmt.Sprint("segment ", ordinal)
+	}
+	return name
+}
+
+func (r *recorder) open(path string, flag int) (file, error) {
+	f, err := disk{}.open(path, flag)
+	if flag&os.O_CREATE != 0 {
+		r.note("create %s", r.name(path))
+	}
+	return &recordedFile{f, r, r.name(path)}, err
+}
+
+func (r *recorder) syncDir(dir string) error {
+	r.note("sync directory %s", r.name(dir))
+	return disk{}.syncDir(dir)
+}
+
+func (r *recorder) remove(path string) error {
+	r.note("remove %s", r.name(path))
+	return disk{}.remove(path)
+}
+
+// take returns what was done since the last call.
+func (r *recorder) take() []string {
+	done := r.done
+	r.done = nil
+	return done
+}
+
+type recordedFile struct {
+	file
+	r    *recorder
+	name string
+}
+
+func (f *recordedFile) WriteAt(data []byte, offset int64) (int, error) {
+	f.r.note("write %s", f.name)
+	return f.file.WriteAt(data, offset)
+}
+
+func (f *recordedFile) Truncate(size int64) error {
+	f.r.note("truncate %s", f.name)
+	return f.file.Truncate(size)
+}
+
+func (f *recordedFile) Sync() error {
+	f.r.note("sync %s", f.name)
+	return f.file.Sync()
+}
+
+// When a call returns, what it promises has been synced: the folders that lead to the spool, then
+// data before the names that make it visible, and a deletion before the next one.
+func TestOrderOfWritesAndSyncs(t *testing.T) {
+	t.Parallel()
+	r := &recorder{dir: t.TempDir()}
+	options := Options{Dir: filepath.Join(r.dir, "state", "spool"), storage: r}
+	want := func(what string, want ...string) {
+		t.Helper()
+		if got := r.take(); !slices.Equal(got, want) {
+			t.Errorf("%s:\n%s\nwant:\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	s := open(t, options)
+	want("the first start", "sync directory .", "sync directory state")
+	commit(t, s, eventsFrom(1, 1), nil)
+	want("the first commit", "create segment 1", "write segment 1", "sync segment 1", "sync directory state/spool")
+	commit(t, s, eventsFrom(2, 1), nil)
+	want("a commit", "write segment 1", "sync segment 1")
+	s.segmentBytes = 1 // each commit begins a segment
+	commit(t, s, eventsFrom(3, 1), nil)
+	want("a full segment", "create segment 2", "write segment 2", "sync segment 2", "sync directory state/spool")
+	for n := 4; n < 8; n++ {
+		commit(t, s, eventsFrom(n, 1), nil)
+	}
+	if err := s.SetConsumers([]string{"desk"}); err != nil {
+		t.Fatal(err)
+	}
+	r.take()
+	if err := s.Ack("desk", 6); err != nil {
+		t.Fatal(err)
+	}
+	want("an acknowledgement of several segments", "remove segment 1", "sync directory state/spool", "remove segment 2",
+		"sync directory state/spool", "remove segment 3", "sync directory state/spool", "remove segment 4",
+		"sync directory state/spool", "remove segment 5")
+
+	// A process that was killed may have left what is not on the disk yet, and half a commit.
+	path := s.segments[len(s.segments)-1].path
+	abandon(s)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(data, data[:headerBytes+1]...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, options)
+	last := r.name(path)
+	want("a start after a kill", "truncate "+last, "sync "+last)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
