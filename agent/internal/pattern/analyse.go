@@ -86,6 +86,7 @@ func (n *node) specialise() {
 	switch ahead := literalAt(n.next); {
 	case n.possessive && bytewise:
 		n.op = opRun
+		n.printable = n.class.printable()
 	case !n.possessive && !n.lazy && ahead != "":
 		n.op, n.ahead, n.rare = opUntil, ahead, rarest(ahead)
 	}
@@ -215,6 +216,34 @@ func prefix(re *syntax.Regexp) (literal string, all bool) {
 		return literal, true
 	}
 	return "", false
+}
+
+// behindPrefix returns re without the anchors and literals that lead it.
+func behindPrefix(re *syntax.Regexp) *syntax.Regexp {
+	if re.Op != syntax.OpConcat {
+		return re
+	}
+	behind := *re
+	for len(behind.Sub) > 0 && (behind.Sub[0].Op == syntax.OpBeginText || behind.Sub[0].Op == syntax.OpLiteral) {
+		behind.Sub = behind.Sub[1:]
+	}
+	return &behind
+}
+
+// suffixOf returns the literal that every match of re ends with, where that is the end of the text.
+func suffixOf(re *syntax.Regexp) string {
+	if re.Op != syntax.OpConcat {
+		return ""
+	}
+	last := len(re.Sub) - 1
+	if re.Sub[last].Op != syntax.OpEndText || last == 0 || re.Sub[last-1].Op != syntax.OpLiteral {
+		return ""
+	}
+	literal, all := exact(re.Sub[last-1])
+	if !all {
+		return ""
+	}
+	return literal
 }
 
 // required returns the longest literal found that every match of re contains.

@@ -2,6 +2,8 @@ package pattern
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"regexp/syntax"
 	"unicode/utf8"
 )
@@ -65,6 +67,34 @@ func newClass(ranges []rune) *class {
 		c.stop = -1
 	}
 	return c
+}
+
+// printable says whether the set has every byte above the space, as \S has.
+func (c *class) printable() bool {
+	for b := int(' ') + 1; b < len(c.one); b++ {
+		if !c.one[b] {
+			return false
+		}
+	}
+	return true
+}
+
+// printableRun returns where the first byte up to the space stands, or less: only eights of bytes
+// are looked at. A byte x of an eight is below 0x21 if x - 0x21 borrows and x has no high bit:
+//
+//	x        0x2f  0x20  0x41  0xe4
+//	x-0x21   0x0e  0xff  0x20  0xc3   (without borrows from the right, which come after a hit only)
+//	&^x      0x00  0xdf  0x20  0x03
+//	&0x80    0     0x80  0     0
+func printableRun(text []byte, at, limit int) int {
+	const spaces, high = 0x2121212121212121, 0x8080808080808080
+	for ; at+8 <= limit; at += 8 {
+		x := binary.LittleEndian.Uint64(text[at:])
+		if hit := (x - spaces) & ^x & high; hit != 0 {
+			return at + bits.TrailingZeros64(hit)/8
+		}
+	}
+	return at
 }
 
 // after returns the position after the character at the given one, or -1 if that is not in

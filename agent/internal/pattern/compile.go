@@ -37,6 +37,7 @@ type node struct {
 	min, max   int // of opRepeat, in characters; max is -1 where there is none
 	lazy       bool
 	possessive bool   // of opRepeat: only the longest run can lead to a match
+	printable  bool   // of opRun: the class has every byte above the space
 	follow     *first // of opRepeat: what can come after it
 	ahead      string // of opUntil: the literal that has to come after it
 	rare       int    // of opUntil: place of the literal's rarest byte

@@ -51,6 +51,9 @@ func (m *matcher) run(n *node, at int) bool {
 			if n.max >= 0 && n.max < limit-at {
 				limit = at + n.max
 			}
+			if n.printable {
+				at = printableRun(text, at, limit)
+			}
 			for at < limit && n.class.one[text[at]] {
 				at++
 			}

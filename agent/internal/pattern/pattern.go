@@ -35,6 +35,7 @@ type Pattern struct {
 	first    *first // what a match can start with, for the search of an unanchored pattern
 	prefix   string
 	prefixes []string
+	suffix   string
 	required string
 	literals []string
 }
@@ -53,11 +54,13 @@ func Compile(expr string) (*Pattern, error) {
 		names:    names,
 		slots:    2 * len(names),
 		anchored: startsAnchored(tree),
+		suffix:   suffixOf(tree),
 		required: required(tree),
 	}
 	if p.anchored {
 		p.prefix, _ = prefix(tree)
 		p.prefixes = prefixesOf(tree)
+		p.required = required(behindPrefix(tree))
 	}
 	if l := literalsOf(tree); shortest(l.set) > 0 {
 		slices.Sort(l.set)
@@ -138,8 +141,12 @@ func (p *Pattern) Prefix() string { return p.prefix }
 // known. None of them is the start of another.
 func (p *Pattern) Prefixes() []string { return p.prefixes }
 
+// Suffix returns a literal that every text that matches ends with, "" if none is known, which is
+// always so for a pattern that is not anchored with $.
+func (p *Pattern) Suffix() string { return p.suffix }
+
 // Required returns a literal that every text that matches contains, the longest that is known,
-// or "".
+// or "". Of an anchored pattern it stands behind the literal that leads the pattern.
 func (p *Pattern) Required() string { return p.required }
 
 // Compiled says whether the matcher of this package serves the pattern; otherwise regexp does.

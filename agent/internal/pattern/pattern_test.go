@@ -32,10 +32,14 @@ var ruleShapes = []string{
 	`(.*)(?:b|(a))d`,
 	`\x{fffd}+|é`,
 	`(?s)^(.*)(.+)$`,
+	`^.*(?:(x)|y)z`, // what the way with x saved must not stay when the way with y is the match
+	`^(\S+) (\S*)\[preauth\]$`,
+	`^\S{3,9}x\S`,
 }
 
 var texts = []string{
-	"", "a", "abc", "\n", "a\nb\n", "\xff", "é\xc3", "\xe2\x82\xac\xac", "aXbYcdf", "aaaab", "bacd", "xad",
+	"", "a", "abc", "\n", "a\nb\n", "\xff", "é\xc3", "\xe2\x82\xac\xac", "aXbYcdf", "aaaab", "bacd", "xad", "yzx", "xzyz", "xyz",
+	"abcdefgh\tijkl [preauth]", "\u00e9\u00e9\u00e9\u00e9\u00e9 \x01\x1f!\x0bé\xff~\x7f[preauth]", "12345678 1234567[preauth]", "12345678x1",
 	"Failed password for root from 192.0.2.7 port 4711 ssh2",
 	"Failed password for invalid user a from 203.0.113.9 port 22 ssh2 from 192.0.2.7 port 4711 ssh2",
 	"Failed none for invalid user  from 2001:db8::7 port 22 ssh2",
@@ -84,6 +88,9 @@ func compare(t *testing.T, p *pattern.Pattern, oracle *regexp.Regexp, text []byt
 	if found && !strings.Contains(string(text), p.Required()) {
 		t.Errorf("%q matches %q, which does not contain %q", p, text, p.Required())
 	}
+	if found && !strings.HasSuffix(string(text), p.Suffix()) {
+		t.Errorf("%q matches %q, which does not end with %q", p, text, p.Suffix())
+	}
 	if literals := p.Literals(); found && literals != nil && !slices.ContainsFunc(literals, func(l string) bool { return strings.Contains(string(text), l) }) {
 		t.Errorf("%q matches %q, which contains none of %q", p, text, literals)
 	}
@@ -92,7 +99,7 @@ func compare(t *testing.T, p *pattern.Pattern, oracle *regexp.Regexp, text []byt
 func TestLiterals(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ expr, prefix, required string }{
-		{`^Failed (?:password|publickey) for .* from `, "Failed p", "Failed "},
+		{`^Failed (?:password|publickey) for .* from `, "Failed p", " from "},
 		{`^(Failed) password`, "Failed password", " password"},
 		{`Failed password`, "", "Failed password"},
 		{`^(?:a|b)cde`, "", "cde"},
@@ -101,7 +108,7 @@ func TestLiterals(t *testing.T) {
 		{`(?:long one)?x`, "", "x"},
 		{`(?:long one)+x`, "", "long one"},
 		{`(?:abc){0,2}x`, "", "x"},
-		{`^a\x{fffd}`, "a", "a"},
+		{`^a\x{fffd}`, "a", ""},
 		{`^ab|^ac`, "", ""},
 	}
 	for _, test := range tests {
@@ -112,6 +119,21 @@ func TestLiterals(t *testing.T) {
 		if p.Prefix() != test.prefix || p.Required() != test.required {
 			t.Errorf("%q: prefix %q and required %q, want %q and %q",
 				test.expr, p.Prefix(), p.Required(), test.prefix, test.required)
+		}
+	}
+}
+
+func TestSuffixes(t *testing.T) {
+	t.Parallel()
+	for expr, want := range map[string]string{
+		`^a .* \[preauth\]$`: " [preauth]", `a$`: "a", `^a$`: "a", `a`: "", `(?m)a b$`: "", `(?i)a b$`: "", `a(?: b)?$`: "", `a\x{fffd}b$`: "", `$`: "",
+	} {
+		p, err := pattern.Compile(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Suffix() != want {
+			t.Errorf("%q ends with %q, want %q", expr, p.Suffix(), want)
 		}
 	}
 }

@@ -74,6 +74,10 @@ func (f *Fields) Distrust() {
 // setSource reads what a daemon writes for a peer: an address, "[address]:port", or else a host
 // name. sshd writes UNKNOWN for a peer that it can no longer ask for.
 func (f *Fields) setSource(text []byte) {
+	if addr, ok := value.IPv4(text); ok { // as nearly always
+		f.Source = addr
+		return
+	}
 	read := value.ParsePeer
 	if len(text) > 0 && text[0] == '[' {
 		read = value.ParsePeerPort

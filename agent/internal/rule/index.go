@@ -23,6 +23,8 @@ type Candidates [256][]candidate
 type candidate struct {
 	*Rule
 	prefix []byte // empty if none is known
+	suffix []byte // likewise
+	needs  []byte // literal that every match contains, where looking for it is worth its while
 }
 
 func newIndex(rules []*Rule) index {
@@ -33,6 +35,21 @@ func newIndex(rules []*Rule) index {
 		x.byType[rule.Type] = append(x.byType[rule.Type], rule)
 	}
 	return x
+}
+
+// ask lets candidates that others follow with the same prefix look for what they need: whether one
+// of those does match is not known from the prefix.
+func (c *Candidates) ask() {
+	for _, rules := range c {
+		for i := range rules {
+			rule := &rules[i]
+			for _, other := range rules[i+1:] {
+				if bytes.HasPrefix(rule.prefix, other.prefix) || bytes.HasPrefix(other.prefix, rule.prefix) {
+					rule.needs = []byte(rule.expr.Required())
+				}
+			}
+		}
+	}
 }
 
 // candidatesFor collects the rules whose names fit: those that say it literally or, if none does,
@@ -51,6 +68,7 @@ func (x *index) candidatesFor(name []byte, names func(*Rule) []string) *Candidat
 			break
 		}
 	}
+	c.ask()
 	return &c
 }
 
@@ -88,11 +106,11 @@ func (c *Candidates) add(rule *Rule) {
 		return // of a built-in rule whose tests were not run
 	}
 	for _, prefix := range rule.expr.Prefixes() {
-		c[prefix[0]] = append(c[prefix[0]], candidate{Rule: rule, prefix: []byte(prefix)})
+		c[prefix[0]] = append(c[prefix[0]], candidate{Rule: rule, prefix: []byte(prefix), suffix: []byte(rule.expr.Suffix())})
 	}
 	if rule.expr.Prefixes() == nil {
 		for i := range c {
-			c[i] = append(c[i], candidate{Rule: rule})
+			c[i] = append(c[i], candidate{Rule: rule, suffix: []byte(rule.expr.Suffix()), needs: []byte(rule.expr.Required())})
 		}
 	}
 }
@@ -135,8 +153,11 @@ func (c *Candidates) Find(text []byte, loc []int) (*Rule, []int) {
 	if len(text) == 0 {
 		return nil, loc
 	}
-	for _, rule := range c[text[0]] {
-		if !bytes.HasPrefix(text, rule.prefix) || len(rule.needs) > 0 && !bytes.Contains(text, rule.needs) {
+	rules := c[text[0]]
+	for i := range rules {
+		rule := &rules[i]
+		if !bytes.HasPrefix(text, rule.prefix) || !bytes.HasSuffix(text, rule.suffix) ||
+			len(rule.needs) > 0 && !bytes.Contains(text, rule.needs) {
 			continue
 		}
 		var ok bool

@@ -92,7 +92,6 @@ type Rule struct {
 	compile  sync.Once
 	expr     *pattern.Pattern
 	prefix   []byte // literal that every match starts with, or empty
-	needs    []byte // literal that every match contains, where no prefixes are known
 	groups   []group
 	err      error
 }
@@ -241,9 +240,6 @@ func (r *Rule) compilePattern() error {
 		r.groups = append(r.groups, group{groupName(number), 2 * i})
 	}
 	r.expr, r.prefix = expr, []byte(expr.Prefix())
-	if expr.Prefixes() == nil {
-		r.needs = []byte(expr.Required())
-	}
 	return nil
 }
 

@@ -16,7 +16,7 @@ func Addr(b []byte) (netip.Addr, bool) {
 	if len(b) > 2 && b[0] == '[' && b[len(b)-1] == ']' {
 		b = b[1 : len(b)-1]
 	}
-	if addr, ok := parseIPv4(b); ok {
+	if addr, ok := IPv4(b); ok {
 		return addr, true
 	}
 	return parseIPv6(b)
@@ -57,7 +57,7 @@ func parseIPv6(b []byte) (netip.Addr, bool) {
 			return netip.Addr{}, false
 		}
 		if digits < len(b) && b[digits] == '.' { // the last 32 bits as IPv4
-			quad, ok := parseIPv4(b)
+			quad, ok := IPv4(b)
 			if !ok || n > 12 {
 				return netip.Addr{}, false
 			}
@@ -103,9 +103,9 @@ func HexDigit(c byte) int {
 	return -1
 }
 
-// parseIPv4 reads four decimal numbers. Leading zeros, which netip refuses, occur in logs and are
+// IPv4 reads four decimal numbers. Leading zeros, which netip refuses, occur in logs and are
 // no octal.
-func parseIPv4(b []byte) (netip.Addr, bool) {
+func IPv4(b []byte) (netip.Addr, bool) {
 	if len(b) < len("0.0.0.0") || len(b) > len("255.255.255.255") || !Digit(b[0]) {
 		return netip.Addr{}, false
 	}

@@ -31,7 +31,7 @@ type connection struct {
 }
 
 // clear forgets what is pending.
-func (c *connection) clear() { c.pending = Attempt{} }
+func (c *connection) clear() { c.pending.Rule = nil }
 
 // listID names the list that a connection is in. Each is ordered by last use and has its time
 // limit.
@@ -118,7 +118,7 @@ func (t *table) remove(c *connection) {
 		at = &t.entries[*at].chain
 	}
 	*at = c.chain
-	c.pending = Attempt{}
+	c.clear()
 	t.free = append(t.free, i)
 	t.used--
 }
