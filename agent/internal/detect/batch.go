@@ -18,17 +18,22 @@ type Batch struct {
 	places     []place
 	messages   []message
 	requests   []request
+	repeats    []repeat
+	bare       [][]byte // lines without a header
 }
 
 // place is a line that has to be looked at in its turn.
 type place struct {
-	kind    kind
-	index   int32  // in messages or requests
-	number  uint64 // of the line in its block, from 1
-	host    uint64 // hash of the host that wrote it
-	repeats uint64
-	stamp   header.Stamp
-	line    []byte
+	kind   kind
+	index  int32  // in messages, requests, repeats or bare
+	number uint64 // of the line in its block, from 1
+	host   uint64 // hash of the host that wrote it
+}
+
+// repeat is a line that says "last message repeated".
+type repeat struct {
+	times uint64
+	stamp header.Stamp
 }
 
 // kind is what a place has.
@@ -69,6 +74,7 @@ type request struct {
 func (b *Batch) Reset(src *Source) {
 	b.src, b.lines, b.structured = src, 0, false
 	b.places, b.messages, b.requests = b.places[:0], b.messages[:0], b.requests[:0]
+	b.repeats, b.bare = b.repeats[:0], b.bare[:0]
 }
 
 // Lines returns how many lines it has, with those that were skipped.
@@ -80,6 +86,18 @@ func (b *Batch) Skip() { b.lines++ }
 func (b *Batch) add(p place) {
 	p.number = b.lines
 	b.places = append(b.places, p)
+}
+
+// headless adds a line without a header.
+func (b *Batch) headless(line []byte) {
+	b.add(place{kind: bareLine, index: int32(len(b.bare))})
+	b.bare = append(b.bare, line)
+}
+
+// repeat adds a line that says how often the last one of a host was repeated.
+func (b *Batch) repeat(host, times uint64, stamp header.Stamp) {
+	b.add(place{kind: lastRepeated, index: int32(len(b.repeats)), host: host})
+	b.repeats = append(b.repeats, repeat{times, stamp})
 }
 
 // structure notes that a line has a stamp or a web log's format.

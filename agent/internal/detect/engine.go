@@ -137,11 +137,11 @@ func (e *Engine) join(b *Batch, number uint64, again bool) {
 			}
 		case bareLine:
 			if b.src.typ == rule.TypeSSHD || !mem.structured {
-				e.joinBare(b.src, p.line, number+p.number)
+				e.joinBare(b.src, b.bare[p.index], number+p.number)
 			}
 		case lastRepeated:
 			if !again {
-				e.joinLast(b.src, p, number+p.number)
+				e.joinLast(b.src, p.host, b.repeats[p.index], number+p.number)
 			}
 		}
 	}
@@ -162,8 +162,8 @@ func (e *Engine) joinMessage(mem *memory, m *message) {
 }
 
 // joinLast feeds the last line of a host again, as often as it was repeated.
-func (e *Engine) joinLast(src *Source, p *place, number uint64) {
-	line := src.mem.last(p.host)
+func (e *Engine) joinLast(src *Source, host uint64, r repeat, number uint64) {
+	line := src.mem.last(host)
 	if line == nil {
 		return
 	}
@@ -171,8 +171,8 @@ func (e *Engine) joinLast(src *Source, p *place, number uint64) {
 	if !m.msg.Cut(line) {
 		m.msg = header.Message{Tag: sshdTag, Body: header.TrimEnd(line)}
 	}
-	m.msg.Stamp = p.stamp
-	m.cutLine(line, p.repeats)
+	m.msg.Stamp = r.stamp
+	m.cutLine(line, r.times)
 	e.join(&e.again, number-1, true)
 }
 

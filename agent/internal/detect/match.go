@@ -99,7 +99,7 @@ func (m *Matcher) line(line []byte) {
 		}
 		return
 	case rule.TypeSSHD:
-		m.batch.add(place{kind: bareLine, line: line})
+		m.batch.headless(line)
 		return
 	}
 	if m.recent.Cut(&m.msg, line) {
@@ -113,7 +113,7 @@ func (m *Matcher) line(line []byte) {
 		return
 	}
 	if !m.msg.Cut(line) {
-		m.batch.add(place{kind: bareLine, line: line})
+		m.batch.headless(line)
 		return
 	}
 	if m.msg.Stamp.Form != header.None {
@@ -145,7 +145,7 @@ func (m *Matcher) message(line []byte, occurrences, host uint64, candidates *rul
 	body, repeats := msg.Body, occurrences
 	if len(body) > 0 && (body[0] == 'l' || body[0] == 'm') {
 		if n, ok := header.LastRepeated(body); ok {
-			m.batch.add(place{kind: lastRepeated, host: host, repeats: n, stamp: msg.Stamp})
+			m.batch.repeat(host, n, msg.Stamp)
 			return
 		}
 		if inner, n, ok := header.Repeated(body); ok {

@@ -59,7 +59,21 @@ func (c *compiler) analyse(start *node) *first {
 			}
 		}
 	}
-	return firstOf(start, known)
+	f := firstOf(start, known)
+	for _, n := range c.nodes {
+		n.fuse()
+	}
+	return f
+}
+
+// fuse makes one node of a group that is just a run.
+func (n *node) fuse() {
+	if n.op != opSave || n.slot%2 != 0 || n.next.op != opRun || n.next.next.op != opSave || n.next.next.slot != n.slot+1 {
+		return
+	}
+	slot, after := n.slot, n.next.next.next
+	*n = *n.next
+	n.slot, n.next = slot, after
 }
 
 // onlyLongest says whether a repetition needs no backtracking. Wherever it could stop early, the

@@ -47,7 +47,7 @@ type node struct {
 	atEnd    uint64       // of opChoice: the branches that can match at the end of the text
 	loop     bool
 
-	slot           int // of opSave
+	slot           int // of opSave; of opRun: the first of two if the run is a group, else 0
 	lowest, beyond int // of opChoice: the range of slots that its branches save
 }
 

@@ -60,6 +60,9 @@ func (m *matcher) run(n *node, at int) bool {
 			if at-from < n.min {
 				return false
 			}
+			if n.slot > 0 {
+				m.loc[n.slot], m.loc[n.slot+1] = from, at
+			}
 			m.steps -= (at - from) >> 4
 		case opUntil:
 			return m.until(n, at)

@@ -98,14 +98,21 @@ func (p *Pattern) skipPrefix() {
 // returns loc emptied, so that its memory can be used again. With room in loc it does not
 // allocate, save where regexp has to be asked.
 func (p *Pattern) Match(text []byte, loc []int) ([]int, bool) {
+	if len(text) < len(p.prefix) || string(text[:len(p.prefix)]) != p.prefix {
+		return loc[:0], false
+	}
+	return p.MatchPrefixed(text, loc)
+}
+
+// MatchPrefixed is Match for a text that is known to start with [Pattern.Prefix].
+func (p *Pattern) MatchPrefixed(text []byte, loc []int) ([]int, bool) {
 	if p.start == nil {
 		return p.ask(text, loc)
 	}
-	loc = loc[:0]
-	if len(text) < len(p.prefix) || string(text[:len(p.prefix)]) != p.prefix {
-		return loc, false
+	if loc = loc[:0]; cap(loc) < p.slots {
+		loc = make([]int, 0, p.slots)
 	}
-	loc = slices.Grow(loc, p.slots)[:p.slots]
+	loc = loc[:p.slots]
 	for i := range loc {
 		loc[i] = -1
 	}

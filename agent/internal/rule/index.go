@@ -2,6 +2,7 @@ package rule
 
 import (
 	"bytes"
+	"strings"
 )
 
 // maxTags bounds how many tags' candidates are remembered. Tags come from programs on the machine,
@@ -25,6 +26,8 @@ type candidate struct {
 	prefix []byte // empty if none is known
 	suffix []byte // likewise
 	needs  []byte // literal that every match contains, where looking for it is worth its while
+
+	prefixed bool // the prefix has all of the pattern's own
 }
 
 func newIndex(rules []*Rule) index {
@@ -45,7 +48,9 @@ func (c *Candidates) ask() {
 			rule := &rules[i]
 			for _, other := range rules[i+1:] {
 				if bytes.HasPrefix(rule.prefix, other.prefix) || bytes.HasPrefix(other.prefix, rule.prefix) {
-					rule.needs = []byte(rule.expr.Required())
+					if needs := []byte(rule.expr.Required()); !bytes.Contains(rule.prefix, needs) && !bytes.Contains(rule.suffix, needs) {
+						rule.needs = needs
+					}
 				}
 			}
 		}
@@ -106,7 +111,9 @@ func (c *Candidates) add(rule *Rule) {
 		return // of a built-in rule whose tests were not run
 	}
 	for _, prefix := range rule.expr.Prefixes() {
-		c[prefix[0]] = append(c[prefix[0]], candidate{Rule: rule, prefix: []byte(prefix), suffix: []byte(rule.expr.Suffix())})
+		c[prefix[0]] = append(c[prefix[0]], candidate{
+			Rule: rule, prefix: []byte(prefix), suffix: []byte(rule.expr.Suffix()), prefixed: strings.HasPrefix(prefix, rule.expr.Prefix()),
+		})
 	}
 	if rule.expr.Prefixes() == nil {
 		for i := range c {
@@ -161,7 +168,12 @@ func (c *Candidates) Find(text []byte, loc []int) (*Rule, []int) {
 			continue
 		}
 		var ok bool
-		if loc, ok = rule.expr.Match(text, loc); ok {
+		if rule.prefixed {
+			loc, ok = rule.expr.MatchPrefixed(text, loc)
+		} else {
+			loc, ok = rule.expr.Match(text, loc)
+		}
+		if ok {
 			return rule.Rule, loc
 		}
 	}

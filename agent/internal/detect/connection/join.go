@@ -255,15 +255,16 @@ func (l *Log) count(line *Line, n uint64, c *connection) {
 	l.emit(a)
 }
 
-// read makes an attempt of what a line says.
+// read makes an attempt of what a line says. It sets each field by itself: that is faster than to
+// copy the whole.
 func (l *Log) read(a *Attempt, line *Line, n uint64) {
 	f := &line.Fields
-	*a = Attempt{
-		Rule: line.Rule, Count: n, Addr: f.Source, Port: f.Port, InvalidUser: f.InvalidUser,
-		Time: line.Time, Log: line.Log, Line: line.Number, Observed: line.Observed,
-		Host: l.names.String(f.Host), User: l.names.String(f.User), Method: l.names.String(f.Method), Reason: l.names.String(f.Reason),
-		Target: l.names.String(f.Target), TTY: l.names.String(f.TTY), Jail: l.names.String(f.Jail),
-	}
+	a.Rule, a.Count = line.Rule, n
+	a.Addr, a.Port, a.InvalidUser = f.Source, f.Port, f.InvalidUser
+	a.Time, a.Log, a.Line, a.Observed = line.Time, line.Log, line.Number, line.Observed
+	a.Host, a.User = l.names.String(f.Host), l.names.String(f.User)
+	a.Method, a.Reason = l.names.String(f.Method), l.names.String(f.Reason)
+	a.Target, a.TTY, a.Jail = l.names.String(f.Target), l.names.String(f.TTY), l.names.String(f.Jail)
 }
 
 // settle counts what is pending.

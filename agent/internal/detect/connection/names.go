@@ -1,6 +1,10 @@
 package connection
 
-import "github.com/pialert/pialert/pkg/attack"
+import (
+	"encoding/binary"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
 
 // Names remembers strings that were made of bytes lately, so that an attacker who tries one name a
 // thousand times does not make a thousand strings.
@@ -14,11 +18,25 @@ func (n *Names) String(text []byte) string {
 	if len(text) > attack.MaxUser {
 		text = text[:attack.MaxUser]
 	}
-	at := &n[Hash(text)%uint64(len(n))]
+	at := &n[place(text)]
 	if *at != string(text) {
 		*at = string(text)
 	}
 	return *at
+}
+
+// place spreads texts by their length and their ends. Who makes many that share a place gains no more
+// than strings that are made anew.
+func place(text []byte) uint64 {
+	h := uint64(len(text))
+	if len(text) >= 8 {
+		h = h*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(text) ^ binary.LittleEndian.Uint64(text[len(text)-8:])<<1
+	} else {
+		for _, c := range text {
+			h = h<<8 ^ h>>56 ^ uint64(c)
+		}
+	}
+	return h * 0x9e3779b97f4a7c15 >> 54 // of the 1024 places of Names
 }
 
 // Hash is FNV-1a: stable across restarts, and good enough for names that the machine's own daemons
