@@ -96,13 +96,6 @@ const (
 	sourceJournal = "journal"
 )
 
-// Who opens connections.
-const (
-	dialDisplay = "display"
-	dialAgent   = "agent"
-	dialSSH     = "ssh"
-)
-
 // defaults is the configuration of an agent without one.
 func defaults() Config {
 	host, _ := os.Hostname()
@@ -112,7 +105,7 @@ func defaults() Config {
 		Control: "/run/pialert-agent/control.sock",
 		Metrics: "127.0.0.1:9477",
 		Log:     cli.Log{Format: "text"},
-		Link:    Link{Dial: dialDisplay, Listen: ":" + link.DefaultPort, Relay: "/run/pialert-agent/relay.sock"},
+		Link:    Link{Dial: link.DialDisplay, Listen: ":" + link.DefaultPort, Relay: "/run/pialert-agent/relay.sock"},
 		Logs: []LogSource{
 			{Path: sourceAuto},
 			{Path: "/var/log/apache2/*.log"},
@@ -132,32 +125,17 @@ func (c *Config) Validate() error {
 	refuse := func(path string, value any, problem string) {
 		problems = append(problems, &config.FieldError{Path: path, Value: value, Problem: problem})
 	}
-	if err := pairing.CheckName(c.Name); err != nil {
-		refuse("name", c.Name, err.Error())
-	}
-	for path, value := range map[string]string{"state": c.State, "control": c.Control} {
-		if value == "" {
-			refuse(path, value, "give a path")
-		}
-	}
-	if c.Metrics != "" {
-		if _, _, err := net.SplitHostPort(c.Metrics); err != nil {
-			refuse("metrics", c.Metrics, "give an address such as 127.0.0.1:9477, or nothing")
-		}
-	}
-	if _, err := c.Log.Logger(nil); err != nil {
-		refuse("log.format", c.Log.Format, "use text or json")
-	}
+	problems = append(problems, cli.Common{Name: c.Name, State: c.State, Control: c.Control, Metrics: c.Metrics, Log: c.Log}.Validate())
 	switch c.Link.Dial {
-	case dialDisplay:
+	case link.DialDisplay:
 		if _, _, err := net.SplitHostPort(c.Link.Listen); err != nil {
 			refuse("link.listen", c.Link.Listen, "give an address such as :7483 or 192.0.2.1:7483")
 		}
-	case dialSSH:
+	case link.DialSSH:
 		if c.Link.Relay == "" {
 			refuse("link.relay", c.Link.Relay, "give the path of a Unix socket: dial: ssh needs it")
 		}
-	case dialAgent:
+	case link.DialAgent:
 	default:
 		refuse("link.dial", c.Link.Dial, "use display, agent or ssh")
 	}
@@ -212,15 +190,4 @@ func (c *Config) ignored() ([]netip.Prefix, error) {
 		prefixes = append(prefixes, prefix.Masked())
 	}
 	return prefixes, errors.Join(problems...)
-}
-
-// loadConfig reads the configuration at path over the defaults. The file of the default path
-// may be missing: the defaults serve most servers.
-func loadConfig(path string, required bool) (Config, error) {
-	cfg := defaults()
-	err := config.Load(path, &cfg)
-	if errors.Is(err, os.ErrNotExist) && !required {
-		return cfg, cfg.Validate()
-	}
-	return cfg, err
 }

@@ -65,7 +65,7 @@ The kinds are ` + strings.Join(kindNames(), ", ") + `.`,
 			if _, err := request.event(time.Now()); err != nil {
 				return &cli.UsageError{Err: err}
 			}
-			cfg, err := s.load()
+			cfg, err := s.Load()
 			if err != nil {
 				return err
 			}

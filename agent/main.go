@@ -19,16 +19,8 @@ const (
 
 func main() { os.Exit(cli.Main(rootCommand())) }
 
-// settings is the --config flag that every command has.
-type settings struct {
-	path    string
-	command *cobra.Command
-}
-
-// load reads the configuration. Only a file that was asked for must exist.
-func (s *settings) load() (Config, error) {
-	return loadConfig(s.path, s.command.Flags().Changed("config"))
-}
+// settings is where the configuration comes from.
+type settings = cli.Settings[Config]
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
@@ -42,9 +34,7 @@ once to the displays that it is paired with.`,
   pialert-agent scan /var/log/auth.log what happened last night
   pialert-agent explain 'LINE'         what a line of a log means, and why`,
 	}
-	s := &settings{command: root}
-	root.PersistentFlags().StringVar(&s.path, "config", defaultConfig, "configuration file")
-	root.PersistentPreRun = func(command *cobra.Command, _ []string) { s.command = command }
+	s := cli.NewSettings(root, defaultConfig, defaults)
 	root.AddCommand(
 		runCommand(s), statusCommand(s), fireCommand(s), relayCommand(s), configCommand(s),
 		scanCommand(s), explainCommand(s), rulesCommand(s),

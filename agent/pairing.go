@@ -17,7 +17,7 @@ import (
 // pairingCommands are pair, join, peers, unpair and rotate-key.
 func pairingCommands(s *settings) []*cobra.Command {
 	return paircmd.Commands(pairing.Agent, func() (paircmd.Settings, error) {
-		cfg, err := s.load()
+		cfg, err := s.Load()
 		return paircmd.Settings{
 			Name: cfg.Name, State: cfg.State, Control: cfg.Control, Listen: cfg.Link.sockets(), Address: cfg.Link.Address,
 		}, err
@@ -27,9 +27,9 @@ func pairingCommands(s *settings) []*cobra.Command {
 // sockets lists what the agent listens on.
 func (l Link) sockets() []string {
 	switch l.Dial {
-	case dialDisplay:
+	case link.DialDisplay:
 		return []string{l.Listen}
-	case dialSSH:
+	case link.DialSSH:
 		return []string{"unix:" + l.Relay}
 	}
 	return nil

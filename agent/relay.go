@@ -18,7 +18,7 @@ In authorized_keys, this line lets the display's key do that and nothing else:`,
 		Example: `  restrict,command="pialert-agent relay" ssh-ed25519 AAAA... display`,
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			cfg, err := s.load()
+			cfg, err := s.Load()
 			if err != nil {
 				return err
 			}

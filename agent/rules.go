@@ -25,7 +25,7 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 	var extra string
 	group.PersistentFlags().StringVar(&extra, "rules", "", "file or folder with more rules, tried before the built-in ones")
 	load := func() (*rule.Set, error) {
-		cfg, err := s.load()
+		cfg, err := s.Load()
 		if err != nil {
 			return nil, err
 		}

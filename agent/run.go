@@ -7,10 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,19 +33,8 @@ effect at the next start.`,
 		Example: "  pialert-agent run --config /etc/pialert/agent.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			cfg, err := s.load()
-			if err != nil {
-				return err
-			}
-			logger, err := cfg.Log.Logger(command.ErrOrStderr())
-			if err != nil {
-				return err
-			}
-			d, err := newDaemon(cfg, s.load, logger)
-			if err != nil {
-				return err
-			}
-			return d.Run(command.Context())
+			return cli.Run(command, s.Load, func(c Config) cli.Log { return c.Log },
+				func(cfg Config, logger *slog.Logger) (*daemon, error) { return newDaemon(cfg, s.Load, logger) })
 		},
 	}
 }
@@ -64,6 +51,8 @@ type daemon struct {
 	spool       *spool.Spool
 	listener    *link.Listener
 	dialer      *link.Dialer
+
+	replacements chan replacement
 
 	mu        sync.Mutex
 	detection *detection // guarded by mu: a reload replaces it
@@ -84,7 +73,7 @@ func newDaemon(cfg Config, load func() (Config, error), logger *slog.Logger) (*d
 	}
 	d := &daemon{
 		cfg: cfg, load: load, logger: logger, started: time.Now(),
-		keyring: keyring, invitations: &pairing.Invitations{}, spool: kept,
+		keyring: keyring, invitations: &pairing.Invitations{}, replacements: make(chan replacement), spool: kept,
 	}
 	d.listener = &link.Listener{Keyring: keyring, Invitations: d.invitations, Log: logger}
 	d.dialer = &link.Dialer{Keyring: keyring, Log: logger}
@@ -117,6 +106,7 @@ func (d *daemon) Run(ctx context.Context) error {
 		defer stopLinks()
 		return d.detect(ctx)
 	})
+	group.Go(func() error { return cli.Reload(ctx, d.logger, d.load, d.reload(ctx)) })
 	group.Go(func() error { return d.follow(ctx) })
 	group.Go(func() error { return control.Serve(ctx, controls, d.controls()) })
 	if scrapes != nil {
@@ -135,7 +125,7 @@ func (d *daemon) Run(ctx context.Context) error {
 
 // listen opens the sockets that displays come in by.
 func (d *daemon) listen(ctx context.Context) ([]net.Listener, error) {
-	if d.cfg.Link.Dial == dialSSH {
+	if d.cfg.Link.Dial == link.DialSSH {
 		if err := os.MkdirAll(filepath.Dir(d.cfg.Link.Relay), 0o755); err != nil {
 			return nil, fmt.Errorf("cannot make the relay socket's folder: %w", err)
 		}
@@ -145,23 +135,23 @@ func (d *daemon) listen(ctx context.Context) ([]net.Listener, error) {
 
 // detect runs one detection after another: a reload ends one and starts the next.
 func (d *daemon) detect(ctx context.Context) error {
-	reload := make(chan os.Signal, 1)
-	signal.Notify(reload, syscall.SIGHUP)
-	defer signal.Stop(reload)
 	for {
 		run := d.current()
 		running, stop := context.WithCancel(ctx)
-		done := make(chan error, 1)
-		go func() { done <- run.Run(running) }()
-		next, err := d.awaitReload(reload, done)
-		stop()
-		if next == nil {
+		ended := make(chan error, 1)
+		go func() { ended <- run.Run(running) }()
+		var next replacement
+		select {
+		case err := <-ended:
+			stop()
+			return err
+		case next = <-d.replacements:
+			stop()
+		}
+		if err := <-ended; err != nil {
 			return err
 		}
-		if err := <-done; err != nil {
-			return err
-		}
-		fresh, err := d.newDetection(*next)
+		fresh, err := d.newDetection(next.cfg)
 		if err != nil {
 			// It was tried a moment ago; only what it needs may have gone meanwhile.
 			return fmt.Errorf("cannot go on after a reload: %w", err)
@@ -169,27 +159,33 @@ func (d *daemon) detect(ctx context.Context) error {
 		d.mu.Lock()
 		d.detection = fresh
 		d.mu.Unlock()
-		d.logger.Info("reloaded the configuration")
+		close(next.done)
 	}
 }
 
-// awaitReload returns the configuration to go on with, or nil when the detection has ended.
-func (d *daemon) awaitReload(reload <-chan os.Signal, done chan error) (*Config, error) {
-	for {
-		select {
-		case err := <-done:
-			return nil, err
-		case <-reload:
-			cfg, err := d.load()
-			if err == nil {
-				_, err = d.newDetection(cfg)
-			}
-			if err != nil {
-				d.logger.Error("cannot reload the configuration; the old one stays", "error", err)
-				continue
-			}
-			return &cfg, nil
+// replacement is a configuration that a detection is to be replaced by.
+type replacement struct {
+	cfg  Config
+	done chan struct{} // closed when it is in force
+}
+
+// reload has the detection replaced by one of another configuration, if that can be used.
+func (d *daemon) reload(ctx context.Context) func(Config) error {
+	return func(cfg Config) error {
+		if _, err := d.newDetection(cfg); err != nil {
+			return err
 		}
+		next := replacement{cfg, make(chan struct{})}
+		select {
+		case d.replacements <- next:
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case <-next.done:
+		case <-ctx.Done():
+		}
+		return nil
 	}
 }
 

@@ -74,7 +74,7 @@ event per line and nothing else; with --summary it is one object, the report.`,
 
 // detectOptions are the rules and the ignored addresses of the configuration, with more rules.
 func detectOptions(s *settings, extra string) (detect.Options, error) {
-	cfg, err := s.load()
+	cfg, err := s.Load()
 	if err != nil {
 		return detect.Options{}, err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -115,16 +114,9 @@ func (d *daemon) summary() string {
 }
 
 func statusCommand(s *settings) *cobra.Command {
-	ask := func(ctx context.Context) (status Status, err error) {
-		cfg, err := s.load()
-		if err != nil {
-			return status, err
-		}
-		return status, cli.Ask(ctx, program, cfg.Control, "/status", nil, &status)
-	}
-	return cli.StatusCommand("Say what is read, what was found and who has it",
+	return cli.StatusCommand(program, s, "Say what is read, what was found and who has it",
 		`  pialert-agent status
-  pialert-agent status --format json | jq .spool.waiting`, ask, Status.write)
+  pialert-agent status --format json | jq .spool.waiting`, func(c Config) string { return c.Control }, Status.write)
 }
 
 // write prints the status for people.

@@ -123,13 +123,6 @@ const (
 
 var drivers = []string{driverBlinkt, driverTerminal, driverNone}
 
-// Who opens connections.
-const (
-	dialDisplay = "display"
-	dialAgent   = "agent"
-	dialSSH     = "ssh"
-)
-
 // defaults is the configuration of a display without one. The pins are the original's.
 func defaults() Config {
 	host, _ := os.Hostname()
@@ -140,7 +133,7 @@ func defaults() Config {
 		Metrics: "127.0.0.1:9478",
 		Log:     cli.Log{Format: "text"},
 		Driver:  driverBlinkt,
-		Link:    Link{Dial: dialDisplay, Listen: ":" + link.DefaultPort, DNS: DNS{Every: config.Duration(5 * time.Minute)}},
+		Link:    Link{Dial: link.DialDisplay, Listen: ":" + link.DefaultPort, DNS: DNS{Every: config.Duration(5 * time.Minute)}},
 		Lamps:   lamp.Defaults(),
 		Look:    animate.Defaults(),
 		Pins:    pins.Auto,
@@ -158,22 +151,7 @@ func (c *Config) Validate() error {
 	refuse := func(path string, value any, problem string) {
 		problems = append(problems, &config.FieldError{Path: path, Value: value, Problem: problem})
 	}
-	if err := pairing.CheckName(c.Name); err != nil {
-		refuse("name", c.Name, err.Error())
-	}
-	for path, value := range map[string]string{"state": c.State, "control": c.Control} {
-		if value == "" {
-			refuse(path, value, "give a path")
-		}
-	}
-	if c.Metrics != "" {
-		if _, _, err := net.SplitHostPort(c.Metrics); err != nil {
-			refuse("metrics", c.Metrics, "give an address such as 127.0.0.1:9478, or nothing")
-		}
-	}
-	if _, err := c.Log.Logger(nil); err != nil {
-		refuse("log.format", c.Log.Format, "use text or json")
-	}
+	problems = append(problems, cli.Common{Name: c.Name, State: c.State, Control: c.Control, Metrics: c.Metrics, Log: c.Log}.Validate())
 	if !slices.Contains([]pins.Way{pins.Auto, pins.RPIO, pins.CDev}, c.Pins) {
 		refuse("pins", c.Pins, "use auto, rpio or cdev")
 	}
@@ -181,8 +159,8 @@ func (c *Config) Validate() error {
 		refuse("driver", c.Driver, "use "+strings.Join(drivers, ", "))
 	}
 	switch c.Link.Dial {
-	case dialDisplay, dialSSH:
-	case dialAgent:
+	case link.DialDisplay, link.DialSSH:
+	case link.DialAgent:
 		if _, _, err := net.SplitHostPort(c.Link.Listen); err != nil {
 			refuse("link.listen", c.Link.Listen, "give an address such as :7483")
 		}
@@ -241,15 +219,4 @@ func (w *Wiring) validate() error {
 	check("button_show", w.ButtonShow, true)
 	check("button_lights", w.ButtonLights, true)
 	return errors.Join(problems...)
-}
-
-// loadConfig reads the configuration at path over the defaults. The file of the default path
-// may be missing: the defaults serve most desks.
-func loadConfig(path string, required bool) (Config, error) {
-	cfg := defaults()
-	err := config.Load(path, &cfg)
-	if errors.Is(err, os.ErrNotExist) && !required {
-		return cfg, cfg.Validate()
-	}
-	return cfg, err
 }

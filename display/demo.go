@@ -38,7 +38,7 @@ service before a demo on the device.`,
   pialert-display demo --driver blinkt`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			cfg, err := s.load()
+			cfg, err := s.Load()
 			if err != nil {
 				return err
 			}

@@ -19,16 +19,8 @@ const (
 
 func main() { os.Exit(cli.Main(rootCommand())) }
 
-// settings is the --config flag that every command has.
-type settings struct {
-	path    string
-	command *cobra.Command
-}
-
-// load reads the configuration. Only a file that was asked for must exist.
-func (s *settings) load() (Config, error) {
-	return loadConfig(s.path, s.command.Flags().Changed("config"))
-}
+// settings is where the configuration comes from.
+type settings = cli.Settings[Config]
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
@@ -41,9 +33,7 @@ light over a Blinkt! and counts on a TM1637, or draws both in a terminal.`,
   pialert-display status                   totals, and when each server was last heard
   pialert-display run --driver terminal    draw in this terminal`,
 	}
-	s := &settings{command: root}
-	root.PersistentFlags().StringVar(&s.path, "config", defaultConfig, "configuration file")
-	root.PersistentPreRun = func(command *cobra.Command, _ []string) { s.command = command }
+	s := cli.NewSettings(root, defaultConfig, defaults)
 	root.AddCommand(
 		runCommand(s), statusCommand(s), demoCommand(s), showCommand(s), lightsCommand(s), poweroffCommand(s),
 		configCommand(s),

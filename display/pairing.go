@@ -15,7 +15,7 @@ import (
 // pairingCommands are pair, join, peers, unpair and rotate-key.
 func pairingCommands(s *settings) []*cobra.Command {
 	return paircmd.Commands(pairing.Display, func() (paircmd.Settings, error) {
-		cfg, err := s.load()
+		cfg, err := s.Load()
 		return paircmd.Settings{
 			Name: cfg.Name, State: cfg.State, Control: cfg.Control, Listen: cfg.Link.sockets(), Address: cfg.Link.Address,
 			SSH: cfg.Link.SSH.login(),
@@ -25,7 +25,7 @@ func pairingCommands(s *settings) []*cobra.Command {
 
 // sockets lists what the display listens on.
 func (l Link) sockets() []string {
-	if l.Dial == dialAgent {
+	if l.Dial == link.DialAgent {
 		return []string{l.Listen}
 	}
 	return nil
@@ -36,7 +36,7 @@ func (s SSH) login() link.SSH { return link.SSH{Options: s.Options, Command: s.C
 
 // updater keeps the display's dynamic DNS name up to date; nil if there is none to keep.
 func (l Link) updater(logger *slog.Logger) *dyndns.Updater {
-	if l.Dial != dialAgent || l.DNS.Update == "" {
+	if l.Dial != link.DialAgent || l.DNS.Update == "" {
 		return nil
 	}
 	return &dyndns.Updater{UpdateURL: l.DNS.Update, AddressURL: l.DNS.Check, Interval: time.Duration(l.DNS.Every), Log: logger}

@@ -6,11 +6,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,26 +41,15 @@ takes effect at the next start.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			load := func() (Config, error) {
-				cfg, err := s.load()
+				cfg, err := s.Load()
 				if err == nil && driver != "" {
 					cfg.Driver = driver
 					err = cfg.Validate()
 				}
 				return cfg, err
 			}
-			cfg, err := load()
-			if err != nil {
-				return err
-			}
-			logger, err := cfg.Log.Logger(command.ErrOrStderr())
-			if err != nil {
-				return err
-			}
-			d, err := newDaemon(cfg, load, vcd, logger)
-			if err != nil {
-				return err
-			}
-			return d.Run(command.Context())
+			return cli.Run(command, load, func(c Config) cli.Log { return c.Log },
+				func(cfg Config, logger *slog.Logger) (*daemon, error) { return newDaemon(cfg, load, vcd, logger) })
 		},
 	}
 	command.Flags().StringVar(&driver, "driver", "", "draw with blinkt, terminal or none, whatever the configuration says")
@@ -162,7 +149,7 @@ func (d *daemon) nameFirst() {
 func (d *daemon) Run(ctx context.Context) error {
 	defer d.history.Close()
 	var addresses []string
-	if d.cfg.Link.Dial == dialAgent {
+	if d.cfg.Link.Dial == link.DialAgent {
 		addresses = append(addresses, d.cfg.Link.Listen)
 	}
 	sockets, err := link.Listen(ctx, addresses...)
@@ -218,32 +205,13 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, sc
 	}
 	group.Go(func() error { return d.presence().Run(ctx) })
 	group.Go(func() error { return d.buttons().Run(ctx) })
-	group.Go(func() error { return d.watchSignals(ctx) })
+	group.Go(func() error { return cli.Reload(ctx, d.logger, d.load, d.reload) })
 	if updater := cfg.Link.updater(d.logger); updater != nil {
 		group.Go(func() error { return updater.Run(ctx) })
 	}
 	group.Go(func() error { return cli.Notify(ctx, d.alive, d.summary) })
 	d.logger.Info("running", "name", cfg.Name, "version", cli.Release(), "driver", cfg.Driver, "key", d.keyring.Key())
 	return group.Wait()
-}
-
-// watchSignals reloads the configuration at SIGHUP.
-func (d *daemon) watchSignals(ctx context.Context) error {
-	reload := make(chan os.Signal, 1)
-	signal.Notify(reload, syscall.SIGHUP)
-	defer signal.Stop(reload)
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-reload:
-			if err := d.reload(); err != nil {
-				d.logger.Error("cannot reload the configuration; the old one stays", "error", err)
-				continue
-			}
-			d.logger.Info("reloaded the configuration")
-		}
-	}
 }
 
 // configuration returns the one in force.
@@ -254,11 +222,7 @@ func (d *daemon) configuration() Config {
 }
 
 // reload takes over lamps and look; nothing is lost, since totals are kept by agent and kind.
-func (d *daemon) reload() error {
-	cfg, err := d.load()
-	if err != nil {
-		return err
-	}
+func (d *daemon) reload(cfg Config) error {
 	zone, err := cfg.Look.Location()
 	if err != nil {
 		return err

@@ -100,16 +100,9 @@ func (d *daemon) summary() string {
 }
 
 func statusCommand(s *settings) *cobra.Command {
-	ask := func(ctx context.Context) (status Status, err error) {
-		cfg, err := s.load()
-		if err != nil {
-			return status, err
-		}
-		return status, cli.Ask(ctx, program, cfg.Control, "/status", nil, &status)
-	}
-	return cli.StatusCommand("Print totals per lamp, kind and agent, and when each agent was last heard",
+	return cli.StatusCommand(program, s, "Print totals per lamp, kind and agent, and when each agent was last heard",
 		`  pialert-display status
-  pialert-display status --format json | jq .total`, ask, Status.write)
+  pialert-display status --format json | jq .total`, func(c Config) string { return c.Control }, Status.write)
 }
 
 // kinds lists what was counted, those that only newer agents know last.

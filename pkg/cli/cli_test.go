@@ -6,12 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"os"
+	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/pkg/config"
+	"github.com/pialert/pialert/pkg/control"
 )
 
 func program() *cobra.Command {
@@ -94,28 +102,43 @@ func TestStatusCommand(t *testing.T) {
 		Lines int    `json:"lines"`
 		Log   string `json:"log"`
 	}
-	ask := func(context.Context) (status, error) { return status{3, "a\u009b2J\u202e\x7f"}, nil }
+	type configuration struct {
+		Control string `yaml:"control"`
+	}
+	socket := filepath.Join(t.TempDir(), "control.sock")
+	listener, err := control.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go control.Serve(t.Context(), listener, control.Handle(func(context.Context, struct{}) (status, error) {
+		return status{3, "a\u009b2J\u202e\x7f"}, nil
+	}))
 	write := func(s status, out io.Writer, _ time.Time) error {
 		_, err := fmt.Fprintf(out, "%d lines\n", s.Lines)
 		return err
+	}
+	command := func() *cobra.Command {
+		root := &cobra.Command{Use: "pialert-test", SilenceErrors: true, SilenceUsage: true}
+		settings := NewSettings(root, "/none.yaml", func() configuration { return configuration{socket} })
+		root.AddCommand(StatusCommand("pialert-test", settings, "", "", func(c configuration) string { return c.Control }, write))
+		return root
 	}
 	for _, test := range []struct{ args, want string }{
 		{"", "3 lines\n"},
 		{"--format json", "{\n  \"lines\": 3,\n  \"log\": \"a\\u009b2J\\u202e\\u007f\"\n}\n"},
 	} {
-		command := StatusCommand("", "", ask, write)
+		command := command()
 		var out bytes.Buffer
 		command.SetOut(&out)
-		command.SetArgs(strings.Fields(test.args))
+		command.SetArgs(append([]string{"status"}, strings.Fields(test.args)...))
 		if err := command.ExecuteContext(t.Context()); err != nil || out.String() != test.want {
 			t.Errorf("status %s: %q, error %v", test.args, out.String(), err)
 		}
 	}
-	command := StatusCommand("", "", ask, write)
-	command.SetArgs([]string{"--format", "xml"})
-	command.SilenceErrors, command.SilenceUsage = true, true
+	wrong := command()
+	wrong.SetArgs([]string{"status", "--format", "xml"})
 	var usage *UsageError
-	if err := command.ExecuteContext(t.Context()); !errors.As(err, &usage) {
+	if err := wrong.ExecuteContext(t.Context()); !errors.As(err, &usage) {
 		t.Errorf("an unknown format gives %v", err)
 	}
 }
@@ -126,5 +149,101 @@ func TestAskWhatDoesNotRun(t *testing.T) {
 	err := Ask(t.Context(), "pialert-test", filepath.Join(t.TempDir(), "none.sock"), "/status", nil, nil)
 	if code := report(&stderr, err); code != 1 || !strings.Contains(stderr.String(), "hint: start it with: sudo systemctl start pialert-test, or pialert-test run\n") {
 		t.Errorf("code %d, standard error:\n%s", code, stderr.String())
+	}
+}
+
+// A configuration that was asked for must exist; the default one need not.
+func TestSettings(t *testing.T) {
+	type configuration struct {
+		Name string `yaml:"name"`
+	}
+	there := filepath.Join(t.TempDir(), "there.yaml")
+	if err := os.WriteFile(there, []byte("name: given\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ path, args, want string }{
+		{there, "", "given"},
+		{"/none.yaml", "", "default"},
+		{"/none.yaml", "--config " + there, "given"},
+		{there, "--config /none.yaml", ""},
+	} {
+		root := &cobra.Command{Use: "pialert-test", RunE: func(*cobra.Command, []string) error { return nil }}
+		settings := NewSettings(root, test.path, func() configuration { return configuration{"default"} })
+		root.SetArgs(strings.Fields(test.args))
+		if err := root.Execute(); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := settings.Load()
+		if (err != nil) != (test.want == "") || err == nil && cfg.Name != test.want {
+			t.Errorf("%+v gives %q, error %v", test, cfg.Name, err)
+		}
+	}
+}
+
+// What both programs' configurations have is judged in one place, each field under its path.
+func TestCommon(t *testing.T) {
+	good := Common{Name: "web1", State: "/var/lib/pialert", Control: "/run/control.sock", Metrics: "127.0.0.1:9477"}
+	if err := good.Validate(); err != nil {
+		t.Error(err)
+	}
+	err := Common{Name: "Web 1", Metrics: "9477", Log: Log{Format: "xml"}}.Validate()
+	var fields []string
+	for problem := range config.Each(err) {
+		var field *config.FieldError
+		if errors.As(problem, &field) {
+			fields = append(fields, field.Path)
+		}
+	}
+	if want := []string{"name", "state", "control", "metrics", "log.format"}; !slices.Equal(fields, want) {
+		t.Errorf("the fields %q are refused, want %q", fields, want)
+	}
+}
+
+// A configuration that cannot be used changes nothing; a valid one is put in force.
+func TestReload(t *testing.T) {
+	var log bytes.Buffer
+	taken := make(chan string, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	asked, loads := make(chan struct{}), 0
+	go func() {
+		ended <- Reload(ctx, slog.New(slog.NewTextHandler(&log, nil)), func() (string, error) {
+			select {
+			case asked <- struct{}{}:
+			case <-ctx.Done():
+			}
+			if loads++; loads == 1 {
+				return "", errors.New("line 3 is wrong")
+			}
+			return "new", nil
+		}, func(cfg string) error {
+			select {
+			case taken <- cfg:
+			default: // a further signal
+			}
+			return nil
+		})
+	}()
+	hangup := make(chan os.Signal, 8)
+	signal.Notify(hangup, syscall.SIGHUP) // to the end: a late signal is to end nobody
+	for loaded := 0; loaded < 2; {
+		if err := syscall.Kill(syscall.Getpid(), syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-asked:
+			loaded++
+		case <-hangup: // Reload may not have been listening yet
+		}
+	}
+	if cfg := <-taken; cfg != "new" {
+		t.Errorf("%q is put in force", cfg)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(log.String(), "cannot reload the configuration; the old one stays") || !strings.Contains(log.String(), "line 3 is wrong") {
+		t.Errorf("the log is\n%s", log.String())
 	}
 }

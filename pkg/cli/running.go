@@ -24,9 +24,10 @@ func Ask(ctx context.Context, program, socket, path string, in, out any) error {
 	return err
 }
 
-// StatusCommand makes the status command of what ask gets from the running program. write prints
-// it for people; with --format json it is printed as it is.
-func StatusCommand[Status any](short, example string, ask func(ctx context.Context) (Status, error),
+// StatusCommand makes the status command of what the running program answers on the control socket
+// that the configuration names. write prints it for people; with --format json it is printed as it
+// is.
+func StatusCommand[Status, Config any](program string, s *Settings[Config], short, example string, socket func(Config) string,
 	write func(status Status, out io.Writer, now time.Time) error) *cobra.Command {
 	var format string
 	command := &cobra.Command{
@@ -38,8 +39,12 @@ func StatusCommand[Status any](short, example string, ask func(ctx context.Conte
 			if format != "text" && format != "json" {
 				return &UsageError{Err: fmt.Errorf("unknown format %q: use text or json", format)}
 			}
-			status, err := ask(command.Context())
+			cfg, err := s.Load()
 			if err != nil {
+				return err
+			}
+			var status Status
+			if err := Ask(command.Context(), program, socket(cfg), "/status", nil, &status); err != nil {
 				return err
 			}
 			if format == "text" {

@@ -13,6 +13,13 @@ import (
 	"unicode"
 )
 
+// Who opens connections, as configurations say it.
+const (
+	DialDisplay = "display" // the agent listens
+	DialAgent   = "agent"   // the display listens
+	DialSSH     = "ssh"     // the display logs in by SSH, and the agent listens on a Unix socket
+)
+
 const (
 	connectTimeout = 10 * time.Second // for one TCP connection
 	sshTimeout     = 30 * time.Second // for ssh to log in and the handshake through it
