@@ -56,6 +56,9 @@ func (m *Message) Fill() iter.Seq[Filled] {
 				continue
 			}
 			for _, text := range Hostile {
+				if m.Has("user") && !m.allows.MatchString(text) {
+					continue
+				}
 				for peer := range 2 {
 					for _, everywhere := range []bool{false, true} {
 						if !yield(m.fill(values{peer: peer, text: text, at: i, hostile: true, everywhere: everywhere})) {

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -50,12 +51,15 @@ type File struct {
 	Escape string `yaml:"escape"`
 	// Longest is how many bytes of a message the daemon writes; 0 means all.
 	Longest int `yaml:"longest"`
+	// Allows is a regular expression of the user names that the daemon takes. Another name is
+	// refused before this message could be written.
+	Allows string `yaml:"allows"`
 	// Values are what the daemon itself may write at a placeholder.
 	Values   map[string][]string `yaml:"values"`
 	Messages []*Message          `yaml:"messages"`
 }
 
-// Message is one message of a daemon. Type, Tag, Forms, Peer, Escape, Longest and Values are
+// Message is one message of a daemon. Type, Tag, Forms, Peer, Escape, Longest, Allows and Values are
 // those of the file unless it has its own.
 type Message struct {
 	// Format is the text of the message. In braces stand alternatives, one of which the daemon
@@ -101,10 +105,12 @@ type Message struct {
 	Peer    string              `yaml:"peer"`
 	Escape  string              `yaml:"escape"`
 	Longest int                 `yaml:"longest"`
+	Allows  string              `yaml:"allows"`
 	Values  map[string][]string `yaml:"values"`
 
 	Daemon string `yaml:"-"`
 	parts  []part
+	allows *regexp.Regexp
 }
 
 // list is one text or several.
@@ -170,6 +176,7 @@ func (f *File) complete(m *Message) error {
 	m.Peer = cmp.Or(m.Peer, f.Peer)
 	m.Escape = cmp.Or(m.Escape, f.Escape, "none")
 	m.Longest = cmp.Or(m.Longest, f.Longest)
+	m.Allows = cmp.Or(m.Allows, f.Allows)
 	if m.Forms == nil && m.Tag == "" {
 		m.Forms = f.Forms
 	}
@@ -205,6 +212,9 @@ func (f *File) complete(m *Message) error {
 			problems = append(problems, fmt.Errorf("hides %q: only addr and user can be hidden", field))
 		}
 	}
+	allows, err := regexp.Compile("^(?:" + cmp.Or(m.Allows, "(?s).*") + ")$")
+	problems = append(problems, err)
+	m.allows = allows
 	parts, err := parse(m.Format, m.Values)
 	problems = append(problems, err)
 	m.parts = parts
