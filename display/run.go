@@ -91,7 +91,7 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 	d.history, err = history.Open(history.Options{
 		Path: filepath.Join(cfg.State, "history.db"), MaxAge: time.Duration(cfg.History.MaxAge),
 		MaxBytes: int64(cfg.History.MaxBytes), Interval: time.Duration(cfg.History.Interval),
-		Location: zone, Logger: d.logger,
+		Zone: func() *time.Location { return zone }, Logger: d.logger,
 	})
 	if err != nil {
 		return nil, errors.Join(err, d.screen.close())

@@ -179,7 +179,7 @@ func TestDamageWhileRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	damaged.Close()
-	if _, err := h.TopSources(t.Context(), 1); err == nil {
+	if _, err := h.TopSources(t.Context(), history.Filter{}, 1); err == nil {
 		t.Fatal("a query did not meet the damage: all pages are in the cache")
 	}
 	last := uint64(10001)

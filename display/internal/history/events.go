@@ -2,7 +2,9 @@ package history
 
 import (
 	"context"
+	"database/sql"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
@@ -18,10 +20,17 @@ type Record struct {
 	Event    attack.Event
 }
 
+// Span is a part of time, by arrival: Since is in it, Until is not. A zero time sets no bound.
+type Span struct{ Since, Until time.Time }
+
 // Filter chooses events; its zero value chooses all.
 type Filter struct {
+	Span
 	Agent  string
 	Kind   attack.Kind
+	Source netip.Prefix // an address as its own prefix, or a network
+	User   string
+	After  int64 // only ids above it
 	Before int64 // only ids below it, to turn pages; 0 begins with the newest
 }
 
@@ -31,17 +40,88 @@ const maxRecords = 1000
 // Recent returns the newest events that the filter chooses, the newest first: at most limit,
 // and never more than 1000.
 func (h *History) Recent(ctx context.Context, limit int, filter Filter) ([]Record, error) {
-	where, args := "WHERE TRUE", []any(nil)
-	if filter.Agent != "" {
-		where, args = where+" AND agents.name = ?", append(args, filter.Agent)
+	var records []Record
+	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		where, args, err := filter.where(ctx, tx)
+		if err != nil {
+			return err
+		}
+		records, err = readRecords(ctx, tx, where+" ORDER BY events.id DESC LIMIT ?", append(args, min(max(limit, 0), maxRecords))...)
+		return err
+	})
+	return records, err
+}
+
+// where returns the filter as the end of a query on events.
+func (f *Filter) where(ctx context.Context, tx querier) (where string, args []any, err error) {
+	where = "WHERE TRUE"
+	and := func(condition string, values ...any) { where, args = where+" AND "+condition, append(args, values...) }
+	if f.Agent != "" {
+		and("events.agent = (SELECT id FROM agents WHERE name = ?)", f.Agent)
 	}
-	if filter.Kind != 0 {
-		where, args = where+" AND kind = ?", append(args, int64(filter.Kind))
+	if f.Kind != 0 {
+		and("kind = ?", int64(f.Kind))
 	}
-	if filter.Before != 0 {
-		where, args = where+" AND events.id < ?", append(args, filter.Before)
+	if f.User != "" {
+		and("user = ?", []byte(f.User))
 	}
-	return h.records(ctx, where+" ORDER BY events.id DESC LIMIT ?", append(args, min(max(limit, 0), maxRecords))...)
+	if f.Source.IsValid() {
+		first, last := bounds(f.Source)
+		and("source BETWEEN ? AND ? AND length(source) = ?", first, last, len(first))
+	}
+	if f.After != 0 {
+		and("events.id > ?", f.After)
+	}
+	if f.Before != 0 {
+		and("events.id < ?", f.Before)
+	}
+	// Ids rise with arrival, so a span is one of ids.
+	if !f.Since.IsZero() {
+		id, err := idAt(ctx, tx, f.Since)
+		if err != nil {
+			return "", nil, err
+		}
+		and("events.id >= ?", id)
+	}
+	if !f.Until.IsZero() {
+		id, err := idAt(ctx, tx, f.Until)
+		if err != nil {
+			return "", nil, err
+		}
+		and("events.id < ?", id)
+	}
+	return where, args, nil
+}
+
+// bounds returns the first and last address of a network as they are stored.
+func bounds(network netip.Prefix) (first, last []byte) {
+	if addr := network.Addr(); addr.Is4In6() && network.Bits() >= 96 {
+		network = netip.PrefixFrom(addr.Unmap(), network.Bits()-96)
+	}
+	first = network.Masked().Addr().AsSlice()
+	last = slices.Clone(first)
+	for bit := network.Bits(); bit < 8*len(last); bit++ {
+		last[bit/8] |= 0x80 >> (bit % 8)
+	}
+	return first, last
+}
+
+// idAt returns the id of the first event that arrived at a time or later, or one above all.
+func idAt(ctx context.Context, tx querier, at time.Time) (int64, error) {
+	var low, high int64 // the id is above low-1, and at most high
+	err := each(ctx, tx, `SELECT coalesce((SELECT min(id) FROM events), 1), coalesce((SELECT max(id) FROM events), 0) + 1`,
+		[]any{&low, &high}, func() {})
+	for err == nil && low < high {
+		middle := low + (high-low)/2
+		id, arrived := high, int64(0)
+		err = each(ctx, tx, `SELECT id, arrived FROM events WHERE id >= ? ORDER BY id LIMIT 1`, []any{&id, &arrived}, func() {}, middle)
+		if id < high && arrived < at.UnixNano() {
+			low = id + 1
+		} else {
+			high = middle
+		}
+	}
+	return low, err
 }
 
 // After returns committed events with ids above the cursor, the oldest first: at most limit, and
@@ -58,7 +138,12 @@ func (h *History) Recent(ctx context.Context, limit int, filter Filter) ([]Recor
 //		}
 //	}
 func (h *History) After(ctx context.Context, cursor int64, limit int) ([]Record, error) {
-	return h.records(ctx, "WHERE events.id > ? ORDER BY events.id LIMIT ?", cursor, min(max(limit, 0), maxRecords))
+	var records []Record
+	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		records, err = readRecords(ctx, tx, "WHERE events.id > ? ORDER BY events.id LIMIT ?", cursor, min(max(limit, 0), maxRecords))
+		return err
+	})
+	return records, err
 }
 
 // Last returns the id of the last event that was committed, 0 if there was none: the cursor of who
@@ -79,14 +164,14 @@ func (h *History) Changed() <-chan struct{} {
 	return h.changed
 }
 
-// records runs the end of a query for events.
-func (h *History) records(ctx context.Context, where string, args ...any) ([]Record, error) {
+// readRecords runs the end of a query for events.
+func readRecords(ctx context.Context, tx querier, where string, args ...any) ([]Record, error) {
 	var records []Record
 	var id, epoch, sequence, arrived, observed, kind, severity, test, count int64
 	var logged, port *int64
 	var name, rule, host, user, log, machine string
 	var source, detail []byte
-	err := h.query(ctx, `SELECT events.id, agents.name, epoch, sequence, arrived, logged, observed, kind, severity, test,
+	err := each(ctx, tx, `SELECT events.id, agents.name, epoch, sequence, arrived, logged, observed, kind, severity, test,
 		count, coalesce(rule,''), source, coalesce(host,''), port, coalesce(user,''), coalesce(log,''), detail, coalesce(machine,'')
 		FROM events JOIN agents ON agents.id = events.agent `+where,
 		[]any{&id, &name, &epoch, &sequence, &arrived, &logged, &observed, &kind, &severity, &test,

@@ -55,12 +55,12 @@ const (
 
 // Options says where a history is kept and for how long.
 type Options struct {
-	Path     string         // the file; "-wal", "-shm", ".lock", ".totals" and ".damaged-TIME" files may stand beside it
-	MaxAge   time.Duration  // events that arrived longer ago are deleted; 0 keeps them
-	MaxBytes int64          // the oldest events are deleted when the file is larger; 0 sets no limit
-	Interval time.Duration  // least time between two commits while the queue is short; may be 0
-	MaxQueue int            // events that may wait for a commit, about 0.5 KB each; 0 means 32768
-	Location *time.Location // whose days totals are kept by; nil means time.Local
+	Path     string                // the file; "-wal", "-shm", ".lock", ".totals" and ".damaged-TIME" files may stand beside it
+	MaxAge   time.Duration         // events that arrived longer ago are deleted; 0 keeps them
+	MaxBytes int64                 // the oldest events are deleted when the file is larger; 0 sets no limit
+	Interval time.Duration         // least time between two commits while the queue is short; may be 0
+	MaxQueue int                   // events that may wait for a commit, about 0.5 KB each; 0 means 32768
+	Zone     func() *time.Location // whose days and hours are counted; it may change; nil means time.Local
 	Now      func() time.Time
 	Logger   *slog.Logger
 }
@@ -81,6 +81,7 @@ type History struct {
 	store  *store  // replaced when the file is damaged
 	fault  string  // why commits fail now, or empty
 
+	crowd   crowd         // only the writer uses it
 	changed chan struct{} // closed at the next commit of events; nil while nobody waits
 	lock    *os.File      // keeps a second process out
 
@@ -101,8 +102,8 @@ func Open(options Options) (*History, error) {
 	if options.MaxQueue <= 0 {
 		options.MaxQueue = 1 << 15
 	}
-	if options.Location == nil {
-		options.Location = time.Local
+	if options.Zone == nil {
+		options.Zone = func() *time.Location { return time.Local }
 	}
 	if options.Now == nil {
 		options.Now = time.Now
@@ -138,7 +139,7 @@ func (h *History) open() error {
 	if copyErr != nil {
 		h.log.Warn("cannot read the copy of the totals; it is made anew", "error", copyErr)
 	}
-	opened, known, err := openChecked(options.Path)
+	opened, known, err := openChecked(options.Path, h.now())
 	if err == nil && len(known.agents) == 0 && len(copied.agents) > 0 {
 		err = errors.Join(fmt.Errorf("%w: it is empty, unlike its copy of the totals", errDamaged), opened.close())
 	}
@@ -154,8 +155,8 @@ func (h *History) open() error {
 }
 
 // openChecked opens a file, looks for damage and reads the summary.
-func openChecked(path string) (*store, summary, error) {
-	opened, err := openStore(path)
+func openChecked(path string, now time.Time) (*store, summary, error) {
+	opened, err := openStore(path, now)
 	if resultCode(err) == sqlitelib.SQLITE_ERROR { // a table or column of ours is not there
 		err = fmt.Errorf("%w: %w", errDamaged, err)
 	}
@@ -171,6 +172,9 @@ func openChecked(path string) (*store, summary, error) {
 	}
 	return opened, known, nil
 }
+
+// now returns the present time in the history's zone.
+func (h *History) now() time.Time { return h.options.Now().In(h.options.Zone()) }
 
 // Close closes the file, after Run has returned. Queries fail from then on.
 func (h *History) Close() error {
@@ -279,7 +283,7 @@ func (h *History) write(group []pending) error {
 		return fmt.Errorf("%w: it could not be replaced yet", errDamaged)
 	}
 	begun := time.Now()
-	known, err := h.store.write(h.known, group, h.takeHeard())
+	known, err := h.store.write(h.known, &h.crowd, group, h.takeHeard())
 	if err == nil {
 		h.count(time.Since(begun))
 		h.copied = h.copied && len(group) == 0

@@ -48,7 +48,7 @@ type running struct {
 }
 
 func options(path string) history.Options {
-	return history.Options{Path: path, Location: time.UTC, Now: func() time.Time { return noon }}
+	return history.Options{Path: path, Zone: func() *time.Location { return time.UTC }, Now: func() time.Time { return noon }}
 }
 
 func start(t testing.TB, o history.Options) *running {
@@ -256,7 +256,8 @@ func TestTotalsAreByAgentKindTestAndDay(t *testing.T) {
 	t.Parallel()
 	now := noon
 	o := options(file(t))
-	o.Location = time.FixedZone("UTC+5", 5*3600)
+	zone := time.FixedZone("UTC+5", 5*3600)
+	o.Zone = func() *time.Location { return zone }
 	o.Now = func() time.Time { return now }
 	h := start(t, o)
 	login, probe, fired := event(1), event(2), event(3)
@@ -282,7 +283,7 @@ func TestTotalsAreByAgentKindTestAndDay(t *testing.T) {
 		"2026-11-21": {{"b", attack.SSHLogin, false, sum(1, 5)}},
 	}
 	for day, want := range days {
-		at, _ := time.ParseInLocation(time.DateOnly, day, o.Location)
+		at, _ := time.ParseInLocation(time.DateOnly, day, zone)
 		if got, err := h.TotalsOn(t.Context(), at); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, error %v\nwant %+v", day, got, err, want)
 		}
@@ -505,23 +506,6 @@ func TestHeardSurvivesRestart(t *testing.T) {
 	h.stop()
 	if agents := start(t, options(path)).Agents(); len(agents) != 1 || !agents[0].Heard.Equal(noon.Add(time.Minute)) {
 		t.Errorf("agents %+v", agents)
-	}
-}
-
-func TestTopSources(t *testing.T) {
-	t.Parallel()
-	h := start(t, options(file(t)))
-	list := []attack.Event{event(1), event(2), event(2), event(3), event(4)}
-	list[3].Test, list[3].Count = true, 100
-	list[4].Kind, list[4].Count = attack.Ban, 100
-	h.commit(batch{agent: "a", epoch: 1, first: 1, events: list})
-	got, err := h.TopSources(t.Context(), 10)
-	want := []history.Source{
-		{netip.MustParseAddr("192.0.2.2"), history.Sum{Events: 2, Attempts: 2}},
-		{netip.MustParseAddr("192.0.2.1"), history.Sum{Events: 1, Attempts: 1}},
-	}
-	if err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v, error %v\nwant %+v", got, err, want)
 	}
 }
 

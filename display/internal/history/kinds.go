@@ -29,16 +29,25 @@ func (s *store) nameKinds() error {
 	})
 }
 
+// byKind are the tables that count by kind, with what else they count by.
+var byKind = map[string]string{
+	"totals":   "day, agent, test",
+	"rollups":  "step, start, agent, test, key",
+	"networks": "hour, network, agent",
+}
+
 func (s *store) nameKind(old, now int64) error {
-	err := s.exec(`INSERT INTO totals (day, agent, kind, test, events, attempts)
-		SELECT day, agent, ?2, test, events, attempts FROM totals WHERE kind = ?1
-		ON CONFLICT (day, agent, kind, test) DO UPDATE SET
-		events=min(events+excluded.events,?3), attempts=min(attempts+excluded.attempts,?3)`, old, now, int64(maxDay))
-	if err == nil {
-		err = s.exec(`DELETE FROM totals WHERE kind = ?`, old)
+	for table, keys := range byKind {
+		err := s.exec(`INSERT INTO `+table+` (`+keys+`, kind, events, attempts)
+			SELECT `+keys+`, ?2, events, attempts FROM `+table+` WHERE kind = ?1
+			ON CONFLICT DO UPDATE SET events=min(events+excluded.events,?3), attempts=min(attempts+excluded.attempts,?3)`,
+			old, now, int64(maxDay))
+		if err == nil {
+			err = s.exec(`DELETE FROM `+table+` WHERE kind = ?`, old)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err == nil {
-		err = s.exec(`UPDATE events SET kind = ?2 WHERE kind = ?1`, old, now)
-	}
-	return err
+	return s.exec(`UPDATE events SET kind = ?2 WHERE kind = ?1`, old, now)
 }

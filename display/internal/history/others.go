@@ -7,11 +7,11 @@ import (
 	sqlitelib "modernc.org/sqlite/lib"
 )
 
-// maxOthers bounds the rows that are carried over of each table that is not the history's own.
-const maxOthers = 100_000
+// maxOthers bounds the rows that are carried over of each table that is no event's.
+const maxOthers = 1 << 20
 
 // ownTables are the tables of the history itself.
-const ownTables = `'agents','marks','totals','events','numbers'`
+const ownTables = `'agents','marks','totals','events','numbers','rollups','networks'`
 
 // copyOthers carries the tables that [History.Update] made over to a new file, as far as they can
 // be read. It fails only if it cannot write.

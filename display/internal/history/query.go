@@ -3,11 +3,7 @@ package history
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"maps"
-	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
@@ -46,24 +42,20 @@ func listTotals(totals map[route]Sum) []Total {
 	return list
 }
 
-// TotalsOn returns the committed totals of one day of the history's time zone, by arrival.
+// TotalsOn returns the committed totals of one day of the history's zone, by arrival.
 func (h *History) TotalsOn(ctx context.Context, day time.Time) ([]Total, error) {
+	year, month, date := day.In(h.options.Zone()).Date()
+	from := time.Date(year, month, date, 0, 0, 0, 0, h.options.Zone())
 	totals := make(map[route]Sum)
 	var name string
-	var kind, test int64
-	var sum Sum
-	err := h.query(ctx, `SELECT agents.name, kind, test, events, attempts FROM totals
-		JOIN agents ON agents.id = totals.agent WHERE day = ?`,
-		[]any{&name, &kind, &test, &sum.Events, &sum.Attempts}, func() {
-			totals[route{name, attack.StoredKind(kind), test != 0}] = sum
-		}, h.day(day))
+	var kind, test, events, attempts int64
+	err := h.query(ctx, `SELECT agents.name, kind, test, sum(events), sum(attempts) FROM rollups
+		JOIN agents ON agents.id = rollups.agent WHERE step = ? AND start >= ? AND start < ? GROUP BY 1, 2, 3`,
+		[]any{&name, &kind, &test, &events, &attempts}, func() {
+			// A correction may take away more than the day had.
+			totals[route{name, attack.StoredKind(kind), test != 0}] = Sum{uint64(max(events, 0)), uint64(max(attempts, 0))}
+		}, hour, from.Unix(), from.AddDate(0, 0, 1).Unix())
 	return listTotals(totals), err
-}
-
-// day returns the day of a time as the file writes it: 20261120.
-func (h *History) day(t time.Time) int {
-	year, month, day := t.In(h.options.Location).Date()
-	return year*10000 + int(month)*100 + day
 }
 
 // Agent is what the history knows of an agent.
@@ -83,51 +75,4 @@ func (h *History) Agents() []Agent {
 	}
 	slices.SortFunc(list, func(a, b Agent) int { return cmp.Compare(a.Name, b.Name) })
 	return list
-}
-
-// Source is an address and what came from it.
-type Source struct {
-	Address netip.Addr `json:"address"`
-	Sum
-}
-
-// sourceWindow is how many of the newest events [History.TopSources] looks at: there is no
-// index by address.
-const sourceWindow = 20000
-
-// TopSources returns the addresses with the most attempts among the newest 20,000 events, tests
-// and what is no attempt left out, the most first: at most limit, and never more than 1000.
-func (h *History) TopSources(ctx context.Context, limit int) ([]Source, error) {
-	var sources []Source
-	var raw []byte
-	var sum Sum
-	var kinds []string
-	for _, kind := range append(attack.Kinds(), h.unknownKinds()...) {
-		if kind.Attempt() {
-			kinds = append(kinds, fmt.Sprint(int64(kind)))
-		}
-	}
-	err := h.query(ctx, `SELECT source, count(*), sum(count) FROM
-		(SELECT source, count, kind, test FROM events ORDER BY id DESC LIMIT ?)
-		WHERE source IS NOT NULL AND NOT test AND kind IN (`+strings.Join(kinds, ",")+`)
-		GROUP BY source ORDER BY 3 DESC, 1 LIMIT ?`,
-		[]any{&raw, &sum.Events, &sum.Attempts}, func() {
-			if addr, ok := netip.AddrFromSlice(raw); ok {
-				sources = append(sources, Source{addr, sum})
-			}
-		}, sourceWindow, min(max(limit, 0), maxRecords))
-	return sources, err
-}
-
-// unknownKinds returns the kinds of newer agents that were counted.
-func (h *History) unknownKinds() []attack.Kind {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	seen := map[attack.Kind]bool{}
-	for at := range h.known.totals {
-		if at.kind.Unknown() {
-			seen[at.kind] = true
-		}
-	}
-	return slices.Collect(maps.Keys(seen))
 }

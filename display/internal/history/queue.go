@@ -30,8 +30,7 @@ func (b *batch) last() uint64 {
 // pending is a batch that waits for its commit.
 type pending struct {
 	batch
-	arrived time.Time
-	day     int // of arrival
+	arrived time.Time // in the history's zone
 	done    func(committed uint64, err error)
 }
 
@@ -93,8 +92,7 @@ func (h *History) enqueue(ctx context.Context, b batch, done func(committed uint
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
-	now := h.options.Now()
-	h.queue = append(h.queue, pending{batch: b, arrived: now, day: h.day(now), done: done})
+	h.queue = append(h.queue, pending{batch: b, arrived: h.now(), done: done})
 	h.queued[b.agent] += b.weight()
 	h.total += b.weight()
 	h.wake.Ring()

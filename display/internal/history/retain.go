@@ -20,6 +20,10 @@ func (h *History) upkeep() {
 	if err := h.tryCommit(nil); err != nil {
 		return // said by tryCommit
 	}
+	if err := h.store.forgetRollups(h.options.Now()); err != nil {
+		h.log.Warn("cannot delete old roll-ups from the history", "error", err)
+		h.suspect(err)
+	}
 	if h.options.MaxAge > 0 {
 		h.expire(h.options.Now().Add(-h.options.MaxAge))
 	}

@@ -60,11 +60,11 @@ func (h *History) replace(known summary, cause error) (*store, summary, error) {
 			return nil, known, fmt.Errorf("cannot replace the damaged history: %w", err)
 		}
 	}
-	to, err := openStore(fresh)
+	to, err := openStore(fresh, h.now())
 	if err != nil {
 		return nil, known, fmt.Errorf("cannot replace the damaged history: %w", err)
 	}
-	events, err := salvage(path, to, known, time.Now().Add(salvageBudget))
+	events, err := salvage(path, to, known, h.now(), time.Now().Add(salvageBudget))
 	if err = errors.Join(err, to.close()); err != nil {
 		return nil, known, fmt.Errorf("cannot replace the damaged history: %w", err)
 	}
@@ -74,7 +74,7 @@ func (h *History) replace(known summary, cause error) (*store, summary, error) {
 		}
 	}
 	h.forgetDamaged()
-	opened, err := openStore(path)
+	opened, err := openStore(path, h.now())
 	if err != nil {
 		return nil, known, err
 	}
@@ -110,7 +110,7 @@ func globQuote(path string) string {
 
 // salvage copies what can be read of the file at path to a new store, as well as what is known
 // from elsewhere, and returns the number of events copied. It fails only if it cannot write.
-func salvage(path string, to *store, known summary, deadline time.Time) (events int, err error) {
+func salvage(path string, to *store, known summary, now, deadline time.Time) (events int, err error) {
 	to.mu.Lock()
 	defer to.mu.Unlock()
 	found := newSalvaged(known)
@@ -131,7 +131,15 @@ func salvage(path string, to *store, known summary, deadline time.Time) (events 
 				return err
 			}
 		}
-		return found.write(to)
+		if err := found.write(to); err != nil {
+			return err
+		}
+		if openErr == nil {
+			if err := errors.Join(copyTable(from, to, "rollups"), copyTable(from, to, "networks")); err != nil {
+				return err
+			}
+		}
+		return to.reroll(now)
 	})
 	return found.copied, err
 }

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,11 +19,11 @@ import (
 
 // version is written to the file as its user_version. A program refuses a file of a later one and
 // upgrades one of an earlier one.
-const version = 3
+const version = 4
 
-// schema holds the tables of the first version; [upgrades] has what came
-// later. Numbers that are uint64 in Go are kept as int64 with the same bits. Times are nanoseconds since 1970, what an attacker wrote is a BLOB, and what is absent is
-// NULL. The ids of events rise in the order of arrival, so nothing needs an index beside them.
+// schema holds the tables of the first version; [upgrades] has what came later. Numbers that
+// are uint64 in Go are kept as int64 with the same bits. Times are nanoseconds since 1970, what an
+// attacker wrote is a BLOB, and what is absent is NULL. The ids of events rise in the order of arrival, so nothing needs an index beside them.
 const schema = `
 CREATE TABLE IF NOT EXISTS agents (
 	id               INTEGER PRIMARY KEY,
@@ -80,6 +79,7 @@ CREATE TABLE IF NOT EXISTS numbers (
 ) STRICT, WITHOUT ROWID;
 INSERT OR IGNORE INTO numbers SELECT 'last event', coalesce(max(id), 0) FROM events;`,
 	2: `ALTER TABLE events ADD COLUMN machine BLOB;`,
+	3: rollupTables,
 }
 
 // pragmas, in an order that matters. Automatic vacuum must be chosen before the first page is
@@ -117,17 +117,18 @@ type store struct {
 	abandon context.CancelFunc // ends what is being read
 }
 
-// openStore opens or creates the file and its tables.
-func openStore(path string) (*store, error) {
+// openStore opens or creates the file and its tables. now, in the history's zone, is when a file of
+// an earlier version is upgraded.
+func openStore(path string, now time.Time) (*store, error) {
 	if err := finishReplacement(path); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, err
 	}
-	s, err := openWith(path, pragmas[:])
+	s, err := openWith(path, now, pragmas[:])
 	if noRoom(err) {
-		return openWith(path, append([]string{pragmas[0], alone}, pragmas[1:]...))
+		return openWith(path, now, append([]string{pragmas[0], alone}, pragmas[1:]...))
 	}
 	if err != nil {
 		return nil, err
@@ -147,12 +148,12 @@ func noRoom(err error) bool {
 	return false
 }
 
-func openWith(path string, pragmas []string) (*store, error) {
+func openWith(path string, now time.Time, pragmas []string) (*store, error) {
 	s, err := connect(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.prepare(pragmas); err != nil {
+	if err := s.prepare(pragmas, now); err != nil {
 		s.close()
 		return nil, err
 	}
@@ -179,7 +180,7 @@ func connect(path string) (*store, error) {
 	return s, nil
 }
 
-func (s *store) prepare(pragmas []string) error {
+func (s *store) prepare(pragmas []string, now time.Time) error {
 	for _, pragma := range pragmas {
 		if pragma == autoVacuum {
 			if pages, err := s.number("PRAGMA page_count"); err != nil || pages > 0 {
@@ -199,7 +200,10 @@ func (s *store) prepare(pragmas []string) error {
 	}
 	for v := found; v < version; v++ {
 		err := s.transaction(func() error {
-			return s.exec(fmt.Sprintf("%s; PRAGMA user_version=%d", strings.TrimSuffix(upgrades[v], ";"), v+1))
+			if err := s.exec(fmt.Sprintf("%s PRAGMA user_version=%d", upgrades[v], v+1)); err != nil || v != 3 {
+				return err
+			}
+			return s.reroll(now)
 		})
 		if err != nil {
 			return err
@@ -286,7 +290,7 @@ const checkBudget = 5 * time.Second
 func (s *store) check(budget time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, table := range []string{"agents", "marks", "totals", "numbers"} {
+	for _, table := range []string{"agents", "marks", "totals", "numbers", "rollups", "networks"} {
 		if err := s.quickCheck(context.Background(), table); err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func TestAFileWithoutMachines(t *testing.T) {
 	h := start(t, options(path))
 	h.commit(batch{agent: "vps", epoch: 1, first: 1, events: events(2)})
 	h.stop()
-	edit(t, path, `ALTER TABLE events DROP COLUMN machine; PRAGMA user_version = 2`)
+	edit(t, path, `ALTER TABLE events DROP COLUMN machine; DROP TABLE rollups; DROP TABLE networks; PRAGMA user_version = 2`)
 	h = start(t, options(path))
 	e := event(1)
 	e.Host = "router"
@@ -64,7 +64,7 @@ func TestADamagedFileWithoutMachines(t *testing.T) {
 	h := start(t, options(path))
 	h.commit(batch{agent: "vps", epoch: 1, first: 1, events: events(2)})
 	h.stop()
-	edit(t, path, `ALTER TABLE events DROP COLUMN machine; DROP TABLE marks; PRAGMA user_version = 3`)
+	edit(t, path, `ALTER TABLE events DROP COLUMN machine; DROP TABLE marks; DROP TABLE rollups; DROP TABLE networks; PRAGMA user_version = 3`)
 	h = start(t, options(path))
 	records, err := h.Recent(t.Context(), 10, history.Filter{})
 	if err != nil || len(records) != 2 {
@@ -80,8 +80,8 @@ func TestTopSourcesOfUnknownKinds(t *testing.T) {
 	counted.Kind = attack.UnknownKind(300, attack.FamilySSH, true)
 	other.Kind = attack.UnknownKind(301, attack.FamilySSH, false)
 	h.commit(batch{agent: "vps", epoch: 1, first: 1, events: []attack.Event{counted, other}})
-	sources, err := h.TopSources(t.Context(), 10)
-	if err != nil || len(sources) != 1 || sources[0].Address != counted.SourceIP {
+	sources, err := h.TopSources(t.Context(), history.Filter{}, 10)
+	if err != nil || len(sources) != 1 || sources[0].Prefix.Addr() != counted.SourceIP {
 		t.Errorf("the sources are %+v, error %v", sources, err)
 	}
 }

@@ -19,6 +19,8 @@ type change struct {
 	marks   map[stream]bool
 	agents  map[string]bool
 	ordinal int64
+	crowd   *crowd
+	rolled  rollups
 	row     [19]any
 	detail  []byte
 }
@@ -31,14 +33,14 @@ type dayRoute struct {
 // write commits a group and notes of who was heard in one transaction, and returns the summary
 // that is true then. After an error the file is as before, or, where the disk failed in the
 // very commit, as after.
-func (s *store) write(known summary, group []pending, heard map[string]time.Time) (summary, error) {
+func (s *store) write(known summary, crowd *crowd, group []pending, heard map[string]time.Time) (summary, error) {
 	if len(group) == 0 && len(heard) == 0 {
 		return known, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := change{
-		store: s, next: known.clone(),
+		store: s, next: known.clone(), crowd: crowd, rolled: newRollups(),
 		days: make(map[dayRoute]Sum), marks: make(map[stream]bool), agents: make(map[string]bool),
 	}
 	for _, m := range known.marks {
@@ -145,9 +147,22 @@ func (c *change) insert(p *pending, agentID int64, sequence uint64, e *attack.Ev
 	to := route{p.agent, e.Kind, e.Test}
 	one := Sum{Events: 1, Attempts: e.Count}
 	c.next.totals[to] = c.next.totals[to].plus(one)
-	day := dayRoute{p.day, to}
+	day := dayRoute{dayOf(p.arrived), to}
 	c.days[day] = c.days[day].plus(one)
+	c.roll(p.arrived, to, e)
 	return nil
+}
+
+// roll adds an event to the roll-ups. A counter counts what was reported of it.
+func (c *change) roll(at time.Time, to route, e *attack.Event) {
+	sum, key := Sum{Events: 1, Attempts: e.Count}, c.crowd.key(to.agent, e)
+	if count, ok := e.Detail.(attack.Count); ok && e.Kind == attack.Counter {
+		sum.Attempts = count.Value
+	}
+	c.rolled.add(at, to, key, sum)
+	if e.SourceIP.IsValid() && !e.Test {
+		c.rolled.addNetwork(at, to, c.crowd.network(startOf(at, hour), e), sum)
+	}
 }
 
 // flush writes the rows of the small tables that changed.
@@ -164,6 +179,9 @@ func (c *change) flush() error {
 		if err := c.store.addTotal(at, c.next.agents[at.agent].id, sum); err != nil {
 			return err
 		}
+	}
+	if err := c.store.putRollups(&c.rolled, c.next.agents); err != nil {
+		return err
 	}
 	for name := range c.marked() {
 		if err := c.forgetEpochs(name); err != nil {

@@ -1,0 +1,186 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Count is what one agent reported of one kind within one bar of a chart.
+type Count struct {
+	Bar   int // index of the bar
+	Agent string
+	Kind  attack.Kind
+	Key   string // of a counter
+	Sum
+}
+
+// maxScan bounds the newest events of a span that a question looks at which roll-ups do not answer.
+const maxScan = 200_000
+
+// Counts counts between consecutive bounds: bar i is from bounds[i] to bounds[i+1]. Bars without
+// anything are left out, and tests are not counted.
+//
+// Roll-ups answer: by hours where the bounds are on full hours of the history's zone, else by ten
+// minutes for 15 days and by minutes for two days. A step belongs to the bar in which it begins.
+// Where the filter asks for an address, a part of a network that has no roll-up, a user or minutes
+// of a network, the newest 200,000 events of the time are looked at instead; its ids are ignored.
+func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter) ([]Count, error) {
+	if len(bounds) < 2 {
+		return nil, nil
+	}
+	filter.Span = Span{bounds[0], bounds[len(bounds)-1]}
+	step := h.step(bounds)
+	c := newCounting(bounds)
+	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		switch {
+		case filter.User == "" && !filter.Source.IsValid():
+			return c.rollups(ctx, tx, step, filter)
+		case filter.User == "" && step == hour && isRolled(filter.Source):
+			return c.networks(ctx, tx, filter)
+		default:
+			return c.events(ctx, tx, step, filter)
+		}
+	})
+	return c.list(), err
+}
+
+// step returns the longest step that begins at each of the bounds, of those that are kept since the
+// first; if there is none, the shortest that is kept.
+func (h *History) step(bounds []time.Time) int64 {
+	zone, now := h.options.Zone(), h.options.Now()
+	shortest := int64(0)
+	for i := len(steps) - 1; i >= 0; i-- {
+		step := steps[i]
+		if step.kept > 0 && bounds[0].Before(now.Add(-step.kept)) {
+			break
+		}
+		shortest = step.long
+		if !slices.ContainsFunc(bounds, func(t time.Time) bool { return startOf(t.In(zone), step.long) != t.Unix() }) {
+			break
+		}
+	}
+	return shortest
+}
+
+// counting adds rows up by bar.
+type counting struct {
+	bounds []int64 // Unix time
+	sums   map[counted]Sum
+
+	// One row as it is read.
+	start, kind, n, attempts int64
+	agent                    string
+	key                      []byte
+}
+
+type counted struct {
+	bar   int
+	agent string
+	kind  attack.Kind
+	key   string
+}
+
+func newCounting(bounds []time.Time) *counting {
+	c := &counting{sums: make(map[counted]Sum)}
+	for _, t := range bounds {
+		c.bounds = append(c.bounds, t.Unix())
+	}
+	return c
+}
+
+// row adds the row that was read. What a correction took away may leave less than nothing.
+func (c *counting) row() {
+	bar, exact := slices.BinarySearch(c.bounds, c.start)
+	if !exact {
+		bar--
+	}
+	if bar < 0 || bar >= len(c.bounds)-1 {
+		return
+	}
+	at := counted{bar, c.agent, attack.StoredKind(c.kind), string(c.key)}
+	c.sums[at] = c.sums[at].plus(Sum{uint64(max(c.n, 0)), uint64(max(c.attempts, 0))})
+}
+
+func (c *counting) targets() []any {
+	return []any{&c.start, &c.agent, &c.kind, &c.key, &c.n, &c.attempts}
+}
+
+func (c *counting) list() []Count {
+	list := make([]Count, 0, len(c.sums))
+	for at, sum := range c.sums {
+		list = append(list, Count{at.bar, at.agent, at.kind, at.key, sum})
+	}
+	return list
+}
+
+// rollups reads the roll-ups of one step.
+func (c *counting) rollups(ctx context.Context, tx querier, step int64, filter Filter) error {
+	where, args := `WHERE step = ? AND start >= ? AND start < ? AND NOT test`,
+		[]any{step, c.bounds[0], c.bounds[len(c.bounds)-1]}
+	where, args = filter.rolled(where, args)
+	return each(ctx, tx, `SELECT start, agents.name, kind, key, events, attempts FROM rollups JOIN agents ON agents.id = agent `+where,
+		c.targets(), c.row, args...)
+}
+
+// rolled adds what roll-ups can be filtered by.
+func (f *Filter) rolled(where string, args []any) (string, []any) {
+	if f.Agent != "" {
+		where, args = where+" AND agent = (SELECT id FROM agents WHERE name = ?)", append(args, f.Agent)
+	}
+	if f.Kind != 0 {
+		where, args = where+" AND kind = ?", append(args, int64(f.Kind))
+	}
+	return where, args
+}
+
+// networks reads the hours of a network.
+func (c *counting) networks(ctx context.Context, tx querier, filter Filter) error {
+	where, args := filter.network(`WHERE hour >= ? AND hour < ?`, []any{c.bounds[0], c.bounds[len(c.bounds)-1]})
+	return each(ctx, tx, `SELECT hour, agents.name, kind, x'', sum(events), sum(attempts) FROM networks JOIN agents ON agents.id = agent `+
+		where+` GROUP BY 1, 2, 3`, c.targets(), c.row, args...)
+}
+
+// network adds what networks can be filtered by.
+func (f *Filter) network(where string, args []any) (string, []any) {
+	where, args = f.rolled(where, args)
+	if f.Source.IsValid() {
+		first, last := bounds(f.Source)
+		long := bytes6
+		if len(first) == 4 {
+			long = bytes4
+		}
+		where, args = where+" AND network BETWEEN ? AND ? AND length(network) = ?", append(args, first[:long], last[:long], long)
+	}
+	return where, args
+}
+
+// events looks at events.
+func (c *counting) events(ctx context.Context, tx querier, step int64, filter Filter) error {
+	where, args, err := filter.newest(ctx, tx)
+	if err != nil {
+		return err
+	}
+	// Steps of UTC serve for bars: bounds are on full minutes.
+	return each(ctx, tx, `SELECT arrived/1000000000/?*?, agents.name, kind, x'', count(*), sum(count) FROM events JOIN agents ON agents.id = agent `+
+		where+` AND NOT test GROUP BY 1, 2, 3`, c.targets(), c.row, append([]any{int64(60), int64(60)}, args...)...)
+}
+
+// newest returns the filter as the end of a query on the newest events of its span.
+func (f *Filter) newest(ctx context.Context, tx querier) (where string, args []any, err error) {
+	newest := *f
+	var last int64
+	if f.Until.IsZero() {
+		err = each(ctx, tx, `SELECT coalesce(max(id), 0) + 1 FROM events`, []any{&last}, func() {})
+	} else {
+		last, err = idAt(ctx, tx, f.Until)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	newest.Until, newest.Before, newest.After = time.Time{}, last, max(f.After, last-maxScan-1)
+	return newest.where(ctx, tx)
+}

@@ -1,0 +1,118 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// rollupTables are those of roll-ups, since version 4.
+const rollupTables = `
+CREATE TABLE IF NOT EXISTS rollups (
+	step     INTEGER NOT NULL, -- 60, 600 or 3600 seconds
+	start    INTEGER NOT NULL, -- Unix time
+	agent    INTEGER NOT NULL,
+	kind     INTEGER NOT NULL,
+	test     INTEGER NOT NULL,
+	key      BLOB NOT NULL, -- of a counter, else empty
+	events   INTEGER NOT NULL,
+	attempts INTEGER NOT NULL, -- or what is counted
+	PRIMARY KEY (step, start, agent, kind, test, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS networks (
+	hour     INTEGER NOT NULL,
+	network  BLOB NOT NULL, -- the first 3 bytes of IPv4, 8 of IPv6; empty for those that were too many
+	agent    INTEGER NOT NULL,
+	kind     INTEGER NOT NULL,
+	events   INTEGER NOT NULL,
+	attempts INTEGER NOT NULL,
+	PRIMARY KEY (hour, network, agent, kind)
+) STRICT, WITHOUT ROWID;`
+
+// reroll makes the roll-ups of what is in the file: of its events, and of totals whose events are
+// gone. Rows that are there already are better evidence and stay, if their day adds up.
+func (s *store) reroll(now time.Time) error {
+	_, ahead := now.Zone()
+	for _, step := range steps {
+		since := int64(-1 << 62)
+		if step.kept > 0 {
+			since = now.Add(-step.kept).UnixNano()
+		}
+		err := s.exec(fmt.Sprintf(`INSERT OR IGNORE INTO rollups (step, start, agent, kind, test, key, events, attempts)
+			SELECT %[1]d, ((arrived/1000000000 + %[2]d) / %[1]d) * %[1]d - %[2]d, agent, kind, test, x'', count(*), min(sum(count), ?2)
+			FROM events WHERE arrived >= ?1 GROUP BY 2, 3, 4, 5`, step.long, ahead), since, int64(maxDay))
+		if err != nil {
+			return err
+		}
+	}
+	err := s.exec(fmt.Sprintf(`INSERT OR IGNORE INTO networks (hour, network, agent, kind, events, attempts)
+		SELECT ((arrived/1000000000 + %[2]d) / %[1]d) * %[1]d - %[2]d, substr(source, 1, CASE length(source) WHEN 4 THEN %[3]d ELSE %[4]d END),
+		agent, kind, count(*), min(sum(count), ?2) FROM events WHERE arrived >= ?1 AND NOT test AND source IS NOT NULL GROUP BY 1, 2, 3, 4`,
+		hour, ahead, bytes4, bytes6), now.UnixNano()-networkHours*hour*int64(time.Second), int64(maxDay))
+	if err != nil {
+		return err
+	}
+	return s.settleDays(now.Location())
+}
+
+// dayRow is what a total and hours are compared by.
+type dayRow struct {
+	day               int64
+	agent, kind, test int64
+}
+
+// signed counts what is missing, or too much.
+type signed struct{ events, attempts int64 }
+
+// settleDays makes the hours add up to the totals of their days: what is missing is counted at
+// midnight, and so is, as a negative number, what the hours have too much: the total counts.
+func (s *store) settleDays(zone *time.Location) error {
+	ctx := context.Background()
+	missing := make(map[dayRow]signed)
+	var at dayRow
+	var sum signed
+	err := s.each(ctx, `SELECT day, agent, kind, test, events, attempts FROM totals`,
+		[]any{&at.day, &at.agent, &at.kind, &at.test, &sum.events, &sum.attempts}, func() { missing[at] = sum })
+	if err != nil {
+		return err
+	}
+	var start int64
+	err = s.each(ctx, `SELECT start, agent, kind, test, sum(events), sum(attempts) FROM rollups WHERE step = ? GROUP BY start, agent, kind, test`,
+		[]any{&start, &at.agent, &at.kind, &at.test, &sum.events, &sum.attempts}, func() {
+			at.day = 0
+			if start != 0 {
+				at.day = int64(dayOf(time.Unix(start, 0).In(zone)))
+			}
+			missing[at] = signed{missing[at].events - sum.events, missing[at].attempts - sum.attempts}
+		}, hour)
+	if err != nil {
+		return err
+	}
+	for at, left := range missing {
+		if left == (signed{}) {
+			continue
+		}
+		row := rolled{step: hour, start: midnight(at.day, zone)}
+		err := s.exec(`INSERT INTO rollups (step, start, agent, kind, test, key, events, attempts) VALUES (?,?,?,?,?,x'',?,?)
+			ON CONFLICT DO UPDATE SET events=events+excluded.events, attempts=attempts+excluded.attempts`,
+			row.step, row.start, at.agent, at.kind, at.test, left.events, left.attempts)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dayOf returns the day of a time as the file writes it: 20261120.
+func dayOf(t time.Time) int {
+	year, month, day := t.Date()
+	return year*10000 + int(month)*100 + day
+}
+
+// midnight returns when a day of the file began, in Unix time; the day 0 began in 1970.
+func midnight(day int64, zone *time.Location) int64 {
+	if day == 0 {
+		return 0
+	}
+	return startOf(time.Date(int(day/10000), time.Month(day/100%100), int(day%100), 0, 0, 0, 0, zone), hour)
+}

@@ -1,0 +1,180 @@
+package history
+
+import (
+	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Roll-ups are what charts are made of: the events and attempts of each minute, ten minutes and
+// hour, by agent, kind and test, and those of each hour by network. They change in the transaction
+// of their events, so they are exact: the hours of all time add up to the totals. Hours of which
+// only the day's total is known, from a file of an earlier version or a damaged one, are counted
+// at that day's midnight; days that damage made unknown, at the beginning of 1970.
+//
+// A step begins where the clock on the wall says so: hours of a zone that is half an hour off UTC
+// begin at half past. That way every step lies in one day, of 23, 24 or 25 hours.
+
+// steps are the lengths of roll-ups in seconds, and how long they are kept.
+var steps = [...]struct {
+	long int64
+	kept time.Duration // 0 is for ever
+}{
+	{60, 49 * time.Hour},
+	{600, 15 * 24 * time.Hour},
+	{3600, 0},
+}
+
+const hour = 3600 // seconds
+
+// startOf returns when the step began that t is in, in Unix time.
+func startOf(t time.Time, long int64) int64 {
+	_, ahead := t.Zone()
+	wall := t.Unix() + int64(ahead)
+	return wall - ((wall%long)+long)%long - int64(ahead)
+}
+
+// Networks are the /24 of an IPv4 address and the /64 of an IPv6 one, stored as their first 3 or
+// 8 bytes. What comes from more networks than maxNetworks within one hour is counted as of none.
+const (
+	bytes4, bytes6 = 3, 8
+	maxNetworks    = 4096
+	networkHours   = 90 * 24 // for which networks are kept
+)
+
+// networkOf returns the stored form of an event's network, empty if it has no address.
+func networkOf(e *attack.Event) string {
+	if !e.SourceIP.IsValid() {
+		return ""
+	}
+	if ip := e.SourceIP.Unmap(); ip.Is4() {
+		b := ip.As4()
+		return string(b[:bytes4])
+	}
+	b := e.SourceIP.As16()
+	return string(b[:bytes6])
+}
+
+// maxKeys bounds the counters of one agent that have charts of their own.
+const maxKeys = 64
+
+// rolled is what a row of a roll-up is kept by.
+type rolled struct {
+	step, start int64
+	route
+	key string // of a counter
+}
+
+// fromNetwork is what a row of networks is kept by.
+type fromNetwork struct {
+	hour    int64
+	network string
+	agent   string
+	kind    attack.Kind
+}
+
+// rollups collects what one transaction adds.
+type rollups struct {
+	steps    map[rolled]Sum
+	networks map[fromNetwork]Sum
+}
+
+func newRollups() rollups {
+	return rollups{steps: make(map[rolled]Sum), networks: make(map[fromNetwork]Sum)}
+}
+
+// add adds an event that arrived at a time of the history's zone.
+func (r *rollups) add(at time.Time, to route, key string, sum Sum) {
+	for _, step := range steps {
+		row := rolled{step.long, startOf(at, step.long), to, key}
+		r.steps[row] = r.steps[row].plus(sum)
+	}
+}
+
+// addNetwork adds an attempt from a network.
+func (r *rollups) addNetwork(at time.Time, to route, network string, sum Sum) {
+	row := fromNetwork{startOf(at, hour), network, to.agent, to.kind}
+	r.networks[row] = r.networks[row].plus(sum)
+}
+
+// crowd bounds what has rows of its own in the roll-ups. Only the writer uses it.
+type crowd struct {
+	hour int64
+	seen map[string]bool            // networks of the hour
+	keys map[string]map[string]bool // counters, by agent
+}
+
+// key returns the key of an agent's counter, or nothing if it has too many.
+func (c *crowd) key(agent string, e *attack.Event) string {
+	count, ok := e.Detail.(attack.Count)
+	if !ok || e.Kind != attack.Counter {
+		return ""
+	}
+	if c.keys == nil {
+		c.keys = make(map[string]map[string]bool)
+	}
+	known := c.keys[agent]
+	switch {
+	case known[count.Key]:
+	case len(known) >= maxKeys:
+		return ""
+	case known == nil:
+		c.keys[agent] = map[string]bool{count.Key: true}
+	default:
+		known[count.Key] = true
+	}
+	return count.Key
+}
+
+// network returns an event's network, or nothing if there are too many in this hour.
+func (c *crowd) network(hour int64, e *attack.Event) string {
+	network := networkOf(e)
+	if hour != c.hour || c.seen == nil {
+		c.hour, c.seen = hour, make(map[string]bool)
+	}
+	if !c.seen[network] {
+		if len(c.seen) >= maxNetworks {
+			return ""
+		}
+		c.seen[network] = true
+	}
+	return network
+}
+
+// putRollups adds what was collected to the file.
+func (s *store) putRollups(r *rollups, agents map[string]agent) error {
+	for at, sum := range r.steps {
+		if err := s.addRollup(at, agents[at.agent].id, int64(sum.Events), int64(sum.Attempts)); err != nil {
+			return err
+		}
+	}
+	for at, sum := range r.networks {
+		if err := s.exec(`INSERT INTO networks (hour, network, agent, kind, events, attempts) VALUES (?,?,?,?,?,?)
+			ON CONFLICT DO UPDATE SET events=events+excluded.events, attempts=min(attempts+excluded.attempts,?7)`,
+			at.hour, []byte(at.network), agents[at.agent].id, int64(at.kind), int64(sum.Events), int64(sum.Attempts), int64(maxDay)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addRollup adds to one row. A correction takes attempts away.
+func (s *store) addRollup(at rolled, agentID, events, attempts int64) error {
+	return s.exec(`INSERT INTO rollups (step, start, agent, kind, test, key, events, attempts) VALUES (?1,?2,?3,?4,?5,?6,?7,min(?8,?9))
+		ON CONFLICT DO UPDATE SET events=min(events+excluded.events,?9), attempts=min(attempts+excluded.attempts,?9)`,
+		at.step, at.start, agentID, int64(at.kind), flag(at.test), []byte(at.key), events, attempts, int64(maxDay))
+}
+
+// forgetRollups deletes the steps and networks that are older than they are kept.
+func (s *store) forgetRollups(now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, step := range steps {
+		if step.kept > 0 {
+			if err := s.exec(`DELETE FROM rollups WHERE step = ? AND start < ?`, step.long, now.Add(-step.kept).Unix()); err != nil {
+				return err
+			}
+		}
+	}
+	return s.exec(`DELETE FROM networks WHERE hour < ?`, now.Unix()-networkHours*hour)
+}

@@ -1,0 +1,403 @@
+package history_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/display/internal/history"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+func zoneOf(t testing.TB, name string) *time.Location {
+	t.Helper()
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
+}
+
+// arrival is an event as the test remembers it.
+type arrival struct {
+	at    time.Time
+	agent string
+	event attack.Event
+}
+
+// story commits random events of two agents over some time and returns them all.
+func story(h *running, now *time.Time, long time.Duration, seed uint64) (all []arrival) {
+	h.t.Helper()
+	random := rand.New(rand.NewPCG(seed, 1))
+	kinds := []attack.Kind{attack.SSHLogin, attack.SSHProbe, attack.HTTPProbe, attack.Ban, attack.UnknownKind(400, attack.FamilySSH, true)}
+	next := map[string]uint64{"a": 1, "b": 1}
+	const steps = 150
+	for range steps {
+		*now = now.Add(time.Duration(random.Int64N(int64(2 * long / steps))))
+		agent := []string{"a", "b"}[random.IntN(2)]
+		list := events(1 + random.IntN(30))
+		for i := range list {
+			e := &list[i]
+			e.Kind, e.Detail = kinds[random.IntN(len(kinds))], nil
+			e.Count, e.Test = uint64(random.IntN(5)), random.IntN(9) == 0
+			e.User = []string{"root", "admin", ""}[random.IntN(3)]
+			e.SourceIP = netip.AddrFrom4([4]byte{198, 51, byte(random.IntN(3)), byte(random.IntN(4))})
+			if random.IntN(3) == 0 {
+				e.SourceIP = netip.MustParseAddr(fmt.Sprintf("2001:db8:%x::%x", random.IntN(3), random.IntN(4)))
+			}
+			all = append(all, arrival{*now, agent, *e})
+		}
+		h.commit(batch{agent: agent, epoch: 1, first: next[agent], events: list})
+		next[agent] += uint64(len(list))
+	}
+	return all
+}
+
+// counted is a row of counts without its number.
+type counted struct {
+	bar   int
+	agent string
+	kind  attack.Kind
+}
+
+// expected counts what is remembered, in the plainest way.
+func expected(all []arrival, bounds []time.Time, chosen func(*arrival) bool) map[counted]history.Sum {
+	want := map[counted]history.Sum{}
+	for i := range all {
+		a := &all[i]
+		bar := slices.IndexFunc(bounds, func(t time.Time) bool { return t.After(a.at) }) - 1
+		if bar >= 0 && !a.event.Test && chosen(a) {
+			at := counted{bar, a.agent, a.event.Kind}
+			want[at] = history.Sum{Events: want[at].Events + 1, Attempts: want[at].Attempts + a.event.Count}
+		}
+	}
+	return want
+}
+
+func (r *running) counts(bounds []time.Time, filter history.Filter) map[counted]history.Sum {
+	r.t.Helper()
+	list, err := r.Counts(r.t.Context(), bounds, filter)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	got := map[counted]history.Sum{}
+	for _, c := range list {
+		got[counted{c.Bar, c.Agent, c.Kind}] = c.Sum
+	}
+	return got
+}
+
+// every returns bounds at equal distances, the last after until.
+func every(step time.Duration, from, until time.Time) (bounds []time.Time) {
+	for at := from; ; at = at.Add(step) {
+		if bounds = append(bounds, at); at.After(until) {
+			return bounds
+		}
+	}
+}
+
+// days returns the midnights of a zone, the last after until.
+func days(from, until time.Time, zone *time.Location) (bounds []time.Time) {
+	year, month, day := from.In(zone).Date()
+	for n := 0; ; n++ {
+		at := time.Date(year, month, day+n, 0, 0, 0, 0, zone)
+		if bounds = append(bounds, at); at.After(until) {
+			return bounds
+		}
+	}
+}
+
+// Charts are exact, whatever their bars and filters, in zones of half hours and across days of 23
+// and 25 hours; after a restart, and after an upgrade of a file without roll-ups.
+func TestChartsAreExact(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ zone, begin string }{
+		{"UTC", "2026-11-18T00:00:00Z"},
+		{"Europe/Berlin", "2026-10-24T20:00:00Z"}, // the night has an hour more
+		{"Europe/Berlin", "2026-03-28T20:00:00Z"}, // an hour less
+		{"Asia/Kolkata", "2026-11-18T00:00:00Z"},  // half an hour off
+		{"America/St_Johns", "2026-10-31T20:00:00Z"},
+	} {
+		t.Run(test.zone+test.begin[5:7], func(t *testing.T) {
+			t.Parallel()
+			zone := zoneOf(t, test.zone)
+			begin, err := time.Parse(time.RFC3339, test.begin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			now := begin
+			o := options(file(t))
+			o.Now, o.Zone = func() time.Time { return now }, func() *time.Location { return zone }
+			h := start(t, o)
+			all := story(h, &now, 40*time.Hour, 7)
+			check := func(say string) {
+				t.Helper()
+				_, ahead := begin.In(zone).Zone()
+				full := begin.Add(-time.Duration(ahead) * time.Second).Truncate(time.Hour).Add(time.Duration(ahead) * time.Second).Add(-time.Hour)
+				for name, bounds := range map[string][]time.Time{
+					"minutes":     every(time.Minute, begin, now),
+					"ten minutes": every(10*time.Minute, begin, now),
+					"hours":       every(time.Hour, full, now),
+					"days":        days(begin, now, zone),
+				} {
+					network := netip.MustParsePrefix("198.51.1.0/24")
+					narrow, address := netip.MustParsePrefix("2001:db8:1::/48"), netip.MustParsePrefix("198.51.2.3/32")
+					for filterName, f := range map[string]struct {
+						filter history.Filter
+						chosen func(*arrival) bool
+					}{
+						"all":       {history.Filter{}, func(*arrival) bool { return true }},
+						"an agent":  {history.Filter{Agent: "b"}, func(a *arrival) bool { return a.agent == "b" }},
+						"a kind":    {history.Filter{Kind: attack.SSHProbe}, func(a *arrival) bool { return a.event.Kind == attack.SSHProbe }},
+						"a network": {history.Filter{Source: network}, func(a *arrival) bool { return network.Contains(a.event.SourceIP) }},
+						"networks":  {history.Filter{Source: narrow, Agent: "a"}, func(a *arrival) bool { return a.agent == "a" && narrow.Contains(a.event.SourceIP) }},
+						"a source":  {history.Filter{Source: address}, func(a *arrival) bool { return address.Contains(a.event.SourceIP) }},
+						"a user":    {history.Filter{User: "root"}, func(a *arrival) bool { return a.event.User == "root" }},
+					} {
+						if got, want := h.counts(bounds, f.filter), expected(all, bounds, f.chosen); !maps.Equal(got, want) {
+							t.Errorf("%s, %s of %s: %d counts, want %d", say, name, filterName, len(got), len(want))
+						}
+					}
+				}
+			}
+			check("at first")
+			h.stop()
+			h = start(t, o)
+			check("after a restart")
+			h.stop()
+			edit(t, o.Path, "DROP TABLE rollups; DROP TABLE networks; PRAGMA user_version=3")
+			h = start(t, o)
+			check("after an upgrade")
+		})
+	}
+}
+
+// sums adds hours of all time up by agent, kind and test, as totals are.
+func (r *running) sums() (list []history.Total) {
+	r.t.Helper()
+	err := r.View(r.t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+		rows, err := tx.QueryContext(ctx, `SELECT name, kind, test, sum(events), sum(attempts) FROM rollups
+			JOIN agents ON agents.id = agent WHERE step = 3600 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var total history.Total
+			var kind int64
+			if err := rows.Scan(&total.Agent, &kind, &total.Test, &total.Events, &total.Attempts); err != nil {
+				return err
+			}
+			total.Kind = attack.StoredKind(kind)
+			list = append(list, total)
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return list
+}
+
+// The hours add up to the totals: as they are written, after an upgrade of a file of which the
+// oldest events are gone, and after a repair.
+func TestHoursAddUpToTotals(t *testing.T) {
+	t.Parallel()
+	zone := zoneOf(t, "Europe/Berlin")
+	now := time.Date(2026, 10, 20, 0, 0, 0, 0, time.UTC)
+	o := options(file(t))
+	o.Now, o.Zone = func() time.Time { return now }, func() *time.Location { return zone }
+	h := start(t, o)
+	story(h, &now, 9*24*time.Hour, 3)
+	totals := h.totals()
+	byDay := func() (list [][]history.Total) {
+		for at := time.Date(2026, 10, 20, 12, 0, 0, 0, zone); at.Before(now); at = at.AddDate(0, 0, 1) {
+			day, err := h.TotalsOn(t.Context(), at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, day)
+		}
+		return list
+	}
+	daily := byDay()
+	check := func(say string) {
+		t.Helper()
+		if got := h.sums(); !reflect.DeepEqual(got, totals) {
+			t.Errorf("%s the hours add up to %+v\nwant %+v", say, got, totals)
+		}
+		if got := byDay(); !reflect.DeepEqual(got, daily) {
+			t.Errorf("%s the days are %+v\nwant %+v", say, got, daily)
+		}
+	}
+	check("at first")
+	h.stop()
+	edit(t, o.Path, "DROP TABLE rollups; DROP TABLE networks; DELETE FROM events WHERE id < 1500; PRAGMA user_version=3")
+	h = start(t, o)
+	check("after an upgrade")
+	h.stop()
+	content := read(t, o.Path)
+	clear(content[20*4096 : len(content)*3/4])
+	write(t, o.Path, content)
+	h = start(t, o)
+	if len(damagedFiles(t, o.Path)) != 1 {
+		t.Fatal("the damage was not found")
+	}
+	if got := h.sums(); !reflect.DeepEqual(got, totals) {
+		t.Errorf("after a repair the hours add up to %+v\nwant %+v", got, totals)
+	}
+}
+
+// The most frequent are those that counting by hand finds.
+func TestTop(t *testing.T) {
+	t.Parallel()
+	now := noon
+	o := options(file(t))
+	o.Now = func() time.Time { return now }
+	h := start(t, o)
+	all := story(h, &now, 30*time.Hour, 11)
+	names := map[history.Dimension]func(a *arrival) string{
+		history.Agents:  func(a *arrival) string { return a.agent },
+		history.Kinds:   func(a *arrival) string { return a.event.Kind.String() },
+		history.Sources: func(a *arrival) string { return a.event.SourceIP.String() },
+		history.Users:   func(a *arrival) string { return a.event.User },
+		history.Networks: func(a *arrival) string {
+			bits := 64
+			if a.event.SourceIP.Is4() {
+				bits = 24
+			}
+			prefix, _ := a.event.SourceIP.Prefix(bits)
+			return prefix.String()
+		},
+	}
+	network, since := netip.MustParsePrefix("198.51.1.0/24"), noon.Add(5*time.Hour).Truncate(time.Hour)
+	filters := map[string]struct {
+		filter history.Filter
+		chosen func(*arrival) bool
+	}{
+		"all":       {history.Filter{}, func(*arrival) bool { return true }},
+		"a network": {history.Filter{Source: network}, func(a *arrival) bool { return network.Contains(a.event.SourceIP) }},
+		"an agent":  {history.Filter{Agent: "a"}, func(a *arrival) bool { return a.agent == "a" }},
+		"a user":    {history.Filter{User: "admin"}, func(a *arrival) bool { return a.event.User == "admin" }},
+		"a span":    {history.Filter{Span: history.Span{Since: since}}, func(a *arrival) bool { return !a.at.Before(since) }},
+	}
+	for by, name := range names {
+		for say, f := range filters {
+			sums := map[string]uint64{}
+			for i := range all {
+				if a := &all[i]; !a.event.Test && a.event.Kind.Attempt() && f.chosen(a) && a.event.Count > 0 {
+					sums[name(a)] += a.event.Count
+				}
+			}
+			delete(sums, "")
+			got, err := h.Top(t.Context(), by, f.filter, 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := map[string]uint64{}
+			for _, tally := range got {
+				list[tally.Name] = tally.Attempts
+			}
+			if !maps.Equal(list, sums) {
+				t.Errorf("%s of %s: %v\nwant %v", by, say, list, sums)
+			}
+			if !slices.IsSortedFunc(got, func(a, b history.Tally) int { return int(b.Attempts) - int(a.Attempts) }) {
+				t.Errorf("%s of %s: the most frequent are not first: %v", by, say, got)
+			}
+		}
+	}
+	top, err := h.Top(t.Context(), history.Sources, history.Filter{}, 2)
+	if err != nil || len(top) != 2 {
+		t.Errorf("two sources: %v, error %v", top, err)
+	}
+	sources, err := h.TopSources(t.Context(), history.Filter{}, 2)
+	if err != nil || len(sources) != 2 || sources[0].Attempts != top[0].Attempts || sources[1].Prefix.Addr().String() != top[1].Name || len(sources[0].Users) != 2 {
+		t.Errorf("two sources: %+v, error %v", sources, err)
+	}
+	found, err := h.Find(t.Context(), history.Users, "OO", 5)
+	if err != nil || len(found) != 1 || found[0].Name != "root" {
+		t.Errorf("users with OO: %v, error %v", found, err)
+	}
+}
+
+// A source's portrait says when it came, what it tried, and whether it is banned.
+func TestSource(t *testing.T) {
+	t.Parallel()
+	now := noon
+	o := options(file(t))
+	o.Now = func() time.Time { return now }
+	h := start(t, o)
+	first, other := event(7), event(8)
+	h.commit(batch{agent: "a", epoch: 1, first: 1, events: []attack.Event{first, other}})
+	now = now.Add(time.Hour)
+	probe := event(7)
+	probe.Kind, probe.Count, probe.Detail = attack.HTTPProbe, 4, attack.HTTP{Method: "GET", Target: "/.env"}
+	ban := event(7)
+	ban.Kind, ban.Detail = attack.Ban, attack.BanInfo{Jail: "sshd"}
+	h.commit(batch{agent: "b", epoch: 1, first: 1, events: []attack.Event{probe, ban}})
+	got, err := h.Source(t.Context(), history.Filter{Source: netip.MustParsePrefix("192.0.2.7/32")})
+	want := history.Source{
+		Prefix: netip.MustParsePrefix("192.0.2.7/32"), Attempts: 5, First: noon, Last: now,
+		Kinds:   []history.Tally{{Name: "http_probe", Attempts: 4}, {Name: "ssh_login", Attempts: 1}},
+		Users:   []history.Tally{{Name: "root", Attempts: 5}},
+		Targets: []history.Tally{{Name: "/.env", Attempts: 4}},
+		Ban:     history.Ban{At: now, Jail: "sshd"},
+	}
+	if err != nil || !got.First.Equal(want.First) || !got.Last.Equal(want.Last) || !got.Ban.At.Equal(now) {
+		t.Errorf("got %+v, error %v", got, err)
+	}
+	got.First, got.Last, got.Ban.At = want.First, want.Last, want.Ban.At
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+}
+
+// A flood from more networks than are told apart is counted as from none of them, and no less.
+func TestNetworksAreBounded(t *testing.T) {
+	t.Parallel()
+	h := start(t, options(file(t)))
+	const networks = 5000
+	list := events(networks)
+	for i := range list {
+		list[i].SourceIP = netip.AddrFrom4([4]byte{byte(i >> 8), byte(i), 1, 1})
+	}
+	h.commit(batch{agent: "a", epoch: 1, first: 1, events: list})
+	var rows, attempts int
+	err := h.View(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, "SELECT count(*), sum(attempts) FROM networks").Scan(&rows, &attempts)
+	})
+	if err != nil || rows != 4097 || attempts != networks {
+		t.Errorf("%d rows with %d attempts, error %v; want 4097 with %d", rows, attempts, err, networks)
+	}
+}
+
+// Counters that an owner feeds have charts of their own, as far as they are few.
+func TestCounters(t *testing.T) {
+	t.Parallel()
+	h := start(t, options(file(t)))
+	var list []attack.Event
+	for n := range 200 {
+		list = append(list, attack.Event{Kind: attack.Counter, Severity: attack.Info, Observed: noon,
+			Detail: attack.Count{Key: fmt.Sprint("key", n%100), Value: 10}})
+	}
+	h.commit(batch{agent: "a", epoch: 1, first: 1, events: list})
+	counts, err := h.Counts(t.Context(), []time.Time{noon.Truncate(time.Hour), noon.Add(time.Hour).Truncate(time.Hour)}, history.Filter{Kind: attack.Counter})
+	keys, sum := map[string]uint64{}, uint64(0)
+	for _, c := range counts {
+		keys[c.Key] += c.Attempts
+		sum += c.Attempts
+	}
+	if err != nil || len(keys) != 65 || keys["key7"] != 20 || sum != 2000 {
+		t.Errorf("%d keys, %d in all, error %v: %v", len(keys), sum, err, keys)
+	}
+	if top, err := h.Top(t.Context(), history.Counters, history.Filter{}, 1); err != nil || len(top) != 1 || top[0].Attempts != 20 {
+		t.Errorf("top %v, error %v", top, err)
+	}
+}
