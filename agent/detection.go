@@ -62,7 +62,8 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if err != nil {
 		return nil, err
 	}
-	if run.sources, err = logs.open(run.pipeline.Position, d.logger); err != nil {
+	trust := source.Trust{RootOnly: rules.RootOnly(), Setuid: rules.Setuid()}
+	if run.sources, err = logs.open(run.pipeline.Position, trust, d.logger); err != nil {
 		return nil, err
 	}
 	return run, nil

@@ -60,8 +60,9 @@ func startOf(log LogSource) source.Start {
 	return source.End
 }
 
-// open returns the sources that read what is to be followed. It starts nothing.
-func (f *followed) open(restore source.Restore, logger *slog.Logger) ([]source.Source, error) {
+// open returns the sources that read what is to be followed, believing senders as trust says. It starts
+// nothing.
+func (f *followed) open(restore source.Restore, trust source.Trust, logger *slog.Logger) ([]source.Source, error) {
 	files, err := file.New(file.Options{Logs: f.files, Restore: restore, Logger: logger})
 	if err != nil {
 		return nil, err
@@ -69,7 +70,7 @@ func (f *followed) open(restore source.Restore, logger *slog.Logger) ([]source.S
 	sources := []source.Source{files}
 	if f.journal != nil {
 		sources = append(sources, journal.New(journal.Options{
-			Name: sourceJournal, Matches: journalMatches, Start: startOf(*f.journal), Restore: restore, Logger: logger,
+			Name: sourceJournal, Matches: journalMatches, Start: startOf(*f.journal), Trust: trust, Restore: restore, Logger: logger,
 		}))
 	}
 	return sources, nil

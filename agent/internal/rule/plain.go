@@ -67,6 +67,8 @@ func (h *file) set(key, value string) error {
 		return plainText(&h.Join, value)
 	case "longest":
 		return plainNumber(&h.Longest, value)
+	case "root":
+		return plainBool(&h.Root, value)
 	}
 	return errPlain
 }
@@ -103,6 +105,10 @@ func (e *entry) set(key, value string) error {
 		return plainBool(&e.Defer, value)
 	case "longest":
 		return plainNumber(&e.Longest, value)
+	case "root":
+		return plainBool(&e.Root, value)
+	case "setuid":
+		return plainList(&e.Setuid, value)
 	case "in":
 		return plainText(&e.In, value)
 	case "methods":

@@ -79,6 +79,8 @@ type Rule struct {
 	Reporter string          `yaml:"reporter,omitempty"`
 	Defer    bool            `yaml:"defer,omitempty"`
 	Longest  int             `yaml:"longest,omitempty"`
+	Root     bool            `yaml:"root,omitempty"`
+	Setuid   []string        `yaml:"setuid,omitempty"`
 	Request  `yaml:",inline"`
 	Note     string    `yaml:"note,omitempty"`
 	Match    []Example `yaml:"match,omitempty"`

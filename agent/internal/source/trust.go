@@ -26,23 +26,6 @@ type Trust struct {
 	Setuid map[string][]string
 }
 
-// DefaultTrust returns what holds for the programs that the agent has rules for.
-func DefaultTrust() Trust {
-	return Trust{
-		RootOnly: map[string]bool{
-			"sshd": true, "sshd-session": true, "sshd-auth": true, "dropbear": true, "login": true,
-			"systemd-logind": true, "vsftpd": true, "fail2ban": true, "charon": true, "kernel": true,
-			"sudo": true, "su": true, "pkexec": true, "doas": true,
-		},
-		Setuid: map[string][]string{
-			"sudo":   {"/usr/bin/sudo", "/bin/sudo", "/usr/local/bin/sudo"},
-			"su":     {"/usr/bin/su", "/bin/su"},
-			"pkexec": {"/usr/bin/pkexec"},
-			"doas":   {"/usr/bin/doas"},
-		},
-	}
-}
-
 // Believes reports whether a sender may write under an identifier. Any user can send entries with any
 // identifier, by logger(1) for one. Believed are the kernel, root, the setuid programs by their
 // executable, and services for what is not root's alone.

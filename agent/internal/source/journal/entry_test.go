@@ -99,7 +99,10 @@ func TestEntry(t *testing.T) {
 			if err := json.Unmarshal([]byte("{"+stamp+test.fields+"}"), &e); err != nil {
 				t.Fatal(err)
 			}
-			trust := source.DefaultTrust()
+			trust := source.Trust{
+				RootOnly: map[string]bool{"sshd": true, "sudo": true, "su": true, "kernel": true, "login": true, "fail2ban": true},
+				Setuid:   map[string][]string{"sudo": {"/usr/bin/sudo"}, "su": {"/usr/bin/su", "/bin/su"}},
+			}
 			line, err := e.appendLine(nil, &trust)
 			if !errors.Is(err, test.err) {
 				t.Fatalf("error %v, want %v", err, test.err)
@@ -113,7 +116,10 @@ func TestEntry(t *testing.T) {
 
 // Whatever an entry holds, it becomes no line or exactly one, of which the header is ours.
 func FuzzEntry(f *testing.F) {
-	trust := source.DefaultTrust()
+	trust := source.Trust{
+		RootOnly: map[string]bool{"sshd": true, "sudo": true, "su": true, "kernel": true, "login": true, "fail2ban": true},
+		Setuid:   map[string][]string{"sudo": {"/usr/bin/sudo"}, "su": {"/usr/bin/su", "/bin/su"}},
+	}
 	f.Add([]byte(`{"__REALTIME_TIMESTAMP":"1","SYSLOG_IDENTIFIER":"sshd","_UID":"0","MESSAGE":"a\nb"}`))
 	f.Add([]byte(`{"__REALTIME_TIMESTAMP":"1","SYSLOG_IDENTIFIER":[1,2],"_UID":"0","MESSAGE":[[10],null]}`))
 	f.Add([]byte(`{"__REALTIME_TIMESTAMP":"-9999999999999999","_COMM":"","_UID":"0","MESSAGE":[]}`))

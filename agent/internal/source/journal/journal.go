@@ -43,8 +43,8 @@ type Options struct {
 	// sshd, sudo, su and PAM log.
 	Matches []string
 	Start   source.Start
-	// Trust says whose entries are believed; nil means [source.DefaultTrust].
-	Trust   *source.Trust
+	// Trust says whose entries are believed.
+	Trust   source.Trust
 	Restore source.Restore
 	Logger  *slog.Logger
 	// Command is how journalctl is called; nil means ["journalctl"].
@@ -77,10 +77,6 @@ func New(options Options) *Journal {
 	}
 	if options.Command == nil {
 		options.Command = []string{"journalctl"}
-	}
-	if options.Trust == nil {
-		trust := source.DefaultTrust()
-		options.Trust = &trust
 	}
 	if options.Backoff <= 0 {
 		options.Backoff = time.Second
@@ -292,7 +288,7 @@ func hasLine(reader *bufio.Reader) bool {
 
 // convert adds an entry's line to the batch, or counts why it has none.
 func (j *Journal) convert(e *entry, b *batch) {
-	lines, err := e.appendLine(b.lines, j.options.Trust)
+	lines, err := e.appendLine(b.lines, &j.options.Trust)
 	switch {
 	case errors.Is(err, errUntrusted):
 		b.untrusted++
