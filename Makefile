@@ -15,9 +15,9 @@ NEEDS := sshd=openssh-server ssh=openssh-client sshpass=sshpass rsyslogd=rsyslog
 	apache2=apache2 curl=curl journalctl=systemd logrotate=logrotate ip=iproute2 nft=nftables \
 	unshare=util-linux sigrok-cli=sigrok-cli qemu-arm-static=qemu-user-static sudo=sudo \
 	mmdebstrap=mmdebstrap lintian=lintian dpkg-deb=dpkg rpm=rpm man=man-db \
-	dbus-daemon=dbus
+	dbus-daemon=dbus apt-ftparchive=apt-utils createrepo_c=createrepo-c gpg=gnupg dnf=dnf
 
-.PHONY: help demo build test check fmt vet lint race cross proto docs packages mutate bench crash-test case clean
+.PHONY: help demo build test check fmt vet lint race cross proto docs packages release mutate bench crash-test case clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -83,6 +83,9 @@ docs: build ## the sample configurations, their manual pages, docs/configuration
 
 packages: ## .deb, .rpm and .tar.gz of both programs for amd64, arm64 and armhf, in dist/
 	packaging/build
+
+release: ## packages, signed sums and a repository for apt and dnf; SSH_KEY=, GPG_KEY= and URL= say whose
+	packaging/release -k "$(SSH_KEY)" -g "$(GPG_KEY)" -u "$(URL)"
 
 case: ## render the printed case anew, if its model changed
 	@cd packaging/case && if sha256sum --status -c case.scad.sha256 2>/dev/null; then \

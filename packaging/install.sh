@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs one of the programs on a system without .deb and .rpm. Run it from the unpacked archive.
 #
-#   sudo ./install.sh agent|display
+#   sudo ./install.sh agent|display          uninstall.sh takes it away again
 set -eu
 name=${1:-}
 case "$name" in
@@ -23,6 +23,10 @@ install -D -m 0755 "$program" "/usr/local/bin/$program"
 for page in man/"$program"*.1.gz; do install -D -m 0644 "$page" "/usr/local/share/man/man1/$(basename "$page")"; done
 install -D -m 0644 "man/$program.yaml.5.gz" "/usr/local/share/man/man5/$program.yaml.5.gz"
 install -D -m 0644 "completion/$program.bash" "/usr/local/share/bash-completion/completions/$program"
+install -D -m 0644 "completion/_$program" "/usr/local/share/zsh/site-functions/_$program"
+install -D -m 0644 "completion/$program.fish" "/usr/local/share/fish/vendor_completions.d/$program.fish"
+install -d "/usr/local/share/doc/$program"
+cp -r README.md CHANGELOG.md LICENSE docs "/usr/local/share/doc/$program/"
 if ! getent passwd "$program" >/dev/null; then
 	useradd --system --home-dir "/var/lib/pialert/$name" --shell /usr/sbin/nologin "$program"
 fi

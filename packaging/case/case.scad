@@ -4,6 +4,7 @@
 //   part = "tray"    the Pi lies in it, the latches stand on it
 //   part = "lid"     has the diffuser over the Blinkt! and the window for the digits
 //   part = "both"    the case opened, for a picture
+//   part = "inside"  the same with Pi, Blinkt! and digits in place
 //
 // All lengths are millimetres. Sources: Raspberry Pi Zero mechanical drawing (65 × 30, holes
 // 58 × 23, connectors along the long edge); Blinkt! and TM1637 as sold, measured with callipers
@@ -135,9 +136,59 @@ module frame() {
     }
 }
 
+// What goes in, roughly: enough to see where it sits.
+module raspberry() {
+    translate(pi_at) {
+        color("seagreen") cube(pi);
+        color("silver") {
+            for (c = usb) translate([pi[0] - c[0] - 4, pi[1] - 5, pi[2]]) cube([8, 6, 2.6]);
+            translate([pi[0] - hdmi[0] - 5.6, pi[1] - 7, pi[2]]) cube([11.2, 8, 3.2]);
+            translate([-1, pi[1] - sd[0] - 6, pi[2]]) cube([11, 12, 1.4]);
+        }
+        color("black") translate([22, 8, pi[2]]) cube([12, 12, 1.2]);
+        color("#222222") translate([pi[0] / 2 - 25.4, pi[1] - lights_from_back - 2.5, pi[2]]) cube([50.8, 5, 8.5]);
+    }
+}
+
+module blinkt_board() {
+    top = pi_at[2] + pi[2] + stack - 2;
+    translate([outer[0] / 2 - 32.5, pi_at[1] + pi[1] - lights_from_back - 4.5, top - 1.6]) {
+        color("#1a1a1a") cube([65, 9, 1.6]);
+        for (i = [0:7]) translate([5 + i * 7.15, 2, 1.6]) {
+            color("white") cube([5, 5, 1]);
+            color(["red", "#444444", "blue", "#444444", "purple", "#444444", "lime", "#444444"][i])
+                translate([1, 1, 1]) cube([3, 3, 0.6]);
+        }
+    }
+}
+
+module digits_board(z) {
+    translate([outer[0] / 2 - tm1637[0] / 2, wall + slack, z]) {
+        color("#1d4f91") cube([tm1637[0], tm1637[1], 1.6]);
+        translate([(tm1637[0] - digits[0]) / 2, (tm1637[1] - digits[1]) / 2, 1.6]) {
+            color("#111111") cube([digits[0], digits[1], 7]);
+            for (i = [0:3]) translate([2 + i * 7 + (i > 1 ? 1 : 0), 2, 7]) color("red") eight();
+        }
+    }
+}
+
+// A digit of seven segments, 5 wide and 10.4 high.
+module eight() {
+    for (y = [0, 4.7, 9.4]) translate([0.6, y, 0]) cube([3.8, 1, 0.4]);
+    for (x = [0, 4], y = [0.6, 5.3]) translate([x, y, 0]) cube([1, 4.5, 0.4]);
+}
+
 if (part == "tray") tray();
 if (part == "lid") translate([0, outer[1], lid_height]) rotate([180, 0, 0]) lid();
-if (part == "both") {
+if (part == "both" || part == "inside") {
     color("dimgray") tray();
-    color("white") translate([0, 0, tray_height + 22]) lid();
+    lift = tray_height + 22;
+    if (part == "inside") {
+        raspberry();
+        blinkt_board();
+        digits_board(lift + lid_height - wall - 8.6);
+        color("white", 0.4) translate([0, 0, lift]) lid();
+    } else {
+        color("white") translate([0, 0, lift]) lid();
+    }
 }

@@ -86,6 +86,9 @@ var examples = []example{
 	{"sudo -u pialert-display pialert-display join TOKEN", "", `at ssh://eve@192\.0\.2\.10; the link works`},
 	{"sudo pialert-agent pair", byQuickStart, ""},
 	{"sudo pialert-display join TOKEN", byQuickStart, ""},
+	{"sudo tar -C / -czpf pialert-backup.tar.gz etc/pialert var/lib/pialert", "", ``},
+	{"sudo tar -C / -xzpf pialert-backup.tar.gz --no-same-owner", "systemctl stop pialert-display && rm -rf /var/lib/pialert/display && tar -C / -xzpf pialert-backup.tar.gz --no-same-owner", ``},
+	{"sudo chown -R pialert-display: /var/lib/pialert/display", "chown -R pialert-display: /var/lib/pialert/display && systemctl start pialert-display", ``},
 	{"sudo systemctl restart fail2ban", "systemctl cat ssh >/dev/null", ``}, // not ours, and not installed
 
 }

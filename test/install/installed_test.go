@@ -73,8 +73,14 @@ func archive(m *machine) {
 		"id -nG pialert-agent | grep -w adm", "id -nG pialert-display | grep -w gpio",
 		"test $(stat -c %U:%a /var/lib/pialert/agent) = pialert-agent:700",
 		"systemd-analyze verify --man=no pialert-agent.service pialert-display.service",
+		"test -e /usr/local/share/doc/pialert-agent/docs/operate.md",
 	} {
 		m.must(want)
+	}
+	m.must(name + "/uninstall.sh agent && test -e /etc/pialert/agent.yaml && test -d /var/lib/pialert/agent && ! test -e /usr/local/bin/pialert-agent")
+	m.must(name + "/uninstall.sh agent --purge && " + name + "/uninstall.sh display --purge")
+	if left, _ := m.run("find /usr/local /etc /var/lib -name '*pialert*'; getent passwd pialert-agent pialert-display"); left != "" {
+		m.Errorf("the uninstaller leaves behind:\n%s", left)
 	}
 }
 

@@ -21,7 +21,7 @@ func run(t *testing.T, name string, args ...string) string {
 
 func TestPackagesForEveryProcessor(t *testing.T) {
 	t.Parallel()
-	want := []string{"SHA256SUMS"}
+	want := []string{"SHA256SUMS", "pialert-agent.cdx.json", "pialert-display.cdx.json"}
 	for _, program := range []string{"pialert-agent", "pialert-display"} {
 		want = append(want,
 			program+"_"+version+"_amd64.deb", program+"_"+version+"_arm64.deb", program+"_"+version+"_armhf.deb",
@@ -100,7 +100,7 @@ func TestReproducible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(entries) != 6 { // two .deb, two .rpm, the archive, the sums
+	if len(entries) != 8 { // two .deb, two .rpm, two bills of materials, the archive, the sums
 		t.Fatalf("there are %d files", len(entries))
 	}
 	for _, entry := range entries {

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Removes what install.sh installed. Configuration, keys and history stay, unless --purge is given.
+#
+#   sudo ./uninstall.sh agent|display [--purge]
+set -eu
+name=${1:-}
+case "$name:${2:-}" in
+agent: | display: | agent:--purge | display:--purge) ;;
+*)
+	echo "usage: sudo $0 agent|display [--purge]" >&2
+	exit 2
+	;;
+esac
+if [ "$(id -u)" != 0 ]; then
+	echo "error: this removes files of /usr/local and /etc" >&2
+	echo "hint: sudo $0 $*" >&2
+	exit 1
+fi
+program=pialert-$name
+if [ -d /run/systemd/system ]; then
+	systemctl disable --quiet --now "$program.service" 2>/dev/null || true
+fi
+rm -f "/etc/systemd/system/$program.service"
+[ ! -d /run/systemd/system ] || systemctl daemon-reload
+rm -f "/usr/local/bin/$program" /usr/local/share/man/man1/"$program".1.gz /usr/local/share/man/man1/"$program"-*.1.gz \
+	"/usr/local/share/man/man5/$program.yaml.5.gz" "/usr/local/share/bash-completion/completions/$program" \
+	"/usr/local/share/zsh/site-functions/_$program" "/usr/local/share/fish/vendor_completions.d/$program.fish"
+rm -rf "/usr/local/share/doc/$program"
+if [ "${2:-}" = --purge ]; then
+	rm -rf "/var/lib/pialert/$name" "/etc/pialert/$name.yaml" "/etc/systemd/system/$program.service.d"
+	[ "$name" != agent ] || rm -rf /etc/pialert/rules.d
+	rmdir /var/lib/pialert /etc/pialert 2>/dev/null || true
+	if getent passwd "$program" >/dev/null; then userdel "$program"; fi
+	echo "$program is removed, with its configuration, keys and state"
+else
+	echo "$program is removed; its configuration in /etc/pialert and its state in /var/lib/pialert/$name stay"
+fi
