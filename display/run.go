@@ -76,10 +76,6 @@ type daemon struct {
 
 // newDaemon opens what the display keeps on disk and what it draws with. It starts nothing.
 func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog.Logger) (*daemon, error) {
-	zone, err := cfg.Look.Location()
-	if err != nil {
-		return nil, err
-	}
 	keyring, err := pairing.Open(cfg.State, pairing.Display, cfg.Name)
 	if err != nil {
 		return nil, err
@@ -91,7 +87,7 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 	d.history, err = history.Open(history.Options{
 		Path: filepath.Join(cfg.State, "history.db"), MaxAge: time.Duration(cfg.History.MaxAge),
 		MaxBytes: int64(cfg.History.MaxBytes), Interval: time.Duration(cfg.History.Interval),
-		Zone: func() *time.Location { return zone }, Logger: d.logger,
+		Zone: d.screen.lamps.Zone, Logger: d.logger,
 	})
 	if err != nil {
 		return nil, errors.Join(err, d.screen.close())
@@ -107,18 +103,32 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 
 // loadTotals gives the lamps what the history counted before.
 func (d *daemon) loadTotals(ctx context.Context) error {
-	now := time.Now()
-	all, err := d.history.Totals(ctx)
+	all, today, now, err := d.stored(ctx)
 	if err != nil {
 		return err
 	}
-	today, err := d.history.TotalsOn(ctx, now)
-	if err != nil {
-		return err
-	}
-	d.screen.lamps.Load(tallies(all), tallies(today), now)
+	d.screen.lamps.Load(all, today, now)
 	d.nameFirst()
 	return nil
+}
+
+// stored returns what the history holds, and the part of it that is of now's day, at one moment.
+func (d *daemon) stored(ctx context.Context) (all, today []lamp.Tally, now time.Time, err error) {
+	for {
+		now = time.Now()
+		before := d.history.Last()
+		totals, err := d.history.Totals(ctx)
+		if err != nil {
+			return nil, nil, now, err
+		}
+		ofToday, err := d.history.TotalsOn(ctx, now)
+		if err != nil {
+			return nil, nil, now, err
+		}
+		if d.history.Last() == before {
+			return tallies(totals), tallies(ofToday), now, nil
+		}
+	}
 }
 
 func tallies(totals []history.Total) []lamp.Tally {
@@ -221,14 +231,23 @@ func (d *daemon) configuration() Config {
 	return d.cfg
 }
 
-// reload takes over lamps and look; nothing is lost, since totals are kept by agent and kind.
+// reload takes over lamps and look; nothing is lost, since totals are kept by agent and kind. The
+// zone's day is the history's as well.
 func (d *daemon) reload(cfg Config) error {
 	zone, err := cfg.Look.Location()
 	if err != nil {
 		return err
 	}
+	before := d.screen.lamps.Zone().String()
 	if err := d.screen.lamps.Configure(cfg.Lamps, zone); err != nil {
 		return err
+	}
+	if before != zone.String() {
+		all, today, now, err := d.stored(context.Background())
+		if err != nil {
+			return err
+		}
+		d.screen.lamps.SetToday(all, today, now)
 	}
 	if err := d.screen.panel.Configure(animated(cfg.Lamps), cfg.Look); err != nil {
 		return err

@@ -1,7 +1,7 @@
-// Package lamp decides which lamp shows an event, and counts.
+// Package lamp keeps the totals of the lamps.
 //
-// A lamp is a named route: the agents and kinds that it collects, a colour, a resting LED and a
-// total of its own. An event goes to the first lamp in the list that collects it, so that no
+// A lamp is a named route (route.go): the agents and kinds that it collects, a colour, a resting LED
+// and a total of its own (table.go). An event goes to the first lamp in the list that collects it, so that no
 // attempt is in two totals; the grand total has every attempt, collected or not.
 //
 // What is counted: the attempts of the kinds that are attempts. Floods, bans and visits light
@@ -89,6 +89,32 @@ func (t *Table) SetFirst(agent string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.first = agent
+	t.sum()
+}
+
+// Zone returns the zone whose midnight begins a day.
+func (t *Table) Zone() *time.Location {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.zone
+}
+
+// SetToday replaces what was counted today, after the zone has changed. The history holds all of
+// what was counted but for what arrived since, and the part of it that is of now's day.
+func (t *Table) SetToday(all, today []Tally, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.today, t.day = map[source]uint64{}, t.date(now)
+	for from, count := range t.all {
+		add(t.today, from, count)
+	}
+	for _, tally := range all {
+		from := source{tally.Agent, tally.Kind}
+		t.today[from] -= min(t.today[from], tally.Count)
+	}
+	for _, tally := range today {
+		add(t.today, source{tally.Agent, tally.Kind}, tally.Count)
+	}
 	t.sum()
 }
 

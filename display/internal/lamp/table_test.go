@@ -312,3 +312,25 @@ func TestUnknownAndApartKinds(t *testing.T) {
 	table.Add("alpha", event(attack.UnknownKind(301, attack.FamilySSH, false), 5), noon)
 	expect(t, "attempts alone", totals(table, 3, noon), 0, 5, 0, 5)
 }
+
+// A new zone has another midnight. What the history holds of the new day is counted today, and so is
+// what arrived meanwhile.
+func TestTheDayOfANewZone(t *testing.T) {
+	lamps := []lamp.Config{{Name: "ssh", Kinds: []string{"ssh"}, Color: "red", Count: "today"}}
+	table, err := lamp.New(lamps, time.UTC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table.Load([]lamp.Tally{{"alpha", attack.SSHLogin, 100}}, []lamp.Tally{{"alpha", attack.SSHLogin, 60}}, noon)
+	table.Add("alpha", event(attack.SSHLogin, 3), noon) // is not stored yet
+	zone := time.FixedZone("west", -10*3600)            // its day began ten hours later
+	if err := table.Configure(lamps, zone); err != nil {
+		t.Fatal(err)
+	}
+	if got := table.Zone(); got != zone {
+		t.Errorf("the zone is %v", got)
+	}
+	table.SetToday([]lamp.Tally{{"alpha", attack.SSHLogin, 100}}, []lamp.Tally{{"alpha", attack.SSHLogin, 20}}, noon)
+	expect(t, "of the new day", totals(table, 1, noon), 23, 103)
+	expect(t, "after its midnight", totals(table, 1, noon.Add(22*time.Hour)), 0, 103)
+}
