@@ -7,7 +7,7 @@ import (
 )
 
 // maxLiterals bounds a set of literals; a larger one is of no use for a search.
-const maxLiterals = 256
+const maxLiterals = 512
 
 // Literals returns strings of which every text that matches contains at least one, as long as
 // could be found, or nil if there are none. They are for searches for many patterns at once.
@@ -93,31 +93,40 @@ func ofSequence(subs []*syntax.Regexp) literals {
 			best = better(best, piece.set)
 			piece.set, whole = []string{""}, false
 		}
-		var joined []string
-		for _, left := range piece.set {
-			for _, right := range l.set {
-				joined = append(joined, left+right)
-			}
-		}
 		if l.exact {
-			piece.set = joined
+			piece.set = joined(piece.set, l.set)
 			continue
 		}
 		whole = false
 		if repeats(sub) {
 			// It starts right behind the piece, and what follows stands right behind its end.
-			best = better(best, joined)
+			best = better(best, joined(piece.set, l.set))
 			piece.set = l.set
 			continue
 		}
-		// What else is not exact contains its literals somewhere, not right behind the piece.
-		best = better(better(best, piece.set), l.set)
+		// What else is not exact contains its literals somewhere; right behind the piece stands what
+		// it starts with.
+		best = better(better(best, joined(piece.set, starts(sub).set)), l.set)
 		piece.set = []string{""}
 	}
 	if whole {
 		return piece
 	}
 	return literals{better(best, piece.set), false}
+}
+
+// joined lists each of the left with each of the right behind it; only the left if that were too many.
+func joined(left, right []string) []string {
+	if len(left)*len(right) > maxLiterals {
+		return left
+	}
+	var all []string
+	for _, l := range left {
+		for _, r := range right {
+			all = append(all, l+r)
+		}
+	}
+	return all
 }
 
 // repeats says whether re repeats, at least once, something that is one of its literals.

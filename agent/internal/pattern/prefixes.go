@@ -64,13 +64,7 @@ func starts(re *syntax.Regexp) literals {
 				all.exact = false
 				return all
 			}
-			var joined []string
-			for _, left := range all.set {
-				for _, right := range l.set {
-					joined = append(joined, left+right)
-				}
-			}
-			if all.set = joined; !l.exact {
+			if all.set = joined(all.set, l.set); !l.exact {
 				all.exact = false
 				return all
 			}

@@ -1,0 +1,139 @@
+package detect
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Words of honest sites. Those of the second list are what attackers ask for, too: articles,
+// shops, manuals and searches may name all of them.
+var (
+	honestWords = strings.Fields(`about account actors admin-guide album alpine annual archive art article autumn backup-strategies
+		bakery basket beach bicycle billing blue board book bread bridge budget calendar camera career castle category chair checkout
+		cheese city classic cloud coffee collection comments community compare concert contact cooking core course cream customer
+		dashboard data-sheet delivery design desk detail developer device document-management dog download dress druid education
+		energy engine environment event exhibition family faq farm festival field film finance flower football forest forum free
+		furniture galaxy gallery garden gift glass green group guide guitar handbook harbour health help history holiday home hotel
+		hudson ideas image index information insurance interview island jacket jazz journal kitchen lake lamp landing language library
+		light list login-problems magazine mailing-lists market meeting member menu model modern mountain museum music newsletter
+		night notes ocean office open-data opera order organic outdoor page paper park partner people photo piano picture player
+		poetry policy portal post press price print privacy product profile program project publication quality radio rain recipe
+		register report research restaurant review river road roof room safety sailing sale school science sea season secret-garden
+		service settings shell-collecting shoes shop signup silver ski social solar song spring station story street student summer
+		support sweater table team telescope tennis terms theatre ticket toolbox tour town toy trade train travel tree tutorial union
+		update upload user vacation valley vegetable video village vintage violin walk wallpaper watch water weather web-design wedding
+		welcome wine winter women wood work world yellow yoga zebra zoo`)
+	likeAttacks = strings.Fields(`etc-passwd etc/passwd explained-etc-shadow phpmyadmin-tutorial phpmyadmin-vs-adminer wp-config-explained
+		union-select sql-injection select-from-where drop-table information_schema insert-into xss-explained javascript-alert
+		document.cookie onload-event eval-is-evil base64_decode cmd.exe powershell bin-bash bin/sh-vs-bash win.ini boot.ini proc/self
+		web-inf htaccess-guide env-files dotenv git-internals svn-to-git docker-compose.yml-explained id_rsa-permissions shellshock log4j
+		jndi-lookup phpinfo-output cgi-bin-history server-status-page jenkins-pipeline tomcat-manager solr-search actuators actuator-design
+		druid-classes telescope-mounts hudson-valley webmail-compared roundcube-review horde-of-orcs mails-and-males owa-tips grafana
+		kibana-dashboards setup-php login-form config-files dump-trucks backup-drives shell-script webshells-explained c99-compiler
+		nmap-manual sqlmap-howto nikto-review hydra-mythology masscan-speed hello-world php-input file-inclusion remote-file-inclusion
+		directory-traversal null-byte waitfor-delay sleep-well benchmark-results order-by-clause char-encodings concat-strings md5-hash
+		passthru-mode system-design exec-summary popen-manual curl-examples wget-mirror chmod-777 busybox dev/tcp tmp-folder`)
+	honestNames = strings.Fields("id page p sort lang ref category color size year month filter view tab format limit offset from to utm_source utm_campaign fbclid v t hash token session type status name tag author order brand price_min price_max currency country city date time width height callback locale theme")
+	honestTypes = strings.Fields("html htm php css js png jpg jpeg gif svg webp ico woff2 pdf txt xml json mp4 zip map aspx jsp")
+	searchNames = strings.Fields("q s query search keyword term text")
+)
+
+func word(r *rand.Rand) string {
+	if r.IntN(8) == 0 {
+		return likeAttacks[r.IntN(len(likeAttacks))]
+	}
+	return honestWords[r.IntN(len(honestWords))]
+}
+
+// plainWord is one that no attacker asks for, for parameters that are no search.
+func plainWord(r *rand.Rand) string { return honestWords[r.IntN(len(honestWords))] }
+
+// honestPath makes paths of blogs, shops, manuals, wikis, media and interfaces.
+func honestPath(r *rand.Rand) string {
+	switch r.IntN(10) {
+	case 0:
+		return fmt.Sprintf("/%d/%02d/%02d/%s-%s/", 2005+r.IntN(20), 1+r.IntN(12), 1+r.IntN(28), word(r), word(r))
+	case 1:
+		return "/blog/" + word(r)
+	case 2:
+		return "/wiki/" + strings.ReplaceAll(url.PathEscape(strings.ToUpper(word(r)[:1])+word(r)), "%2F", "/")
+	case 3:
+		return "/shop/" + plainWord(r) + "/" + word(r) + "-" + fmt.Sprint(r.IntN(100000)) + ".html"
+	case 4:
+		return "/docs/" + fmt.Sprintf("v%d.%d", r.IntN(9), r.IntN(20)) + "/" + word(r) + "/" + plainWord(r)
+	case 5:
+		return "/api/v" + fmt.Sprint(1+r.IntN(4)) + "/" + plainWord(r) + "s/" + fmt.Sprint(r.IntN(1e6))
+	case 6:
+		return "/assets/" + plainWord(r) + "/" + plainWord(r) + "." + fmt.Sprintf("%08x", r.Uint32()) + "." + honestTypes[r.IntN(len(honestTypes))]
+	case 7:
+		return "/" + plainWord(r) + "/" + plainWord(r) + "." + honestTypes[r.IntN(len(honestTypes))]
+	case 8:
+		return "/" + plainWord(r) + "/" + url.PathEscape([]string{"über uns", "café", "日本語", "Ангара", "naïve", "a b c", "50% off", "c++", "q&a", "what's new?"}[r.IntN(10)])
+	}
+	return []string{"/", "/index.php", "/favicon.ico", "/robots.txt", "/sitemap.xml", "/feed/", "/wp-login.php", "/wp-admin/admin-ajax.php", "/wp-content/uploads/2024/05/cat.jpg",
+		"/wp-includes/js/jquery/jquery.min.js", "/.well-known/acme-challenge/x1y2", "/.well-known/security.txt", "/apple-touch-icon.png", "/ads.txt", "/cart", "/login",
+		"/user/login", "/javascript:void(0)", "/manifest.json", "/sw.js", "/humans.txt"}[r.IntN(21)]
+}
+
+// honestQuery makes queries: pages, filters, searches, and the addresses of other pages.
+func honestQuery(r *rand.Rand) string {
+	switch r.IntN(5) {
+	case 0:
+		return ""
+	case 1:
+		return "?" + searchNames[r.IntN(len(searchNames))] + "=" + url.QueryEscape(strings.ReplaceAll(word(r)+" "+plainWord(r)+" "+word(r), "-", " "))
+	case 2:
+		name := []string{"url", "u", "redirect_uri", "return_to", "next", "ref", "share", "link", "continue", "image"}[r.IntN(10)]
+		return "?" + name + "=" + url.QueryEscape("https://www.example.com/"+plainWord(r)+"/"+plainWord(r)+[]string{"", ".html", ".php", "?id=7", "/"}[r.IntN(5)])
+	}
+	var pairs []string
+	for range 1 + r.IntN(4) {
+		value := []string{plainWord(r), fmt.Sprint(r.IntN(10000)), fmt.Sprintf("%x", r.Uint64()), "de-DE", "2024-05-01T12:00:00Z", "1,2,3", "a.b", "-1", "true", ""}[r.IntN(10)]
+		pairs = append(pairs, honestNames[r.IntN(len(honestNames))]+"="+url.QueryEscape(value))
+	}
+	return "?" + strings.Join(pairs, "&")
+}
+
+// What honest visitors ask for is no attack, whatever it is about and whether it is there or not.
+func TestHonestRequests(t *testing.T) {
+	t.Parallel()
+	agents := []string{"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+		"curl/8.5.0", "python-requests/2.31.0", "Go-http-client/1.1", "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15", "git/2.43.0", "-",
+		"Feedly/1.0 (+http://www.feedly.com/fetcher.html; 7 subscribers)", "Mozilla/5.0 (compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)"}
+	rules, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := newWebRun(t, rules)
+	run.options.Floods = nil
+	run.restart()
+	r := rand.New(rand.NewPCG(1, 2))
+	wrong := 0
+	for i := range 100_000 {
+		method, status := "GET", []int{200, 200, 200, 301, 304, 404, 404, 403}[r.IntN(8)]
+		request := honestPath(r) + honestQuery(r)
+		referer := "-"
+		if r.IntN(3) == 0 {
+			referer = "https://www.example.com" + honestPath(r) + honestQuery(r)
+		}
+		stamp := time.Date(2026, 1, 1, 0, 0, i/10, 0, time.UTC).Format("02/Jan/2006:15:04:05 -0700")
+		line := fmt.Sprintf(`192.0.2.7 - - [%s] "%s %s HTTP/1.1" %d 512 "%s" "%s"`, stamp, method, request, status, referer, agents[r.IntN(len(agents))])
+		if status == 404 && strings.HasPrefix(request, "/wp-") {
+			continue // a site without WordPress
+		}
+		before := len(run.events)
+		run.feed("access.log", line)
+		for _, ev := range run.events[before:] {
+			if wrong++; wrong <= 20 {
+				t.Errorf("%s counts %s", ev.Rule, line)
+			}
+		}
+	}
+	if wrong > 20 {
+		t.Errorf("%d honest requests count", wrong)
+	}
+}
