@@ -201,6 +201,9 @@ func (m *Message) finish(tag, body []byte) bool {
 	if len(body) > 0 && body[0] == '[' {
 		body = m.cutRepeatedHeader(body)
 	}
+	if len(tag) >= len(exim) && tag[0] == 'e' && bytes.HasPrefix(tag, exim) {
+		body = cutEximStamp(body)
+	}
 	m.Body = body
 	return true
 }

@@ -19,6 +19,8 @@ func (m *Message) cutOwn(rest []byte) bool {
 		m.Tag = charon
 	case form == BSD && rest[0] == ':' && (bytes.HasPrefix(rest, []byte(`: "`)) || bytes.HasPrefix(rest, []byte(": packet from "))):
 		m.Tag, rest = pluto, rest[2:] // log.c with logfile=
+	case form == ISO && m.Stamp.Text[10] == ' ' && m.cutExim(rest):
+		return true
 	case form == Asctime || form == ISO && m.Stamp.Text[10] == ' ': // error.c
 		if rest = cutMicroseconds(rest); !isOpenVPN(rest) {
 			return false
@@ -33,6 +35,8 @@ func (m *Message) cutOwn(rest []byte) bool {
 
 // Tags of daemons that write none.
 var vsftpd, charon, pluto, openvpn = []byte("vsftpd"), []byte("charon"), []byte("pluto"), []byte("openvpn")
+
+var exim = []byte("exim")
 
 // isCharon says whether text starts with a thread and a group of strongSwan's: "07[IKE] ".
 func isCharon(text []byte) bool {
@@ -91,4 +95,78 @@ func isOpenVPN(text []byte) bool {
 	}
 	_, ok := value.Addr(addr)
 	return ok
+}
+
+// cutExim reads a line of exim's main or reject log, log.c: behind the stamp, a zone if log_timezone
+// is set, the process with the log selector pid, and the id of the message if there is one.
+func (m *Message) cutExim(rest []byte) bool {
+	if rest[0] == '+' || rest[0] == '-' {
+		if len(rest) < 7 || rest[5] != ' ' || !value.IsDigits(rest[1:5]) {
+			return false
+		}
+		rest = rest[6:]
+	}
+	pid, rest := cutEximProcess(rest)
+	if !isExim(cutEximID(rest)) {
+		return false
+	}
+	m.Tag, m.PID, m.Body = exim, pid, TrimEnd(cutEximID(rest))
+	return true
+}
+
+// cutEximProcess takes off "[4711] ".
+func cutEximProcess(text []byte) (uint32, []byte) {
+	end := bytes.IndexByte(text, ']')
+	if len(text) == 0 || text[0] != '[' || end < 2 || end > 11 || end+1 >= len(text) || text[end+1] != ' ' {
+		return 0, text
+	}
+	pid, ok := value.Uint(text[1:end])
+	if !ok {
+		return 0, text
+	}
+	return uint32(pid), text[end+2:]
+}
+
+// cutEximID takes off the id of a message, "1tdZ9x-000001-Ab " or, from 4.97, "1tdZ9x-00000000abc-1DeF ".
+func cutEximID(text []byte) []byte {
+	for _, parts := range [][3]int{{6, 6, 2}, {6, 11, 4}} {
+		length := parts[0] + 1 + parts[1] + 1 + parts[2]
+		if len(text) <= length || text[parts[0]] != '-' || text[parts[0]+1+parts[1]] != '-' || text[length] != ' ' {
+			continue
+		}
+		if !bytes.ContainsAny(text[:length], " =[]()<>:") {
+			return text[length+1:]
+		}
+	}
+	return text
+}
+
+var eximStarts = [][]byte{
+	[]byte("H="), []byte("SMTP "), []byte("rejected "), []byte("temporarily "), []byte("refused connection from "),
+	[]byte("Connection from "), []byte("connection from "), []byte("unexpected disconnection "), []byte("TLS error on "),
+	[]byte("no MAIL in "), []byte("unqualified "), []byte("no host name found "),
+}
+
+// isExim says whether text starts as what exim says of a client.
+func isExim(text []byte) bool {
+	for _, start := range eximStarts {
+		if bytes.HasPrefix(text, start) {
+			return true
+		}
+	}
+	space := bytes.IndexByte(text, ' ')
+	return space > 0 && bytes.HasPrefix(text[space:], []byte(" authenticator failed for "))
+}
+
+// cutEximStamp takes off the stamp that exim puts before what it sends to syslog, too, unless
+// syslog_timestamp is off, and what stands behind it.
+func cutEximStamp(body []byte) []byte {
+	if length, form := stampLength(body); form == ISO && length < len(body) && body[length] == ' ' {
+		body = body[length+1:]
+	}
+	if len(body) > 6 && (body[0] == '+' || body[0] == '-') && body[5] == ' ' {
+		body = body[6:]
+	}
+	_, body = cutEximProcess(body)
+	return cutEximID(body)
 }
