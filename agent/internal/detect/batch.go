@@ -67,7 +67,8 @@ type request struct {
 	user, method, target []byte
 	request, agent, host []byte
 	reason               []byte
-	status               uint16
+	status               uint16 // as logged
+	answer               uint16 // the status that the client got: as logged, or by what the error log says
 }
 
 // Reset makes it an empty batch of a log.

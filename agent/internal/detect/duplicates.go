@@ -4,7 +4,6 @@ import (
 	"net/netip"
 
 	"github.com/pialert/pialert/agent/internal/detect/connection"
-	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -47,6 +46,7 @@ type report struct {
 	key          reportKey
 	kind         attack.Kind
 	anyKind      bool   // the duplicate may be of any kind
+	status       uint16 // of the answer, 0 if the log does not say
 	sec          int64  // logged
 	place        uint64 // plus one; 0 if there is none
 	older, newer uint64 // places plus one of its neighbours in the queue, 0 at the ends
@@ -63,17 +63,18 @@ func (t *duplicates) reported(r *request, sec int64) bool {
 	if !key.addr.IsValid() {
 		key.host = connection.Hash(r.client.Host)
 	}
-	if place := t.match(key, r.rule, sec); place != 0 {
+	if place := t.match(key, r, sec); place != 0 {
 		t.remove(place)
 		return true
 	}
-	t.add(report{key: key, kind: r.rule.Kind, anyKind: r.rule.AnyKind, sec: sec})
+	t.add(report{key: key, kind: r.rule.Kind, anyKind: r.rule.AnyKind, status: r.answer, sec: sec})
 	return false
 }
 
 // match returns the place, plus one, of the oldest event of the other log that can be the same
-// request, or 0.
-func (t *duplicates) match(key reportKey, r *rule.Rule, sec int64) uint64 {
+// request, or 0: one of the same kind, or of the same answer, since an Alias makes the path in an
+// error log another one than that in the access log, and so perhaps the kind.
+func (t *duplicates) match(key reportKey, r *request, sec int64) uint64 {
 	access := key.access
 	key.access = !access
 	place := t.lines[key].oldest
@@ -83,12 +84,17 @@ func (t *duplicates) match(key reportKey, r *rule.Rule, sec int64) uint64 {
 		if access {
 			later = -later
 		}
-		if later >= -duplicateBefore && later <= duplicateAfter && (w.kind == r.Kind || w.anyKind || r.AnyKind) {
+		if later >= -duplicateBefore && later <= duplicateAfter && w.same(r) {
 			return place
 		}
 		place = w.newer
 	}
 	return 0
+}
+
+// same says whether a request of one log can be the one that the other log told of.
+func (w *report) same(r *request) bool {
+	return w.kind == r.rule.Kind || w.anyKind || r.rule.AnyKind || w.status != 0 && w.status == r.answer
 }
 
 // at returns the event at a place plus one.

@@ -3,11 +3,11 @@ package detect
 import (
 	"encoding/binary"
 	"fmt"
-	"net/netip"
 	"strconv"
 	"strings"
 
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/packed"
 )
 
 // Keys of what is remembered of web logs.
@@ -77,41 +77,21 @@ func (e *Engine) restoreWeb(key string, value []byte) (mine bool, err error) {
 	return true, nil
 }
 
-// encode writes an event that waits: its place, kind, flags, time and whose it is.
+// encode writes an event that waits.
 func (w *report) encode() []byte {
 	b := binary.AppendUvarint(make([]byte, 0, 32), w.place)
-	flags := byte(0)
-	if w.key.access {
-		flags |= 1
-	}
-	if w.anyKind {
-		flags |= 2
-	}
-	b = append(b, byte(w.kind), flags)
+	b = binary.AppendUvarint(b, uint64(w.kind))
+	b = packed.AppendBool(packed.AppendBool(b, w.key.access), w.anyKind)
+	b = binary.AppendUvarint(b, uint64(w.status))
 	b = binary.AppendVarint(b, w.sec)
 	b = binary.AppendUvarint(b, w.key.host)
-	return append(b, w.key.addr.AsSlice()...)
+	return packed.AppendAddr(b, w.key.addr)
 }
 
-func decodeReport(b []byte) (w report, ok bool) {
-	place, n := binary.Uvarint(b)
-	if n <= 0 || place == 0 || place > 1<<62 || len(b) < n+2 {
-		return w, false
-	}
-	w.place, w.kind = place, attack.Kind(b[n])
-	w.key.access, w.anyKind = b[n+1]&1 != 0, b[n+1]&2 != 0
-	b = b[n+2:]
-	if w.sec, n = binary.Varint(b); n <= 0 {
-		return w, false
-	}
-	b = b[n:]
-	if w.key.host, n = binary.Uvarint(b); n <= 0 {
-		return w, false
-	}
-	if b = b[n:]; len(b) > 0 {
-		if w.key.addr, ok = netip.AddrFromSlice(b); !ok {
-			return w, false
-		}
-	}
-	return w, w.kind.Valid()
+func decodeReport(value []byte) (w report, ok bool) {
+	d := packed.Reader{Rest: value}
+	w.place, w.kind = d.Uvarint(), attack.Kind(d.Uvarint())
+	w.key.access, w.anyKind = d.Bool(), d.Bool()
+	w.status, w.sec, w.key.host, w.key.addr = uint16(d.Uvarint()), d.Varint(), d.Uvarint(), d.Addr()
+	return w, d.Done() && w.place > 0 && w.place <= 1<<62 && w.kind.Valid()
 }

@@ -182,6 +182,87 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// Attempts that were counted on a connection are not counted again by its last line, however many
+// connections stood between them, whether the agent was restarted in between or not.
+func TestManyConnectionsAtOnceCountOnce(t *testing.T) {
+	t.Parallel()
+	rules := builtinRules(t)
+	const attempts = 3 * connection.MaxConnections
+	stamp := now.Add(-time.Hour).Format(time.Stamp)
+	for _, restarts := range []bool{false, true} {
+		r := newRestartable(t, rules)
+		for pid := range attempts {
+			r.feed(fmt.Sprintf("%s host sshd[%d]: Failed password for root from 192.0.2.1 port %d ssh2", stamp, pid+1, 1024+pid))
+			if restarts && pid%5000 == 4999 {
+				r.save()
+				r.restart()
+			}
+		}
+		for pid := range attempts {
+			r.feed(fmt.Sprintf("%s host sshd[%d]: Connection closed by authenticating user root 192.0.2.1 port %d [preauth]", stamp, pid+1, 1024+pid))
+			if restarts && pid%5000 == 4999 {
+				r.save()
+				r.restart()
+			}
+		}
+		r.engine.Finish()
+		if len(r.events) != attempts {
+			t.Errorf("restarts %v: %d attempts are counted, want %d", restarts, len(r.events), attempts)
+		}
+		r.save()
+		for key := range r.saved {
+			if strings.HasPrefix(key, keyConnection) && !strings.HasSuffix(key, "clock") {
+				t.Fatalf("%q is still saved", key)
+			}
+		}
+	}
+}
+
+// A process number that is used again at once is told by the port alone.
+func TestReusedProcessOfOneClient(t *testing.T) {
+	t.Parallel()
+	events := detectAll(t, builtinRules(t), []string{
+		"Jan 31 12:00:00 host sshd[7]: Failed password for root from 192.0.2.7 port 51112 ssh2",
+		"Jan 31 12:00:05 host sshd[7]: Connection closed by authenticating user root 192.0.2.7 port 51113 [preauth]",
+	})
+	if len(events) != 2 {
+		t.Errorf("%d attempts on two connections, want 2: %+v", len(events), events)
+	}
+}
+
+// A line that only has the peer's name waits for the one that has the address.
+func TestNamesWaitForAddresses(t *testing.T) {
+	t.Parallel()
+	rules := builtinRules(t)
+	refused := "Jan 31 12:00:00 host sshd[7]: User root from host.example.com not allowed because not listed in AllowUsers"
+	for _, test := range []struct {
+		name  string
+		lines []string
+		want  string
+	}{
+		{"the next line has it", []string{refused, "Jan 31 12:00:02 host sshd[7]: Connection closed by invalid user root 192.0.2.7 port 51112 [preauth]"}, "1 192.0.2.7"},
+		{"no line has it", []string{refused}, "1 host.example.com"},
+		{"several attempts", []string{
+			"Jan 31 12:00:00 host sshd[7]: error: PAM: Authentication failure for root from host.example.com",
+			"Jan 31 12:00:02 host sshd[7]: error: PAM: Authentication failure for root from host.example.com",
+			"Jan 31 12:00:04 host sshd[7]: error: PAM: Authentication failure for root from host.example.com",
+			"Jan 31 12:00:05 host sshd[7]: Connection closed by authenticating user root 192.0.2.7 port 51112 [preauth]",
+		}, "3 192.0.2.7"},
+	} {
+		var count uint64
+		source := ""
+		for _, ev := range detectAll(t, rules, test.lines) {
+			count += ev.Count
+			if source = ev.SourceHost; ev.SourceIP.IsValid() {
+				source = ev.SourceIP.String()
+			}
+		}
+		if got := fmt.Sprintf("%d %s", count, source); got != test.want {
+			t.Errorf("%s: %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
 func TestDamagedMemoryIsRefused(t *testing.T) {
 	t.Parallel()
 	rules := builtinRules(t)

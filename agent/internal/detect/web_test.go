@@ -133,6 +133,31 @@ func TestBothLogsOfAServerCountOnce(t *testing.T) {
 	}
 }
 
+// An Alias makes the path in the error log another one: client, time and answer tell that it is the
+// same request.
+func TestAliasedPathsCountOnce(t *testing.T) {
+	t.Parallel()
+	rules := builtinRules(t)
+	access := `192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] "GET /?x=../../../../etc/passwd HTTP/1.1" 404 5`
+	fault := `[Thu Jan 01 00:00:00.5 2026] [core:info] [pid 1] [client 192.0.2.7:99] AH00128: File does not exist: /srv/other/.env`
+	for _, lines := range [][2]string{{access, fault}, {fault, access}} {
+		run := newWebRun(t, rules)
+		for _, line := range lines {
+			run.feed("log", line)
+			run.restart()
+		}
+		if len(run.events) != 1 {
+			t.Errorf("%d events, want 1: %+v", len(run.events), run.events)
+		}
+	}
+	run := newWebRun(t, rules)
+	run.feed("access.log", access)
+	run.feed("error.log", strings.Replace(fault, "192.0.2.7", "192.0.2.8", 1))
+	if len(run.events) != 2 {
+		t.Errorf("%d events of two clients, want 2", len(run.events))
+	}
+}
+
 // Of n requests in one log and m in the other, the greater number counts, for each address.
 func TestTwinsAreCountedOnceEach(t *testing.T) {
 	t.Parallel()
@@ -250,7 +275,7 @@ func TestRulesForWebLogsThatMakeNoSense(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string]string{
 		`rules: [{id: a, type: access, kind: visit, in: cookie, pattern: a, match: [GET /a]}]`:                    "no part of a request",
-		`rules: [{id: a, type: error, kind: http_probe, status: [404], pattern: a, match: [a]}]`:                  "type access",
+		`rules: [{id: a, type: error, kind: http_probe, status: [403, 404], pattern: a, match: [a]}]`:             "one status",
 		`rules: [{id: a, type: access, kind: http_probe, always: true, pattern: a, match: [GET /a]}]`:             "type error",
 		`rules: [{id: a, tags: [a], kind: ssh_login, in: target, pattern: a, match: [a]}]`:                        "types access and error",
 		`rules: [{id: a, type: access, kind: http_probe, role: probe, pattern: a, match: [GET /a]}]`:              "event or ignores",

@@ -70,7 +70,8 @@ func (m *Matcher) request(repeats uint64) {
 	r := m.batch.request()
 	r.rule, r.client, r.access, r.repeats = found, a.Client, true, repeats
 	r.logged, r.dated = m.clock.Access(a.Stamp)
-	r.user, r.method, r.target, r.request, r.agent, r.host, r.status = a.User, a.Method, a.Target, a.Request, a.Agent, a.Host, a.Status
+	r.user, r.method, r.target, r.request, r.agent, r.host = a.User, a.Method, a.Target, a.Request, a.Agent, a.Host
+	r.status, r.answer = a.Status, a.Status
 }
 
 // complaint looks at the line of an error log.
@@ -106,6 +107,12 @@ func (m *Matcher) complaint(repeats uint64) {
 	r := m.batch.request()
 	r.rule, r.client, r.repeats = found, line.Client, repeats
 	r.logged, r.dated = read(line.Stamp)
+	if named == nil {
+		named = found
+	}
+	if len(named.Status) > 0 && named.Type == rule.TypeError {
+		r.answer = named.Status[0]
+	}
 	r.user, r.target, r.request, r.host, r.reason = fields.User, fields.Target, line.Request, line.Host, fields.Reason
 }
 

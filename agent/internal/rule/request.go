@@ -17,7 +17,7 @@ import (
 type Request struct {
 	In      Part     `yaml:"in,omitempty"`       // default target
 	Methods []string `yaml:"methods,omitempty"`  // request methods; default all
-	Status  []uint16 `yaml:"status,omitempty"`   // 404, or 4 for all from 400 to 499; default all
+	Status  []uint16 `yaml:"status,omitempty"`   // 404, or 4 for all from 400 to 499; default all. Of a rule for error logs: what the server answers
 	Always  bool     `yaml:"always,omitempty"`   // of a rule for error logs with in: target: an event even if no rule for requests matches
 	AnyKind bool     `yaml:"any_kind,omitempty"` // of a rule for error logs: what the access log says of the request may be of another kind
 
@@ -58,13 +58,15 @@ var partsOf = map[Part][]part{
 // checkRequest checks what is particular to rules for web logs.
 func (r *Rule) checkRequest() error {
 	switch {
-	case r.Type != TypeAccess && (r.Methods != nil || r.Status != nil):
-		return errors.New("methods and status are for rules of the type access")
+	case r.Type != TypeAccess && r.Methods != nil:
+		return errors.New("methods are for rules of the type access")
+	case r.Type == TypeError && len(r.Status) > 1:
+		return errors.New("status: the server answers what a rule for error logs finds with one status")
 	case r.Type != TypeError && (r.Always || r.AnyKind):
 		return errors.New("always and any_kind are for rules of the type error")
 	case r.Type != TypeAccess && r.Type != TypeError:
-		if r.In != "" {
-			return errors.New("in is for rules of the types access and error")
+		if r.In != "" || r.Status != nil {
+			return errors.New("in and status are for rules of the types access and error")
 		}
 		return nil
 	case r.Role != RoleEvent && r.Role != RoleIgnore:

@@ -88,6 +88,7 @@ func (j *Joiner) Unattributed() uint64 { return j.unattributed }
 type Log struct {
 	*Joiner
 	conns table
+	aside evicted
 	clock int64 // latest logged time, in seconds since 1970
 
 	// What Changes has still to save.
@@ -102,7 +103,8 @@ func (j *Joiner) NewLog() *Log { return &Log{Joiner: j, removed: map[key]struct{
 // Len returns how many connections are remembered.
 func (l *Log) Len() int { return l.conns.used }
 
-// Evicted returns how many connections were forgotten for want of room.
+// Evicted returns how many connections were set aside for want of room; what their next lines repeat
+// is known as long as there are no more than [MaxEvicted] of them.
 func (l *Log) Evicted() uint64 { return l.conns.evicted }
 
 // Tick forgets what is too old by the clock that lines are observed by, in seconds since 1970, and
@@ -113,6 +115,9 @@ func (l *Log) Tick(now int64) {
 			l.forget(c)
 		}
 	}
+	if l.conns.used == 0 { // then those that were evicted are over, too
+		l.dropEvicted()
+	}
 }
 
 // Finish forgets everything, and counts what was pending.
@@ -122,6 +127,43 @@ func (l *Log) Finish() {
 			l.forget(c)
 		}
 	}
+	l.dropEvicted()
+}
+
+func (l *Log) dropEvicted() {
+	for k := range l.aside.summaries {
+		l.removed[k] = struct{}{}
+	}
+	l.aside = evicted{}
+}
+
+// evict counts what is pending on a connection and keeps the rest of it in a summary.
+func (l *Log) evict(c *connection) {
+	l.settle(c)
+	k, was := c.key, *c
+	l.conns.remove(c)
+	if oldest, full := l.aside.add(k, &was); full {
+		l.removed[oldest] = struct{}{}
+	}
+	if l.remember {
+		l.changed = append(l.changed, k)
+	}
+}
+
+// recall takes a connection back that was evicted, or returns nil.
+func (l *Log) recall(k key) *connection {
+	e, ok := l.aside.take(k)
+	if !ok {
+		return nil
+	}
+	if e.seen < l.clock-timeouts[settled] {
+		l.removed[k] = struct{}{}
+		return nil
+	}
+	c := l.open(k)
+	e.restore(c)
+	c.saved = true // it may be, as a summary
+	return c
 }
 
 // advance moves the clock on to the time of a line, and forgets what is too old by it. A clock that
@@ -153,7 +195,7 @@ func (l *Log) open(k key) *connection {
 		l.conns.evicted++
 		for list := range lists {
 			if c := l.conns.oldest(list); c != nil {
-				l.forget(c)
+				l.evict(c)
 				break
 			}
 		}

@@ -21,6 +21,9 @@ func (l *Log) Join(line *Line) {
 	}
 	l.advance(line.Sec)
 	c := l.conns.find(k)
+	if c == nil {
+		c = l.recall(k)
+	}
 	if c != nil && c.isAnother(line) {
 		if c.isNamed(line.Text) {
 			line.Fields.Source, line.Fields.Port = c.addr, c.port
@@ -149,13 +152,14 @@ func (c *connection) listFor() listID {
 	return waiting
 }
 
-// try counts n attempts, at once if the address is known.
+// try counts n attempts, at once if the address is known. Where a process serves one connection, its
+// next line may give the address of a peer that this one only gives the name of.
 func (l *Log) try(c *connection, line *Line, n uint64) {
 	if n == 0 {
 		return
 	}
-	if !c.addr.IsValid() && line.Fields.Host == nil && line.Rule.Kind != attack.LocalAuth {
-		l.suspend(c, line, n)
+	if !c.addr.IsValid() && line.Rule.Kind != attack.LocalAuth && (line.Fields.Host == nil || line.Rule.Join == rule.JoinPID) {
+		l.await(c, line, n)
 		c.counted = true
 		return
 	}
@@ -163,6 +167,20 @@ func (l *Log) try(c *connection, line *Line, n uint64) {
 	c.counted = true
 	c.attempts += uint32(min(n, header.MaxRepeats))
 	l.count(line, n, c)
+}
+
+// await keeps attempts until a line gives their address. Those that wait already are of the same
+// peer: they wait on if they are alike, and count under what is known of it otherwise.
+func (l *Log) await(c *connection, line *Line, n uint64) {
+	p := &c.pending
+	if p.Rule != nil && p.Rule.Role != rule.RoleDoubt && p.Rule.Role != rule.RoleTrial {
+		if p.Rule == line.Rule && p.User == string(line.Fields.User) {
+			p.Count += n
+			return
+		}
+		l.settle(c)
+	}
+	l.suspend(c, line, n)
 }
 
 // doubt notes a failure that a success may take back. Several for one user are modules that were

@@ -15,7 +15,7 @@ const keyClock = "clock"
 // the key is gone.
 func (l *Log) Changes(put func(key string, value []byte)) {
 	for k := range l.removed {
-		if c := l.conns.find(k); c == nil {
+		if _, ok := l.aside.summaries[k]; !ok && l.conns.find(k) == nil {
 			put(k.String(), nil)
 		}
 	}
@@ -23,6 +23,10 @@ func (l *Log) Changes(put func(key string, value []byte)) {
 	for _, k := range l.changed {
 		if c := l.conns.find(k); c != nil && c.changed {
 			c.changed, c.saved = false, true
+			put(k.String(), c.encode())
+		} else if s, ok := l.aside.summaries[k]; ok && c == nil {
+			var c connection
+			s.restore(&c)
 			put(k.String(), c.encode())
 		}
 	}
@@ -70,8 +74,20 @@ func (l *Log) Restore(name string, value []byte) error {
 	}
 	k := key{binary.BigEndian.Uint64(raw), binary.BigEndian.Uint64(raw[8:]), binary.BigEndian.Uint32(raw[16:])}
 	var c connection
-	if !l.decode(&d, &c) || l.conns.used >= MaxConnections || l.conns.find(k) != nil {
+	if !l.decode(&d, &c) || l.conns.find(k) != nil {
 		return errSaved
+	}
+	if l.conns.used >= MaxConnections { // this one, or one on which nothing is pending, was evicted
+		if c.list == settled {
+			l.aside.add(k, &c)
+			return nil
+		}
+		last := l.conns.oldest(settled)
+		if last == nil {
+			return errSaved
+		}
+		l.aside.add(last.key, last)
+		l.conns.remove(last)
 	}
 	l.conns.restore(k, &c)
 	return nil
