@@ -39,6 +39,7 @@ func (d *daemon) controls() http.Handler {
 		return struct{}{}, nil
 	}))
 	mux.Handle("POST /poweroff", control.Handle(func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, powerOff(ctx) }))
+	d.noticeControls(mux)
 	paircmd.Handle(mux, d.keyring, d.invitations, d.states)
 	return mux
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/animate"
 	"github.com/pialert/pialert/display/internal/lamp"
+	"github.com/pialert/pialert/display/internal/notice"
 	"github.com/pialert/pialert/display/internal/pins"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/config"
@@ -46,6 +47,8 @@ type Config struct {
 	Wiring Wiring `yaml:"wiring"`
 	// History is how much is kept of single events; totals are kept for ever.
 	History History `yaml:"history"`
+	// Notices says who is told what, by Telegram, mail, ntfy or webhook.
+	Notices notice.Config `yaml:"notices"`
 	// Lost is how long an agent may be silent before its lamps breathe white.
 	Lost config.Duration `yaml:"lost"`
 }
@@ -141,6 +144,7 @@ func defaults() Config {
 			BlinktData: 23, BlinktClock: 24, DigitsClock: 5, DigitsData: 4, ButtonShow: -1, ButtonLights: -1,
 		},
 		History: History{MaxAge: config.Duration(90 * 24 * time.Hour), MaxBytes: 256 << 20, Interval: config.Duration(time.Second)},
+		Notices: notice.Defaults(),
 		Lost:    config.Duration(2 * time.Minute),
 	}
 }
@@ -172,7 +176,7 @@ func (c *Config) Validate() error {
 			refuse("link.dns", "(not shown: it holds a secret)", err.Error())
 		}
 	}
-	problems = append(problems, lamp.Validate(c.Lamps), below("look", c.Look.Validate()), c.Wiring.validate())
+	problems = append(problems, lamp.Validate(c.Lamps), below("look", c.Look.Validate()), c.Wiring.validate(), c.Notices.Validate())
 	if c.History.MaxBytes < 1<<20 {
 		refuse("history.max_bytes", c.History.MaxBytes, "give at least 1MiB")
 	}

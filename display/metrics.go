@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/pialert/pialert/display/internal/notice"
 	"github.com/pialert/pialert/pkg/metrics"
 )
 
@@ -18,6 +19,8 @@ var (
 	metricFrames   = metrics.Counter("frames_total", "Pictures drawn.")
 	metricCommits  = metrics.Counter("commits_total", "Commits to the history.")
 	metricLatency  = metrics.Counter("commit_seconds_total", "Time that commits to the history took.")
+	metricNotices  = metrics.Gauge("notices", "Messages in the outbox, by channel and state.", "channel", "state")
+	metricUnknown  = metrics.Gauge("notices_unknown", "Attempts, of messages in the outbox, of which nobody knows whether they arrived.", "channel")
 	metricProblems = metrics.Gauge("problems", "What is wrong now: see pialert-display status.")
 )
 
@@ -51,6 +54,12 @@ func (d *daemon) metrics() http.Handler {
 		commits, spent := d.history.Commits()
 		report(metricCommits, float64(commits))
 		report(metricLatency, spent.Seconds())
+		for _, n := range status.Notices {
+			report(metricNotices, float64(n.Queued), n.Channel, string(notice.Queued))
+			report(metricNotices, float64(n.Delivered), n.Channel, string(notice.Delivered))
+			report(metricNotices, float64(n.Failed), n.Channel, string(notice.Failed))
+			report(metricUnknown, float64(n.Unknown), n.Channel)
+		}
 		report(metricProblems, float64(len(status.Problems)))
 	}, d.alive)
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/display/internal/lamp"
+	"github.com/pialert/pialert/display/internal/notice"
 	"github.com/pialert/pialert/display/internal/receive"
 	"github.com/pialert/pialert/display/internal/receive/grpc"
 	"github.com/pialert/pialert/pkg/attack"
@@ -24,6 +25,7 @@ import (
 	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/metrics"
 	"github.com/pialert/pialert/pkg/pairing"
+	"github.com/pialert/pialert/pkg/wake"
 )
 
 func runCommand(s *settings) *cobra.Command {
@@ -72,6 +74,9 @@ type daemon struct {
 	receiver    *receive.Admission
 	listener    *link.Listener
 	dialer      *link.Dialer
+	notices     *notice.Service // guarded by mu, like the next one
+	noticeFault error           // why some channel of the notices could not be opened
+	renotice    wake.Bell       // rings when a reload replaced notices
 }
 
 // newDaemon opens what the display keeps on disk and what it draws with. It starts nothing.
@@ -80,7 +85,7 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{cfg: cfg, load: load, started: time.Now(), keyring: keyring, invitations: &pairing.Invitations{}}
+	d := &daemon{cfg: cfg, load: load, started: time.Now(), keyring: keyring, invitations: &pairing.Invitations{}, renotice: wake.New()}
 	if d.screen, d.logger, err = openScreen(cfg, vcd, os.Stdout, logger); err != nil {
 		return nil, err
 	}
@@ -98,7 +103,7 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 	d.receiver = receive.New(receive.Options{Store: d.history, Show: d.screen.feed, Logger: d.logger})
 	d.listener = &link.Listener{Keyring: keyring, Invitations: d.invitations, Log: d.logger}
 	d.dialer = &link.Dialer{Keyring: keyring, Log: d.logger, SSH: cfg.Link.SSH.login()}
-	return d, nil
+	return d, d.openNotices(cfg)
 }
 
 // loadTotals gives the lamps what the history counted before.
@@ -216,6 +221,7 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, sc
 	group.Go(func() error { return d.presence().Run(ctx) })
 	group.Go(func() error { return d.buttons().Run(ctx) })
 	group.Go(func() error { return cli.Reload(ctx, d.logger, d.load, d.reload) })
+	group.Go(func() error { return d.runNotices(ctx) })
 	if updater := cfg.Link.updater(d.logger); updater != nil {
 		group.Go(func() error { return updater.Run(ctx) })
 	}
@@ -256,7 +262,11 @@ func (d *daemon) reload(cfg Config) error {
 		d.screen.terminal.SetLamps(legend(cfg.Lamps))
 	}
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.cfg.Lamps, d.cfg.Look, d.cfg.Lost = cfg.Lamps, cfg.Look, cfg.Lost
+	d.cfg.Lamps, d.cfg.Look, d.cfg.Lost, d.cfg.Notices = cfg.Lamps, cfg.Look, cfg.Lost, cfg.Notices
+	d.mu.Unlock()
+	if err := d.openNotices(cfg); err != nil {
+		return err
+	}
+	d.renotice.Ring()
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pialert/pialert/display/internal/notice"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/escape"
@@ -29,6 +30,8 @@ type Status struct {
 	Kinds  map[string]uint64 `json:"kinds"`           // attempts, bans, visits ... by kind
 	Tests  uint64            `json:"tests,omitempty"` // events that people fired
 	Agents []AgentStatus     `json:"agents"`
+
+	Notices []notice.Status `json:"notices,omitempty"` // by channel
 
 	Frames   uint64   `json:"frames"`             // pictures drawn
 	Problems []string `json:"problems,omitempty"` // what is wrong now
@@ -68,12 +71,18 @@ func (d *daemon) status(ctx context.Context) (Status, error) {
 			status.Tests += total.Attempts
 		}
 	}
+	if status.Notices, err = d.noticeService().Status(ctx); err != nil {
+		return Status{}, err
+	}
 	drawn := d.screen.panel.Stats()
 	status.Frames = drawn.Frames
 	for _, problem := range []string{d.history.Fault(), drawn.StripError, drawn.DigitsError} {
 		if problem != "" {
 			status.Problems = append(status.Problems, problem)
 		}
+	}
+	if fault := d.faultOfNotices(); fault != nil {
+		status.Problems = append(status.Problems, fault.Error())
 	}
 	_, status.Rotation = d.keyring.Rotation()
 	return status, nil
@@ -150,6 +159,9 @@ func (s Status) write(out io.Writer, now time.Time) error {
 	}
 	if err := table.Flush(); err != nil {
 		return err
+	}
+	for _, n := range s.Notices {
+		fmt.Fprintf(out, "\nnotices by %s: %d delivered, %d waiting, %d failed\n", n.Channel, n.Delivered, n.Queued, n.Failed)
 	}
 	for _, problem := range s.Problems {
 		fmt.Fprintf(out, "\nproblem: %s\n", escape.Text(problem))

@@ -22,7 +22,7 @@ type Config struct {
 	Channels []ChannelConfig `yaml:"channels"`
 	// Rules say what is told to whom.
 	Rules []RuleConfig `yaml:"rules"`
-	// AtMost bounds the messages of each rule, such as "1 per 10m". What is held back is counted in
+	// AtMost is the bound of each rule's messages, such as "1 per 10m". What is held back is counted in
 	// the rule's next message.
 	AtMost Rate `yaml:"at_most"`
 	// Quiet lists the times of day at which nothing is told.
@@ -39,13 +39,13 @@ type Config struct {
 type ChannelConfig struct {
 	// Name is what rules and commands call the channel.
 	Name string `yaml:"name"`
-	// Telegram sends by a Telegram bot.
+	// Telegram is the chat of a Telegram bot: chat, token_file, url.
 	Telegram *Telegram `yaml:"telegram,omitempty"`
-	// SMTP sends mail.
+	// SMTP is mail: server, tls, from, to, user, password_file.
 	SMTP *SMTP `yaml:"smtp,omitempty"`
-	// Ntfy sends to a topic of an ntfy server.
+	// Ntfy is the topic of an ntfy server: url, token_file.
 	Ntfy *Ntfy `yaml:"ntfy,omitempty"`
-	// Webhook posts JSON.
+	// Webhook is a URL that JSON is posted to: url, secret_file.
 	Webhook *Webhook `yaml:"webhook,omitempty"`
 }
 
@@ -95,9 +95,10 @@ type Webhook struct {
 type RuleConfig struct {
 	// To lists channels by name.
 	To []string `yaml:"to"`
-	// When says what is told as it happens.
+	// When is what is told as it happens: kinds, families, agents, severity, source, first, attempts
+	// with within and by, silent, dropped or failed.
 	When *When `yaml:"when,omitempty"`
-	// Digest tells of a span in one message.
+	// Digest is the time of one message about the day: at, days, empty.
 	Digest *Digest `yaml:"digest,omitempty"`
 }
 

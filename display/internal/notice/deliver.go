@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/display/internal/notice/channel"
+	"github.com/pialert/pialert/pkg/wake"
 )
 
 // maxUnknown is how often a message is sent again though it may have arrived.
@@ -58,7 +59,7 @@ type worker struct {
 	channel Channel
 	outbox  *outbox
 	keep    time.Duration
-	wake    <-chan struct{} // holds a token when there may be something new
+	wake    wake.Bell // rings when there may be something new
 	log     *slog.Logger
 	now     func() time.Time
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/notice/channel"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 // Bounds of what waits to be told by one rule.
@@ -95,9 +96,9 @@ func (g *group) add(r *Record, now time.Time) {
 	g.Kinds.add(e.Kind.String(), count)
 	g.Agents.add(place(r), count)
 	g.Sources.add(source(e), count)
-	g.Users.add(channel.OneLine(e.User), count)
+	g.Users.add(escape.Text(e.User), count)
 	if g.Events == 1 {
-		g.One = sentence(r)
+		g.One = Sentence(r)
 	}
 }
 

@@ -10,12 +10,14 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pialert/pialert/display/internal/notice/channel"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/wake"
 )
 
 // Options say what a Service works with.
@@ -33,7 +35,9 @@ type Options struct {
 type Service struct {
 	options Options
 	outbox  *outbox
-	wakes   map[string]chan struct{}
+	wakes   map[string]wake.Bell
+
+	opened atomic.Bool // the outbox has its tables
 
 	mu     sync.Mutex
 	capped map[string]int // messages that the daily bound kept out, by channel
@@ -42,11 +46,11 @@ type Service struct {
 // New returns a service that has started nothing.
 func New(options Options) *Service {
 	s := &Service{
-		options: options, wakes: map[string]chan struct{}{}, capped: map[string]int{},
+		options: options, wakes: map[string]wake.Bell{}, capped: map[string]int{},
 		outbox: &outbox{options.History, options.Config.Daily, options.Zone},
 	}
 	for name := range options.Channels {
-		s.wakes[name] = make(chan struct{}, 1)
+		s.wakes[name] = wake.New()
 	}
 	return s
 }
@@ -81,6 +85,7 @@ func (s *Service) open(ctx context.Context) (*plan, error) {
 	for said := false; ; said = true {
 		cursor, rules, err := s.outbox.open(ctx)
 		if err == nil {
+			s.opened.Store(true)
 			if last := s.options.History.Last(); cursor < 0 || cursor > last { // nothing kept, or of another history
 				cursor = last
 			}
@@ -209,10 +214,7 @@ func (s *Service) count(capped map[string]int) {
 // wake lets the workers look.
 func (s *Service) wake() {
 	for _, one := range s.wakes {
-		select {
-		case one <- struct{}{}:
-		default:
-		}
+		one.Ring()
 	}
 }
 
@@ -242,6 +244,9 @@ func (s *Service) Test(ctx context.Context, name, display string) (Tested, error
 
 // List returns the newest messages of the outbox, the newest last.
 func (s *Service) List(ctx context.Context, limit int) ([]Entry, error) {
+	if !s.opened.Load() {
+		return nil, nil
+	}
 	all, err := s.outbox.read(ctx, `ORDER BY id DESC LIMIT ?`, limit)
 	slices.Reverse(all)
 	return all, err
@@ -249,6 +254,9 @@ func (s *Service) List(ctx context.Context, limit int) ([]Entry, error) {
 
 // Retry sends a message again that failed, or that waits, now.
 func (s *Service) Retry(ctx context.Context, id int64) error {
+	if !s.opened.Load() {
+		return errNoEntry
+	}
 	err := s.outbox.retry(ctx, id, s.options.Now())
 	s.wake()
 	return err
@@ -267,6 +275,9 @@ type Status struct {
 
 // Status returns the channels by name.
 func (s *Service) Status(ctx context.Context) ([]Status, error) {
+	if !s.opened.Load() {
+		return nil, nil
+	}
 	names := slices.Sorted(maps.Keys(s.options.Channels))
 	counts, err := s.outbox.counts(ctx, names)
 	if err != nil {

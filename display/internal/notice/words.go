@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pialert/pialert/display/internal/notice/channel"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 // words says what events of a kind are, one and many.
@@ -83,7 +83,7 @@ func listed(n names) string {
 // place is the machine on which an event happened.
 func place(r *Record) string {
 	if r.Event.Host != "" {
-		return channel.OneLine(r.Event.Host)
+		return escape.Text(r.Event.Host)
 	}
 	return r.Agent
 }
@@ -93,15 +93,15 @@ func source(e *attack.Event) string {
 	if e.SourceIP.IsValid() {
 		return e.SourceIP.String()
 	}
-	return channel.OneLine(e.SourceHost)
+	return escape.Text(e.SourceHost)
 }
 
-// sentence says what one event is.
-func sentence(r *Record) string {
+// Sentence says what one event is.
+func Sentence(r *Record) string {
 	e := &r.Event
 	text := amount(max(e.Count, 1), e.Kind.String())
 	if e.User != "" {
-		text += fmt.Sprintf(" of %q", channel.OneLine(e.User))
+		text += fmt.Sprintf(" of \"%s\"", escape.Text(e.User))
 	}
 	if from := source(e); from != "" {
 		text += " from " + from

@@ -96,20 +96,16 @@ func (c *Channel) Send(ctx context.Context, m *channel.Message) (string, error) 
 
 // client returns a client whose connection ends with ctx.
 func (c *Channel) client(ctx context.Context) (*mail.Client, error) {
-	policy := mail.NoTLS
-	if c.options.TLS == StartTLS {
-		policy = mail.TLSMandatory
-	}
 	options := []mail.Option{
-		mail.WithPort(c.port), mail.WithTimeout(channel.Timeout), mail.WithoutNoop(),
-		mail.WithTLSConfig(c.tls()), mail.WithTLSPolicy(policy),
-		mail.WithDialContextFunc(func(_ context.Context, network, address string) (net.Conn, error) {
-			conn, err := c.dial(ctx, network, address)
-			if err == nil {
-				context.AfterFunc(ctx, func() { conn.Close() })
-			}
-			return conn, err
-		}),
+		mail.WithPort(c.port), mail.WithTimeout(channel.Timeout), mail.WithoutNoop(), mail.WithTLSConfig(c.tls()),
+	}
+	switch c.options.TLS {
+	case Implicit: // the library takes a connection for encrypted only if it dialled it
+		options = append(options, mail.WithSSL())
+	case StartTLS:
+		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory), mail.WithDialContextFunc(dialer(ctx)))
+	case None:
+		options = append(options, mail.WithTLSPolicy(mail.NoTLS), mail.WithDialContextFunc(dialer(ctx)))
 	}
 	if c.options.User != "" {
 		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover),
@@ -118,11 +114,15 @@ func (c *Channel) client(ctx context.Context) (*mail.Client, error) {
 	return mail.NewClient(c.host, options...)
 }
 
-func (c *Channel) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	if c.options.TLS == Implicit {
-		return (&tls.Dialer{Config: c.tls()}).DialContext(ctx, network, address)
+// dialer closes what it dialled when ctx ends.
+func dialer(ctx context.Context) mail.DialContextFunc {
+	return func(_ context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		if err == nil {
+			context.AfterFunc(ctx, func() { conn.Close() })
+		}
+		return conn, err
 	}
-	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
 func (c *Channel) tls() *tls.Config {
