@@ -36,6 +36,7 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 		return detect.LoadWithExamples(dirs...)
 	}
 	group.AddCommand(
+		coverageCommand(load),
 		&cobra.Command{
 			Use:   "list",
 			Short: "List every rule with its kind and where it comes from",
