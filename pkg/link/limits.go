@@ -1,122 +1,216 @@
 package link
 
 import (
-	"container/list"
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
+
+	"github.com/pialert/pialert/pkg/pairing"
 )
 
-// What strangers may take.
+// What handshakes may take. One that says nothing costs about 20 KiB and a descriptor.
 const (
-	handshakeTimeout  = 10 * time.Second
-	maxHandshakes     = 64   // under way at a time; another one cuts the oldest short
-	maxPerAddress     = 4    // of them, from one address
-	handshakeBurst    = 30   // handshakes that an address may begin at once ...
-	handshakeRefill   = 1.0  // ... and how many more per second
-	maxKnownAddresses = 4096 // addresses remembered at a time
+	handshakeTimeout = 10 * time.Second
+	strangersRoom    = 512 // under way at a time from where no peer came last; another one cuts one of them short, at random
+	peersRoom        = 64  // under way besides, from where a paired peer came last
+	maxPerSource     = 64  // under way from one source; another one cuts its oldest short
+
+	handshakeRate   = 100  // handshakes that a source may begin per second ...
+	handshakeBurst  = 200  // ... and at once: far above what any number of peers behind one address need
+	maxKnownSources = 4096 // sources whose rate is known at a time
 )
 
 var (
-	errTooManyAtOnce = errors.New("too many handshakes from this address at once")
-	errTooOften      = errors.New("too many connections from this address")
-	errCrowdedOut    = errors.New("newer handshakes need the room")
+	errTooOften   = errors.New("too many connections from this address")
+	errCrowdedOut = errors.New("newer handshakes need the room")
 )
 
-// handshakes bounds the handshakes that are under way. The zero value is ready to use.
+// source is where connections come from: an IPv4 address, an IPv6 /48, which is what one customer
+// may have, or a user of this machine.
+type source struct {
+	network netip.Prefix
+	user    uint32 // who connected to a Unix socket, if network is none
+}
+
+// sourceOf tells where a connection comes from.
+func sourceOf(conn net.Conn) source {
+	switch remote := conn.RemoteAddr().(type) {
+	case *net.TCPAddr:
+		return sourceAt(remote.AddrPort().Addr())
+	case *net.UnixAddr:
+		return source{user: userOf(conn)}
+	}
+	return source{}
+}
+
+func sourceAt(ip netip.Addr) source {
+	ip = ip.Unmap().WithZone("")
+	bits := 48
+	if ip.Is4() {
+		bits = 32
+	}
+	network, _ := ip.Prefix(bits) // fails only for an invalid address, which is one source too
+	return source{network: network}
+}
+
+// userOf asks the kernel who connected to a Unix socket (SO_PEERCRED, unix(7)).
+func userOf(conn net.Conn) uint32 {
+	unknown := ^uint32(0)
+	local, ok := conn.(*net.UnixConn)
+	if !ok {
+		return unknown
+	}
+	raw, err := local.SyscallConn()
+	if err != nil {
+		return unknown
+	}
+	user := unknown
+	raw.Control(func(fd uintptr) {
+		if who, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			user = who.Uid
+		}
+	})
+	return user
+}
+
+// handshakes bounds the handshakes that are under way. Nobody can keep others out by having many of
+// them: whoever has too many loses its own, and crowding hits at random, so that a peer's handshake,
+// which takes a fraction of a second, gets through at one of the first attempts. The zero value is
+// ready to use.
 type handshakes struct {
 	mu        sync.Mutex
-	running   list.List // of context.CancelCauseFunc, oldest first
-	addresses map[netip.Prefix]*address
+	strangers []*handshake // oldest first
+	peers     []*handshake // of the sources from which a peer came last
+	rates     map[source]*rate.Limiter
+	lastFrom  map[string]source // where each peer came from last
 }
 
-// address is one source of connections: an IPv4 address or an IPv6 /64, which one customer has.
-type address struct {
-	running int
-	tokens  float64 // handshakes that it may begin now
-	updated time.Time
+// handshake is one that is under way.
+type handshake struct {
+	from   source
+	cancel context.CancelCauseFunc
 }
 
-// begin asks for room for a handshake with a machine at remote, and returns the context to run
-// it under and what to call when it is over.
-func (h *handshakes) begin(ctx context.Context, remote net.Addr) (context.Context, func(), error) {
+// begin asks for room for a handshake with a machine at from, and returns the context to run it
+// under and what to call when it is over.
+func (h *handshakes) begin(ctx context.Context, from source) (context.Context, func(), error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	source, err := h.admit(remote, time.Now())
-	if err != nil {
-		return nil, nil, err
+	if !h.rate(from).AllowN(time.Now(), 1) {
+		return nil, nil, errTooOften
 	}
-	if h.running.Len() >= maxHandshakes {
-		h.running.Front().Value.(context.CancelCauseFunc)(errCrowdedOut)
-		h.running.Remove(h.running.Front())
+	room := &h.strangers
+	if h.ofPeer(from) {
+		room = &h.peers
+	}
+	if victim := h.victim(room, from); victim != nil {
+		victim.cancel(errCrowdedOut)
+		leave(room, victim)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	limited, stop := context.WithTimeout(ctx, handshakeTimeout)
-	place := h.running.PushBack(cancel)
+	mine := &handshake{from, cancel}
+	*room = append(*room, mine)
 	return limited, func() {
 		stop()
 		cancel(nil)
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.running.Remove(place) // does nothing if it was removed before
-		if source != nil {
-			source.running--
-		}
+		leave(room, mine) // does nothing if it was cut short before
 	}, nil
 }
 
-// admit counts a handshake of remote's address, or refuses it. It returns nil for the local
-// ones of a Unix socket, which have no address to tell them apart.
-func (h *handshakes) admit(remote net.Addr, now time.Time) (*address, error) {
-	tcp, ok := remote.(*net.TCPAddr)
-	if !ok {
-		return nil, nil
+// victim returns what has to be cut short before another handshake may begin, or nil.
+func (h *handshakes) victim(room *[]*handshake, from source) *handshake {
+	if of(*room, from) >= maxPerSource {
+		return oldest(*room, from)
 	}
-	source := h.lookUp(sourceOf(tcp.AddrPort().Addr()), now)
-	source.tokens = min(handshakeBurst, source.tokens+now.Sub(source.updated).Seconds()*handshakeRefill)
-	source.updated = now
 	switch {
-	case source.running >= maxPerAddress:
-		return nil, errTooManyAtOnce
-	case source.tokens < 1:
-		return nil, errTooOften
-	}
-	source.tokens--
-	source.running++
-	return source, nil
-}
-
-func sourceOf(ip netip.Addr) netip.Prefix {
-	ip = ip.Unmap().WithZone("")
-	bits := 64
-	if ip.Is4() {
-		bits = 32
-	}
-	prefix, _ := ip.Prefix(bits) // fails only for an invalid address, which is one source too
-	return prefix
-}
-
-// lookUp returns what is known of a source. Where too many are known one is forgotten that has
-// nothing under way, at random: that gives it a fresh start and nothing more.
-func (h *handshakes) lookUp(prefix netip.Prefix, now time.Time) *address {
-	if known, ok := h.addresses[prefix]; ok {
-		return known
-	}
-	if h.addresses == nil {
-		h.addresses = map[netip.Prefix]*address{}
-	}
-	if len(h.addresses) >= maxKnownAddresses {
-		for other, known := range h.addresses {
-			if known.running == 0 {
-				delete(h.addresses, other)
-				break
+	case room == &h.strangers && len(*room) >= strangersRoom:
+		return (*room)[rand.IntN(len(*room))]
+	case room == &h.peers && len(*room) >= peersRoom:
+		most := from // who has the most pays, so that no peer's neighbour keeps another peer out
+		for _, other := range *room {
+			if of(*room, other.from) > of(*room, most) {
+				most = other.from
 			}
 		}
+		return oldest(*room, most)
 	}
-	fresh := &address{tokens: handshakeBurst, updated: now}
-	h.addresses[prefix] = fresh
+	return nil
+}
+
+func of(room []*handshake, from source) (n int) {
+	for _, other := range room {
+		if other.from == from {
+			n++
+		}
+	}
+	return n
+}
+
+func oldest(room []*handshake, from source) *handshake {
+	if at := slices.IndexFunc(room, func(other *handshake) bool { return other.from == from }); at >= 0 {
+		return room[at]
+	}
+	return room[0]
+}
+
+func leave(room *[]*handshake, gone *handshake) {
+	if at := slices.Index(*room, gone); at >= 0 {
+		*room = slices.Delete(*room, at, at+1)
+	}
+}
+
+// came notes where a peer came from.
+func (h *handshakes) came(peer string, from source) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lastFrom == nil {
+		h.lastFrom = map[string]source{}
+	}
+	for other := range h.lastFrom {
+		if len(h.lastFrom) < pairing.MaxPeers {
+			break
+		}
+		delete(h.lastFrom, other) // most likely unpaired long ago
+	}
+	h.lastFrom[peer] = from
+}
+
+func (h *handshakes) ofPeer(from source) bool {
+	for _, last := range h.lastFrom {
+		if last == from {
+			return true
+		}
+	}
+	return false
+}
+
+// rate returns the limit of a source. Where too many are known one is forgotten, at random: that
+// gives it a fresh start and nothing more.
+func (h *handshakes) rate(from source) *rate.Limiter {
+	if known, ok := h.rates[from]; ok {
+		return known
+	}
+	if h.rates == nil {
+		h.rates = map[source]*rate.Limiter{}
+	}
+	if len(h.rates) >= maxKnownSources {
+		for other := range h.rates {
+			delete(h.rates, other)
+			break
+		}
+	}
+	fresh := rate.NewLimiter(handshakeRate, handshakeBurst)
+	h.rates[from] = fresh
 	return fresh
 }

@@ -84,7 +84,8 @@ func (l *Listener) take(ctx context.Context, conn net.Conn, handle Handler) {
 	if conn.RemoteAddr().Network() == "unix" {
 		from = conn.LocalAddr().String() // the other end of a Unix socket has no name
 	}
-	limited, end, err := l.handshakes.begin(ctx, conn.RemoteAddr())
+	where := sourceOf(conn)
+	limited, end, err := l.handshakes.begin(ctx, where)
 	if err != nil {
 		conn.Close()
 		l.strangers.refused(from, err)
@@ -98,8 +99,10 @@ func (l *Listener) take(ctx context.Context, conn net.Conn, handle Handler) {
 	case err != nil:
 		l.strangers.refused(from, err)
 	case joined != nil:
+		l.handshakes.came(joined.Name, where)
 		l.Log.Info("paired", "peer", joined.Name, "role", joined.Role, "address", from, "key", joined.Key)
 	default:
+		l.handshakes.came(session.Peer.Name, where)
 		l.serve(ctx, newConn(session, from), handle)
 	}
 }
