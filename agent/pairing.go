@@ -45,13 +45,21 @@ func (d *daemon) watched() bool {
 	return slices.ContainsFunc(d.states(), func(s link.State) bool { return s.Up })
 }
 
+// logs says of every followed log whether it can be read, and when it said something last.
+func (d *daemon) logs() (all []uplink.Log) {
+	for _, stats := range d.current().stats() {
+		all = append(all, uplink.Log{Name: stats.Source, LastLine: stats.LastLine, Error: stats.Error})
+	}
+	return all
+}
+
 // deliver serves one open connection to a display.
 func (d *daemon) deliver(ctx context.Context, conn *link.Conn) error {
 	client, err := link.ClientConn(conn)
 	if err != nil {
 		return err
 	}
-	up := uplink.New(uplink.Options{Display: conn.Peer.Name, Version: cli.Release(), Spool: d.spool, Logger: d.logger})
+	up := uplink.New(uplink.Options{Display: conn.Peer.Name, Version: cli.Release(), Spool: d.spool, Logs: d.logs, Logger: d.logger})
 	err = up.Run(ctx, client)
 	return errors.Join(err, client.Close())
 }

@@ -95,8 +95,19 @@ func (d *daemon) faultOfNotices() error {
 	return d.noticeFault
 }
 
-// heard lists whose silence is news: the paired agents, and the display's own hardware.
+// heard lists whose silence is news: the paired agents, their logs, and the display's own hardware.
+// Only the planner calls it.
 func (d *daemon) heard() (all []notice.Heard) {
+	streams, now := d.streams(), time.Now()
+	working := map[string]time.Time{}
+	works := func(name string, ok bool) {
+		since, known := d.working[name]
+		if ok || !known {
+			since = now
+		}
+		working[name] = since
+		all = append(all, notice.Heard{Name: name, Since: since})
+	}
 	for _, agent := range d.present() {
 		since := agent.Heard
 		if since.IsZero() {
@@ -106,7 +117,21 @@ func (d *daemon) heard() (all []notice.Heard) {
 			since = agent.Paired
 		}
 		all = append(all, notice.Heard{Name: agent.Name, Since: since})
+		if !agent.Connected {
+			continue // its own silence says it all
+		}
+		for _, log := range streams[agent.Name].Logs {
+			name := log.Name + " of " + agent.Name
+			if !log.LastLine.IsZero() {
+				all = append(all, notice.Heard{Name: name, Log: log.Name, Since: log.LastLine})
+			}
+			works(name+" (reading it)", log.Error == "")
+		}
 	}
+	drawn := d.screen.panel.Stats()
+	works("the lights", drawn.StripError == "")
+	works("the digits", drawn.DigitsError == "")
+	d.working = working
 	return all
 }
 

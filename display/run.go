@@ -74,9 +74,10 @@ type daemon struct {
 	receiver    *receive.Admission
 	listener    *link.Listener
 	dialer      *link.Dialer
-	notices     *notice.Service // guarded by mu, like the next one
-	noticeFault error           // why some channel of the notices could not be opened
-	renotice    wake.Bell       // rings when a reload replaced notices
+	notices     *notice.Service      // guarded by mu, like the next one
+	noticeFault error                // why some channel of the notices could not be opened
+	working     map[string]time.Time // when what notices look at worked last; the planner's alone
+	renotice    wake.Bell            // rings when a reload replaced notices
 }
 
 // newDaemon opens what the display keeps on disk and what it draws with. It starts nothing.

@@ -80,9 +80,20 @@ type Options struct {
 	Display string // the name that the display is paired under
 	Version string // of this program, for people
 	Spool   Spool
+	Logs    func() []Log // what the agent follows; nil says nothing of it
 	Now     func() time.Time
 	Logger  *slog.Logger
 }
+
+// Log is how the agent gets on with one log.
+type Log struct {
+	Name     string
+	LastLine time.Time // zero if none was read
+	Error    string    // why it cannot be read now
+}
+
+// maxLogs bounds the logs that a heartbeat tells of.
+const maxLogs = 64
 
 // Uplink delivers to one display. One Run may go on at a time.
 type Uplink struct{ options Options }
@@ -156,6 +167,21 @@ func misbehaved(format string, args ...any) error {
 func (u *Uplink) beat() *pialertv1.FromAgent {
 	events, attempts := u.options.Spool.Dropped()
 	return &pialertv1.FromAgent{Message: &pialertv1.FromAgent_Heartbeat{Heartbeat: &pialertv1.Heartbeat{
-		Now: timestamppb.New(u.options.Now()), DroppedEvents: events, DroppedAttempts: attempts,
+		Now: timestamppb.New(u.options.Now()), DroppedEvents: events, DroppedAttempts: attempts, Logs: u.logs(),
 	}}}
+}
+
+func (u *Uplink) logs() (all []*pialertv1.Log) {
+	if u.options.Logs == nil {
+		return nil
+	}
+	logs := u.options.Logs()
+	for _, log := range logs[:min(len(logs), maxLogs)] {
+		one := &pialertv1.Log{Name: []byte(log.Name), Error: []byte(log.Error)}
+		if !log.LastLine.IsZero() {
+			one.LastLine = timestamppb.New(log.LastLine)
+		}
+		all = append(all, one)
+	}
+	return all
 }

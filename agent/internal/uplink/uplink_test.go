@@ -339,6 +339,27 @@ func TestHeartbeats(t *testing.T) {
 	})
 }
 
+// A heartbeat tells how the agent gets on with its logs, with no more of them than a display takes.
+func TestHeartbeatsTellOfLogs(t *testing.T) {
+	t.Parallel()
+	read := time.Unix(1_700_000_000, 0)
+	logs := []Log{{Name: "auth.log", LastLine: read}, {Name: "secure", Error: "permission denied"}}
+	for range maxLogs {
+		logs = append(logs, Log{Name: "more"})
+	}
+	u := New(Options{Display: "desk", Spool: newSpool(), Logs: func() []Log { return logs }})
+	got := u.beat().GetHeartbeat().GetLogs()
+	if len(got) != maxLogs {
+		t.Fatalf("%d logs, want %d", len(got), maxLogs)
+	}
+	if string(got[0].GetName()) != "auth.log" || !got[0].GetLastLine().AsTime().Equal(read) || len(got[0].GetError()) > 0 {
+		t.Errorf("got %v", got[0])
+	}
+	if got[1].LastLine != nil || string(got[1].GetError()) != "permission denied" {
+		t.Errorf("got %v", got[1])
+	}
+}
+
 // A display that accepts the stream but never welcomes does not hold the agent for ever.
 func TestNoWelcome(t *testing.T) {
 	t.Parallel()

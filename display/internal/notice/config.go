@@ -126,6 +126,9 @@ type When struct {
 	// Silent is for how long an agent, a log or the hardware says nothing before that is told; so
 	// is that it is back.
 	Silent config.Duration `yaml:"silent"`
+	// Logs lists logs by name, such as /var/log/auth.log, or * for all: with silent, what is told is
+	// that no line of them was read. One that cannot be read is told without it.
+	Logs []string `yaml:"logs"`
 	// Dropped tells of events that an agent had to drop.
 	Dropped bool `yaml:"dropped"`
 	// Failed tells of a channel that has failed for an hour. Without any such rule all other
@@ -329,6 +332,7 @@ func (w *When) validate(v *problems, at string) {
 	v.require(w.Within == 0 || w.Within >= config.Duration(time.Minute) && w.Within <= config.Duration(24*time.Hour), at+".within", w.Within, "give 1m to 24h")
 	v.require(slices.Contains([]string{"", byLamp, byAgent, byNetwork, byKind}, w.By), at+".by", w.By, "use lamp, agent, network or kind")
 	v.require(w.By == "" || w.Attempts > 0, at+".by", w.By, "it needs attempts and within")
+	v.require(len(w.Logs) == 0 || w.Silent > 0, at+".logs", w.Logs, "it needs silent")
 	v.require(w.Silent == 0 || w.Silent >= config.Duration(time.Minute), at+".silent", w.Silent, "give at least 1m")
 	alone := 0
 	for _, set := range []bool{w.Silent > 0, w.Dropped, w.Failed, w.choosesEvents()} {

@@ -60,10 +60,11 @@ type Summary struct {
 	Lines    []string // what else is worth a sentence: successes first
 }
 
-// Heard is somebody whose silence is news: an agent, one of its logs, the display's own hardware.
+// Heard is something whose silence is news.
 type Heard struct {
-	Name  string
+	Name  string    // in words: "web1", "auth.log of web1", "the lights"
 	Since time.Time // when it was last heard, or last worked
+	Log   string    // name of the log that this is about, whose silence only a rule that names it tells
 }
 
 // Dropped says how many attempts an agent had to drop so far.

@@ -161,7 +161,7 @@ func (p *planner) tick(o observed, now time.Time) (changed bool) {
 		switch w := r.When; {
 		case w == nil:
 		case w.Silent > 0:
-			changed = k.silence(o.heard, time.Duration(w.Silent), now) || changed
+			changed = k.silence(w.listens(o.heard), time.Duration(w.Silent), now) || changed
 		case w.Dropped:
 			changed = k.drops(o.dropped, now) || changed
 		case w.Failed:
@@ -171,6 +171,17 @@ func (p *planner) tick(o observed, now time.Time) (changed bool) {
 		}
 	}
 	return changed
+}
+
+// listens chooses whose silence a rule is about.
+func (w *When) listens(all []Heard) (chosen []Heard) {
+	for _, one := range all {
+		named := slices.Contains(w.Logs, one.Log) || slices.Contains(w.Logs, "*")
+		if (one.Log != "") == (len(w.Logs) > 0) && (one.Log == "" || named) {
+			chosen = append(chosen, one)
+		}
+	}
+	return chosen
 }
 
 // silence tells who has fallen silent, and who is back.

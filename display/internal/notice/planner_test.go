@@ -181,16 +181,33 @@ func TestRisesAreBounded(t *testing.T) {
 
 func TestSilenceAndReturn(t *testing.T) {
 	d := atDesk(t, rules(When{Silent: config.Duration(10 * time.Minute)}))
-	heard := func(at time.Time) observed { return observed{heard: []Heard{{"web1", at}, {"web2", d.now}}} }
+	heard := func(at time.Time) observed {
+		return observed{heard: []Heard{{Name: "web1", Since: at}, {Name: "web2", Since: d.now}}}
+	}
 	last := d.now
 	d.pass(9*time.Minute, heard(last))
 	d.wants()
-	d.pass(10*time.Minute, observed{heard: []Heard{{"web1", last}}})
+	d.pass(10*time.Minute, observed{heard: []Heard{{Name: "web1", Since: last}}})
 	d.wants("web1 has been silent for 10 minutes 1 second")
-	d.pass(11*time.Minute, observed{heard: []Heard{{"web1", last}}}) // said once
+	d.pass(11*time.Minute, observed{heard: []Heard{{Name: "web1", Since: last}}}) // said once
 	d.wants()
 	d.pass(time.Minute, heard(d.now))
 	d.wants("web1 is back again")
+}
+
+// That a log says nothing is told only where a rule names it.
+func TestSilentLogs(t *testing.T) {
+	all := observed{heard: []Heard{
+		{Name: "web1", Since: noon.Add(time.Hour)},
+		{Name: "auth.log of web1", Log: "auth.log", Since: noon},
+		{Name: "access.log of web1", Log: "access.log", Since: noon},
+	}}
+	d := atDesk(t, rules(When{Silent: config.Duration(10 * time.Minute)}))
+	d.pass(time.Hour, all)
+	d.wants()
+	d = atDesk(t, rules(When{Silent: config.Duration(10 * time.Minute), Logs: []string{"auth.log"}}))
+	d.pass(time.Hour, all)
+	d.wants("auth.log of web1 has been silent for 10 minutes 1 second")
 }
 
 func TestDropsAreTold(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/escape"
 	"github.com/pialert/pialert/pkg/wake"
 )
 
@@ -20,6 +21,7 @@ type Status struct {
 	Version   string    `json:"version,omitempty"`    // of its program, as it says
 	Events    uint64    `json:"events"`               // accepted in the life of this process
 	Dropped   Dropped   `json:"dropped"`              // what it says that it had to drop
+	Logs      []Log     `json:"logs,omitempty"`       // what it follows, as it says
 	LastError string    `json:"last_error,omitempty"` // why it was cut off; empty once it is welcomed again
 }
 
@@ -27,6 +29,29 @@ type Status struct {
 type Dropped struct {
 	Events   uint64 `json:"events"`
 	Attempts uint64 `json:"attempts"`
+}
+
+// Log is how an agent gets on with one of its logs.
+type Log struct {
+	Name     string    `json:"name"`
+	LastLine time.Time `json:"last_line,omitzero"`
+	Error    string    `json:"error,omitempty"` // why it cannot be read now
+}
+
+// Bounds of what an agent may say of its logs.
+const (
+	maxLogs     = 64
+	maxLogError = 200 // bytes
+)
+
+// bounded returns the logs as they can be shown: not too many, and printable.
+func bounded(logs []Log) []Log {
+	logs = logs[:min(len(logs), maxLogs)]
+	for i := range logs {
+		logs[i].Name = escape.Text(attack.Clip(logs[i].Name, attack.MaxName))
+		logs[i].Error = escape.Text(attack.Clip(logs[i].Error, maxLogError))
+	}
+	return logs
 }
 
 // Status returns the agents that were heard in the life of the process, by name.

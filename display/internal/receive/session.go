@@ -242,13 +242,14 @@ func (s *Session) Gap(through, attempts uint64) error {
 	})
 }
 
-// Heartbeat notes that the agent is alive and what it had to drop.
-func (s *Session) Heartbeat(dropped Dropped) error {
+// Heartbeat notes that the agent is alive, what it had to drop, and how its logs are. It keeps the
+// slice.
+func (s *Session) Heartbeat(dropped Dropped, logs []Log) error {
 	now, err := s.take()
 	if err != nil {
 		return err
 	}
-	s.note(func(status *Status) { status.Dropped = dropped })
+	s.note(func(status *Status) { status.Dropped, status.Logs = dropped, bounded(logs) })
 	s.options.Store.Heard(s.name, now)
 	return nil
 }

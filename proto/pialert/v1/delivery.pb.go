@@ -473,8 +473,10 @@ type Heartbeat struct {
 	// Events and attempts that the agent had to drop since its epoch began.
 	DroppedEvents   uint64 `protobuf:"varint,2,opt,name=dropped_events,json=droppedEvents,proto3" json:"dropped_events,omitempty"`
 	DroppedAttempts uint64 `protobuf:"varint,3,opt,name=dropped_attempts,json=droppedAttempts,proto3" json:"dropped_attempts,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// The logs that the agent follows, 64 of them at the most.
+	Logs          []*Log `protobuf:"bytes,4,rep,name=logs,proto3" json:"logs,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Heartbeat) Reset() {
@@ -528,6 +530,76 @@ func (x *Heartbeat) GetDroppedAttempts() uint64 {
 	return 0
 }
 
+func (x *Heartbeat) GetLogs() []*Log {
+	if x != nil {
+		return x.Logs
+	}
+	return nil
+}
+
+// Log is how an agent gets on with one of its logs.
+type Log struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  []byte                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// When a line of it was last read; absent if none was since the agent started.
+	LastLine *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=last_line,json=lastLine,proto3" json:"last_line,omitempty"`
+	// Why it cannot be read now; empty if it can.
+	Error         []byte `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Log) Reset() {
+	*x = Log{}
+	mi := &file_pialert_v1_delivery_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Log) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Log) ProtoMessage() {}
+
+func (x *Log) ProtoReflect() protoreflect.Message {
+	mi := &file_pialert_v1_delivery_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Log.ProtoReflect.Descriptor instead.
+func (*Log) Descriptor() ([]byte, []int) {
+	return file_pialert_v1_delivery_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Log) GetName() []byte {
+	if x != nil {
+		return x.Name
+	}
+	return nil
+}
+
+func (x *Log) GetLastLine() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastLine
+	}
+	return nil
+}
+
+func (x *Log) GetError() []byte {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
 // Ack says that the display has committed all events up to and including this number.
 type Ack struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -538,7 +610,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_pialert_v1_delivery_proto_msgTypes[7]
+	mi := &file_pialert_v1_delivery_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -550,7 +622,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_pialert_v1_delivery_proto_msgTypes[7]
+	mi := &file_pialert_v1_delivery_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -563,7 +635,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_pialert_v1_delivery_proto_rawDescGZIP(), []int{7}
+	return file_pialert_v1_delivery_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Ack) GetCommitted() uint64 {
@@ -603,11 +675,16 @@ const file_pialert_v1_delivery_proto_rawDesc = "" +
 	"\x06events\x18\x01 \x03(\v2\x11.pialert.v1.EventR\x06events\";\n" +
 	"\x03Gap\x12\x18\n" +
 	"\athrough\x18\x01 \x01(\x04R\athrough\x12\x1a\n" +
-	"\battempts\x18\x02 \x01(\x04R\battempts\"\x8b\x01\n" +
+	"\battempts\x18\x02 \x01(\x04R\battempts\"\xb0\x01\n" +
 	"\tHeartbeat\x12,\n" +
 	"\x03now\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x03now\x12%\n" +
 	"\x0edropped_events\x18\x02 \x01(\x04R\rdroppedEvents\x12)\n" +
-	"\x10dropped_attempts\x18\x03 \x01(\x04R\x0fdroppedAttempts\"#\n" +
+	"\x10dropped_attempts\x18\x03 \x01(\x04R\x0fdroppedAttempts\x12#\n" +
+	"\x04logs\x18\x04 \x03(\v2\x0f.pialert.v1.LogR\x04logs\"h\n" +
+	"\x03Log\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\fR\x04name\x127\n" +
+	"\tlast_line\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\blastLine\x12\x14\n" +
+	"\x05error\x18\x03 \x01(\fR\x05error\"#\n" +
 	"\x03Ack\x12\x1c\n" +
 	"\tcommitted\x18\x01 \x01(\x04R\tcommitted2H\n" +
 	"\aDisplay\x12=\n" +
@@ -625,7 +702,7 @@ func file_pialert_v1_delivery_proto_rawDescGZIP() []byte {
 	return file_pialert_v1_delivery_proto_rawDescData
 }
 
-var file_pialert_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_pialert_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_pialert_v1_delivery_proto_goTypes = []any{
 	(*FromAgent)(nil),             // 0: pialert.v1.FromAgent
 	(*FromDisplay)(nil),           // 1: pialert.v1.FromDisplay
@@ -634,26 +711,29 @@ var file_pialert_v1_delivery_proto_goTypes = []any{
 	(*Batch)(nil),                 // 4: pialert.v1.Batch
 	(*Gap)(nil),                   // 5: pialert.v1.Gap
 	(*Heartbeat)(nil),             // 6: pialert.v1.Heartbeat
-	(*Ack)(nil),                   // 7: pialert.v1.Ack
-	(*Event)(nil),                 // 8: pialert.v1.Event
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*Log)(nil),                   // 7: pialert.v1.Log
+	(*Ack)(nil),                   // 8: pialert.v1.Ack
+	(*Event)(nil),                 // 9: pialert.v1.Event
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
 }
 var file_pialert_v1_delivery_proto_depIdxs = []int32{
-	2, // 0: pialert.v1.FromAgent.hello:type_name -> pialert.v1.Hello
-	4, // 1: pialert.v1.FromAgent.batch:type_name -> pialert.v1.Batch
-	6, // 2: pialert.v1.FromAgent.heartbeat:type_name -> pialert.v1.Heartbeat
-	5, // 3: pialert.v1.FromAgent.gap:type_name -> pialert.v1.Gap
-	3, // 4: pialert.v1.FromDisplay.welcome:type_name -> pialert.v1.Welcome
-	7, // 5: pialert.v1.FromDisplay.ack:type_name -> pialert.v1.Ack
-	8, // 6: pialert.v1.Batch.events:type_name -> pialert.v1.Event
-	9, // 7: pialert.v1.Heartbeat.now:type_name -> google.protobuf.Timestamp
-	0, // 8: pialert.v1.Display.Deliver:input_type -> pialert.v1.FromAgent
-	1, // 9: pialert.v1.Display.Deliver:output_type -> pialert.v1.FromDisplay
-	9, // [9:10] is the sub-list for method output_type
-	8, // [8:9] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	2,  // 0: pialert.v1.FromAgent.hello:type_name -> pialert.v1.Hello
+	4,  // 1: pialert.v1.FromAgent.batch:type_name -> pialert.v1.Batch
+	6,  // 2: pialert.v1.FromAgent.heartbeat:type_name -> pialert.v1.Heartbeat
+	5,  // 3: pialert.v1.FromAgent.gap:type_name -> pialert.v1.Gap
+	3,  // 4: pialert.v1.FromDisplay.welcome:type_name -> pialert.v1.Welcome
+	8,  // 5: pialert.v1.FromDisplay.ack:type_name -> pialert.v1.Ack
+	9,  // 6: pialert.v1.Batch.events:type_name -> pialert.v1.Event
+	10, // 7: pialert.v1.Heartbeat.now:type_name -> google.protobuf.Timestamp
+	7,  // 8: pialert.v1.Heartbeat.logs:type_name -> pialert.v1.Log
+	10, // 9: pialert.v1.Log.last_line:type_name -> google.protobuf.Timestamp
+	0,  // 10: pialert.v1.Display.Deliver:input_type -> pialert.v1.FromAgent
+	1,  // 11: pialert.v1.Display.Deliver:output_type -> pialert.v1.FromDisplay
+	11, // [11:12] is the sub-list for method output_type
+	10, // [10:11] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_pialert_v1_delivery_proto_init() }
@@ -678,7 +758,7 @@ func file_pialert_v1_delivery_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pialert_v1_delivery_proto_rawDesc), len(file_pialert_v1_delivery_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

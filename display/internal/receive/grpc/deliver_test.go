@@ -5,11 +5,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/pialert/pialert/display/internal/history"
+	"github.com/pialert/pialert/display/internal/receive"
 )
 
 // users are the users of the events numbered first to last.
@@ -38,6 +40,10 @@ func TestDeliver(t *testing.T) {
 	got := d.status("web")
 	if !got.Connected || got.Version != "v1.2.3" || got.Events != 12 || got.Dropped.Events != 3 || got.Dropped.Attempts != 4 || got.LastHeard.IsZero() {
 		t.Errorf("status %+v", got)
+	}
+	want := []receive.Log{{Name: `auth.log\x1b`, LastLine: time.Unix(1_700_000_000, 0).UTC(), Error: "permission denied"}}
+	if !slices.Equal(got.Logs, want) {
+		t.Errorf("logs %+v, want %+v", got.Logs, want)
 	}
 	if got := d.attempts("somebody else"); got != 0 {
 		t.Errorf("an agent spoke for another one: %d attempts", got)

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/display/internal/receive"
@@ -63,6 +64,7 @@ func gap(through, attempts uint64) *pialertv1.FromAgent {
 func heartbeat(events, attempts uint64) *pialertv1.FromAgent {
 	return &pialertv1.FromAgent{Message: &pialertv1.FromAgent_Heartbeat{Heartbeat: &pialertv1.Heartbeat{
 		DroppedEvents: events, DroppedAttempts: attempts,
+		Logs: []*pialertv1.Log{{Name: []byte("auth.log\x1b"), LastLine: timestamppb.New(time.Unix(1_700_000_000, 0)), Error: []byte("permission denied")}},
 	}}}
 }
 
