@@ -13,6 +13,12 @@ func (m *Message) cutOwn(rest []byte) bool {
 		return false
 	}
 	switch form := m.Stamp.Form; {
+	case form == None && m.cutApplication(rest):
+		return true
+	case form == ISO && rest[0] == '\t': // FormattedtextLogger.php
+		m.Tag = joomla
+	case form == ISO && rest[0] == ':' && bytes.HasPrefix(rest, []byte(": (")): // log.c
+		m.Tag, rest = lighttpd, rest[2:]
 	case form == Asctime && bytes.HasPrefix(rest, []byte("[pid ")): // logging.c
 		m.Tag = vsftpd
 	case value.Digit(rest[0]) && isCharon(rest): // file_logger.c with a time_format
@@ -33,8 +39,65 @@ func (m *Message) cutOwn(rest []byte) bool {
 	return true
 }
 
+// cutApplication reads lines of web applications whose stamp is none of syslog's, or within the line.
+func (m *Message) cutApplication(line []byte) bool {
+	switch c := line[0]; {
+	case c == '{' && bytes.HasPrefix(line, []byte(`{"reqId":"`)): // lib/private/Log/LogDetails.php
+		m.Tag, m.Body = nextcloud, TrimEnd(line)
+		m.Stamp = stampIn(line, `"time":"`)
+	case c == '[' && len(line) > 30 && line[3] == '-' && line[7] == '-' && isDashed(line[1:]): // rcube.php, write_log
+		m.Stamp = Stamp{Form: Dashed, Text: line[1:27]}
+		m.Tag, m.Body = roundcube, TrimEnd(bytes.TrimLeft(line[27:], "]: "))
+	case c == '[' && len(line) > 40 && bytes.Contains(line[:min(len(line), 60)], []byte("][vaultwarden")): // main.rs
+		if length := isoLength(line[1:]); length > 0 {
+			m.Stamp = Stamp{Form: ISO, Text: line[1 : 1+length]}
+		}
+		m.Tag, m.Body = vaultwarden, TrimEnd(line)
+	case value.Digit(c) && len(line) > 21 && line[4] == '/' && line[20] != '[' && isSlashed(line): // modules/log
+		m.Stamp = Stamp{Form: Slashed, Text: line[:19]}
+		m.Tag, m.Body = gitea, TrimEnd(line[20:])
+	case bytes.HasPrefix(line, []byte("logger=")) || bytes.HasPrefix(line, []byte("t=2")) || bytes.HasPrefix(line, []byte(`t="2`)): // pkg/infra/log
+		m.Tag, m.Body = grafana, TrimEnd(line)
+		m.Stamp = stampIn(line, "t=")
+	default:
+		return false
+	}
+	return true
+}
+
+// stampIn returns the time that stands behind the first of a name's occurrences. Whatever a client
+// could write stands behind it.
+func stampIn(line []byte, name string) Stamp {
+	at := bytes.Index(line, []byte(name))
+	if at < 0 {
+		return Stamp{}
+	}
+	text := bytes.TrimPrefix(line[at+len(name):], []byte(`"`))
+	if length := isoLength(text); length > 0 {
+		return Stamp{Form: ISO, Text: text[:length]}
+	}
+	return Stamp{}
+}
+
+// isSlashed says whether text starts with "2025/01/31 12:00:00 ".
+func isSlashed(text []byte) bool {
+	return text[7] == '/' && text[10] == ' ' && text[19] == ' ' && value.IsDigits(text[:4]) && value.IsDigits(text[5:7]) &&
+		value.IsDigits(text[8:10]) && value.IsTime(text[11:])
+}
+
+// isDashed says whether text starts with "31-Jan-2025 12:00:00 +0100]".
+func isDashed(text []byte) bool {
+	return value.IsDigits(text[:2]) && value.Month(text[3:]) > 0 && value.IsDigits(text[7:11]) && text[11] == ' ' && value.IsTime(text[12:]) &&
+		text[20] == ' ' && (text[21] == '+' || text[21] == '-') && value.IsDigits(text[22:26]) && text[26] == ']'
+}
+
 // Tags of daemons that write none.
-var vsftpd, charon, pluto, openvpn = []byte("vsftpd"), []byte("charon"), []byte("pluto"), []byte("openvpn")
+var (
+	vsftpd, charon, pluto, openvpn = []byte("vsftpd"), []byte("charon"), []byte("pluto"), []byte("openvpn")
+	joomla, lighttpd, nextcloud    = []byte("joomla"), []byte("lighttpd"), []byte("nextcloud")
+	roundcube, vaultwarden         = []byte("roundcube"), []byte("vaultwarden")
+	gitea, grafana                 = []byte("gitea"), []byte("grafana")
+)
 
 var exim = []byte("exim")
 

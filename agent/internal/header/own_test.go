@@ -1,6 +1,9 @@
 package header
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // Files that daemons write themselves have no tag: what the daemon writes first tells whose they are.
 func TestFilesOfDaemonsTheirOwn(t *testing.T) {
@@ -23,6 +26,13 @@ func TestFilesOfDaemonsTheirOwn(t *testing.T) {
 		{"2025-01-31 12:00:00 1tdZ9x-00000000abc-1DeF H=[192.0.2.7] x", "exim", "H=[192.0.2.7] x"},
 		{"Jan 31 12:00:00 host exim[7]: 2025-01-31 12:00:00 [7] H=[192.0.2.7] x", "exim", "H=[192.0.2.7] x"},
 		{"Jan 31 12:00:00 host exim4[7]: 1tdZ9x-000001-Ab H=[192.0.2.7] x", "exim4", "H=[192.0.2.7] x"},
+		{"2025-01-31T12:00:00+00:00\tINFO 192.0.2.7\tjoomlafailure\tx", "joomla", "\tINFO 192.0.2.7\tjoomlafailure\tx"},
+		{"2025-01-31 12:00:00: (mod_auth.c.869) x", "lighttpd", "(mod_auth.c.869) x"},
+		{`{"reqId":"a","level":2,"time":"2025-01-31T12:00:00+00:00","remoteAddr":"192.0.2.7"}`, "nextcloud", `{"reqId":"a","level":2,"time":"2025-01-31T12:00:00+00:00","remoteAddr":"192.0.2.7"}`},
+		{"[31-Jan-2025 12:00:00 +0000]: <a1b2> x", "roundcube", "<a1b2> x"},
+		{"[2025-01-31 12:00:00.123][vaultwarden::api::identity][ERROR] x", "vaultwarden", "[2025-01-31 12:00:00.123][vaultwarden::api::identity][ERROR] x"},
+		{"2025/01/31 12:00:00 HTTPServer.go:1:x() [I] y", "gitea", "HTTPServer.go:1:x() [I] y"},
+		{`logger=context t=2025-01-31T12:00:00.5+01:00 level=info msg="x"`, "grafana", `logger=context t=2025-01-31T12:00:00.5+01:00 level=info msg="x"`},
 		// others, which only look alike
 		{"2025-01-31 12:00:00 login sshd[7]: authenticator failed for x", "sshd", "authenticator failed for x"},
 		{"2025-01-31T12:00:00Z SMTP sshd[7]: x", "sshd", "x"},
@@ -34,6 +44,29 @@ func TestFilesOfDaemonsTheirOwn(t *testing.T) {
 		var m Message
 		if !m.Cut([]byte(test.line)) || string(m.Tag) != test.tag || string(m.Body) != test.body {
 			t.Errorf("%s: tag %q, body %q, want %q and %q", test.line, m.Tag, m.Body, test.tag, test.body)
+		}
+	}
+}
+
+// Times in the forms of Go's log package, of PHP, and within a line.
+func TestTimesOfApplications(t *testing.T) {
+	t.Parallel()
+	clock := Clock{Location: time.UTC}
+	for line, want := range map[string]string{
+		"2025/01/31 12:00:00 x y z":                                  "2025-01-31T12:00:00Z",
+		"[31-Jan-2025 12:00:00 +0130]: <a1b2> x":                     "2025-01-31T10:30:00Z",
+		"[31-Jan-2025 12:00:00 -0130]: <a1b2> x":                     "2025-01-31T13:30:00Z",
+		`{"reqId":"a","level":2,"time":"2025-01-31T12:00:00+01:00"}`: "2025-01-31T11:00:00Z",
+		`logger=context t=2025-01-31T12:00:00+01:00 msg="t=2026"`:    "2025-01-31T11:00:00Z",
+	} {
+		var m Message
+		if !m.Cut([]byte(line)) {
+			t.Errorf("%s has no header", line)
+			continue
+		}
+		sec, _, ok := clock.Read(m.Stamp, now)
+		if got := time.Unix(sec, 0).UTC().Format(time.RFC3339); !ok || got != want {
+			t.Errorf("%s: %s, want %s", line, got, want)
 		}
 	}
 }

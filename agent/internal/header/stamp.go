@@ -18,6 +18,8 @@ const (
 	ISO          // RFC 3339 and its relatives: "2025-01-31T12:00:00.123456+01:00"
 	Asctime      // "Fri Jan 19 12:20:33 2007"
 	TAI64N       // "@400000004c91b044077a9e94", daemontools
+	Slashed      // "2025/01/31 12:00:00", Go's log package
+	Dashed       // "31-Jan-2025 12:00:00 +0100", PHP
 )
 
 // Stamp is the time of a line, not yet read.
@@ -148,6 +150,18 @@ func (c *Clock) Read(s Stamp, observed time.Time) (sec int64, nsec int32, ok boo
 		return t.Unix(), 0, possible(t)
 	case TAI64N:
 		return tai64n(s.Text)
+	case Slashed:
+		at := s.Text
+		t := time.Date(yearOf(at), time.Month(two(at[5:])), two(at[8:]), two(at[11:]), two(at[14:]), two(at[17:]), 0, c.Location)
+		return t.Unix(), 0, possible(t)
+	case Dashed:
+		at := s.Text
+		t := time.Date(yearOf(at[7:]), value.Month(at[3:]), two(at), two(at[12:]), two(at[15:]), two(at[18:]), 0, time.UTC)
+		east := int64(two(at[22:]))*3600 + int64(two(at[24:]))*60
+		if at[21] == '-' {
+			east = -east
+		}
+		return t.Unix() - east, 0, possible(t)
 	}
 	return 0, 0, false
 }
