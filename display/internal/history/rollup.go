@@ -1,6 +1,7 @@
 package history
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
@@ -42,17 +43,22 @@ const (
 	networkHours   = 90 * 24 // for which networks are kept
 )
 
-// networkOf returns the stored form of an event's network, empty if it has no address.
-func networkOf(e *attack.Event) string {
-	if !e.SourceIP.IsValid() {
-		return ""
-	}
-	if ip := e.SourceIP.Unmap(); ip.Is4() {
+// network is the stored form of one; the zero value is none.
+type network struct {
+	bytes [bytes6]byte
+	long  int // how many of them count
+}
+
+func networkOf(ip netip.Addr) (n network) {
+	switch ip = ip.Unmap(); {
+	case ip.Is4():
 		b := ip.As4()
-		return string(b[:bytes4])
+		n.long = copy(n.bytes[:], b[:bytes4])
+	case ip.Is6():
+		b := ip.As16()
+		n.long = copy(n.bytes[:], b[:bytes6])
 	}
-	b := e.SourceIP.As16()
-	return string(b[:bytes6])
+	return n
 }
 
 // maxKeys bounds the counters of one agent that have charts of their own.
@@ -65,42 +71,66 @@ type rolled struct {
 	key string // of a counter
 }
 
+// inMinute is what one transaction collects by: longer steps are made of minutes.
+type inMinute struct {
+	minute int64
+	route
+	key string
+}
+
 // fromNetwork is what a row of networks is kept by.
 type fromNetwork struct {
 	hour    int64
-	network string
+	network network
 	agent   string
 	kind    attack.Kind
 }
 
 // rollups collects what one transaction adds.
 type rollups struct {
-	steps    map[rolled]Sum
-	networks map[fromNetwork]Sum
+	zone         *time.Location
+	minute, hour int64 // of the events that are added now
+	minutes      map[inMinute]Sum
+	networks     map[fromNetwork]Sum
 }
 
 func newRollups() rollups {
-	return rollups{steps: make(map[rolled]Sum), networks: make(map[fromNetwork]Sum)}
+	return rollups{minutes: make(map[inMinute]Sum), networks: make(map[fromNetwork]Sum)}
 }
 
-// add adds an event that arrived at a time of the history's zone.
-func (r *rollups) add(at time.Time, to route, key string, sum Sum) {
-	for _, step := range steps {
-		row := rolled{step.long, startOf(at, step.long), to, key}
-		r.steps[row] = r.steps[row].plus(sum)
-	}
+// begin says when the events that are added next arrived, in the history's zone.
+func (r *rollups) begin(at time.Time) {
+	r.zone, r.minute, r.hour = at.Location(), startOf(at, 60), startOf(at, hour)
 }
 
-// addNetwork adds an attempt from a network.
-func (r *rollups) addNetwork(at time.Time, to route, network string, sum Sum) {
-	row := fromNetwork{startOf(at, hour), network, to.agent, to.kind}
+// add adds an event.
+func (r *rollups) add(to route, key string, sum Sum) {
+	row := inMinute{r.minute, to, key}
+	r.minutes[row] = r.minutes[row].plus(sum)
+}
+
+// addNetwork adds an event from a network.
+func (r *rollups) addNetwork(to route, from network, sum Sum) {
+	row := fromNetwork{r.hour, from, to.agent, to.kind}
 	r.networks[row] = r.networks[row].plus(sum)
+}
+
+// steps returns what is added to each step.
+func (r *rollups) steps() map[rolled]Sum {
+	all := make(map[rolled]Sum, len(steps)*len(r.minutes))
+	for in, sum := range r.minutes {
+		for _, step := range steps {
+			at := rolled{step.long, startOf(time.Unix(in.minute, 0).In(r.zone), step.long), in.route, in.key}
+			all[at] = all[at].plus(sum)
+		}
+	}
+	return all
 }
 
 // crowd bounds what has rows of its own in the roll-ups. Only the writer uses it.
 type crowd struct {
 	hour int64
-	seen map[string]bool            // networks of the hour
+	seen map[network]bool           // of the hour
 	keys map[string]map[string]bool // counters, by agent
 }
 
@@ -126,24 +156,24 @@ func (c *crowd) key(agent string, e *attack.Event) string {
 	return count.Key
 }
 
-// network returns an event's network, or nothing if there are too many in this hour.
-func (c *crowd) network(hour int64, e *attack.Event) string {
-	network := networkOf(e)
+// network returns the network of an address, or none if there are too many in this hour.
+func (c *crowd) network(hour int64, ip netip.Addr) network {
+	from := networkOf(ip)
 	if hour != c.hour || c.seen == nil {
-		c.hour, c.seen = hour, make(map[string]bool)
+		c.hour, c.seen = hour, make(map[network]bool)
 	}
-	if !c.seen[network] {
+	if !c.seen[from] {
 		if len(c.seen) >= maxNetworks {
-			return ""
+			return network{}
 		}
-		c.seen[network] = true
+		c.seen[from] = true
 	}
-	return network
+	return from
 }
 
 // putRollups adds what was collected to the file.
 func (s *store) putRollups(r *rollups, agents map[string]agent) error {
-	for at, sum := range r.steps {
+	for at, sum := range r.steps() {
 		if err := s.addRollup(at, agents[at.agent].id, int64(sum.Events), int64(sum.Attempts)); err != nil {
 			return err
 		}
@@ -151,7 +181,7 @@ func (s *store) putRollups(r *rollups, agents map[string]agent) error {
 	for at, sum := range r.networks {
 		if err := s.exec(`INSERT INTO networks (hour, network, agent, kind, events, attempts) VALUES (?,?,?,?,?,?)
 			ON CONFLICT DO UPDATE SET events=events+excluded.events, attempts=min(attempts+excluded.attempts,?7)`,
-			at.hour, []byte(at.network), agents[at.agent].id, int64(at.kind), int64(sum.Events), int64(sum.Attempts), int64(maxDay)); err != nil {
+			at.hour, at.network.bytes[:at.network.long], agents[at.agent].id, int64(at.kind), int64(sum.Events), int64(sum.Attempts), int64(maxDay)); err != nil {
 			return err
 		}
 	}

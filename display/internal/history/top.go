@@ -188,7 +188,8 @@ func nameIn(by Dimension, raw []byte, kind int64) string {
 		return ""
 	case Networks:
 		addr, _ := netip.AddrFromSlice(raw)
-		return networkName([]byte(networkOf(&attack.Event{SourceIP: addr})))
+		from := networkOf(addr)
+		return networkName(from.bytes[:from.long])
 	case Targets:
 		detail, _ := decodeDetail(raw)
 		return targetOf(detail)

@@ -103,6 +103,7 @@ func (c *change) add(p *pending) error {
 		a.dropped = a.dropped.plus(Sum{Events: last - m.committed, Attempts: p.attempts})
 		c.next.agents[p.agent], c.agents[p.agent] = a, true
 	}
+	c.rolled.begin(p.arrived)
 	for i := range p.events {
 		if sequence := p.first + uint64(i); sequence > m.committed {
 			if err := c.insert(p, a.id, sequence, &p.events[i]); err != nil {
@@ -149,19 +150,19 @@ func (c *change) insert(p *pending, agentID int64, sequence uint64, e *attack.Ev
 	c.next.totals[to] = c.next.totals[to].plus(one)
 	day := dayRoute{dayOf(p.arrived), to}
 	c.days[day] = c.days[day].plus(one)
-	c.roll(p.arrived, to, e)
+	c.roll(to, e)
 	return nil
 }
 
 // roll adds an event to the roll-ups. A counter counts what was reported of it.
-func (c *change) roll(at time.Time, to route, e *attack.Event) {
+func (c *change) roll(to route, e *attack.Event) {
 	sum, key := Sum{Events: 1, Attempts: e.Count}, c.crowd.key(to.agent, e)
 	if count, ok := e.Detail.(attack.Count); ok && e.Kind == attack.Counter {
 		sum.Attempts = count.Value
 	}
-	c.rolled.add(at, to, key, sum)
+	c.rolled.add(to, key, sum)
 	if e.SourceIP.IsValid() && !e.Test {
-		c.rolled.addNetwork(at, to, c.crowd.network(startOf(at, hour), e), sum)
+		c.rolled.addNetwork(to, c.crowd.network(c.rolled.hour, e.SourceIP), sum)
 	}
 }
 
