@@ -34,7 +34,27 @@ func (e *Engine) emit(a *connection.Attempt) {
 		ev.SourceHost = a.Host
 	}
 	ev.Detail = e.detail(a)
-	e.opts.Emit(ev, a.Line)
+	e.report(ev, a.Sec, a.Line)
+}
+
+// report hands on an event of a log's line, with what it means beside what happened before.
+func (e *Engine) report(ev *attack.Event, sec int64, line uint64) {
+	switch ev.Kind {
+	case attack.SSHLogin, attack.MailLogin, attack.FTPLogin, attack.WebLogin, attack.WordPressLogin, attack.RouterLogin, attack.VPNLogin,
+		attack.RemoteLogin, attack.HTTPAuth, attack.LocalAuth:
+		e.logins.Failed(ev.SourceIP, ev.User, ev.Count, sec)
+	case attack.SSHAccepted, attack.LoginAccepted:
+		judgement := e.logins.Accepted(e.accepted.Service, ev.SourceIP, ev.User, sec)
+		if ev.Kind == attack.LoginAccepted && judgement.Severity < attack.High {
+			return // daily life, of which only ssh's is told
+		}
+		ev.Severity, e.accepted.Reason = judgement.Severity, attack.Clip(judgement.Reason, attack.MaxText)
+		if last, ok := e.acceptedDetail.(attack.Accepted); !ok || last != e.accepted {
+			e.acceptedDetail = e.accepted
+		}
+		ev.Detail = e.acceptedDetail
+	}
+	e.opts.Emit(ev, line)
 }
 
 func (e *Engine) ignores(addr netip.Addr) bool {
@@ -69,6 +89,12 @@ func (e *Engine) detail(a *connection.Attempt) attack.Detail {
 		}
 	case attack.Ban, attack.Unban:
 		return attack.BanInfo{Jail: attack.Clip(a.Jail, attack.MaxWord)}
+	case attack.SSHAccepted, attack.LoginAccepted:
+		e.accepted = attack.Accepted{
+			Service: attack.Clip(r.Service, attack.MaxWord), Method: attack.Clip(cmp.Or(a.Method, r.Method), attack.MaxWord),
+			Fingerprint: attack.Clip(a.Fingerprint, attack.MaxName),
+		}
+		return nil // report knows how much it means
 	case attack.MailLogin, attack.FTPLogin, attack.WebLogin, attack.RouterLogin, attack.VPNLogin:
 		return attack.Service{Name: attack.Clip(r.Service, attack.MaxWord), Reason: attack.Clip(reason, attack.MaxText)}
 	}

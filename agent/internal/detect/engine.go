@@ -7,6 +7,7 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/detect/connection"
 	"github.com/pialert/pialert/agent/internal/detect/episode"
+	"github.com/pialert/pialert/agent/internal/detect/login"
 	"github.com/pialert/pialert/agent/internal/header"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
@@ -48,6 +49,10 @@ type Engine struct {
 
 	ignored uint64
 	web     web
+
+	logins         *login.History
+	accepted       attack.Accepted // of the success at work
+	acceptedDetail attack.Detail   // of the last one, for the next that is alike
 }
 
 // New returns an Engine that knows nothing yet; see [Engine.Restore].
@@ -67,6 +72,7 @@ func New(opts Options) (*Engine, error) {
 		clock:    header.Clock{Location: opts.Location, Year: opts.Year},
 		memories: map[string]*memory{},
 		details:  make([]details, len(opts.Rules.List())),
+		logins:   login.New(),
 	}
 	e.joiner = connection.NewJoiner(opts.Rules, opts.Remember, e.emit)
 	e.shared = e.memory("")

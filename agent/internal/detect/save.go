@@ -15,6 +15,7 @@ const (
 	keyLog        = "log\x00"        // what is known of a log's form
 	keyConnection = "connection\x00" // its clock, and one connection each
 	keyLast       = "last\x00"       // the last line of a host
+	keyLogin      = "login\x00"      // who failed and who got in
 )
 
 // Changes hands what changed in memory since the last call to put, as keys and values; a nil value
@@ -28,6 +29,9 @@ func (e *Engine) Changes(put func(key string, value []byte)) {
 	e.gone = nil
 	for _, mem := range e.memories {
 		mem.save(put)
+	}
+	if e.opts.Remember {
+		e.logins.Changes(func(key string, value []byte) { put(keyLogin+key, value) })
 	}
 	e.changesWeb(put)
 }
@@ -77,6 +81,8 @@ func (e *Engine) Restore(key string, value []byte) (ok bool, err error) {
 		err = e.memory(name).restoreLog(value)
 	case keyLast:
 		err = e.memory(name).restoreLast(part, value)
+	case keyLogin:
+		err = e.logins.Restore(rest, value)
 	case keyConnection:
 		err = e.memory(name).conns.Restore(part, value)
 	default:

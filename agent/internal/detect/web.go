@@ -58,8 +58,12 @@ func (e *Engine) joinRequest(mem *memory, r *request, number uint64) {
 	if len(r.user) > 0 && string(r.user) != `""` {
 		ev.User = e.names.String(weblog.Unescape(r.user))
 	}
-	ev.Detail = r.detail()
-	e.opts.Emit(ev, number)
+	if r.rule.Kind == attack.LoginAccepted {
+		e.accepted = attack.Accepted{Service: attack.Clip(r.rule.Service, attack.MaxWord), Method: attack.Clip(r.rule.Method, attack.MaxWord)}
+	} else {
+		ev.Detail = r.detail()
+	}
+	e.report(ev, at.Unix(), number)
 }
 
 // detail makes what is particular to the kind of event.

@@ -18,6 +18,7 @@ type Fields struct {
 	Target      []byte
 	TTY         []byte
 	Jail        []byte
+	Fingerprint []byte
 	Count       uint64 // at least 1
 	PID         uint32 // of the connection, if the rule says so
 	InvalidUser bool   // the daemon says that there is no such account
@@ -54,6 +55,8 @@ func (f *Fields) Read(r *Rule, text []byte, loc []int) {
 			f.TTY = part
 		case groupJail:
 			f.Jail = part
+		case groupFingerprint:
+			f.Fingerprint = part
 		case groupPID:
 			if n, ok := value.Uint(part); ok {
 				f.PID = uint32(n)

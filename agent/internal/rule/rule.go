@@ -54,7 +54,7 @@ const (
 	RoleProbe    Role = "probe"    // the connection tried nothing; counts unless something else did
 	RoleEnd      Role = "end"      // the connection ends: what was in doubt counts now, and if nothing was, it was a probe
 	RoleContext  Role = "context"  // nothing by itself, but may give the connection's address
-	RoleSuccess  Role = "success"  // an authentication succeeded: takes doubts back
+	RoleSuccess  Role = "success"  // an authentication succeeded: takes doubts back; an event if the rule has a kind
 	RoleIgnore   Role = "ignore"   // known, and no attack: ends the search for a rule
 )
 
@@ -166,11 +166,12 @@ const (
 	groupTarget                   // account that was to be become
 	groupTTY
 	groupJail
-	groupPID    // process or number of the connection, where the header's process serves many
-	groupThread // thread that serves the connection; if the line has no pid
+	groupPID         // process or number of the connection, where the header's process serves many
+	groupThread      // thread that serves the connection; if the line has no pid
+	groupFingerprint // of the key that was used
 )
 
-var groupNames = [...]string{"source", "port", "user", "method", "reason", "invalid", "count", "target", "tty", "jail", "pid", "thread"}
+var groupNames = [...]string{"source", "port", "user", "method", "reason", "invalid", "count", "target", "tty", "jail", "pid", "thread", "fingerprint"}
 
 // check says what is wrong with the rule's fields, but for its pattern.
 func (r *Rule) check() error {
@@ -196,6 +197,9 @@ func (r *Rule) check() error {
 	}
 	if r.Type == TypeSyslog && len(r.Tags) == 0 && len(r.PAM) == 0 {
 		problem("tags are missing: which programs write the line? (\"*\" for any)")
+	}
+	if r.Kind.Valid() && (r.Kind == attack.SSHAccepted || r.Kind == attack.LoginAccepted) && r.Role != RoleSuccess && r.Role != RoleEvent {
+		problem("kind %v: a success is of the role success or event", r.Kind)
 	}
 	if r.Pattern == "" && r.Type != TypeAccess {
 		problem("pattern is missing")
@@ -248,8 +252,10 @@ func (r *Rule) compilePattern() error {
 // Counts says whether the rule can make an event.
 func (r *Rule) Counts() bool {
 	switch r.Role {
-	case RoleStart, RoleContext, RoleSuccess, RoleIgnore:
+	case RoleStart, RoleContext, RoleIgnore:
 		return false
+	case RoleSuccess:
+		return r.Kind.Valid()
 	}
 	return true
 }

@@ -57,6 +57,7 @@ type Attempt struct {
 	Target      string
 	TTY         string
 	Jail        string
+	Fingerprint string
 	InvalidUser bool // the daemon says that there is no such account
 
 	Time

@@ -228,6 +228,9 @@ func (l *Log) succeed(c *connection, line *Line) {
 	}
 	c.accepted, c.inAdvance = true, 0
 	l.dropDoubtsOf(c.key, line, line.Fields.User)
+	if line.Rule.Counts() {
+		l.count(line, 1, c)
+	}
 }
 
 // dropDoubtsOf drops the doubts that PAM raised in another process on behalf of the same peer:
@@ -283,6 +286,7 @@ func (l *Log) read(a *Attempt, line *Line, n uint64) {
 	a.Host, a.User = l.names.String(f.Host), l.names.String(f.User)
 	a.Method, a.Reason = l.names.String(f.Method), l.names.String(f.Reason)
 	a.Target, a.TTY, a.Jail = l.names.String(f.Target), l.names.String(f.TTY), l.names.String(f.Jail)
+	a.Fingerprint = l.names.String(f.Fingerprint)
 }
 
 // settle counts what is pending.

@@ -1,0 +1,143 @@
+// Package login judges who gets in: a successful login means more where others failed before, or
+// where its user never came from.
+//
+// A [History] is told of failures and successes with the time in the log; it reads no clock. It
+// remembers for a day how often each network (/24 of IPv4, /64 of IPv6) and each local user failed,
+// and for half a year from which networks each user got in. Both are bounded: what is oldest goes.
+// It can be saved as it changes and restored, and be taught from old logs.
+//
+// It judges and counts nothing: a success is no attempt. A History belongs to one goroutine.
+package login
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+const (
+	failedFor = 24 * 3600       // seconds for which a failure is held against who failed
+	knownFor  = 180 * 24 * 3600 // seconds for which a network is known after a login from it
+	typos     = 3               // failures from which on they are held against a user who is known there
+	// MaxFailed and MaxKnown bound the networks that failed, and the networks of all users.
+	MaxFailed = 1 << 14
+	MaxKnown  = 1 << 13
+)
+
+// origin is where somebody comes from: a network, or a local user.
+type origin struct {
+	network netip.Prefix
+	local   string
+}
+
+// visit is a user of a service at a network.
+type visit struct {
+	service string
+	user    string
+	network netip.Prefix
+}
+
+// failures is what is held against an origin.
+type failures struct {
+	count uint64
+	last  int64 // in seconds since 1970
+}
+
+// History remembers who failed and who got in.
+type History struct {
+	failed bounded[origin, failures]
+	known  bounded[visit, int64] // the last time
+}
+
+// New returns a History that remembers nothing.
+func New() *History {
+	return &History{failed: newBounded[origin, failures](MaxFailed), known: newBounded[visit, int64](MaxKnown)}
+}
+
+// originOf returns where a login comes from: the network of its address or, of a local one, its
+// user.
+func originOf(addr netip.Addr, user string) (origin, bool) {
+	if !addr.IsValid() {
+		return origin{local: user}, user != ""
+	}
+	return origin{network: Network(addr)}, true
+}
+
+// Network returns the /24 of an IPv4 address, the /64 of an IPv6 address.
+func Network(addr netip.Addr) netip.Prefix {
+	bits := 64
+	if addr = addr.Unmap(); addr.Is4() {
+		bits = 24
+	}
+	network, _ := addr.WithZone("").Prefix(bits) // the bits fit
+	return network
+}
+
+// Failed takes note of attempts that failed. The user counts for who has no address only: names
+// are easily invented.
+func (h *History) Failed(addr netip.Addr, user string, attempts uint64, at int64) {
+	o, ok := originOf(addr, user)
+	if !ok {
+		return
+	}
+	f, _ := h.failed.get(o)
+	if at-f.last > failedFor {
+		f.count = 0
+	}
+	f.count, f.last = min(f.count+attempts, attack.MaxCount), max(f.last, at)
+	h.failed.put(o, f)
+}
+
+// Judgement is how much a success means.
+type Judgement struct {
+	Severity attack.Severity // high after failures, medium from a network that is new, else info
+	Reason   string          // in a few words, for people
+}
+
+// Accepted takes note of a success and judges it. A user who is known at a network may mistype a
+// password: few failures are not held against them there.
+func (h *History) Accepted(service string, addr netip.Addr, user string, at int64) Judgement {
+	o, ok := originOf(addr, user)
+	if !ok {
+		return Judgement{Severity: attack.Info}
+	}
+	known := !addr.IsValid()
+	if addr.IsValid() {
+		v := visit{service, user, o.network}
+		last, seen := h.known.get(v)
+		known = seen && at-last <= knownFor
+		h.known.put(v, max(last, at))
+	}
+	f, _ := h.failed.get(o)
+	failed := uint64(0)
+	if at-f.last <= failedFor {
+		failed = f.count
+	}
+	switch {
+	case failed >= typos || failed > 0 && !known:
+		if failed == 1 {
+			return Judgement{attack.High, "after a failure from " + o.String()}
+		}
+		return Judgement{attack.High, fmt.Sprintf("after %d failures from %s", failed, o)}
+	case !known:
+		return Judgement{attack.Medium, "the first login from " + o.String()}
+	}
+	return Judgement{Severity: attack.Info}
+}
+
+// Learn takes note of a success that was long ago.
+func (h *History) Learn(service string, addr netip.Addr, user string, at int64) {
+	if addr.IsValid() {
+		v := visit{service, user, Network(addr)}
+		last, _ := h.known.get(v)
+		h.known.put(v, max(last, at))
+	}
+}
+
+func (o origin) String() string {
+	if o.network.IsValid() {
+		return o.network.String()
+	}
+	return "this user"
+}

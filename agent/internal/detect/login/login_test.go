@@ -1,0 +1,108 @@
+package login
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// now is the time of the tests, in seconds since 1970.
+const (
+	day = 24 * 3600
+	now = 1_700_000_000
+)
+
+var (
+	home  = netip.MustParseAddr("198.51.100.7")
+	other = netip.MustParseAddr("198.51.100.200") // of the same network
+	away  = netip.MustParseAddr("192.0.2.1")
+	none  netip.Addr
+)
+
+// restarted returns a History that knows what another one saved.
+func restarted(t *testing.T, h *History, saved map[string][]byte) *History {
+	t.Helper()
+	h.Changes(func(key string, value []byte) {
+		if saved[key] = value; value == nil {
+			delete(saved, key)
+		}
+	})
+	next := New()
+	for key, value := range saved {
+		if err := next.Restore(key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return next
+}
+
+func TestJudgements(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		before func(h *History)
+		addr   netip.Addr
+		want   attack.Severity
+	}{
+		{"nothing known", func(*History) {}, home, attack.Medium},
+		{"from where the user came before", func(h *History) { h.Accepted("sshd", home, "alice", now) }, other, attack.Info},
+		{"from where the user came long ago", func(h *History) { h.Accepted("sshd", home, "alice", now-200*day) }, home, attack.Medium},
+		{"from where another user came", func(h *History) { h.Accepted("sshd", home, "bob", now) }, home, attack.Medium},
+		{"to another service", func(h *History) { h.Accepted("dovecot", home, "alice", now) }, home, attack.Medium},
+		{"learnt", func(h *History) { h.Learn("sshd", home, "alice", now-20*day) }, home, attack.Info},
+		{"after a failure", func(h *History) { h.Failed(away, "x", 1, now) }, away, attack.High},
+		{"after a failure of the network", func(h *History) { h.Failed(other, "x", 1, now) }, home, attack.High},
+		{"after a failure of yesterday", func(h *History) { h.Failed(away, "x", 1, now-day-1) }, away, attack.Medium},
+		{"after a typo at home", func(h *History) { h.Accepted("sshd", home, "alice", now); h.Failed(home, "alice", 2, now) }, home, attack.Info},
+		{"after many failures at home", func(h *History) { h.Accepted("sshd", home, "alice", now); h.Failed(home, "root", 3, now) }, home, attack.High},
+		{"local", func(*History) {}, none, attack.Info},
+		{"local, after a typo", func(h *History) { h.Failed(none, "alice", 1, now) }, none, attack.Info},
+		{"local, after failures", func(h *History) { h.Failed(none, "alice", 3, now) }, none, attack.High},
+		{"local, after another's failures", func(h *History) { h.Failed(none, "bob", 3, now) }, none, attack.Info},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := New()
+			test.before(h)
+			h = restarted(t, h, map[string][]byte{})
+			if got := h.Accepted("sshd", test.addr, "alice", now+10); got.Severity != test.want || got.Reason == "" && test.want != attack.Info {
+				t.Errorf("%+v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// However many networks fail and however many users get in, memory and what is saved stay bounded.
+func TestBounds(t *testing.T) {
+	t.Parallel()
+	h, saved := New(), map[string][]byte{}
+	for i := range MaxFailed + 1000 {
+		addr := netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1})
+		h.Failed(addr, "", 1, 0)
+		h.Accepted("sshd", addr, fmt.Sprint("user", i), 0)
+		if i%1000 == 0 {
+			h.Changes(func(key string, value []byte) {
+				if saved[key] = value; value == nil {
+					delete(saved, key)
+				}
+			})
+		}
+	}
+	restarted(t, h, saved)
+	if len(h.failed.entries) != MaxFailed || len(h.known.entries) != MaxKnown || len(saved) != MaxFailed+MaxKnown {
+		t.Errorf("%d networks, %d visits and %d values", len(h.failed.entries), len(h.known.entries), len(saved))
+	}
+}
+
+func FuzzRestore(f *testing.F) {
+	f.Add("failed\x00192.0.2.0/24\x00", []byte{1, 2})
+	f.Add("known\x00192.0.2.0/24\x00sshd\x00alice", []byte{2})
+	f.Fuzz(func(t *testing.T, key string, value []byte) {
+		h := New()
+		if h.Restore(key, value) == nil {
+			h.Failed(home, "a", 1, 5)
+			h.Accepted("sshd", home, "a", 6)
+		}
+	})
+}
