@@ -42,6 +42,38 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 }
 
+// untilTold waits until messages have told of so many attempts.
+func (r *receiver) untilTold(h *home, truth uint64) {
+	h.t.Helper()
+	h.must(program.Poll(h.ctx, func() error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.sum < truth {
+			return fmt.Errorf("told of %d attempts so far, want %d", r.sum, truth)
+		}
+		return nil
+	}))
+}
+
+// A hundred thousand attempts make a few messages, and the messages tell of a hundred thousand.
+func TestAFlood(t *testing.T) {
+	t.Parallel()
+	r := &receiver{taken: map[string]int{}}
+	server := httptest.NewServer(r)
+	defer server.Close()
+	h := settle(t, fmt.Sprintf("  channels:\n    - {name: mail, webhook: {url: %q}}\n%s", server.URL, rule), nil)
+	const truth = 100_000
+	begun := time.Now()
+	h.attack("root", truth)
+	r.untilTold(h, truth)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	most := 10 * (1 + int(time.Since(begun)/(10*time.Second)))
+	if r.sum != truth || len(r.taken) > most {
+		t.Errorf("%d messages tell of %d attempts, want at most %d of %d", len(r.taken), r.sum, most, truth)
+	}
+}
+
 // Killed at any moment, the display tells of every attempt once. Only a message that was under way
 // may come twice, under the same key, and the outbox says how many those may be.
 func TestKills(t *testing.T) {
@@ -62,14 +94,7 @@ func TestKills(t *testing.T) {
 		h.start()
 	}
 	h.must(h.Up(h.ctx))
-	h.must(program.Poll(h.ctx, func() error {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.sum < truth {
-			return fmt.Errorf("told of %d attempts so far, want %d", r.sum, truth)
-		}
-		return nil
-	}))
+	r.untilTold(h, truth)
 	unknown, messages := 0, 0
 	for _, one := range h.await() {
 		unknown += one.Unknown

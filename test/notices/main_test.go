@@ -43,7 +43,8 @@ type home struct {
 }
 
 // settle starts a paired agent and display. The display has notices, and trusts the certificates of
-// roots.pem in its folder. Files are written into that folder before.
+// roots.pem in its folder, where it also finds its credentials; the file named proxy is the URL of
+// its proxy. Files are written into that folder before.
 func settle(t *testing.T, notices string, files map[string][]byte) *home {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -66,7 +67,7 @@ func settle(t *testing.T, notices string, files map[string][]byte) *home {
 	h.must(err)
 	h.Command = func(path string, args ...string) *exec.Cmd {
 		command := exec.Command(path, args...)
-		command.Env = append(os.Environ(), "SSL_CERT_FILE="+h.path("roots.pem"), "CREDENTIALS_DIRECTORY="+dir)
+		command.Env = append(os.Environ(), "SSL_CERT_FILE="+h.path("roots.pem"), "CREDENTIALS_DIRECTORY="+dir, "HTTPS_PROXY="+string(files["proxy"]))
 		return command
 	}
 	agent, err := h.StartAgent()
