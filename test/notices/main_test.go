@@ -47,7 +47,7 @@ type home struct {
 // its proxy. Files are written into that folder before.
 func settle(t *testing.T, notices string, files map[string][]byte) *home {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute+time.Duration(*kills)*6*time.Second)
 	t.Cleanup(cancel)
 	dir, err := os.MkdirTemp("", "notices") // t.TempDir's paths are too long for Unix sockets
 	if err != nil {
