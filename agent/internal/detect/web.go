@@ -1,8 +1,10 @@
 package detect
 
 import (
+	"slices"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/detect/connection"
 	"github.com/pialert/pialert/agent/internal/detect/episode"
 	"github.com/pialert/pialert/agent/internal/weblog"
 	"github.com/pialert/pialert/pkg/attack"
@@ -11,6 +13,7 @@ import (
 // web is what an Engine remembers of access and error logs.
 type web struct {
 	duplicates duplicates
+	unique     uniques
 	floods     *episode.Detector
 	log        string    // of the request at work, for a flood that it starts
 	observed   time.Time // when the last request was read
@@ -41,7 +44,7 @@ func (e *Engine) joinRequest(mem *memory, r *request, number uint64) {
 		w.log, w.observed = mem.name, e.observed
 		w.floods.Add(r.client.Addr, r.method, at)
 	}
-	if r.rule == nil || w.duplicates.reported(r, at.Unix()) {
+	if r.rule == nil || w.unique.known(r) || w.duplicates.reported(r, at.Unix()) {
 		return
 	}
 	ev := &e.event
@@ -66,9 +69,32 @@ func (e *Engine) joinRequest(mem *memory, r *request, number uint64) {
 	e.report(ev, at.Unix(), number)
 }
 
+// uniques are hashes of the last requests that a firewall in the server, such as ModSecurity, named.
+// It writes a line for each of its rules that a request breaks.
+type uniques struct {
+	ring [64]uint64
+	next int
+}
+
+// known says whether a line about a request was counted, and notes the request otherwise.
+func (u *uniques) known(r *request) bool {
+	if len(r.unique) == 0 {
+		return false
+	}
+	addr := r.client.Addr.As16()
+	hash := connection.Hash(r.unique) ^ connection.Hash(addr[:])
+	if slices.Contains(u.ring[:], hash) {
+		return true
+	}
+	u.ring[u.next%len(u.ring)] = hash
+	u.next++
+	return false
+}
+
 // detail makes what is particular to the kind of event.
 func (r *request) detail() attack.Detail {
-	if r.rule.Kind == attack.WebLogin {
+	switch r.rule.Kind {
+	case attack.WebLogin, attack.MailLogin, attack.MailProbe:
 		return attack.Service{Name: attack.Clip(r.rule.Service, attack.MaxWord), Reason: clipped(r.reason, attack.MaxText)}
 	}
 	target := r.target

@@ -482,3 +482,25 @@ func BenchmarkAccess(b *testing.B) {
 		}
 	}
 }
+
+// ModSecurity writes a line for each of its rules that a request breaks: the request counts once.
+func TestLinesOfOneRequestCountOnce(t *testing.T) {
+	t.Parallel()
+	run := newWebRun(t, builtinRules(t))
+	line := func(client, what, unique string) string {
+		return `[Wed Oct 11 14:32:52.1 2026] [security2:error] [pid 9:tid 1] [client ` + client + `:47762] [client ` + client + `] ModSecurity: ` + what +
+			` [severity "CRITICAL"] [hostname "h"] [uri "/"] [unique_id "` + unique + `"]`
+	}
+	for _, l := range []string{
+		line("192.0.2.7", "Warning. Matched phrase \"nikto\" at REQUEST_HEADERS:User-Agent.", "a"),
+		line("192.0.2.7", "Warning. detected SQLi using libinjection.", "a"),
+		line("192.0.2.7", "Access denied with code 403 (phase 2).", "a"),
+		line("192.0.2.7", "Access denied with code 403 (phase 2).", "b"),
+		line("192.0.2.8", "Access denied with code 403 (phase 2).", "b"), // another server's name, or a forged one
+	} {
+		run.feed("error.log", l)
+	}
+	if len(run.events) != 3 {
+		t.Errorf("%d events, want 3", len(run.events))
+	}
+}

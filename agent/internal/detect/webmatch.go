@@ -83,10 +83,19 @@ func (m *Matcher) complaint(repeats uint64) {
 	m.loc = loc
 	if found != nil {
 		fields.Read(found, line.Message, loc)
+		if fields.User == nil {
+			fields.User = line.User
+		}
 		if found.In == rule.PartTarget {
 			// The server names what it was asked for; the rules for requests say what that means.
 			named = found
-			m.req = weblog.Access{Method: get, Target: fields.Target, Status: 404}
+			m.req = weblog.Access{Method: get, Target: fields.Target}
+			if len(found.Status) > 0 {
+				m.req.Status = found.Status[0]
+			}
+			if asked := line.Target(); asked != nil {
+				m.req.Target = asked
+			}
 			if verdict := m.requests.Verdict(&m.req); verdict != nil {
 				found = verdict
 			} else if !found.Always {
@@ -114,6 +123,7 @@ func (m *Matcher) complaint(repeats uint64) {
 		r.answer = named.Status[0]
 	}
 	r.user, r.target, r.request, r.host, r.reason = fields.User, fields.Target, line.Request, line.Host, fields.Reason
+	r.unique = line.Unique
 }
 
 var get = []byte("GET") // what is asked for a file

@@ -17,6 +17,8 @@ type Error struct {
 	Message []byte // the rest; of Apache with the referer that is appended
 	Request []byte // of nginx: the request line
 	Host    []byte // of nginx: the Host header
+	User    []byte // of nginx' mail proxy: the login
+	Unique  []byte // what ModSecurity calls the request, so that its other lines about it can be told
 }
 
 // ApacheError reads a line of an Apache error log in the default ErrorLogFormat of 2.2 and 2.4,
@@ -38,7 +40,7 @@ func ApacheError(line []byte, e *Error) bool {
 	if !modern {
 		module, level = nil, first
 	}
-	if !isLevel(level) || e.Stamp == nil && !modern {
+	if !isLevel(level) || e.Stamp == nil && !modern && !bytes.HasPrefix(rest, []byte("[client ")) { // 2.2 through syslog
 		return false
 	}
 	e.Module, e.Level = module, level
@@ -52,7 +54,20 @@ func ApacheError(line []byte, e *Error) bool {
 		e.Code, rest = code, nil
 	}
 	e.Message = rest
+	e.unique()
 	return true
+}
+
+// unique reads the last [unique_id "..."] of a message of ModSecurity's. Quotes in what a client sent
+// are escaped, so it can write none.
+func (e *Error) unique() {
+	if len(e.Message) == 0 || e.Message[len(e.Message)-1] != ']' && !bytes.HasPrefix(e.Message, []byte("ModSecurity")) && e.Message[0] != '[' {
+		return
+	}
+	const name = `[unique_id "`
+	if at := bytes.LastIndex(e.Message, []byte(name)); at >= 0 {
+		e.Unique, _, _ = bytes.Cut(e.Message[at+len(name):], []byte(`"`))
+	}
 }
 
 var colon = []byte(":")

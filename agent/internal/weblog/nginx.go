@@ -37,6 +37,7 @@ func NginxError(line []byte, e *Error) bool {
 	}
 	e.Message = rest
 	e.tail(rest)
+	e.unique()
 	return true
 }
 
@@ -50,7 +51,8 @@ func (e *Error) tail(text []byte) {
 	if first < 0 {
 		return
 	}
-	chosen := bytes.ContainsAny(text[:first], `"'`)
+	// What an authentication server answered the mail proxy is that server's word.
+	chosen := bytes.ContainsAny(text[:first], `"'`) && !bytes.HasPrefix(text, []byte(`client login failed: "`))
 	found := false
 	for at := first; at >= 0; at = nextMark(text, at) {
 		t, ok := parseTail(text[at+len(clientMark):], chosen)
@@ -62,7 +64,7 @@ func (e *Error) tail(text []byte) {
 			return
 		}
 		if !found {
-			e.Client, e.Request, e.Host, e.Message = t.Client, t.Request, t.Host, text[:at]
+			e.Client, e.Request, e.Host, e.User, e.Message = t.Client, t.Request, t.Host, t.User, text[:at]
 			found = true
 		}
 		if !chosen {
@@ -83,6 +85,7 @@ func nextMark(text []byte, at int) int {
 // write behind a request that it understood: only a referrer then holds spaces of the client's.
 func parseTail(text []byte, strict bool) (e Error, ok bool) {
 	addr, rest, _ := bytes.Cut(text, []byte(", "))
+	addr = bytes.TrimSuffix(addr, []byte(" using starttls")) // of the mail proxy
 	if e.Client, ok = value.ParsePeerPort(addr); !ok || !e.Client.Addr.IsValid() {
 		return e, false
 	}
@@ -93,6 +96,11 @@ func parseTail(text []byte, strict bool) (e Error, ok bool) {
 	if !more {
 		return e, true
 	}
+	if login, ok := bytes.CutPrefix(rest, []byte(`login: "`)); ok { // the last field of the mail proxy, but for the upstream
+		e.User, _, _ = bytes.Cut(login, []byte(`", upstream: `))
+		e.User = bytes.TrimSuffix(e.User, []byte(`"`))
+		return e, true
+	}
 	e.Request, rest = cutQuoted(rest, `request: "`)
 	if strict && bytes.Count(e.Request, space) > 2 {
 		return e, false
@@ -100,6 +108,9 @@ func parseTail(text []byte, strict bool) (e Error, ok bool) {
 	_, rest = cutQuoted(rest, `subrequest: "`)
 	_, rest = cutQuoted(rest, `upstream: "`)
 	e.Host, rest = cutQuoted(rest, `host: "`)
+	if strict && bytes.ContainsAny(e.Host, "/ ") { // ngx_http_validate_host refuses both
+		return e, false
+	}
 	_, rest = cutQuoted(rest, `referrer: "`)
 	return e, !strict || len(rest) == 0
 }
@@ -137,4 +148,14 @@ func cutQuoted(text []byte, name string) (value, rest []byte) {
 		}
 	}
 	return nil, text
+}
+
+// Target returns the target of nginx' request line, nil if the line has none.
+func (e *Error) Target() []byte {
+	if e.Request == nil {
+		return nil
+	}
+	var a Access
+	a.parseRequest(e.Request)
+	return a.Target
 }
