@@ -1,0 +1,312 @@
+package policy
+
+import (
+	"container/list"
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Decision is that a source is to be banned.
+type Decision struct {
+	Target   netip.Prefix // an IPv4 address, the /64 of an IPv6 address, or a network
+	For      time.Duration
+	Reason   string // in words
+	Evidence Evidence
+}
+
+// Evidence is what a decision rests on.
+type Evidence struct {
+	Kind     attack.Kind
+	Rule     string
+	Log      string
+	Attempts uint64
+	First    time.Time
+	Last     time.Time
+	Before   int // earlier bans that are remembered
+}
+
+// Never protects sources from bans. Why says why a source is never banned; it is asked for each ban
+// that is about to be decided, with the time of the event.
+type Never interface {
+	Why(source netip.Prefix) (reason string, never bool)
+}
+
+// maxSources bounds the sources that are remembered.
+const maxSources = 1 << 16
+
+// parts is how many parts a span of attempts is counted in.
+const parts = 10
+
+// offender is what is remembered of a source.
+type offender struct {
+	source netip.Prefix
+	// Score adds up, in parts of the span, 1/after for each attempt: from 1 on it is too much.
+	score    [parts]float64
+	newest   int64 // number of the newest part since 1970
+	attempts uint64
+	first    time.Time
+	seen     time.Time
+	bans     int
+	banned   time.Time // until when; zero if it never was
+	welcome  time.Time // when somebody logged in from there last
+}
+
+// Policy decides. Its zero value is not usable.
+type Policy struct {
+	config Config
+	never  Never
+	known  map[netip.Prefix]*list.Element // of *offender
+	order  *list.List                     // the one that was seen last in front
+	nets   map[netip.Prefix]time.Time     // banned networks, until when
+	near   map[netip.Prefix]neighbours    // those that were banned or logged in, by network
+}
+
+// neighbours are sources of one network.
+type neighbours map[*offender]struct{}
+
+// New returns a policy that knows nobody. The configuration must be valid.
+func New(c Config, never Never) *Policy {
+	return &Policy{config: c, never: never, known: map[netip.Prefix]*list.Element{}, order: list.New(), nets: map[netip.Prefix]time.Time{}, near: map[netip.Prefix]neighbours{}}
+}
+
+// Spared is a ban that was not decided, since its source is never banned.
+type Spared struct {
+	Source netip.Prefix
+	Why    string
+}
+
+// Event looks at one event. It returns the decisions that follow, none as a rule, and whom it spared.
+// An event counts when it was logged: what is read after an absence bans for what is left of the ban.
+func (p *Policy) Event(e *attack.Event) (decisions []Decision, spared *Spared) {
+	if e.Test || !e.SourceIP.IsValid() {
+		return nil, nil
+	}
+	now := happened(e)
+	o := p.touch(Source(e.SourceIP), e.Observed)
+	switch {
+	case e.Kind == attack.SSHAccepted || e.Kind == attack.LoginAccepted:
+		o.welcome, o.score, o.attempts = now, [parts]float64{}, 0
+		p.note(o)
+		return nil, nil
+	case !bannable(e.Kind):
+		return nil, nil
+	}
+	after, span := p.limits(e.Kind)
+	if after == 0 || !p.count(o, e, after, now) || now.Before(o.banned) {
+		return nil, nil
+	}
+	if now.Sub(o.welcome) < time.Duration(p.config.Ban.Remember) {
+		return nil, &Spared{o.source, "somebody logged in from there"}
+	}
+	if why, never := p.never.Why(o.source); never {
+		return nil, &Spared{o.source, why}
+	}
+	full := grown(span, p.config.Ban.Growth, o.bans, time.Duration(p.config.Ban.Most))
+	left := full - e.Observed.Sub(now)
+	if left <= 0 {
+		return nil, nil // it would be over by now
+	}
+	d := Decision{
+		Target: o.source, For: left,
+		Evidence: Evidence{Kind: e.Kind, Rule: e.Rule, Log: e.Log, Attempts: o.attempts, First: o.first, Last: now, Before: o.bans},
+	}
+	d.Reason = fmt.Sprintf("%d attempts within %s, the last one %s", o.attempts, now.Sub(o.first).Round(time.Second), e.Kind)
+	o.bans++
+	o.banned = now.Add(full)
+	p.note(o)
+	o.score, o.attempts = [parts]float64{}, 0
+	decisions = append(decisions, d)
+	if network, ok := p.network(o.source, d, now); ok {
+		decisions = append(decisions, network)
+	}
+	return decisions, nil
+}
+
+// happened returns when an event took place: when it was logged, unless the line has no time or one
+// that lies ahead.
+func happened(e *attack.Event) time.Time {
+	if e.Logged.IsZero() || e.Logged.After(e.Observed) {
+		return e.Observed
+	}
+	return e.Logged
+}
+
+// note makes a source one of its network's neighbours.
+func (p *Policy) note(o *offender) {
+	network := p.networkOf(o.source)
+	if p.near[network] == nil {
+		p.near[network] = neighbours{}
+	}
+	p.near[network][o] = struct{}{}
+}
+
+// networkOf returns the network that is banned when enough of it is.
+func (p *Policy) networkOf(source netip.Prefix) netip.Prefix {
+	bits := p.config.Network.V4
+	if source.Addr().Is6() {
+		bits = p.config.Network.V6
+	}
+	network, _ := source.Addr().Prefix(bits)
+	return network
+}
+
+// limits returns how many attempts of a kind are too many, 0 for none, and for how long they ban.
+func (p *Policy) limits(kind attack.Kind) (after int, span time.Duration) {
+	after, span = p.config.Ban.After, time.Duration(p.config.Ban.For)
+	special := p.config.Kinds[kind.String()]
+	if special.After != nil {
+		after = *special.After
+	}
+	if special.For > 0 {
+		span = time.Duration(special.For)
+	}
+	return after, span
+}
+
+// count adds an event to a source's score and says whether that is too much now.
+func (p *Policy) count(o *offender, e *attack.Event, after int, now time.Time) bool {
+	at := now.UnixNano() / int64(time.Duration(p.config.Ban.Within)/parts)
+	switch {
+	case at-o.newest >= parts:
+		o.score, o.attempts, o.newest = [parts]float64{}, 0, at
+	case o.newest-at >= parts:
+		return false // of another log, long before
+	}
+	for o.newest < at {
+		o.newest++
+		o.score[o.newest%parts] = 0
+	}
+	if o.attempts == 0 {
+		o.first = now
+	}
+	o.attempts += max(e.Count, 1)
+	o.score[at%parts] += float64(max(e.Count, 1)) / float64(after)
+	sum := 0.0
+	for _, part := range o.score {
+		sum += part
+	}
+	return sum >= 1-1e-9
+}
+
+// grown returns how long a ban lasts after so many before it, without ever overflowing.
+func grown(first time.Duration, growth float64, before int, most time.Duration) time.Duration {
+	span := float64(first) * math.Pow(growth, float64(before))
+	if !(span < float64(most)) { // also of an infinite one
+		return most
+	}
+	return time.Duration(span)
+}
+
+// network bans the network of a source that was just banned, where enough of it is banned.
+func (p *Policy) network(source netip.Prefix, last Decision, now time.Time) (Decision, bool) {
+	network := p.networkOf(source)
+	if p.config.Network.After == 0 || network.Bits() >= source.Bits() || now.Before(p.nets[network]) {
+		return Decision{}, false
+	}
+	banned, longest := 0, time.Duration(0)
+	for o := range p.near[network] {
+		if now.Sub(o.welcome) < time.Duration(p.config.Ban.Remember) {
+			return Decision{}, false // somebody logged in from there
+		}
+		if now.Before(o.banned) {
+			banned, longest = banned+1, max(longest, o.banned.Sub(now))
+		}
+	}
+	if banned < p.config.Network.After {
+		return Decision{}, false
+	}
+	if _, never := p.never.Why(network); never {
+		return Decision{}, false
+	}
+	last.Target, last.For = network, longest
+	last.Reason = fmt.Sprintf("%d of its addresses are banned", banned)
+	p.nets[network] = now.Add(longest)
+	return last, true
+}
+
+// touch returns what is remembered of a source and makes it the one that was seen last. What is
+// older than is to be remembered goes.
+func (p *Policy) touch(source netip.Prefix, now time.Time) *offender {
+	limit := now.Add(-time.Duration(p.config.Ban.Remember))
+	for last := p.order.Back(); last != nil; last = p.order.Back() {
+		if o := last.Value.(*offender); p.order.Len() <= maxSources && (o.seen.After(limit) || now.Before(o.banned)) {
+			break
+		}
+		p.forget(last)
+	}
+	for network, until := range p.nets {
+		if !now.Before(until) {
+			delete(p.nets, network)
+		}
+	}
+	element, ok := p.known[source]
+	if !ok {
+		element = p.order.PushFront(&offender{source: source})
+		p.known[source] = element
+	}
+	p.order.MoveToFront(element)
+	o := element.Value.(*offender)
+	o.seen = now
+	return o
+}
+
+func (p *Policy) forget(element *list.Element) {
+	o := element.Value.(*offender)
+	delete(p.known, o.source)
+	p.order.Remove(element)
+	network := p.networkOf(o.source)
+	delete(p.near[network], o)
+	if len(p.near[network]) == 0 {
+		delete(p.near, network)
+	}
+}
+
+// Lift forgets the ban of a source or network, as a person wants it lifted; its earlier bans are
+// remembered.
+func (p *Policy) Lift(target netip.Prefix) {
+	delete(p.nets, target)
+	if element, ok := p.known[target]; ok {
+		o := element.Value.(*offender)
+		o.banned, o.score, o.attempts = time.Time{}, [parts]float64{}, 0
+	}
+}
+
+// Sources returns how many sources are remembered.
+func (p *Policy) Sources() int { return p.order.Len() }
+
+// record is an offender as it is saved.
+type record struct {
+	Source  netip.Prefix `json:"source"`
+	Bans    int          `json:"bans,omitempty"`
+	Seen    time.Time    `json:"seen"`
+	Banned  time.Time    `json:"banned,omitzero"`
+	Welcome time.Time    `json:"welcome,omitzero"`
+}
+
+// Records returns what has to last: who was banned and who logged in. Attempts that led to nothing
+// yet are left out; they are of minutes.
+func (p *Policy) Records() []record {
+	var all []record
+	for element := p.order.Back(); element != nil; element = element.Prev() {
+		o := element.Value.(*offender)
+		if o.bans > 0 || !o.welcome.IsZero() {
+			all = append(all, record{o.source, o.bans, o.seen, o.banned, o.welcome})
+		}
+	}
+	return all
+}
+
+// Restore takes back what Records returned.
+func (p *Policy) Restore(records []record) {
+	slices.SortStableFunc(records, func(a, b record) int { return a.Seen.Compare(b.Seen) })
+	for _, r := range records {
+		o := p.touch(r.Source, r.Seen)
+		o.bans, o.banned, o.welcome = r.Bans, r.Banned, r.Welcome
+		p.note(o)
+	}
+}

@@ -1,0 +1,326 @@
+package policy_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/agent/internal/policy"
+	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/config"
+)
+
+// nobody protects those whom a test names.
+type nobody map[netip.Prefix]string
+
+func (n nobody) Why(source netip.Prefix) (string, bool) {
+	why, ok := n[source]
+	return why, ok
+}
+
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+// court is a policy and the clock of its events.
+type court struct {
+	*policy.Policy
+	t   *testing.T
+	now time.Time
+}
+
+func open(t *testing.T, change func(*policy.Config), never policy.Never) *court {
+	t.Helper()
+	c := policy.Defaults()
+	if change != nil {
+		change(&c)
+	}
+	if problems := c.Validate(); len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if never == nil {
+		never = nobody{}
+	}
+	return &court{policy.New(c, never), t, noon}
+}
+
+// attempts lets an address try n times, one a second, and returns the decisions as text.
+func (c *court) attempts(address string, kind attack.Kind, n int) (decided []string) {
+	c.t.Helper()
+	for range n {
+		c.now = c.now.Add(time.Second)
+		decisions, _ := c.Event(&attack.Event{
+			Kind: kind, Severity: kind.Severity(), Observed: c.now, Count: 1, SourceIP: netip.MustParseAddr(address), Rule: "r",
+		})
+		for _, d := range decisions {
+			decided = append(decided, fmt.Sprintf("%s for %s", d.Target, d.For))
+		}
+	}
+	return decided
+}
+
+func (c *court) wants(got []string, want ...string) {
+	c.t.Helper()
+	if !slices.Equal(got, want) {
+		c.t.Errorf("decided %q, want %q", got, want)
+	}
+}
+
+func TestFiveAttemptsBanForAnHour(t *testing.T) {
+	c := open(t, nil, nil)
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 4))
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 1), "9.9.9.9/32 for 1h0m0s")
+}
+
+func TestADecisionSaysWhatItRestsOn(t *testing.T) {
+	c := open(t, nil, nil)
+	c.attempts("9.9.9.9", attack.SSHLogin, 4)
+	decisions, _ := c.Event(&attack.Event{
+		Kind: attack.SSHLogin, Observed: c.now.Add(time.Second), Count: 3, SourceIP: netip.MustParseAddr("9.9.9.9"), Rule: "sshd-failed-password", Log: "auth.log",
+	})
+	want := policy.Evidence{
+		Kind: attack.SSHLogin, Rule: "sshd-failed-password", Log: "auth.log", Attempts: 7,
+		First: noon.Add(time.Second), Last: noon.Add(5 * time.Second),
+	}
+	if len(decisions) != 1 || decisions[0].Evidence != want || decisions[0].Reason != "7 attempts within 4s, the last one ssh_login" {
+		t.Errorf("decided %+v, want %+v", decisions, want)
+	}
+}
+
+func TestAttemptsOutsideTheSpanDoNotCount(t *testing.T) {
+	c := open(t, nil, nil)
+	for range 20 {
+		c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 1))
+		c.now = c.now.Add(3 * time.Minute) // four within ten minutes
+	}
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 1))
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 1), "9.9.9.9/32 for 1h0m0s")
+}
+
+func TestBansGrowUpToTheMost(t *testing.T) {
+	c := open(t, nil, nil)
+	for _, want := range []string{"1h0m0s", "2h0m0s", "4h0m0s", "8h0m0s", "16h0m0s", "32h0m0s", "64h0m0s", "128h0m0s", "168h0m0s", "168h0m0s"} {
+		c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 5), "9.9.9.9/32 for "+want)
+		span, _ := time.ParseDuration(want)
+		c.now = c.now.Add(span)
+	}
+}
+
+// Thousands of bans of one source make a number that no duration holds.
+func TestGrowthDoesNotOverflow(t *testing.T) {
+	c := open(t, func(c *policy.Config) { c.Ban.Growth = 100; c.Network.After = 0 }, nil)
+	for range 400 {
+		for _, decided := range c.attempts("9.9.9.9", attack.HTTPExploit, 1) {
+			if decided != "9.9.9.9/32 for 1h0m0s" && decided != "9.9.9.9/32 for 100h0m0s" && decided != "9.9.9.9/32 for 168h0m0s" {
+				t.Fatal(decided)
+			}
+		}
+		c.now = c.now.Add(7 * 24 * time.Hour)
+	}
+}
+
+func TestABannedSourceIsNotBannedAgain(t *testing.T) {
+	c := open(t, nil, nil)
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 100), "9.9.9.9/32 for 1h0m0s")
+}
+
+func TestKindsHaveTheirOwnNumbers(t *testing.T) {
+	zero := 0
+	c := open(t, func(c *policy.Config) { c.Kinds["http_probe"] = policy.Kind{After: &zero} }, nil)
+	c.wants(c.attempts("9.9.9.1", attack.HTTPExploit, 1), "9.9.9.1/32 for 1h0m0s")
+	c.wants(c.attempts("9.9.9.2", attack.HTTPFlood, 1), "9.9.9.2/32 for 15m0s")
+	c.wants(c.attempts("9.9.9.3", attack.WordPressLogin, 7))
+	c.wants(c.attempts("9.9.9.3", attack.WordPressLogin, 1), "9.9.9.3/32 for 1h0m0s")
+	c.wants(c.attempts("9.9.9.4", attack.HTTPProbe, 1000))
+	for _, kind := range []attack.Kind{attack.Ban, attack.Unban, attack.Test, attack.Visit, attack.LocalAuth, attack.Counter, attack.Fault} {
+		c.wants(c.attempts("9.9.9.5", kind, 100))
+	}
+}
+
+// Attempts of several kinds add up, each by its own number.
+func TestKindsAddUp(t *testing.T) {
+	c := open(t, nil, nil)
+	c.wants(c.attempts("9.9.9.9", attack.WordPressLogin, 4)) // a half
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 2))       // two fifths
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 1), "9.9.9.9/32 for 1h0m0s")
+}
+
+func TestIPv6CountsByItsNetworkOfOne(t *testing.T) {
+	c := open(t, nil, nil)
+	for i := range 4 {
+		c.wants(c.attempts(fmt.Sprintf("2a00:1:2:3::%d", i), attack.SSHLogin, 1))
+	}
+	c.wants(c.attempts("2a00:1:2:3:ffff::1", attack.SSHLogin, 1), "2a00:1:2:3::/64 for 1h0m0s")
+	c.wants(c.attempts("2a00:1:2:4::1", attack.SSHLogin, 4))
+	c.wants(c.attempts("::ffff:9.9.9.9", attack.SSHLogin, 5), "9.9.9.9/32 for 1h0m0s")
+}
+
+func TestFiveBannedNeighboursBanTheirNetwork(t *testing.T) {
+	c := open(t, nil, nil)
+	for i := range 4 {
+		c.attempts(fmt.Sprintf("9.9.9.%d", i), attack.SSHLogin, 5)
+	}
+	c.wants(c.attempts("9.9.8.1", attack.SSHLogin, 5), "9.9.8.1/32 for 1h0m0s")
+	c.wants(c.attempts("9.9.9.200", attack.SSHLogin, 5), "9.9.9.200/32 for 1h0m0s", "9.9.9.0/24 for 1h0m0s")
+	c.wants(c.attempts("9.9.9.201", attack.SSHLogin, 5), "9.9.9.201/32 for 1h0m0s") // the network is banned already
+}
+
+func TestNobodyIsBannedWhomNeverProtects(t *testing.T) {
+	c := open(t, nil, nobody{netip.MustParsePrefix("9.9.9.9/32"): "the allow list"})
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 100))
+	_, spared := c.Event(&attack.Event{Kind: attack.SSHLogin, Observed: c.now, Count: 1, SourceIP: netip.MustParseAddr("9.9.9.9")})
+	if spared == nil || spared.Why != "the allow list" {
+		t.Errorf("spared %+v", spared)
+	}
+}
+
+// An owner who logged in last month and mistypes today is not locked out, nor are those beside him.
+func TestWhoLoggedInIsNotBanned(t *testing.T) {
+	c := open(t, nil, nil)
+	c.attempts("9.9.9.9", attack.SSHAccepted, 1)
+	c.now = c.now.AddDate(0, 0, 29)
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 100))
+	for i := range 8 {
+		c.wants(c.attempts(fmt.Sprintf("9.9.9.%d", i), attack.SSHLogin, 5), fmt.Sprintf("9.9.9.%d/32 for 1h0m0s", i))
+	}
+	c.now = c.now.AddDate(0, 0, 2)
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 5), "9.9.9.9/32 for 1h0m0s")
+}
+
+func TestEventsWithoutAnAddressBanNobody(t *testing.T) {
+	c := open(t, nil, nil)
+	for range 100 {
+		d, _ := c.Event(&attack.Event{Kind: attack.SSHLogin, Observed: c.now, Count: 5, SourceHost: "9.9.9.9"})
+		d2, _ := c.Event(&attack.Event{Kind: attack.SSHLogin, Observed: c.now, Count: 5, SourceIP: netip.MustParseAddr("9.9.9.9"), Test: true})
+		if len(d)+len(d2) > 0 {
+			t.Fatalf("decided %+v %+v", d, d2)
+		}
+	}
+}
+
+// After an absence, attempts count when they were made: who attacked a day ago is not banned now,
+// and who attacked half an hour ago for half an hour.
+func TestOldAttempts(t *testing.T) {
+	for _, test := range []struct {
+		ago  time.Duration
+		want []time.Duration
+	}{{24 * time.Hour, nil}, {30 * time.Minute, []time.Duration{30 * time.Minute}}} {
+		c := open(t, nil, nil)
+		var got []time.Duration
+		for range 5 {
+			decisions, _ := c.Event(&attack.Event{
+				Kind: attack.SSHLogin, Logged: noon.Add(-test.ago), Observed: noon, Count: 1, SourceIP: netip.MustParseAddr("9.9.9.9"),
+			})
+			for _, d := range decisions {
+				got = append(got, d.For)
+			}
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("attempts of %s ago: bans for %v, want %v", test.ago, got, test.want)
+		}
+	}
+}
+
+// A policy that was saved and restored decides as the one that went on, but for attempts that had
+// led to nothing yet.
+func TestRestore(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 1))
+	c := open(t, nil, nil)
+	address := func() string { return fmt.Sprintf("9.9.%d.%d", random.IntN(3), random.IntN(8)) }
+	for range 500 {
+		kind := attack.SSHLogin
+		if random.IntN(50) == 0 {
+			kind = attack.SSHAccepted
+		}
+		c.attempts(address(), kind, 5)
+		c.now = c.now.Add(time.Duration(random.IntN(60)) * time.Minute)
+	}
+	c.now = c.now.Add(time.Hour) // no attempts are under way
+	text, err := json.Marshal(c.Records())
+	if err != nil {
+		t.Fatal(err)
+	}
+	restored := open(t, func(c *policy.Config) { c.Network.After = 0 }, nil)
+	records := restored.Records()
+	if err := json.Unmarshal(text, &records); err != nil {
+		t.Fatal(err)
+	}
+	restored.Restore(records)
+	restored.now = c.now
+	for x := range 3 {
+		for y := range 8 {
+			who := fmt.Sprintf("9.9.%d.%d", x, y)
+			want := slices.DeleteFunc(c.attempts(who, attack.SSHLogin, 5), isNetwork)
+			restored.wants(restored.attempts(who, attack.SSHLogin, 5), want...)
+		}
+	}
+}
+
+func isNetwork(decided string) bool {
+	var a, b, c, d, bits int
+	fmt.Sscanf(decided, "%d.%d.%d.%d/%d", &a, &b, &c, &d, &bits)
+	return bits != 32
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	c := open(t, nil, nil)
+	for i := range 200_000 {
+		addr := netip.AddrFrom4([4]byte{byte(20 + i>>16), byte(i >> 8), byte(i), 1})
+		c.Event(&attack.Event{Kind: attack.SSHLogin, Observed: noon.Add(time.Duration(i) * time.Millisecond), Count: 1, SourceIP: addr})
+	}
+	if n := c.Sources(); n > 1<<16+1 || n < 1<<15 {
+		t.Errorf("%d sources are remembered", n)
+	}
+}
+
+func TestLift(t *testing.T) {
+	c := open(t, nil, nil)
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 5), "9.9.9.9/32 for 1h0m0s")
+	c.Lift(netip.MustParsePrefix("9.9.9.9/32"))
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 4))
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 1), "9.9.9.9/32 for 2h0m0s")
+}
+
+func TestSpecial(t *testing.T) {
+	for text, want := range map[string]bool{
+		"127.0.0.1/32": true, "10.1.2.3/32": true, "192.168.1.0/24": true, "172.31.255.255/32": true, "172.32.0.0/32": false,
+		"169.254.1.1/32": true, "224.0.0.1/32": true, "255.255.255.255/32": true, "203.0.113.7/32": true, "100.64.0.1/32": true,
+		"::1/128": true, "fe80::/64": true, "fd00:1::/64": true, "2001:db8::/64": true, "ff02::1/128": true,
+		"9.9.9.9/32": false, "2a00:1:2:3::/64": false, "9.0.0.0/8": false, "0.0.0.0/0": true, "8.0.0.0/6": true,
+	} {
+		if _, never := policy.Special(netip.MustParsePrefix(text), nil); never != want {
+			t.Errorf("%s: never %t, want %t", text, never, want)
+		}
+	}
+	named := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}
+	if _, never := policy.Special(netip.MustParsePrefix("10.0.0.7/32"), named); never {
+		t.Error("a network that the owner named is protected all the same")
+	}
+	if _, never := policy.Special(netip.MustParsePrefix("10.0.0.0/16"), named); !never {
+		t.Error("a network is banned of which the owner named only a part")
+	}
+}
+
+func TestValidate(t *testing.T) {
+	hundred := -1
+	for name, spoil := range map[string]func(*policy.Config){
+		"no attempts":         func(c *policy.Config) { c.Ban.After = 0 },
+		"no span":             func(c *policy.Config) { c.Ban.Within = 0 },
+		"shrinking":           func(c *policy.Config) { c.Ban.Growth = 0.5 },
+		"longer than longest": func(c *policy.Config) { c.Ban.For = c.Ban.Most + 1 },
+		"unknown kind":        func(c *policy.Config) { c.Kinds["telepathy"] = policy.Kind{} },
+		"no attempt":          func(c *policy.Config) { c.Kinds["visit"] = policy.Kind{} },
+		"negative":            func(c *policy.Config) { c.Kinds["ssh_login"] = policy.Kind{After: &hundred} },
+		"half the internet":   func(c *policy.Config) { c.Network.V4 = 1 },
+		"one neighbour":       func(c *policy.Config) { c.Network.After = 1 },
+		"short memory":        func(c *policy.Config) { c.Ban.Remember = config.Duration(time.Second) },
+	} {
+		c := policy.Defaults()
+		spoil(&c)
+		if len(c.Validate()) != 1 {
+			t.Errorf("%s: %v", name, c.Validate())
+		}
+	}
+}
