@@ -69,7 +69,7 @@ func newBoard(t *testing.T, config string) *board {
 	b := &board{t: t, ctx: ctx, dir: dir}
 	b.must(os.Chmod(dir, 0o777))
 	b.must(os.WriteFile(b.path("display.yaml"),
-		[]byte("state: "+b.path("state")+"\ncontrol: "+b.path("control.sock")+"\nmetrics: \"\"\n"+config), 0o644))
+		[]byte("state: "+b.path("state")+"\ncontrol: "+b.path("control.sock")+"\nmetrics: \"\"\nweb: {listen: \"\"}\n"+config), 0o644))
 	b.memory, err = os.Create(b.path("gpiomem"))
 	b.must(err)
 	t.Cleanup(func() { b.memory.Close() })

@@ -30,6 +30,8 @@ type Config struct {
 	Control string `yaml:"control"`
 	// Metrics is the address that serves Prometheus' /metrics and /healthz; empty serves neither.
 	Metrics string `yaml:"metrics"`
+	// Web says where the page is served, and to whom.
+	Web Web `yaml:"web"`
 	// Log says what the display logs to standard error.
 	Log cli.Log `yaml:"log"`
 	// Driver is what draws: blinkt (the hardware), terminal, or none.
@@ -134,6 +136,7 @@ func defaults() Config {
 		State:   "/var/lib/pialert/display",
 		Control: "/run/pialert-display/control.sock",
 		Metrics: "127.0.0.1:9478",
+		Web:     Web{Listen: "127.0.0.1:9480"},
 		Log:     cli.Log{Format: "text"},
 		Driver:  driverBlinkt,
 		Link:    Link{Dial: link.DialDisplay, Listen: ":" + link.DefaultPort, DNS: DNS{Every: config.Duration(5 * time.Minute)}},
@@ -156,6 +159,7 @@ func (c *Config) Validate() error {
 		problems = append(problems, &config.FieldError{Path: path, Value: value, Problem: problem})
 	}
 	problems = append(problems, cli.Common{Name: c.Name, State: c.State, Control: c.Control, Metrics: c.Metrics, Log: c.Log}.Validate())
+	problems = append(problems, c.Web.validate())
 	if !slices.Contains([]pins.Way{pins.Auto, pins.RPIO, pins.CDev}, c.Pins) {
 		refuse("pins", c.Pins, "use auto, rpio or cdev")
 	}

@@ -114,7 +114,7 @@ func demoEvent(lamps *lamp.Table, want int, now time.Time) (attack.Event, string
 	}
 	for _, agent := range []string{"server-a", "server-b"} {
 		for _, kind := range append([]attack.Kind{attack.HTTPProbe}, attack.Kinds()...) {
-			if lamps.Route(agent, kind) == want && kind.Attempt() {
+			if i, _ := lamps.Route(agent, kind); i == want && kind.Attempt() {
 				event.Kind, event.Severity = kind, kind.Severity()
 				return event, agent
 			}

@@ -36,7 +36,7 @@ light over a Blinkt! and counts on a TM1637, or draws both in a terminal.`,
 	s := cli.NewSettings(root, defaultConfig, defaults)
 	root.AddCommand(
 		runCommand(s), statusCommand(s), demoCommand(s), showCommand(s), lightsCommand(s), poweroffCommand(s),
-		configCommand(s), noticesCommand(s),
+		configCommand(s), noticesCommand(s), webCommand(s),
 	)
 	root.AddCommand(pairingCommands(s)...)
 	return root

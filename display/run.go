@@ -17,6 +17,7 @@ import (
 	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/display/internal/lamp"
 	"github.com/pialert/pialert/display/internal/notice"
+	"github.com/pialert/pialert/display/internal/page"
 	"github.com/pialert/pialert/display/internal/receive"
 	"github.com/pialert/pialert/display/internal/receive/grpc"
 	"github.com/pialert/pialert/pkg/attack"
@@ -35,7 +36,7 @@ func runCommand(s *settings) *cobra.Command {
 		Short: "Receive attacks and draw them, until told to stop",
 		Long: `run is what the systemd unit starts. SIGHUP reloads the configuration: a valid one takes over
 without losing an event or a connection, an invalid one is reported and changes nothing. What
-concerns connections, files and pins (name, state, control, metrics, driver, link, pins, history)
+concerns connections, files and pins (name, state, control, metrics, web, driver, link, pins, history)
 takes effect at the next start.`,
 		Example: `  pialert-display run --config /etc/pialert/display.yaml
   pialert-display run --driver terminal          draw in this terminal
@@ -71,6 +72,7 @@ type daemon struct {
 	invitations *pairing.Invitations
 	history     *history.History
 	screen      *screen
+	page        *page.Server
 	receiver    *receive.Admission
 	listener    *link.Listener
 	dialer      *link.Dialer
@@ -100,6 +102,10 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 	}
 	if err := d.loadTotals(context.Background()); err != nil {
 		return nil, errors.Join(err, d.history.Close(), d.screen.close())
+	}
+	d.page = d.newPage()
+	if cfg.Web.Listen != "" {
+		d.screen.panel.AddMirror(d.page)
 	}
 	d.receiver = receive.New(receive.Options{Store: d.history, Show: d.screen.feed, Logger: d.logger})
 	d.listener = &link.Listener{Keyring: keyring, Invitations: d.invitations, Log: d.logger}
@@ -180,6 +186,10 @@ func (d *daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	web, err := d.openWeb(ctx)
+	if err != nil {
+		return err
+	}
 	drawing, stopDrawing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopDrawing()
 	storing, stopStoring := context.WithCancel(context.WithoutCancel(ctx))
@@ -193,7 +203,7 @@ func (d *daemon) Run(ctx context.Context) error {
 	})
 	last.Go(func() error {
 		defer stopStoring()
-		return d.serve(ctx, sockets, controls, scrapes)
+		return d.serve(ctx, sockets, controls, scrapes, web)
 	})
 	err = last.Wait()
 	if errors.Is(err, context.Canceled) {
@@ -203,7 +213,7 @@ func (d *daemon) Run(ctx context.Context) error {
 }
 
 // serve runs everything that only lives as long as ctx.
-func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, scrapes net.Listener) error {
+func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, scrapes net.Listener, web *web) error {
 	cfg := d.configuration()
 	group, ctx := errgroup.WithContext(ctx)
 	accepted := link.NewAccepted()
@@ -218,6 +228,9 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, sc
 	group.Go(func() error { return control.Serve(ctx, controls, d.controls()) })
 	if scrapes != nil {
 		group.Go(func() error { return control.Serve(ctx, scrapes, d.metrics()) })
+	}
+	if web != nil {
+		group.Go(func() error { return web.run(ctx, d) })
 	}
 	group.Go(func() error { return d.presence().Run(ctx) })
 	group.Go(func() error { return d.buttons().Run(ctx) })

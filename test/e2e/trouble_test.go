@@ -210,7 +210,7 @@ func TestRefusals(t *testing.T) {
 			}
 			dir := t.TempDir()
 			config := filepath.Join(dir, name)
-			text += fmt.Sprintf("state: %s\ncontrol: %[1]s/c.sock\nmetrics: \"\"\n", dir)
+			text += fmt.Sprintf("state: %s\ncontrol: %[1]s/c.sock\nmetrics: \"\"\nweb: {listen: \"\"}\n", dir)
 			if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}

@@ -62,7 +62,7 @@ var examples = []example{
 	{"pialert-agent rules show ID", "pialert-agent rules show sshd-failed-password", `(?m)^pattern: `},
 	{"sudo systemctl stop pialert-display", "", ``},
 	{"sudo pialert-display run --driver blinkt --vcd pins.vcd",
-		"sed s,/display,/vcd,g /etc/pialert/display.yaml > vcd.yaml; printf 'state: /root/vcd\\ncontrol: /root/vcd.sock\\nmetrics: \"\"\\n' >> vcd.yaml; " +
+		"sed s,/display,/vcd,g /etc/pialert/display.yaml > vcd.yaml; printf 'state: /root/vcd\\ncontrol: /root/vcd.sock\\nmetrics: \"\"\\nweb: {listen: \"\"}\\n' >> vcd.yaml; " +
 			"timeout 2 pialert-display run --driver none --vcd pins.vcd --config vcd.yaml; grep tm1637_clk pins.vcd", `tm1637_clk`},
 	{"sudo systemctl start pialert-display", "", ``},
 

@@ -190,11 +190,13 @@ func (t *Table) Snapshot(now time.Time) Snapshot {
 	return s
 }
 
-// Route returns the index of the lamp that collects a kind from an agent, or -1 if none does.
-func (t *Table) Route(agent string, kind attack.Kind) int {
+// Route returns the index of the lamp that collects a kind from an agent, or -1 if none does, and
+// whether the lamp's total counts it.
+func (t *Table) Route(agent string, kind attack.Kind) (lamp int, counts bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.find(agent, kind)
+	lamp = t.find(agent, kind)
+	return lamp, lamp >= 0 && t.lamps[lamp].counts(kind)
 }
 
 // OfAgent returns the index of the lamp that stands for an agent: the first that names it or

@@ -71,7 +71,7 @@ func TestDefaultRoutes(t *testing.T) {
 		if !ok || hit.Lamp != test.want || !hit.Sweep {
 			t.Errorf("%s from %s: %+v, %v; want lamp %d", test.kind, test.agent, hit, ok, test.want)
 		}
-		if got := table.Route(test.agent, test.kind); got != test.want {
+		if got, _ := table.Route(test.agent, test.kind); got != test.want {
 			t.Errorf("%s from %s goes to %d, want %d", test.kind, test.agent, got, test.want)
 		}
 	}
@@ -304,7 +304,7 @@ func TestUnknownAndApartKinds(t *testing.T) {
 		attack.UnknownKind(300, attack.FamilySSH, true): 1, attack.UnknownKind(300, attack.FamilyOther, false): 2,
 		attack.UnknownKind(24+64, attack.FamilyWordPress, true): 2, attack.PortProbe: 2,
 	} {
-		if got := table.Route("alpha", kind); got != want {
+		if got, _ := table.Route("alpha", kind); got != want {
 			t.Errorf("%s lights lamp %d, want %d", kind, got, want)
 		}
 	}

@@ -41,7 +41,7 @@ type stack func(Count) (name, class string)
 // chart reads and stacks counts. Lines that are given come first, in their order, also when nothing
 // was counted; others follow by their size.
 func (s *Server) chart(ctx context.Context, v view, lines []line, by stack) (*chart, error) {
-	bounds := v.bounds(s.options.Location)
+	bounds := v.bounds(s.options.Zone())
 	counts, err := s.options.History.Counts(ctx, bounds, v.Filter)
 	if err != nil {
 		return nil, err

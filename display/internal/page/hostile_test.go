@@ -44,7 +44,7 @@ func TestHostileTextIsShownEscapedEverywhere(t *testing.T) {
 	}
 	d.Records = append(d.Records, page.Record{ID: 1 << 20, Agent: "vps", Arrived: at, Note: hostile[0] + hostile[4], By: -5})
 	s := page.New(page.Options{
-		History: d, State: d.State, Location: time.UTC, Now: d.Now,
+		History: d, State: d.State, Zone: utc, Now: d.Now,
 		Place: func(netip.Addr) page.Place { return page.Place{Country: hostile[1], Network: hostile[0]} },
 	})
 	paths := []string{"/", "/history?range=90m", "/history?range=90m&by=agent", "/sources", "/source/192.0.2.66", "/agents", "/search?q=" + url.QueryEscape("<")}

@@ -70,7 +70,7 @@ func (s *Server) loginForm(w http.ResponseWriter, r *http.Request) {
 func (s *Server) showLogin(w http.ResponseWriter, status int, next, problem string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	s.render(w, "login", loginView{head{Title: "Log in", Now: s.options.Now(), zone: s.options.Location}, next, problem})
+	s.render(w, "login", loginView{head{Title: "Log in", Now: s.options.Now(), zone: s.options.Zone()}, next, problem})
 }
 
 // login opens a session. Where the form came from was looked at before.

@@ -63,7 +63,7 @@ func (s *Server) stacked(ctx context.Context, v view, state State) (*chart, erro
 // today counts the attempts since midnight.
 func (s *Server) today(ctx context.Context) (n uint64, err error) {
 	now := s.options.Now()
-	until := after(now, day, s.options.Location)
+	until := after(now, day, s.options.Zone())
 	counts, err := s.options.History.Counts(ctx, []time.Time{until.AddDate(0, 0, -1), until}, Filter{})
 	for _, c := range counts {
 		if c.Kind.Attempt() {
@@ -123,7 +123,7 @@ type linksView struct {
 func (v nowView) Links() linksView { return linksView{v.head, v.State.Agents} }
 
 // bare is a head that only serves to write times.
-func (s *Server) bare() head { return head{Now: s.options.Now(), zone: s.options.Location} }
+func (s *Server) bare() head { return head{Now: s.options.Now(), zone: s.options.Zone()} }
 
 // oneLine makes line breaks spaces, which they are in HTML.
 func oneLine(text []byte) []byte {

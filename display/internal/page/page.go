@@ -30,13 +30,13 @@ import (
 
 // Options says what a page shows and to whom.
 type Options struct {
-	History  History
-	State    func(context.Context) (State, error)
-	Place    func(netip.Addr) Place // nil: nothing is known of addresses
-	Location *time.Location         // whose days and hours bars are of; nil means time.Local
-	Access   Access
-	Now      func() time.Time
-	Logger   *slog.Logger
+	History History
+	State   func(context.Context) (State, error)
+	Place   func(netip.Addr) Place // nil: nothing is known of addresses
+	Zone    func() *time.Location  // whose days and hours bars are of; it may change; nil means time.Local
+	Access  Access
+	Now     func() time.Time
+	Logger  *slog.Logger
 }
 
 // Server is the page. Its Picture, Totals and Stored tell it what happens; they never wait.
@@ -51,8 +51,8 @@ type Server struct {
 
 // New returns a page that does nothing before Run.
 func New(options Options) *Server {
-	if options.Location == nil {
-		options.Location = time.Local
+	if options.Zone == nil {
+		options.Zone = func() *time.Location { return time.Local }
 	}
 	if options.Now == nil {
 		options.Now = time.Now

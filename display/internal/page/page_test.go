@@ -100,7 +100,7 @@ func bars(t *testing.T, html string) (sums []uint64) {
 // Whatever a chart is stacked by and filtered by, its bars are the attempts of the events in them.
 func TestBarsAreTheAttemptsOfTheirTime(t *testing.T) {
 	d := pagetest.NewDesk(noon)
-	s := page.New(page.Options{History: d, State: d.State, Location: time.UTC, Now: d.Now})
+	s := page.New(page.Options{History: d, State: d.State, Zone: utc, Now: d.Now})
 	network := netip.MustParsePrefix("203.0.113.0/24")
 	for path, counts := range map[string]func(page.Record) bool{
 		"/history?":                     func(page.Record) bool { return true },
@@ -175,7 +175,7 @@ func TestPages(t *testing.T) {
 // Older pages of events begin where the newer ones end, until there are no more.
 func TestEventsCanBeTurnedBackToTheFirst(t *testing.T) {
 	d := pagetest.NewDesk(noon)
-	s := page.New(page.Options{History: d, State: d.State, Location: time.UTC, Now: d.Now})
+	s := page.New(page.Options{History: d, State: d.State, Zone: utc, Now: d.Now})
 	row := regexp.MustCompile(`<tr id="e(\d+)"`)
 	older := regexp.MustCompile(`<p class="older"><a href="([^"#]+)#events">`)
 	next, before := len(d.Records), 0 // ids go by arrival

@@ -44,7 +44,7 @@ type head struct {
 }
 
 func (s *Server) head(r *http.Request, title, here string) head {
-	h := head{Title: title, Here: here, Now: s.options.Now().In(s.options.Location), zone: s.options.Location}
+	h := head{Title: title, Here: here, Now: s.options.Now().In(s.options.Zone()), zone: s.options.Zone()}
 	h.Login = s.sessions.has(r)
 	if state, err := s.options.State(r.Context()); err == nil {
 		h.Name = state.Name

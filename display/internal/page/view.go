@@ -16,8 +16,8 @@ type view struct {
 	Span
 	By string // lamp or agent
 	Filter
-	Before int64 // events before this id
-	old    bool  // it begins before what minutes are kept of
+	Before int64         // events before this id
+	age    time.Duration // since it began
 }
 
 // ranges are the spans that a page offers. A bar is a minute, ten minutes, an hour, a day.
@@ -34,8 +34,11 @@ var ranges = []struct {
 
 const day = 24 * time.Hour
 
-// minutesKept is how long the history can tell minutes apart.
-const minutesKept = 2 * day
+// How long the history can tell minutes, and tens of them, apart.
+const (
+	minutesKept = 2 * day
+	tensKept    = 14 * day
+)
 
 // maxBars bounds a chart; a screen has no room for more.
 const maxBars = 400
@@ -61,10 +64,10 @@ func (s *Server) parseView(query url.Values, usual string) (v view, err error) {
 		if !v.Until.After(v.From) || v.Until.Sub(v.From) > 400*day {
 			return v, badRequest{fmt.Errorf("a span must end after it begins, and within 400 days")}
 		}
-	} else if v.Span, err = span(v.Range, now, s.options.Location); err != nil {
+	} else if v.Span, err = span(v.Range, now, s.options.Zone()); err != nil {
 		return v, err
 	}
-	v.old = now.Sub(v.From) > minutesKept
+	v.age = now.Sub(v.From)
 	if by := query.Get("by"); by == "agent" {
 		v.By = by
 	}
@@ -135,9 +138,9 @@ func (v *view) step() time.Duration {
 	switch long := v.Until.Sub(v.From); {
 	case long > 14*day:
 		return day
-	case long > 36*time.Hour || v.old:
+	case long > 36*time.Hour || v.age > tensKept:
 		return time.Hour
-	case long > 3*time.Hour:
+	case long > 3*time.Hour || v.age > minutesKept:
 		return 10 * time.Minute
 	}
 	return time.Minute

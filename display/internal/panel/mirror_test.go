@@ -44,7 +44,10 @@ func TestMirrorsSeeThePictureWhateverTheHardwareDoes(t *testing.T) {
 		}
 		totals, broken := &counts{}, &device{broken: errors.New("no answer")}
 		mirrors := []*mirror{{}, {}}
-		p := panel.New(scene, totals, panel.Outputs{Digits: broken, Mirrors: []panel.Mirror{mirrors[0], mirrors[1]}}, slog.New(slog.DiscardHandler))
+		p := panel.New(scene, totals, panel.Outputs{Digits: broken}, slog.New(slog.DiscardHandler))
+		for _, m := range mirrors {
+			p.AddMirror(m)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- p.Run(ctx) }()

@@ -53,10 +53,9 @@ type Counts interface {
 
 // Outputs is what a panel draws on. Each may be nil.
 type Outputs struct {
-	Strip   Strip
-	Digits  Digits
-	Legend  Legend
-	Mirrors []Mirror
+	Strip  Strip
+	Digits Digits
+	Legend Legend
 }
 
 // Stats counts what a panel did.
@@ -95,16 +94,12 @@ type counted struct {
 // New returns a panel that owns the scene from now on.
 func New(scene *animate.Scene, counts Counts, outputs Outputs, log *slog.Logger) *Panel {
 	p := &Panel{
-		counts:  counts,
-		mirrors: outputs.Mirrors,
-		wake:    wake.New(),
-		scene:   scene,
+		counts: counts,
+		wake:   wake.New(),
+		scene:  scene,
 	}
 	if outputs.Legend != nil {
 		p.legends = append(p.legends, outputs.Legend)
-	}
-	for _, mirror := range outputs.Mirrors {
-		p.legends = append(p.legends, mirror)
 	}
 	p.strip = output[[animate.Pixels]animate.Pixel]{name: "LEDs", log: log}
 	if outputs.Strip != nil {
@@ -115,6 +110,12 @@ func New(scene *animate.Scene, counts Counts, outputs Outputs, log *slog.Logger)
 		p.digits.send = outputs.Digits.Show
 	}
 	return p
+}
+
+// AddMirror has a mirror told what is drawn. It is for the time before Run.
+func (p *Panel) AddMirror(mirror Mirror) {
+	p.mirrors = append(p.mirrors, mirror)
+	p.legends = append(p.legends, mirror)
 }
 
 // Run shows the start-up and draws until the context is done. It returns nil then.

@@ -28,6 +28,8 @@ type Settings struct {
 	Logs []string
 	// Driver is what the display draws with, "none" if it is empty.
 	Driver string
+	// Web is the address that the display serves its page at, none if it is empty.
+	Web string
 	// Agent and Display are more top-level keys of either configuration.
 	Agent, Display string
 	// Listen is the address to listen on, a free one of loopback if it is empty.
@@ -76,8 +78,8 @@ func LayOut(dir string, programs Binaries, s Settings) (*Pair, error) {
 		s.Name = AgentName
 	}
 	agent := agentConfig(s.Name, dir, "agent", link, s.Logs)
-	display := fmt.Sprintf("name: %s\nstate: %s/display\ncontrol: %[2]s/display.sock\nmetrics: \"\"\ndriver: %s\n%s}\n",
-		DisplayName, dir, s.Driver, link)
+	display := fmt.Sprintf("name: %s\nstate: %s/display\ncontrol: %[2]s/display.sock\nmetrics: \"\"\nweb: {listen: %q}\ndriver: %s\n%s}\n",
+		DisplayName, dir, s.Web, s.Driver, link)
 	if err := os.WriteFile(p.AgentConfig, []byte(agent+s.Agent), 0o644); err != nil {
 		return nil, err
 	}
