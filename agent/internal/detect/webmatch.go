@@ -17,7 +17,7 @@ const maxWebLine = 64 << 10
 func fromWebServer(tag []byte) bool {
 	name, _, _ := bytes.Cut(tag, []byte("/"))
 	switch string(name) {
-	case "nginx", "apache2", "apache", "httpd":
+	case "nginx", "apache2", "apache", "httpd", "haproxy", "caddy", "traefik", "lighttpd":
 		return true
 	}
 	return false

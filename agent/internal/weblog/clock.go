@@ -1,6 +1,7 @@
 package weblog
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/value"
@@ -16,13 +17,17 @@ type Clock struct {
 	time   time.Time
 }
 
-// Access reads the stamp of an access log: 02/Jan/2006:15:04:05 with a zone or without.
+// Access reads the stamp of an access log: 02/Jan/2006:15:04:05 with a zone or without. In logs of
+// JSON it may also be a time of RFC 3339, or seconds since 1970 with a fraction or without.
 func (c *Clock) Access(stamp []byte) (time.Time, bool) {
 	if t, ok := c.known(stamp); ok {
 		return t, true
 	}
 	if t, ok := c.sameMinute(stamp); ok {
 		return t, true
+	}
+	if len(stamp) >= 10 && stamp[2] != '/' {
+		return c.json(stamp)
 	}
 	var f fields
 	f.text = stamp
@@ -39,6 +44,23 @@ func (c *Clock) Access(stamp []byte) (time.Time, bool) {
 	f.byte(' ')
 	east := f.offset()
 	return c.remember(stamp, f, time.Date(year, month, day, hour, minute, second, 0, time.UTC).Add(-east))
+}
+
+// json reads the time of a log in JSON.
+func (c *Clock) json(stamp []byte) (time.Time, bool) {
+	if stamp[4] == '-' {
+		t, err := time.Parse(time.RFC3339Nano, string(stamp))
+		return t, err == nil
+	}
+	whole, fraction, _ := bytes.Cut(stamp, []byte("."))
+	sec, ok := value.Uint(whole)
+	if !ok || len(whole) > 13 || !value.IsDigits(fraction) {
+		return time.Time{}, false
+	}
+	if len(whole) == 13 { // milliseconds
+		return time.UnixMilli(int64(sec)), true
+	}
+	return time.Unix(int64(sec), 0), true
 }
 
 // Apache reads the stamp of an Apache error log: Mon Jan 02 15:04:05.000000 2006, where the

@@ -54,7 +54,7 @@ func Normalise(dst, text []byte) []byte {
 }
 
 // decodeLog undoes in place what Apache and nginx escape in a log: quotes, backslashes, and bytes
-// as \xhh.
+// as \xhh; and ASCII that JSON writes as \u00hh, which neither of the others does.
 func decodeLog(b []byte) int {
 	n := 0
 	for i := 0; i < len(b); i++ {
@@ -72,6 +72,14 @@ func decodeLog(b []byte) int {
 					c = v
 					i += 3
 				}
+			case 'u':
+				if v, ok := unicodeEscape(b[i+1:]); ok {
+					c = v
+					i += 5
+				}
+			case '/':
+				c = next
+				i++
 			}
 		}
 		b[n] = c

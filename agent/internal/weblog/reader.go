@@ -48,6 +48,9 @@ type Reader struct {
 func (r *Reader) Access(line []byte, a *Access) bool {
 	formats := r.Formats
 	if formats == nil {
+		if len(line) > 0 && line[0] == '{' {
+			return a.JSON(line)
+		}
 		formats = known
 	}
 	if r.try(formats[r.last], line, a) {
@@ -59,7 +62,7 @@ func (r *Reader) Access(line []byte, a *Access) bool {
 			return true
 		}
 	}
-	return false
+	return r.Formats == nil && a.HAProxy(line)
 }
 
 func (r *Reader) try(f *Format, line []byte, a *Access) bool {

@@ -17,8 +17,12 @@ func IsError(line []byte) bool {
 }
 
 // IsAccess says whether a line has "[dd/Mmm/YYYY:HH:MM:SS" and a quoted field, as every usual
-// format of access logs has.
+// format of access logs has, or is a request in JSON.
 func IsAccess(line []byte) bool {
+	if len(line) > 0 && line[0] == '{' {
+		var a Access
+		return a.JSON(line)
+	}
 	at := bytes.IndexByte(line, '[')
 	for at >= 0 && at+21 < len(line) {
 		date := line[at+1:]
