@@ -11,6 +11,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -252,9 +253,10 @@ func TestStopWhileTheDiskIsFull(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		full := true
+		var full atomic.Bool
+		full.Store(true)
 		d := &disk{fail: func() error {
-			if full {
+			if full.Load() {
 				return syscall.ENOSPC
 			}
 			return nil
@@ -266,10 +268,11 @@ func TestFullDisk(t *testing.T) {
 		feed(t, p, chunk(1, "first"))
 		time.Sleep(10 * stuckAfter) // by the bubble's clock
 		feed(t, p, chunk(2, "second"))
+		synctest.Wait()
 		if err := p.Alive(time.Now()); err != nil || d.commits != 0 {
 			t.Errorf("the disk is full: %v, %d commits", err, d.commits)
 		}
-		full = false
+		full.Store(false)
 		time.Sleep(2 * retryInterval)
 		synctest.Wait()
 		if d.attempts != 2 || string(d.state["position/log"]) != "2" {
@@ -475,17 +478,18 @@ func TestEveryLineOnce(t *testing.T) {
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(seed, 3))
-			d := &disk{}
-			d.fail = func() error {
-				if random.IntN(4) == 0 {
+			broken := rand.New(rand.NewPCG(seed, 4)) // only the pipeline's loop asks it
+			d := &disk{fail: func() error {
+				if broken.IntN(4) == 0 {
 					return syscall.ENOSPC
 				}
 				return nil
-			}
+			}}
 			const lines = 5000
-			watching := true
+			var watching atomic.Bool
+			watching.Store(true)
 			for read := 0; read < lines; {
-				p, c := start(t, d, func() bool { return watching })
+				p, c := start(t, d, watching.Load)
 				position, _ := p.Position("log")
 				read, _ = strconv.Atoi(string(position))
 				if c.lines["log"] != read || d.attempts != uint64(read) {
@@ -504,7 +508,7 @@ func TestEveryLineOnce(t *testing.T) {
 						read += n
 						feed(t, p, chunk(read, users...))
 					}
-					watching = random.IntN(2) == 0
+					watching.Store(random.IntN(2) == 0)
 					time.Sleep(time.Duration(random.IntN(1500)) * time.Millisecond)
 				}
 				stop()
