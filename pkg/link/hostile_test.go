@@ -147,7 +147,7 @@ func TestHandshakeRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h handshakes
 		try := func(from string) error {
-			_, end, err := h.begin(t.Context(), at(from))
+			_, _, end, err := h.begin(t.Context(), at(from))
 			if err == nil {
 				end()
 			}
@@ -177,7 +177,7 @@ func besieged(t *testing.T, h *handshakes, rate int, from func(i int) source, pe
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	hold := func(i int) {
-		if limited, end, err := h.begin(ctx, from(i)); err == nil {
+		if limited, _, end, err := h.begin(ctx, from(i)); err == nil {
 			<-limited.Done()
 			end()
 		}
@@ -194,7 +194,7 @@ func besieged(t *testing.T, h *handshakes, rate int, from func(i int) source, pe
 	time.Sleep(2 * time.Second) // the siege stands
 	began := time.Now()
 	for wait := (backoff.Backoff{First: firstPause, Last: lastPause}); ; {
-		limited, end, err := h.begin(ctx, peer)
+		limited, _, end, err := h.begin(ctx, peer)
 		if err == nil {
 			select {
 			case <-time.After(333 * time.Millisecond):
@@ -264,7 +264,7 @@ func TestStrangersNeverTakeThePeersRoom(t *testing.T) {
 	h.came("desk", at("198.51.100.7"))
 	h.came("shelf", at("198.51.100.8"))
 	begin := func(from source) context.Context {
-		ctx, _, err := h.begin(t.Context(), from)
+		ctx, _, _, err := h.begin(t.Context(), from)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -296,7 +296,7 @@ func TestWhatIsKnownIsBounded(t *testing.T) {
 	var h handshakes
 	for i := range 3 * maxKnownSources {
 		from := sourceAt(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
-		_, end, err := h.begin(t.Context(), from)
+		_, _, end, err := h.begin(t.Context(), from)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"time"
 
 	"github.com/pialert/pialert/pkg/pairing"
 )
@@ -36,7 +37,7 @@ func (d *Dialer) Join(ctx context.Context, token pairing.Token, addresses []stri
 			return peer, d.verify(ctx, peer.Name)
 		}
 		failed = append(failed, &AddressError{address, err})
-		if errors.Is(err, pairing.ErrJoinRefused) {
+		if errors.Is(err, pairing.ErrJoinRefused) || errors.Is(err, pairing.ErrNoInvitation) {
 			break // the right machine has answered
 		}
 	}
@@ -47,9 +48,11 @@ func (d *Dialer) Join(ctx context.Context, token pairing.Token, addresses []stri
 var ErrNotVerified = errors.New("the machines are paired, but the link between them does not work yet")
 
 func (d *Dialer) redeem(ctx context.Context, conn net.Conn, token pairing.Token, addresses []string) (pairing.Peer, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeoutFor(addresses[0]))
-	defer cancel()
-	return d.Keyring.Join(ctx, conn, token, addresses)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	late := time.AfterFunc(timeoutFor(addresses[0]), func() { cancel(context.DeadlineExceeded) })
+	defer late.Stop()
+	return d.Keyring.Join(ctx, conn, token, addresses, func() { late.Reset(pairing.AnswerTimeout + handshakeTimeout) })
 }
 
 func (d *Dialer) verify(ctx context.Context, name string) error {

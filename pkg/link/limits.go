@@ -100,12 +100,12 @@ type handshake struct {
 }
 
 // begin asks for room for a handshake with a machine at from, and returns the context to run it
-// under and what to call when it is over.
-func (h *handshakes) begin(ctx context.Context, from source) (context.Context, func(), error) {
+// under, what to call when the machine has proved to be no stranger, and what when it is over.
+func (h *handshakes) begin(ctx context.Context, from source) (limited context.Context, trusted, end func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.rate(from).AllowN(time.Now(), 1) {
-		return nil, nil, errTooOften
+		return nil, nil, nil, errTooOften
 	}
 	room := &h.strangers
 	if h.ofPeer(from) {
@@ -116,16 +116,24 @@ func (h *handshakes) begin(ctx context.Context, from source) (context.Context, f
 		leave(room, victim)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	limited, stop := context.WithTimeout(ctx, handshakeTimeout)
+	late := time.AfterFunc(handshakeTimeout, func() { cancel(context.DeadlineExceeded) })
 	mine := &handshake{from, cancel}
 	*room = append(*room, mine)
-	return limited, func() {
-		stop()
-		cancel(nil)
+	leave := func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		leave(room, mine) // does nothing if it was cut short before
-	}, nil
+	}
+	trusted = func() {
+		late.Reset(pairing.AnswerTimeout + handshakeTimeout)
+		leave()
+	}
+	end = func() {
+		late.Stop()
+		cancel(nil)
+		leave()
+	}
+	return ctx, trusted, end, nil
 }
 
 // victim returns what has to be cut short before another handshake may begin, or nil.

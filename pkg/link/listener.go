@@ -85,13 +85,13 @@ func (l *Listener) take(ctx context.Context, conn net.Conn, handle Handler) {
 		from = conn.LocalAddr().String() // the other end of a Unix socket has no name
 	}
 	where := sourceOf(conn)
-	limited, end, err := l.handshakes.begin(ctx, where)
+	limited, trusted, end, err := l.handshakes.begin(ctx, where)
 	if err != nil {
 		conn.Close()
 		l.strangers.refused(from, err)
 		return
 	}
-	session, joined, err := l.Keyring.Accept(limited, conn, l.Invitations)
+	session, joined, err := l.Keyring.Accept(limited, conn, l.Invitations, trusted)
 	end()
 	switch {
 	case ctx.Err() != nil:

@@ -16,12 +16,20 @@ const (
 	pathInvite   = "/pairing/invite"
 	pathRedeemed = "/pairing/redeemed"
 	pathWithdraw = "/pairing/withdraw"
+	pathAsked    = "/pairing/asked"
+	pathAnswer   = "/pairing/answer"
 	pathReload   = "/pairing/reload"
 	pathLinks    = "/pairing/links"
 )
 
 type inviteRequest struct {
 	Addresses []string `json:"addresses"`
+	Ask       bool     `json:"ask,omitempty"` // before anybody is paired
+}
+
+type answer struct {
+	token
+	Welcome bool `json:"welcome"`
 }
 
 type token struct {
@@ -31,7 +39,7 @@ type token struct {
 // Handle lets the running program answer the commands. States returns how its links stand.
 func Handle(mux *http.ServeMux, keyring *pairing.Keyring, invitations *pairing.Invitations, states func() []link.State) {
 	mux.Handle("POST "+pathInvite, control.Handle(func(_ context.Context, in inviteRequest) (token, error) {
-		made, _, err := invite(keyring, invitations, in.Addresses)
+		made, _, err := invite(keyring, invitations, in)
 		return token{made.String()}, err
 	}))
 	mux.Handle("POST "+pathRedeemed, control.Handle(func(ctx context.Context, in token) (pairing.Peer, error) {
@@ -47,6 +55,20 @@ func Handle(mux *http.ServeMux, keyring *pairing.Keyring, invitations *pairing.I
 			invitation.Withdraw()
 		}
 		return struct{}{}, nil // if it is gone, that is as well
+	}))
+	mux.Handle("POST "+pathAsked, control.Handle(func(ctx context.Context, in token) (pairing.Candidate, error) {
+		invitation, err := in.find(invitations)
+		if err != nil {
+			return pairing.Candidate{}, err
+		}
+		return invitation.Asked(ctx)
+	}))
+	mux.Handle("POST "+pathAnswer, control.Handle(func(ctx context.Context, in answer) (struct{}, error) {
+		invitation, err := in.find(invitations)
+		if err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, invitation.Answer(ctx, in.Welcome)
 	}))
 	mux.Handle("POST "+pathReload, control.Handle(func(context.Context, struct{}) (struct{}, error) {
 		return struct{}{}, keyring.Reload()
@@ -65,14 +87,17 @@ func (t token) find(invitations *pairing.Invitations) (*pairing.Invitation, erro
 }
 
 // invite makes an invitation and its token.
-func invite(keyring *pairing.Keyring, invitations *pairing.Invitations, addresses []string) (pairing.Token, *pairing.Invitation, error) {
+func invite(keyring *pairing.Keyring, invitations *pairing.Invitations, request inviteRequest) (pairing.Token, *pairing.Invitation, error) {
 	invitation, err := invitations.Invite()
 	if err != nil {
 		return pairing.Token{}, nil, err
 	}
+	if request.Ask {
+		invitation.Ask()
+	}
 	return pairing.Token{
 		Role: keyring.Role(), Name: keyring.Name(), Key: keyring.Key(),
-		Secret: invitation.Secret, Addresses: addresses,
+		Secret: invitation.Secret, Addresses: request.Addresses,
 	}, invitation, nil
 }
 

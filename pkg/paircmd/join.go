@@ -1,6 +1,7 @@
 package paircmd
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,9 @@ import (
 // opens to check it.
 const verifyWithin = 5 * time.Second
 
+// askedAfter is when join says what it may be waiting for.
+const askedAfter = 3 * time.Second
+
 func awaitVerified(ctx context.Context, verified <-chan struct{}) {
 	timer := time.NewTimer(verifyWithin)
 	defer timer.Stop()
@@ -36,27 +40,68 @@ func awaitVerified(ctx context.Context, verified <-chan struct{}) {
 func (p *program) joinCommand() *cobra.Command {
 	var via []string
 	command := &cobra.Command{
-		Use:   "join TOKEN",
+		Use:   "join [TOKEN | -]",
 		Short: fmt.Sprintf("Pair with the %s whose pair command printed TOKEN", p.role.Other()),
 		Long: fmt.Sprintf(`join pairs this %[1]s with the %[2]s that printed TOKEN, tries the link, and remembers where the
 %[2]s is reached: from then on this machine dials it. It ends when the link works, or with an
-error that says what to open or mend.
+error that says what to open or repair.
+
+Without TOKEN it asks for it on a terminal, and - reads it from standard input: so it stands in no
+list of processes, no shell's history and no log of sudo.
 
 The token names the addresses to try; --via names others. Through an SSH login where no port is
 open, --via ssh://USER@HOST runs "pialert-agent relay" there.
 
 Joining again with a new token changes the addresses of %[3]s that is paired already.`,
 			p.role, p.role.Other(), aRole(p.role.Other())),
-		Example: fmt.Sprintf(`  %[1]s join pialert1-AbCd...
+		Example: fmt.Sprintf(`  sudo %[1]s join
+  sudo %[1]s join - < token
+  %[1]s join pialert1-AbCd...
   %[1]s join pialert1-AbCd... --via server.example.org:7483
   %[1]s join pialert1-AbCd... --via ssh://me@server.example.org`, p.here()),
-		Args: cobra.MinimumNArgs(1), // a terminal may have broken the token into several
+		Args: cobra.ArbitraryArgs, // a terminal may have broken the token into several
 		RunE: func(command *cobra.Command, args []string) error {
-			return p.join(command.Context(), command.ErrOrStderr(), strings.Join(args, ""), via)
+			text, err := p.token(command, args)
+			if err != nil {
+				return err
+			}
+			return p.join(command.Context(), command.ErrOrStderr(), text, via)
 		},
 	}
 	command.Flags().StringArrayVar(&via, "via", nil, "how to reach it instead: HOST, HOST:PORT or ssh://USER@HOST; may be repeated")
 	return command
+}
+
+// maxLine bounds what is read as a token, in bytes.
+const maxLine = 16 << 10
+
+// token returns the token that was given, or asks for it.
+func (p *program) token(command *cobra.Command, args []string) (string, error) {
+	if len(args) > 0 && (len(args) > 1 || args[0] != "-") {
+		return strings.Join(args, ""), nil
+	}
+	in := bufio.NewReader(io.LimitReader(command.InOrStdin(), maxLine))
+	if len(args) == 0 {
+		console := p.console(command)
+		if console.lines == nil {
+			err := errors.New("there is no token, and no terminal to ask for it")
+			return "", &cli.UsageError{Err: cli.Hint(err, "give - and the token on standard input")}
+		}
+		in = console.lines
+		fmt.Fprintf(console.stderr, "Paste what sudo %s pair printed, then press Enter: ", p.there())
+	}
+	line, err := in.ReadString('\n')
+	if err != nil && !(errors.Is(err, io.EOF) && line != "") {
+		return "", fmt.Errorf("cannot read the token: %w", err)
+	}
+	words := strings.Fields(line)
+	for i, word := range words { // the whole line may have been pasted
+		if word == "join" {
+			words = words[i+1:]
+			break
+		}
+	}
+	return strings.Join(words, ""), nil
 }
 
 func (p *program) join(ctx context.Context, stderr io.Writer, text string, via []string) error {
@@ -81,7 +126,11 @@ func (p *program) join(ctx context.Context, stderr io.Writer, text string, via [
 		}
 	}
 	dialer := link.Dialer{Keyring: keyring, SSH: settings.SSH, Log: slog.New(slog.DiscardHandler)}
+	notice := time.AfterFunc(askedAfter, func() {
+		fmt.Fprintf(stderr, "Waiting for the %s: the question there may be whether this machine is welcome.\n", p.role.Other())
+	})
 	peer, err := dialer.Join(ctx, token, addresses)
+	notice.Stop()
 	if err != nil {
 		return p.explain(err)
 	}
@@ -108,7 +157,7 @@ func (p *program) explain(err error) error {
 		hint string
 	}{
 		{errors.Is(err, link.ErrNotVerified), fmt.Sprintf("see %s peers; the running program goes on trying", p.here())},
-		{errors.Is(err, pairing.ErrJoinRefused), fmt.Sprintf("when that is mended, run %s there for a new token", again)},
+		{errors.Is(err, pairing.ErrJoinRefused), fmt.Sprintf("when that is put right, run %s there for a new token", again)},
 		{errors.Is(err, pairing.ErrNoInvitation), fmt.Sprintf("on the %s, run %s again and use the new line while it waits", p.role.Other(), again)},
 		{errors.Is(err, pairing.ErrWrongKey), fmt.Sprintf("the token is an old one, or the address leads to another machine, or somebody is in the middle: run %s again, and --via the right address", again)},
 		{strings.Contains(err.Error(), "ssh:"), "try the login by hand, as the user that runs this program: ssh USER@HOST pialert-agent relay"},

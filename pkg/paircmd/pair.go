@@ -21,6 +21,7 @@ import (
 
 func (p *program) pairCommand() *cobra.Command {
 	var addresses []string
+	var yes bool
 	command := &cobra.Command{
 		Use:   "pair",
 		Short: fmt.Sprintf("Print the line that pairs %s with this %s", aRole(p.role.Other()), p.role),
@@ -28,7 +29,8 @@ func (p *program) pairCommand() *cobra.Command {
 
 The line works once, for ten minutes, and only as long as this command waits; Ctrl-C withdraws
 it. It holds the fingerprint of this machine's key, so nobody in between can use it, and a
-one-time secret, so keep it from others until it was used.
+one-time secret, so keep it from others until it was used. On a terminal pair shows who came with it
+and asks before it pairs; --yes takes whoever comes first.
 
 The %[1]s must be able to reach this machine. The line names this machine's own addresses unless
 --address, or the configuration, names a better one, as it must behind a router.`, p.role.Other()),
@@ -37,9 +39,14 @@ The %[1]s must be able to reach this machine. The line names this machine's own 
   sudo %[1]s pair --address 203.0.113.5:7483 --address [2001:db8::5]:7483`, p.here()),
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			return p.pair(command.Context(), command.OutOrStdout(), command.ErrOrStderr(), addresses)
+			console := p.console(command)
+			if yes {
+				console.lines = nil
+			}
+			return p.pair(command.Context(), console, addresses)
 		},
 	}
+	command.Flags().BoolVar(&yes, "yes", false, "pair with whoever comes with the line, without asking")
 	command.Flags().StringArrayVar(&addresses, "address", nil, "where this machine is reached: HOST, HOST:PORT or ssh://USER@HOST; may be repeated")
 	return command
 }
@@ -51,7 +58,8 @@ func aRole(r pairing.Role) string {
 	return "a display"
 }
 
-func (p *program) pair(ctx context.Context, stdout, stderr io.Writer, addresses []string) error {
+func (p *program) pair(ctx context.Context, console console, addresses []string) error {
+	stderr := console.stderr
 	settings, keyring, err := p.open()
 	if err != nil {
 		return err
@@ -65,19 +73,22 @@ func (p *program) pair(ctx context.Context, stdout, stderr io.Writer, addresses 
 	}
 	show := func(token string) {
 		fmt.Fprintf(stderr, "Run this on the %s within ten minutes:\n\n", p.role.Other())
-		fmt.Fprintf(stdout, "%s join %s\n", p.there(), token)
+		fmt.Fprintf(console.stdout, "%s join %s\n", p.there(), token)
 		fmt.Fprintf(stderr, "\nIt will try %s: a firewall here must let that in.\nWaiting until it was run; Ctrl-C withdraws it.\n",
 			strings.Join(addresses, ", "))
 	}
 	running := true
-	peer, err := p.pairByProgram(ctx, settings, addresses, show)
+	request := inviteRequest{Addresses: addresses, Ask: console.lines != nil}
+	peer, err := p.pairByProgram(ctx, settings, request, console, show)
 	if errors.Is(err, control.ErrNotRunning) {
 		running = false
-		peer, err = p.pairAlone(ctx, settings, keyring, addresses, show)
+		peer, err = p.pairAlone(ctx, settings, keyring, request, console, show)
 	}
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("the line was withdrawn before anybody ran it")
+	case errors.Is(err, pairing.ErrRefusedHere):
+		return cli.Hint(err, "if somebody else has seen the line, nothing is lost: run %s pair again", p.here())
 	case errors.Is(err, pairing.ErrExpired):
 		return cli.Hint(err, "run %s pair again", p.here())
 	case err != nil:
@@ -91,29 +102,43 @@ func (p *program) pair(ctx context.Context, stdout, stderr io.Writer, addresses 
 }
 
 // pairByProgram lets the running program invite.
-func (p *program) pairByProgram(ctx context.Context, settings Settings, addresses []string, show func(string)) (peer pairing.Peer, err error) {
+func (p *program) pairByProgram(ctx context.Context, settings Settings, request inviteRequest, console console, show func(string)) (peer pairing.Peer, err error) {
 	var made token
-	if err := settings.call(ctx, pathInvite, inviteRequest{addresses}, &made); err != nil {
+	if err := settings.call(ctx, pathInvite, request, &made); err != nil {
 		return peer, err
 	}
 	show(made.Token)
+	asking, stop := context.WithCancel(ctx)
+	defer stop()
+	if request.Ask {
+		go console.answer(asking, func(ctx context.Context) (candidate pairing.Candidate, err error) {
+			return candidate, settings.call(ctx, pathAsked, made, &candidate)
+		}, func(ctx context.Context, welcome bool) error {
+			return settings.call(ctx, pathAnswer, answer{made, welcome}, nil)
+		})
+	}
 	err = settings.call(ctx, pathRedeemed, made, &peer)
 	if ctx.Err() != nil {
 		atOnce, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		err = errors.Join(err, settings.call(atOnce, pathWithdraw, made, nil))
 	}
+	for _, known := range []error{pairing.ErrRefusedHere, pairing.ErrExpired} { // which come as text
+		if err != nil && err.Error() == known.Error() {
+			err = known
+		}
+	}
 	return peer, err
 }
 
 // pairAlone listens itself, as the program would.
-func (p *program) pairAlone(ctx context.Context, settings Settings, keyring *pairing.Keyring, addresses []string, show func(string)) (pairing.Peer, error) {
+func (p *program) pairAlone(ctx context.Context, settings Settings, keyring *pairing.Keyring, request inviteRequest, console console, show func(string)) (pairing.Peer, error) {
 	sockets, err := link.Listen(ctx, settings.Listen...)
 	if err != nil {
 		return pairing.Peer{}, err
 	}
 	var invitations pairing.Invitations
-	made, invitation, err := invite(keyring, &invitations, addresses)
+	made, invitation, err := invite(keyring, &invitations, request)
 	if err != nil {
 		return pairing.Peer{}, err
 	}
@@ -132,6 +157,9 @@ func (p *program) pairAlone(ctx context.Context, settings Settings, keyring *pai
 		})
 	}()
 	show(made.String())
+	if request.Ask {
+		go console.answer(ctx, invitation.Asked, invitation.Answer)
+	}
 	peer, err := invitation.Wait(ctx)
 	if err == nil {
 		awaitVerified(ctx, verified)

@@ -12,13 +12,16 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/pairing"
@@ -29,6 +32,16 @@ type machine struct {
 	role pairing.Role
 	Settings
 	invitations pairing.Invitations // of the running program
+	types       io.Reader           // what a person types; nil if there is no terminal
+}
+
+// in is standard input.
+func (m *machine) in() io.Reader {
+	if m.types != nil {
+		return m.types
+	}
+	null, _ := os.Open(os.DevNull)
+	return null
 }
 
 // newMachine returns a machine that listens on a free port of a loopback address of its own: on
@@ -51,6 +64,7 @@ func (m *machine) command(stdout, stderr io.Writer, args ...string) *cobra.Comma
 	root := &cobra.Command{Use: name(m.role), SilenceErrors: true, SilenceUsage: true}
 	root.AddCommand(Commands(m.role, func() (Settings, error) { return m.Settings, nil })...)
 	root.SetArgs(args)
+	root.SetIn(m.in())
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	return root
@@ -69,11 +83,23 @@ func (m *machine) run(t *testing.T, args ...string) (stdout, stderr string, err 
 // pair starts the pair command and returns the line that it prints and how it ends.
 func (m *machine) pair(t *testing.T, args ...string) (line string, cancel func(), ended <-chan error) {
 	t.Helper()
+	return m.pairing(t, t.Output(), args...)
+}
+
+// pairOn is pair with another standard error.
+func (m *machine) pairOn(t *testing.T, stderr io.Writer) (line string, ended <-chan error) {
+	t.Helper()
+	line, _, ended = m.pairing(t, stderr)
+	return line, ended
+}
+
+func (m *machine) pairing(t *testing.T, stderr io.Writer, args ...string) (line string, cancel func(), ended <-chan error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	reader, writer := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := m.command(writer, t.Output(), append([]string{"pair"}, args...)...).ExecuteContext(ctx)
+		err := m.command(writer, stderr, append([]string{"pair"}, args...)...).ExecuteContext(ctx)
 		writer.CloseWithError(errors.Join(err, io.EOF))
 		done <- err
 	}()
@@ -211,6 +237,109 @@ func TestPairAndJoin(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPairAsks has the owner asked who came, whether or not the program runs.
+func TestPairAsks(t *testing.T) {
+	t.Parallel()
+	for _, running := range []bool{true, false} {
+		for typed, paired := range map[string]bool{"y\n": true, "Yes\n": true, "n\n": false, "\n": false, "": false} {
+			t.Run(fmt.Sprintf("running %v, %q is typed", running, typed), func(t *testing.T) {
+				t.Parallel()
+				agent, display := newMachine(t, pairing.Agent, "web1"), newMachine(t, pairing.Display, "desk")
+				if running {
+					agent.start(t)
+				}
+				agent.types = strings.NewReader(typed)
+				var said lockedBuffer
+				line, ended := agent.pairOn(t, &said)
+				_, stderr, err := display.run(t, joinLine(t, line, "pialert-display")...)
+				pairErr := wait(t, ended)
+				if (err == nil) != paired || (pairErr == nil) != paired {
+					t.Errorf("join: %v\n%s\npair: %v", err, stderr, pairErr)
+				}
+				if !paired && (!errors.Is(err, pairing.ErrJoinRefused) || !errors.Is(pairErr, pairing.ErrRefusedHere)) {
+					t.Errorf("join: %v; pair: %v", err, pairErr)
+				}
+				keyring, err := pairing.Open(display.State, pairing.Display, "desk")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if text := said.String(); !strings.Contains(text, "display desk at 127.") || !strings.Contains(text, keyring.Key().String()) {
+					t.Errorf("the owner is not told who came:\n%s", text)
+				}
+				for _, m := range []*machine{agent, display} {
+					if n := len(m.peers(t).Peers); (n == 1) != paired {
+						t.Errorf("%s has %d peers", m.Name, n)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestPairYes asks nobody.
+func TestPairYes(t *testing.T) {
+	t.Parallel()
+	agent, display := newMachine(t, pairing.Agent, "web1"), newMachine(t, pairing.Display, "desk")
+	agent.types = strings.NewReader("n\n")
+	line, _, ended := agent.pair(t, "--yes")
+	if _, stderr, err := display.run(t, joinLine(t, line, "pialert-display")...); err != nil {
+		t.Errorf("join: %v\n%s", err, stderr)
+	}
+	if err := wait(t, ended); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestJoinWithoutAnArgument takes the token where no list of processes shows it.
+func TestJoinWithoutAnArgument(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		args  []string
+		typed func(token string) string
+	}{
+		"typed at a terminal":                   {nil, func(token string) string { return token + "\n" }},
+		"the whole line, pasted at a terminal":  {nil, func(token string) string { return " sudo pialert-display join " + token + "\n" }},
+		"from standard input":                   {[]string{"-"}, func(token string) string { return token + "\n" }},
+		"from standard input without a newline": {[]string{"-"}, func(token string) string { return token }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			agent, display := newMachine(t, pairing.Agent, "web1"), newMachine(t, pairing.Display, "desk")
+			line, _, ended := agent.pair(t)
+			display.types = strings.NewReader(test.typed(joinLine(t, line, "pialert-display")[1]))
+			if _, stderr, err := display.run(t, append([]string{"join"}, test.args...)...); err != nil {
+				t.Errorf("join: %v\n%s", err, stderr)
+			}
+			if err := wait(t, ended); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	display := newMachine(t, pairing.Display, "desk")
+	var usage *cli.UsageError
+	if _, _, err := display.run(t, "join"); !errors.As(err, &usage) || !strings.Contains(hintOf(t, err), "standard input") {
+		t.Errorf("without a token and a terminal: %v", err)
+	}
+}
+
+// lockedBuffer is written and read at once.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 func TestCancelWithdraws(t *testing.T) {

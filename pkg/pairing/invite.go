@@ -15,22 +15,22 @@ import (
 // InvitationLifetime is how long a token can be redeemed.
 const InvitationLifetime = 10 * time.Minute
 
-const (
-	maxInvitations = 8  // pending at a time
-	maxWrongTries  = 10 // wrong secrets until what is pending is withdrawn
-)
+const maxInvitations = 8 // pending at a time
 
 // Errors of invitations.
 var (
-	ErrExpired   = errors.New("the token was not used within ten minutes")
-	ErrWithdrawn = errors.New("the token was withdrawn, because wrong ones were tried too often")
+	ErrExpired     = errors.New("the token was not used within ten minutes")
+	ErrRefusedHere = errors.New("who came with the token was refused, so the token works no longer")
 
 	errNotPending = errors.New("the token was used before, has expired or was withdrawn")
+	errNoAnswer   = errors.New("nobody there answered whether this machine is welcome")
+	errRefused    = errors.New("the owner there did not want this machine")
 )
 
 // Invitations are the tokens that can be redeemed now. They live in memory only, as hashes: a
-// program that ends withdraws them. The zero value has none and is ready to use; a nil
-// *Invitations never has any. Safe for concurrent use.
+// program that ends withdraws them. Wrong secrets withdraw nothing: one has 128 bits, so nobody finds
+// it by trying. The zero value has none and is ready to use; a nil *Invitations never has any. Safe for
+// concurrent use.
 type Invitations struct {
 	mu      sync.Mutex
 	pending []*Invitation
@@ -43,8 +43,10 @@ type Invitation struct {
 	from    *Invitations
 	hash    [sha256.Size]byte
 	expires time.Time // by the monotonic clock: setting the clock does not lengthen it
-	wrong   int
-	claimed bool // somebody is redeeming it
+	claimed bool      // somebody is redeeming it
+	asks    bool      // the owner is asked before anybody is paired
+	came    chan Candidate
+	answers chan bool
 	done    chan struct{}
 	peer    Peer  // who redeemed it, once done
 	err     error // or why nobody did
@@ -52,7 +54,10 @@ type Invitation struct {
 
 // Invite makes an invitation that lasts for [InvitationLifetime], for whoever waits on it.
 func (in *Invitations) Invite() (*Invitation, error) {
-	invitation := &Invitation{from: in, expires: time.Now().Add(InvitationLifetime), done: make(chan struct{})}
+	invitation := &Invitation{
+		from: in, expires: time.Now().Add(InvitationLifetime), done: make(chan struct{}),
+		came: make(chan Candidate), answers: make(chan bool),
+	}
 	rand.Read(invitation.Secret[:]) // never fails
 	invitation.hash = sha256.Sum256(invitation.Secret[:])
 	in.mu.Lock()
@@ -78,8 +83,8 @@ func (in *Invitations) Find(secret [SecretSize]byte) (*Invitation, error) {
 	return nil, errNotPending
 }
 
-// Wait returns the peer that redeemed the invitation. The error is [ErrExpired], [ErrWithdrawn]
-// or that of ctx, or says why the peer could not be stored; the invitation has ended then.
+// Wait returns the peer that redeemed the invitation. The error is [ErrExpired], [ErrRefusedHere] or
+// that of ctx, or says why the peer could not be stored; the invitation has ended then.
 func (i *Invitation) Wait(ctx context.Context) (Peer, error) {
 	timer := time.NewTimer(time.Until(i.expires))
 	defer timer.Stop()
@@ -98,6 +103,75 @@ func (i *Invitation) Wait(ctx context.Context) (Peer, error) {
 // [context.Canceled].
 func (i *Invitation) Withdraw() { i.from.end(i, context.Canceled) }
 
+// Candidate is who came with a token, before it is paired. It has proved that it holds its key.
+type Candidate struct {
+	Peer
+	From string `json:"from"` // where it comes from
+}
+
+// AnswerTimeout is how long whoever came with a token waits for the owner's answer.
+const AnswerTimeout = 2 * time.Minute
+
+// Ask has whoever comes with the token wait until the owner has answered. It is called before the
+// token is shown to anybody.
+func (i *Invitation) Ask() { i.asks = true }
+
+// Asked returns who came with the token and waits for an answer, once somebody does. The error is
+// that with which the invitation ended, or ctx did.
+func (i *Invitation) Asked(ctx context.Context) (Candidate, error) {
+	select {
+	case candidate := <-i.came:
+		return candidate, nil
+	case <-i.done:
+		return Candidate{}, errors.Join(i.err, errNotPending)
+	case <-ctx.Done():
+		return Candidate{}, context.Cause(ctx)
+	}
+}
+
+// Answer says whether the candidate that [Invitation.Asked] returned is welcome. One that is not ends
+// the invitation: its token is in the wrong hands.
+func (i *Invitation) Answer(ctx context.Context, welcome bool) error {
+	select {
+	case i.answers <- welcome:
+		return nil
+	case <-i.done:
+		return errNotPending
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(AnswerTimeout): // nobody waits for it any more
+		return errNotPending
+	}
+}
+
+// approve asks the owner, if the owner wants to be asked.
+func (i *Invitation) approve(ctx context.Context, candidate Candidate) error {
+	if !i.asks {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, AnswerTimeout, errNoAnswer)
+	defer cancel()
+	select {
+	case i.came <- candidate:
+	case <-i.done:
+		return errNotPending
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case welcome := <-i.answers:
+		if !welcome {
+			i.from.end(i, ErrRefusedHere)
+			return errRefused
+		}
+		return nil
+	case <-i.done:
+		return errNotPending
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // Pending says whether any token can be redeemed now.
 func (in *Invitations) Pending() bool {
 	if in == nil {
@@ -113,6 +187,9 @@ func (in *Invitations) Pending() bool {
 // or ended.
 func (in *Invitations) claim(secret []byte) (*Invitation, error) {
 	hash := sha256.Sum256(secret)
+	if in == nil {
+		return nil, errNotPending
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.expire()
@@ -125,11 +202,6 @@ func (in *Invitations) claim(secret []byte) (*Invitation, error) {
 	if found != nil {
 		found.claimed = true
 		return found, nil
-	}
-	for _, invitation := range slices.Clone(in.pending) {
-		if invitation.wrong++; invitation.wrong >= maxWrongTries {
-			in.endLocked(invitation, ErrWithdrawn)
-		}
 	}
 	return nil, errNotPending
 }

@@ -15,7 +15,7 @@ import (
 
 // Errors of [Keyring.Join].
 var (
-	// ErrNoInvitation: the machine is the right one, but no invitation is pending there.
+	// ErrNoInvitation: the machine is the right one, but the token's invitation is not pending there.
 	ErrNoInvitation = errors.New("no token can be redeemed there now: it was used, or its ten minutes are over")
 	// ErrJoinRefused is wrapped by refusals, which say why and what to do.
 	ErrJoinRefused = errors.New("the other end refuses to pair")
@@ -27,8 +27,11 @@ var (
 // The dialling end stores first, the listening end when it is told so, and the dialling end
 // takes its storing back unless it is told that the listening end has stored too. If only that
 // last message is lost, or the dialling end is killed before it comes, one end knows a peer that
-// does not know it. That lets nobody in, and joining with a new token mends it.
-func (k *Keyring) Join(ctx context.Context, conn net.Conn, token Token, addresses []string) (Peer, error) {
+// does not know it. That lets nobody in, and joining with a new token repairs it.
+//
+// Reached is called when the token's machine has answered. From then on its owner may be asked, which
+// takes up to [AnswerTimeout].
+func (k *Keyring) Join(ctx context.Context, conn net.Conn, token Token, addresses []string, reached func()) (Peer, error) {
 	if err := k.CheckToken(token); err != nil {
 		return Peer{}, errors.Join(err, conn.Close())
 	}
@@ -43,6 +46,7 @@ func (k *Keyring) Join(ctx context.Context, conn net.Conn, token Token, addresse
 			return err
 		}
 		defer secure.Close()
+		reached()
 		return k.redeem(secure, token, peer)
 	})
 }
@@ -65,6 +69,9 @@ func (k *Keyring) redeem(conn io.ReadWriter, token Token, peer Peer) error {
 	var reply pialertv1.JoinReply
 	if err := errors.Join(send(conn, request), receive(conn, &reply)); err != nil {
 		return err
+	}
+	if reply.GetUnknownToken() {
+		return ErrNoInvitation
 	}
 	if reply.GetRefusal() != "" {
 		return fmt.Errorf("%w: %s", ErrJoinRefused, escape.Text(reply.GetRefusal()))
@@ -90,7 +97,7 @@ func (k *Keyring) redeem(conn io.ReadWriter, token Token, peer Peer) error {
 }
 
 // serveJoin is the listening end of the exchange.
-func (k *Keyring) serveJoin(conn *tls.Conn, invitations *Invitations) (*Peer, error) {
+func (k *Keyring) serveJoin(ctx context.Context, conn *tls.Conn, invitations *Invitations, trusted func()) (*Peer, error) {
 	key, err := remoteKey(conn.ConnectionState())
 	if err != nil {
 		return nil, err
@@ -101,10 +108,12 @@ func (k *Keyring) serveJoin(conn *tls.Conn, invitations *Invitations) (*Peer, er
 	}
 	invitation, err := invitations.claim(request.GetSecret())
 	if err != nil {
-		return nil, errors.Join(err, send(conn, &pialertv1.JoinReply{Refusal: err.Error()}))
+		return nil, errors.Join(err, send(conn, &pialertv1.JoinReply{Refusal: err.Error(), UnknownToken: true}))
 	}
+	trusted()
 	peer := Peer{Name: request.GetName(), Role: roleOf(request.GetRole()), Key: key, Paired: time.Now().UTC().Truncate(time.Second)}
-	if err := k.prepare(conn, peer); err != nil {
+	ask := func() error { return invitation.approve(ctx, Candidate{peer, conn.RemoteAddr().String()}) }
+	if err := k.prepare(conn, peer, ask); err != nil {
 		invitations.release(invitation)
 		return nil, err
 	}
@@ -120,11 +129,14 @@ func (k *Keyring) serveJoin(conn *tls.Conn, invitations *Invitations) (*Peer, er
 	return &peer, nil
 }
 
-// prepare grants the request of a peer that holds a token, and waits until the peer has stored
-// this machine.
-func (k *Keyring) prepare(conn io.ReadWriter, peer Peer) error {
+// prepare grants the request of a peer that holds a token, if the owner agrees, and waits until the
+// peer has stored this machine.
+func (k *Keyring) prepare(conn io.ReadWriter, peer Peer, ask func() error) error {
 	if err := k.admissible(peer); err != nil {
 		err = k.whatToDo(err, peer.Name)
+		return errors.Join(err, send(conn, &pialertv1.JoinReply{Refusal: err.Error()}))
+	}
+	if err := ask(); err != nil {
 		return errors.Join(err, send(conn, &pialertv1.JoinReply{Refusal: err.Error()}))
 	}
 	var confirm pialertv1.JoinConfirm

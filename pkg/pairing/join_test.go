@@ -2,10 +2,13 @@ package pairing
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
@@ -28,7 +31,7 @@ func join(t *testing.T, k, listener *Keyring, invitations *Invitations, token To
 	dialled, listening := wire(t)
 	ctx := bounded(t)
 	result := acceptOn(ctx, listener, listening, invitations)
-	peer, err := k.Join(ctx, dialled, token, token.Addresses)
+	peer, err := k.Join(ctx, dialled, token, token.Addresses, func() {})
 	return peer, <-result, err
 }
 
@@ -65,7 +68,7 @@ func TestTokenWorksOnce(t *testing.T) {
 		t.Errorf("with no other invitation: %v", err)
 	}
 	invite(t, agent, &invitations)
-	if _, _, err := join(t, thief, agent, &invitations, token); !errors.Is(err, ErrJoinRefused) {
+	if _, _, err := join(t, thief, agent, &invitations, token); !errors.Is(err, ErrNoInvitation) {
 		t.Errorf("with another invitation: %v", err)
 	}
 	if len(agent.Peers()) != 1 || len(thief.Peers()) != 0 {
@@ -82,7 +85,7 @@ func TestJoinRefused(t *testing.T) {
 	}{
 		{"wrong secret", func(_ *testing.T, _, _ *Keyring, token *Token) {
 			token.Secret[3] ^= 1
-		}, "was used before, has expired or was withdrawn"},
+		}, ErrNoInvitation.Error()},
 		{"another key answers", func(t *testing.T, _, _ *Keyring, token *Token) {
 			token.Key = open(t, Agent, "web1").Key()
 		}, ErrWrongKey.Error()},
@@ -166,7 +169,7 @@ func TestJoinCutShort(t *testing.T) {
 			far.Close()
 		}()
 		peer := Peer{Name: "desk", Role: Display, Key: open(t, Display, "desk").Key()}
-		if err := agent.prepare(near, peer); err == nil {
+		if err := agent.prepare(near, peer, func() error { return nil }); err == nil {
 			t.Error("no error")
 		}
 	})
@@ -189,4 +192,125 @@ func TestJoinAgainRefreshesAddresses(t *testing.T) {
 	if len(peers) != 1 || peers[0].Addresses[0] != "web1.example.org:7483" {
 		t.Errorf("the display has %v", peers)
 	}
+}
+
+// What a stranger with a wrong token gets is the same, byte for byte, whether or not a token could be
+// redeemed.
+func TestAPendingInvitationCannotBeSeen(t *testing.T) {
+	t.Parallel()
+	stranger := open(t, Display, "stranger")
+	heard := func(invitations *Invitations, agent *Keyring) (replies []*pialertv1.JoinReply, alert error) {
+		dialled, listening := wire(t)
+		ctx := bounded(t)
+		result := acceptOn(ctx, agent, listening, invitations)
+		state := stranger.snapshot()
+		conn := state.client(dialled, protocolJoin, agent.Key())
+		defer conn.Close()
+		if err := conn.HandshakeContext(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := send(conn, &pialertv1.JoinRequest{Secret: make([]byte, SecretSize), Name: "stranger", Role: pialertv1.Role_ROLE_DISPLAY}); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			reply := new(pialertv1.JoinReply)
+			if err := receive(conn, reply); err != nil {
+				<-result
+				return replies, err
+			}
+			replies = append(replies, reply)
+		}
+	}
+	agent := open(t, Agent, "web1")
+	var pending Invitations
+	invite(t, agent, &pending)
+	want, wantErr := heard(&pending, agent)
+	for name, invitations := range map[string]*Invitations{"none is pending": {}, "none can ever be": nil} {
+		got, err := heard(invitations, agent)
+		if fmt.Sprint(got) != fmt.Sprint(want) || err.Error() != wantErr.Error() || len(got) != 1 {
+			t.Errorf("%s: it hears %v and %v, otherwise %v and %v", name, got, err, want, wantErr)
+		}
+	}
+}
+
+// The owner is asked before anybody is paired, and is told who came.
+func TestTheOwnerIsAsked(t *testing.T) {
+	t.Parallel()
+	for _, welcome := range []bool{true, false} {
+		t.Run(fmt.Sprint("welcome ", welcome), func(t *testing.T) {
+			t.Parallel()
+			agent, display := open(t, Agent, "web1"), open(t, Display, "desk")
+			var invitations Invitations
+			token, invitation := invite(t, agent, &invitations)
+			invitation.Ask()
+			asked := make(chan error, 1)
+			go func() {
+				candidate, err := invitation.Asked(t.Context())
+				if err == nil && (candidate.Name != "desk" || candidate.Key != display.Key() || candidate.Role != Display || candidate.From == "") {
+					err = fmt.Errorf("%+v came", candidate)
+				}
+				if len(agent.Peers()) > 0 {
+					err = errors.New("it was paired before the owner answered")
+				}
+				asked <- errors.Join(err, invitation.Answer(t.Context(), welcome))
+			}()
+			_, answer, err := join(t, display, agent, &invitations, token)
+			if err := <-asked; err != nil {
+				t.Error(err)
+			}
+			if welcome {
+				if err != nil || answer.err != nil || len(agent.Peers()) != 1 {
+					t.Errorf("join: %v; accept: %v", err, answer.err)
+				}
+				return
+			}
+			if !errors.Is(err, ErrJoinRefused) || len(agent.Peers())+len(display.Peers()) > 0 {
+				t.Errorf("who was not welcome hears %v; the agent has %v", err, agent.Peers())
+			}
+			if _, err := invitation.Wait(t.Context()); !errors.Is(err, ErrRefusedHere) {
+				t.Errorf("the owner's token: %v", err)
+			}
+			if _, _, err := join(t, display, agent, &invitations, token); !errors.Is(err, ErrNoInvitation) {
+				t.Errorf("the same token again: %v", err)
+			}
+		})
+	}
+}
+
+// An owner who does not answer lets nobody in.
+func TestTheOwnerDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var invitations Invitations
+		invitation, _ := invitations.Invite()
+		invitation.Ask()
+		began := time.Now()
+		if err := invitation.approve(t.Context(), Candidate{}); !errors.Is(err, errNoAnswer) || time.Since(began) != AnswerTimeout {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	})
+}
+
+// A peer that announces the key of another machine as its next one keeps that machine from nothing.
+func TestAnAnnouncedKeyBlocksNoPairing(t *testing.T) {
+	t.Parallel()
+	display, liar, victim := open(t, Display, "desk"), open(t, Agent, "liar"), open(t, Agent, "victim")
+	befriend(t, display, liar)
+	if err := display.learn(liar.Key(), victim.Key().bytes()); err != nil {
+		t.Fatal(err)
+	}
+	var invitations Invitations
+	token, _ := invite(t, display, &invitations)
+	if _, answer, err := join(t, victim, display, &invitations, token); err != nil || answer.err != nil {
+		t.Fatalf("the victim cannot pair: %v, %v", err, answer.err)
+	}
+	mustMeet(t, display, victim)
+	if peer, err := display.Peer("liar"); err != nil || !peer.NextKey.IsZero() {
+		t.Errorf("the liar is kept as %+v, %v", peer, err)
+	}
+	// Nor can it take the key of a machine that is paired.
+	if err := display.learn(liar.Key(), victim.Key().bytes()); err == nil {
+		t.Error("it announced the key of a paired machine")
+	}
+	mustMeet(t, display, reopen(t, victim.Dir(), Agent, "victim"))
 }

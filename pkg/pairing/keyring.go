@@ -78,7 +78,7 @@ func (k *Keyring) Peer(name string) (Peer, error) {
 	return Peer{}, fmt.Errorf("%q: %w", name, ErrNotPaired)
 }
 
-// Add pairs a machine. Adding a machine again, under the same name with the same key, replaces
+// Add pairs a machine that has proved to hold its key. Adding a machine again, under the same name with the same key, replaces
 // its addresses unless the new ones are none. The error is [ErrNameTaken], [ErrKeyTaken] or
 // [ErrTooMany], or says what is wrong with the peer.
 func (k *Keyring) Add(peer Peer) error {
@@ -86,6 +86,7 @@ func (k *Keyring) Add(peer Peer) error {
 		if err := state.admissible(peer, k.role); err != nil {
 			return err
 		}
+		state.unannounce(peer)
 		switch at := state.byKey(peer.Key); {
 		case at < 0:
 			state.peers = append(state.peers, peer)
@@ -106,7 +107,11 @@ func (s *keys) admissible(peer Peer, self Role) error {
 	if err := peer.check(self); err != nil {
 		return err
 	}
-	switch at := s.byKey(peer.Key); {
+	at := s.byKey(peer.Key)
+	if at >= 0 && s.peers[at].Key != peer.Key && s.peers[at].Name != peer.Name {
+		at = -1 // another one announces the key, but this one holds it
+	}
+	switch {
 	case peer.Key == s.own.fingerprint:
 		return errors.New("a machine cannot pair with itself")
 	case at >= 0 && s.peers[at].Name != peer.Name:
@@ -117,6 +122,15 @@ func (s *keys) admissible(peer Peer, self Role) error {
 		return fmt.Errorf("%w: %d are paired", ErrTooMany, MaxPeers)
 	}
 	return nil
+}
+
+// unannounce takes the key of a machine that has proved to hold it from whoever only announces it as
+// its next one. Otherwise a peer could keep any machine from being paired, by naming its key.
+func (s *keys) unannounce(holder Peer) {
+	at := s.byKey(holder.Key)
+	if at >= 0 && s.peers[at].Key != holder.Key && s.peers[at].Name != holder.Name {
+		s.peers[at].NextKey = Fingerprint{}
+	}
 }
 
 // Remove unpairs a machine and returns what was known of it; the error is [ErrNotPaired] if

@@ -69,7 +69,7 @@ func acceptOn(ctx context.Context, k *Keyring, conn net.Conn, invitations *Invit
 	result := make(chan accepted, 1)
 	go func() {
 		var a accepted
-		a.session, a.joined, a.err = k.Accept(ctx, conn, invitations)
+		a.session, a.joined, a.err = k.Accept(ctx, conn, invitations, func() {})
 		result <- a
 	}()
 	return result

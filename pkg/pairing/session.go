@@ -51,14 +51,17 @@ func (k *Keyring) Connect(ctx context.Context, conn net.Conn, peer string) (*Ses
 // of paired machines it returns a session. With a token it redeems that, closes conn and
 // returns the peer that joined. Ctx bounds all of it. An error says what the other end did or
 // lacks, as in "its key is not paired".
-func (k *Keyring) Accept(ctx context.Context, conn net.Conn, invitations *Invitations) (s *Session, joined *Peer, err error) {
-	secure, gate := k.server(conn, invitations)
+//
+// Trusted is called when the other end has shown a valid token. It is no stranger from then on, and may
+// wait for the owner's answer for up to [AnswerTimeout], so a bound for strangers is to be lifted.
+func (k *Keyring) Accept(ctx context.Context, conn net.Conn, invitations *Invitations, trusted func()) (s *Session, joined *Peer, err error) {
+	secure, gate := k.server(conn)
 	err = within(ctx, conn, func() error {
 		if err := secure.HandshakeContext(ctx); err != nil {
 			return err
 		}
 		if secure.ConnectionState().NegotiatedProtocol == protocolJoin {
-			joined, err = k.serveJoin(secure, invitations)
+			joined, err = k.serveJoin(ctx, secure, invitations, trusted)
 			return errors.Join(err, secure.Close())
 		}
 		s = &Session{Conn: secure, own: gate.own}

@@ -69,7 +69,6 @@ func TestStrangerGetsNoByte(t *testing.T) {
 		{"TLS for the web", hello(func(c *tls.Config) { c.NextProtos = []string{"h2", "http/1.1"} })},
 		{"TLS for us and others", hello(func(c *tls.Config) { c.NextProtos = []string{protocolDeliver, "h2"} })},
 		{"TLS 1.2", hello(func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS12, tls.VersionTLS12 })},
-		{"a token when there is no invitation", hello(func(c *tls.Config) { c.NextProtos = []string{protocolJoin} })},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -18,8 +18,7 @@ const (
 
 // Errors of handshakes.
 var (
-	errForeign      = errors.New("it does not speak this protocol")
-	errNoInvitation = errors.New("it wants to redeem a token, but no invitation is pending")
+	errForeign = errors.New("it does not speak this protocol")
 
 	// ErrWrongKey is returned at the end that dials when another key answers than the one that
 	// is pinned.
@@ -69,8 +68,9 @@ func (s *keys) client(conn net.Conn, protocol string, expected ...Fingerprint) *
 }
 
 // server returns the listening end of a connection. It stays silent until the other end has
-// asked for one of our protocols.
-func (k *Keyring) server(conn net.Conn, invitations *Invitations) (*tls.Conn, *gate) {
+// asked for one of our protocols. Whether any token can be redeemed changes nothing that it does, or
+// whoever knocks could learn when to listen for one.
+func (k *Keyring) server(conn net.Conn) (*tls.Conn, *gate) {
 	gate := &gate{Conn: conn}
 	return tls.Server(gate, &tls.Config{
 		MinVersion: tls.VersionTLS13,
@@ -82,9 +82,6 @@ func (k *Keyring) server(conn net.Conn, invitations *Invitations) (*tls.Conn, *g
 			switch protocol {
 			case protocolDeliver:
 			case protocolJoin:
-				if !invitations.Pending() {
-					return nil, errNoInvitation
-				}
 				verify = func(Fingerprint) error { return nil } // the token's secret is asked for next
 			default:
 				return nil, errForeign

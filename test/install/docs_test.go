@@ -72,7 +72,7 @@ var examples = []example{
 
 	// The display listens, the agent dials: throwaway ones beside those that run.
 	{"sudo pialert-display pair", byPairing, "pialert-display pair --config dialled.yaml"},
-	{"sudo pialert-agent join TOKEN", "pialert-agent join TOKEN --config dialling.yaml", `the link works`},
+	{"sudo pialert-agent join", "echo TOKEN | pialert-agent join - --config dialling.yaml", `the link works`},
 
 	// The display comes by SSH.
 	{"sudo systemctl restart pialert-agent", "printf 'link:\\n  dial: ssh\\n' >> /etc/pialert/agent.yaml; systemctl restart pialert-agent", ``},
@@ -83,9 +83,9 @@ var examples = []example{
 	{"sudo -u pialert-display ssh USER@SERVER </dev/null",
 		"sudo -u pialert-display ssh -o StrictHostKeyChecking=accept-new eve@192.0.2.10 </dev/null", `added`},
 	{"sudo pialert-agent pair --address ssh://USER@SERVER", byPairing, "pialert-agent pair --address ssh://eve@192.0.2.10"},
-	{"sudo -u pialert-display pialert-display join TOKEN", "", `at ssh://eve@192\.0\.2\.10; the link works`},
+	{"sudo -u pialert-display pialert-display join", "echo TOKEN | sudo -u pialert-display pialert-display join -", `at ssh://eve@192\.0\.2\.10; the link works`},
 	{"sudo pialert-agent pair", byQuickStart, ""},
-	{"sudo pialert-display join TOKEN", byQuickStart, ""},
+	{"sudo pialert-display join", byQuickStart, ""},
 	{"sudo tar -C / -czpf pialert-backup.tar.gz etc/pialert var/lib/pialert", "", ``},
 	{"sudo tar -C / -xzpf pialert-backup.tar.gz --no-same-owner", "systemctl stop pialert-display && rm -rf /var/lib/pialert/display && tar -C / -xzpf pialert-backup.tar.gz --no-same-owner", ``},
 	{"sudo chown -R pialert-display: /var/lib/pialert/display", "chown -R pialert-display: /var/lib/pialert/display && systemctl start pialert-display", ``},

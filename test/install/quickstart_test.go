@@ -11,7 +11,7 @@ import (
 // server and Pi at once. What it changes, because this machine is no Pi:
 //
 //   - the Pi's package is the one for this processor;
-//   - TOKEN is what pair printed on the server;
+//   - join reads what pair printed on the server instead of asking for it;
 //   - the lights are drawn in a terminal, or not at all, since there is no Blinkt!.
 func quickStart(m *machine) {
 	server, pi := installBlocks(m)
@@ -24,12 +24,12 @@ func quickStart(m *machine) {
 			case strings.Contains(command, "pialert-agent pair"):
 				pair = m.start(command)
 				continue
-			case strings.Contains(command, "TOKEN"):
+			case strings.HasSuffix(command, " join"):
 				token := regexp.MustCompile(`pialert1-\S+`).FindString(pair.first)
 				if token == "" {
 					m.Fatalf("pair printed %q", pair.first)
 				}
-				command = strings.Replace(command, "TOKEN", token, 1)
+				command = "echo " + token + " | " + command + " -"
 			case strings.Contains(command, "--driver blinkt"):
 				command = strings.Replace(command, "blinkt", "terminal", 1)
 			case strings.Contains(command, "enable --now pialert-display"):

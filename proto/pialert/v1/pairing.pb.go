@@ -145,7 +145,9 @@ type JoinReply struct {
 	// Why the request is refused, for people; empty if it is granted.
 	Refusal string `protobuf:"bytes,1,opt,name=refusal,proto3" json:"refusal,omitempty"`
 	// Name that the listening end goes by.
-	Name          string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// The refusal is that no such token can be redeemed now. Whether any can is not told.
+	UnknownToken  bool `protobuf:"varint,3,opt,name=unknown_token,json=unknownToken,proto3" json:"unknown_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -192,6 +194,13 @@ func (x *JoinReply) GetName() string {
 		return x.Name
 	}
 	return ""
+}
+
+func (x *JoinReply) GetUnknownToken() bool {
+	if x != nil {
+		return x.UnknownToken
+	}
+	return false
 }
 
 // JoinConfirm says that the dialling end has stored the listening one. Only then does the
@@ -344,10 +353,11 @@ const file_pialert_v1_pairing_proto_rawDesc = "" +
 	"\vJoinRequest\x12\x16\n" +
 	"\x06secret\x18\x01 \x01(\fR\x06secret\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12$\n" +
-	"\x04role\x18\x03 \x01(\x0e2\x10.pialert.v1.RoleR\x04role\"9\n" +
+	"\x04role\x18\x03 \x01(\x0e2\x10.pialert.v1.RoleR\x04role\"^\n" +
 	"\tJoinReply\x12\x18\n" +
 	"\arefusal\x18\x01 \x01(\tR\arefusal\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"\r\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12#\n" +
+	"\runknown_token\x18\x03 \x01(\bR\funknownToken\"\r\n" +
 	"\vJoinConfirm\"$\n" +
 	"\bJoinDone\x12\x18\n" +
 	"\arefusal\x18\x01 \x01(\tR\arefusal\"D\n" +
