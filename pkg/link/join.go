@@ -60,5 +60,6 @@ func (d *Dialer) verify(ctx context.Context, name string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotVerified, err)
 	}
-	return conn.Close()
+	conn.Close() // it has worked, whoever ends it first
+	return nil
 }
