@@ -161,7 +161,6 @@ func (i *Invitation) approve(ctx context.Context, candidate Candidate) error {
 	select {
 	case welcome := <-i.answers:
 		if !welcome {
-			i.from.end(i, ErrRefusedHere)
 			return errRefused
 		}
 		return nil

@@ -114,6 +114,9 @@ func (k *Keyring) serveJoin(ctx context.Context, conn *tls.Conn, invitations *In
 	peer := Peer{Name: request.GetName(), Role: roleOf(request.GetRole()), Key: key, Paired: time.Now().UTC().Truncate(time.Second)}
 	ask := func() error { return invitation.approve(ctx, Candidate{peer, conn.RemoteAddr().String()}) }
 	if err := k.prepare(conn, peer, ask); err != nil {
+		if errors.Is(err, errRefused) { // and was told so
+			invitations.end(invitation, ErrRefusedHere)
+		}
 		invitations.release(invitation)
 		return nil, err
 	}
