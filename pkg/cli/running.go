@@ -17,7 +17,16 @@ import (
 // Ask sends a request to the running program that serves the control socket, as
 // [control.Client.Call] does. The error says how to start it where it does not run.
 func Ask(ctx context.Context, program, socket, path string, in, out any) error {
-	err := control.Client{Path: socket}.Call(ctx, path, in, out)
+	return startHint(program, control.Client{Path: socket}.Call(ctx, path, in, out))
+}
+
+// Open does the same for an answer of any length, as [control.Client.Open] does.
+func Open(ctx context.Context, program, socket, path string, in any) (io.ReadCloser, error) {
+	answer, err := control.Client{Path: socket}.Open(ctx, path, in)
+	return answer, startHint(program, err)
+}
+
+func startHint(program string, err error) error {
 	if errors.Is(err, control.ErrNotRunning) {
 		return Hint(err, "start it with: sudo systemctl start %s, or %[1]s run", program)
 	}

@@ -74,17 +74,10 @@ type problem struct {
 // without a body gives the zero In. An error becomes status 400 with its text.
 func Handle[In, Out any](do func(ctx context.Context, in In) (Out, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		var in In
-		body := http.MaxBytesReader(w, r.Body, maxBody)
-		decoder := json.NewDecoder(body)
-		decoder.DisallowUnknownFields()
-		if err := decoder.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
-			answer(w, http.StatusBadRequest, problem{fmt.Sprintf("cannot read the request: %v", err)})
+		in, ok := read[In](w, r)
+		if !ok {
 			return
 		}
-		// Only past the end of the body does net/http notice that the caller has gone, and ends the
-		// context.
-		io.Copy(io.Discard, body)
 		out, err := do(r.Context(), in)
 		if err != nil {
 			answer(w, http.StatusBadRequest, problem{err.Error()})
@@ -92,6 +85,59 @@ func Handle[In, Out any](do func(ctx context.Context, in In) (Out, error)) http.
 		}
 		answer(w, http.StatusOK, out)
 	}
+}
+
+// read reads a request's body; if it cannot, it answers so.
+func read[In any](w http.ResponseWriter, r *http.Request) (in In, ok bool) {
+	body := http.MaxBytesReader(w, r.Body, maxBody)
+	decoder := json.NewDecoder(body)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
+		answer(w, http.StatusBadRequest, problem{fmt.Sprintf("cannot read the request: %v", err)})
+		return in, false
+	}
+	// Only past the end of the body does net/http notice that the caller has gone, and ends the
+	// context.
+	io.Copy(io.Discard, body)
+	return in, true
+}
+
+// Stream makes an HTTP handler of a function that writes an answer of any length, bit by bit, until
+// the caller has gone. What was written is sent at each Flush. An error before the first byte becomes
+// status 400 with its text; a later one breaks the answer off.
+func Stream[In any](do func(ctx context.Context, in In, out Flusher) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		in, ok := read[In](w, r)
+		if !ok {
+			return
+		}
+		out := &flusher{ResponseController: http.NewResponseController(w), Writer: w}
+		err := do(r.Context(), in, out)
+		switch {
+		case err == nil || r.Context().Err() != nil:
+		case out.begun:
+			panic(http.ErrAbortHandler)
+		default:
+			answer(w, http.StatusBadRequest, problem{err.Error()})
+		}
+	}
+}
+
+// Flusher is what an answer is written to.
+type Flusher interface {
+	io.Writer
+	Flush() error
+}
+
+type flusher struct {
+	*http.ResponseController
+	io.Writer
+	begun bool
+}
+
+func (f *flusher) Write(p []byte) (int, error) {
+	f.begun = true
+	return f.Writer.Write(p)
 }
 
 func answer(w http.ResponseWriter, status int, body any) {
@@ -106,6 +152,27 @@ type Client struct{ Path string }
 // Call sends in as JSON to an HTTP path and reads the answer into out; either may be nil. Its
 // error is the program's own words, or wraps [ErrNotRunning].
 func (c Client) Call(ctx context.Context, path string, in, out any) error {
+	answer, err := c.Open(ctx, path, in)
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	body, err := io.ReadAll(io.LimitReader(answer, maxBody))
+	if err != nil {
+		return fmt.Errorf("cannot read the answer of %s: %w", c.Path, err)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return fmt.Errorf("cannot understand the answer of %s: %w", c.Path, err)
+	}
+	return nil
+}
+
+// Open sends in as JSON, as [Client.Call] does, and returns the answer, which may be of any length.
+// Who opens it closes it.
+func (c Client) Open(ctx context.Context, path string, in any) (io.ReadCloser, error) {
 	reader, writer := io.Pipe()
 	go func() {
 		if in == nil {
@@ -116,7 +183,7 @@ func (c Client) Call(ctx context.Context, path string, in, out any) error {
 	}()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://control"+path, reader)
 	if err != nil {
-		return fmt.Errorf("cannot ask %s: %w", c.Path, err)
+		return nil, fmt.Errorf("cannot ask %s: %w", c.Path, err)
 	}
 	transport := &http.Transport{
 		DisableKeepAlives: true,
@@ -127,29 +194,23 @@ func (c Client) Call(ctx context.Context, path string, in, out any) error {
 	response, err := transport.RoundTrip(request)
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w: nobody serves %s", ErrNotRunning, c.Path)
+		return nil, fmt.Errorf("%w: nobody serves %s", ErrNotRunning, c.Path)
 	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("cannot open %s: permission denied; try again with sudo", c.Path)
+		return nil, fmt.Errorf("cannot open %s: permission denied; try again with sudo", c.Path)
 	case err != nil:
-		return fmt.Errorf("cannot ask %s: %w", c.Path, err)
+		return nil, fmt.Errorf("cannot ask %s: %w", c.Path, err)
+	}
+	if response.StatusCode == http.StatusOK {
+		return response.Body, nil
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	if err != nil {
-		return fmt.Errorf("cannot read the answer of %s: %w", c.Path, err)
+		return nil, fmt.Errorf("cannot read the answer of %s: %w", c.Path, err)
 	}
-	if response.StatusCode != http.StatusOK {
-		var p problem
-		if json.Unmarshal(body, &p) == nil && p.Error != "" {
-			return errors.New(p.Error)
-		}
-		return fmt.Errorf("%s answered %s", c.Path, response.Status)
+	var p problem
+	if json.Unmarshal(body, &p) == nil && p.Error != "" {
+		return nil, errors.New(p.Error)
 	}
-	if out == nil {
-		return nil
-	}
-	if err := json.Unmarshal(body, out); err != nil {
-		return fmt.Errorf("cannot understand the answer of %s: %w", c.Path, err)
-	}
-	return nil
+	return nil, fmt.Errorf("%s answered %s", c.Path, response.Status)
 }

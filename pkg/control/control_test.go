@@ -1,8 +1,10 @@
 package control_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -124,5 +126,54 @@ func TestHandlerHearsThatTheCallerHasGone(t *testing.T) {
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// An answer of any length arrives bit by bit, and one that breaks off is no whole one.
+func TestStream(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "control.sock")
+	listener, err := control.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more := make(chan error)
+	mux := http.NewServeMux()
+	mux.Handle("/count", control.Stream(func(_ context.Context, _ struct{}, out control.Flusher) error {
+		for n := 0; ; n++ {
+			if err := <-more; err != nil {
+				return err
+			}
+			fmt.Fprintln(out, n)
+			out.Flush()
+		}
+	}))
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	go control.Serve(ctx, listener, mux)
+	client := control.Client{Path: path}
+
+	go func() { more <- errors.New("not today") }()
+	if _, err := client.Open(t.Context(), "/count", nil); err == nil || err.Error() != "not today" {
+		t.Errorf("error %v, want what the program says", err)
+	}
+	go func() { more <- nil }()
+	answer, err := client.Open(t.Context(), "/count", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Close()
+	lines := bufio.NewScanner(answer)
+	for n := range 3 {
+		if !lines.Scan() || lines.Text() != fmt.Sprint(n) {
+			t.Fatalf("line %d is %q", n, lines.Text())
+		}
+		if n < 2 {
+			more <- nil
+		}
+	}
+	more <- errors.New("broken")
+	if lines.Scan() || lines.Err() == nil {
+		t.Errorf("an answer that broke off ended with %v", lines.Err())
 	}
 }

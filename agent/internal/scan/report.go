@@ -112,7 +112,7 @@ func readable(name string) string {
 	var b []byte
 	for i, r := range name {
 		if r == utf8.RuneError && !strings.HasPrefix(name[i:], string(utf8.RuneError)) {
-			b = append(b, '\\', 'x', hexDigits[name[i]>>4], hexDigits[name[i]&15])
+			b = append(b, '\\', 'x', "0123456789abcdef"[name[i]>>4], "0123456789abcdef"[name[i]&15])
 			continue
 		}
 		b = utf8.AppendRune(b, r)

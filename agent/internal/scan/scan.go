@@ -18,6 +18,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/eventjson"
 )
 
 // Format is how events are printed.
@@ -123,7 +124,7 @@ type scan struct {
 	matchers []*detect.Matcher // one for each core
 	out      *bufio.Writer
 	line     []byte // the event being printed
-	print    printer
+	print    eventjson.Printer
 	text     texter
 	tally    *tally
 	result   Result
@@ -143,7 +144,7 @@ func (s *scan) emit(ev *attack.Event, line uint64) {
 	case s.opts.Summary:
 		return
 	case s.opts.Format == JSON:
-		s.line = s.print.json(s.line[:0], ev, line)
+		s.line = s.print.Append(s.line[:0], ev, eventjson.Where{Line: line})
 	default:
 		s.line = s.text.event(s.line[:0], ev, line)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/eventjson"
 )
 
 const attacked = `Jan 31 12:00:00 host sshd[7]: Failed password for root from 192.0.2.7 port 51112 ssh2
@@ -190,11 +191,11 @@ func FuzzJSON(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		var p printer
+		var p eventjson.Printer
 		texts := texter{zone: time.UTC}
 		ev := attack.Event{Kind: attack.HTTPProbe, Severity: attack.Low, User: text, SourceHost: text, Log: text, Count: 1,
 			Detail: attack.HTTP{Target: text, UserAgent: text}}
-		line := p.json(nil, &ev, 1)
+		line := p.Append(nil, &ev, eventjson.Where{Line: 1})
 		var got struct {
 			User   string
 			Detail struct{ Target string }

@@ -52,6 +52,35 @@ func (h *History) Recent(ctx context.Context, limit int, filter Filter) ([]Recor
 	return records, err
 }
 
+// Select returns the oldest events that the filter chooses, the oldest first: at most limit, and
+// never more than 1000. Who sets the filter's After to the id of the last one reads on.
+func (h *History) Select(ctx context.Context, limit int, filter Filter) ([]Record, error) {
+	var records []Record
+	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		where, args, err := filter.where(ctx, tx)
+		if err != nil {
+			return err
+		}
+		records, err = readRecords(ctx, tx, where+" ORDER BY events.id LIMIT ?", append(args, min(max(limit, 0), maxRecords))...)
+		return err
+	})
+	return records, err
+}
+
+// Newest returns how many events the filter chooses, but no more than most, and the id below the
+// oldest of these: [History.Select] after it returns them.
+func (h *History) Newest(ctx context.Context, most int, filter Filter) (count int, after int64, err error) {
+	err = h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		where, args, err := filter.where(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return each(ctx, tx, `SELECT count(*), coalesce(min(id), 1) - 1 FROM (SELECT id FROM events `+where+` ORDER BY id DESC LIMIT ?)`,
+			[]any{&count, &after}, func() {}, append(args, most)...)
+	})
+	return count, after, err
+}
+
 // where returns the filter as the end of a query on events.
 func (f *Filter) where(ctx context.Context, tx querier) (where string, args []any, err error) {
 	where = "WHERE TRUE"

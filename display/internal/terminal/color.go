@@ -42,6 +42,14 @@ func (c Colors) appendColor(text []byte, color animate.RGB, background bool) []b
 	return text
 }
 
+// Text returns text in a lamp's colour, as bright as can be read.
+func (c Colors) Text(color animate.RGB, text string) string {
+	if c == NoColors {
+		return text
+	}
+	return string(append(append(c.appendColor(nil, legible(color), false), text...), "\x1b[m"...))
+}
+
 // sequence appends a Select Graphic Rendition sequence.
 func sequence(text []byte, parameters ...int) []byte {
 	text = append(text, "\x1b["...)

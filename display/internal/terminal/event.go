@@ -36,7 +36,7 @@ func line(at time.Time, agent, lamp string, e *attack.Event, total uint64) strin
 	if e.User != "" {
 		fmt.Fprintf(&b, " as %s", quote(e.User))
 	}
-	b.WriteString(particulars(e.Detail))
+	b.WriteString(Particulars(e.Detail))
 	if agent != "" {
 		fmt.Fprintf(&b, " on %s", escape.Text(agent))
 	}
@@ -51,8 +51,9 @@ var phases = map[attack.Phase]string{
 	attack.PhaseStart: "began", attack.PhaseUpdate: "goes on", attack.PhaseEnd: "ended",
 }
 
-// particulars writes what a person wants to know of a detail.
-func particulars(detail attack.Detail) string {
+// Particulars writes what a person wants to know of a detail. Texts that came over the network stand
+// in quotes.
+func Particulars(detail attack.Detail) string {
 	switch d := detail.(type) {
 	case attack.SSH:
 		if d.Reason != "" {

@@ -34,7 +34,7 @@ func rowOf(at time.Time, agent string, lamp int, e *attack.Event) row {
 	if e.User != "" {
 		what = append(what, word(e.User))
 	}
-	if text := strings.TrimLeft(particulars(e.Detail), ", "); text != "" {
+	if text := strings.TrimLeft(Particulars(e.Detail), ", "); text != "" {
 		what = append(what, text)
 	}
 	if e.Test {
@@ -63,6 +63,14 @@ const (
 	withTime    = 56
 	withAgent   = 76
 )
+
+// Columns writes an event as a line of aligned columns: when it arrived, the lamp that shows it, what
+// it is, where it came from, the agent, and what else is known. It is fit for a terminal.
+func Columns(at time.Time, lamp, agent string, e *attack.Event) string {
+	r := rowOf(at, agent, -1, e)
+	return strings.TrimRight(fmt.Sprintf("%s  %-9s  %-*s  %-*s  %-*s  %s", at.Format(time.DateTime), lamp,
+		kindWidth, r.kind, sourceWidth, r.source, agentWidth, r.agent, r.what), " ")
+}
 
 // drawEvents lists events from a row on, the newest first: below the device, where the eye is.
 func (p *painter) drawEvents(g *grid, top, bottom, left, width int, s *state, rows []row) {

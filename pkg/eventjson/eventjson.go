@@ -1,4 +1,9 @@
-package scan
+// Package eventjson writes an event as one line of JSON.
+//
+// The fields are the same wherever a program prints events; what is empty is left out. Bytes that are
+// no UTF-8 become "\xHH", as daemons escape them, and nothing that a terminal would act on, or that
+// would turn the direction of text, stands in a line as it is.
+package eventjson
 
 import (
 	"net/netip"
@@ -10,15 +15,22 @@ import (
 	"github.com/pialert/pialert/pkg/escape"
 )
 
-// printer turns events into JSON without making strings.
-type printer struct {
+// Where says where an event was seen; what is zero is left out.
+type Where struct {
+	Agent   string
+	Arrived time.Time
+	Line    uint64 // number of the line in its log
+}
+
+// Printer turns events into JSON without making strings. It is for one goroutine.
+type Printer struct {
 	second int64  // the time that stamp holds, in seconds since 1970
 	stamp  []byte // as RFC 3339, without fraction and zone
 	zone   []byte
 }
 
 // time appends a time as RFC 3339. Most events share the second of the one before.
-func (p *printer) time(b []byte, t time.Time) []byte {
+func (p *Printer) time(b []byte, t time.Time) []byte {
 	if sec := t.Unix(); sec != p.second || p.stamp == nil {
 		p.second = sec
 		p.stamp = t.AppendFormat(p.stamp[:0], "2006-01-02T15:04:05")
@@ -31,10 +43,17 @@ func (p *printer) time(b []byte, t time.Time) []byte {
 	return append(b, p.zone...)
 }
 
-// json appends an event as one line of JSON.
-func (p *printer) json(b []byte, ev *attack.Event, line uint64) []byte {
-	b = appendString(append(b, `{"file":`...), ev.Log)
-	b = number(b, "line", line)
+// Append appends an event as one line of JSON, with its line break.
+func (p *Printer) Append(b []byte, ev *attack.Event, where Where) []byte {
+	b = append(b, '{')
+	if where.Agent != "" {
+		b = append(appendString(append(b, `"agent":`...), where.Agent), ',')
+	}
+	if !where.Arrived.IsZero() {
+		b = append(p.time(append(b, `"arrived":"`...), where.Arrived), `",`...)
+	}
+	b = appendString(append(b, `"file":`...), ev.Log)
+	b = number(b, "line", where.Line)
 	if !ev.Logged.IsZero() {
 		b = append(b, `,"time":"`...)
 		b = append(p.time(b, ev.Logged), '"')

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/control"
+)
+
+// served is a display whose commands can be run.
+type served struct {
+	*daemon
+	t    *testing.T
+	next uint64
+}
+
+func serve(t *testing.T, change func(*Config)) *served {
+	t.Helper()
+	d := testDaemon(t, change)
+	listener, err := control.Listen(d.cfg.Control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		control.Serve(ctx, listener, d.controls())
+	}()
+	t.Cleanup(func() { stop(); <-done })
+	return &served{daemon: d, t: t, next: 1}
+}
+
+// commit stores events of the agent "vps" and shows them.
+func (s *served) commit(events ...attack.Event) {
+	s.t.Helper()
+	done := make(chan error, 1)
+	if err := s.history.Append(s.t.Context(), "vps", 1, s.next, events, func(_ uint64, err error) { done <- err }); err != nil {
+		s.t.Fatal(err)
+	}
+	s.next += uint64(len(events))
+	s.screen.feed.Show("vps", events)
+	if err := <-done; err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// run runs a command and returns what it prints.
+func (s *served) run(args ...string) (string, error) {
+	s.t.Helper()
+	config := filepath.Join(s.cfg.State, "display.yaml")
+	text := fmt.Sprintf("name: desk\nstate: %s\ncontrol: %s\n", s.cfg.State, s.cfg.Control)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	var out bytes.Buffer
+	root := rootCommand()
+	root.SetOut(&out)
+	root.SetErr(&out)
+	root.SetArgs(append(args, "--config", config))
+	err := root.ExecuteContext(s.t.Context())
+	return out.String(), err
+}
+
+func (s *served) must(args ...string) string {
+	s.t.Helper()
+	out, err := s.run(args...)
+	if err != nil {
+		s.t.Fatalf("%v: %v", args, err)
+	}
+	return out
+}
+
+func login(n int) attack.Event {
+	return attack.Event{
+		Kind: attack.SSHLogin, Severity: attack.Medium, Rule: "sshd-failed-password", Observed: time.Now(), Logged: time.Now(),
+		SourceIP: netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}), User: fmt.Sprint("user", n%3), Count: 1, Log: "/var/log/auth.log",
+	}
+}
+
+func logins(n int) (events []attack.Event) {
+	for i := range n {
+		events = append(events, login(i+1))
+	}
+	return events
+}
+
+func TestEventsPrintsTheNewestLast(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*Config) {})
+	s.commit(logins(9)...)
+	probe := login(10)
+	probe.Kind, probe.User, probe.Host = attack.HTTPProbe, "", "web-2"
+	probe.Detail = attack.HTTP{Method: "GET", Target: "/.env"}
+	s.commit(probe)
+	tests := map[string]struct {
+		args []string
+		want []string // of each line
+	}{
+		"all":        {nil, []string{"192.0.2.1 ", "192.0.2.2 ", "2.3 ", "2.4 ", "2.5 ", "2.6 ", "2.7 ", "2.8 ", "2.9 ", `web  .*http_probe .*192.0.2.10 .*vps .*"GET /.env"`}},
+		"the newest": {[]string{"--limit", "2"}, []string{"192.0.2.9 ", "192.0.2.10 "}},
+		"a user":     {[]string{"--user", "user1", "--limit", "2"}, []string{"192.0.2.4 ", "192.0.2.7 "}},
+		"a kind":     {[]string{"--kind", "http_probe"}, []string{"192.0.2.10 "}},
+		"a source":   {[]string{"--source", "192.0.2.3"}, []string{"192.0.2.3 "}},
+		"a network":  {[]string{"--source", "192.0.2.8/30"}, []string{"192.0.2.8 ", "192.0.2.9 ", "192.0.2.10 "}},
+		"since":      {[]string{"--since", "1h", "--limit", "1"}, []string{"192.0.2.10 "}},
+		"until":      {[]string{"--until", "1h"}, nil},
+		"no agent":   {[]string{"--agent", "other"}, nil},
+		"an agent":   {[]string{"--agent", "vps", "--limit", "1"}, []string{"192.0.2.10 "}},
+	}
+	for name, test := range tests {
+		out := s.must(append([]string{"events"}, test.args...)...)
+		lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+		if out == "" {
+			lines = nil
+		}
+		if len(lines) != len(test.want) {
+			t.Errorf("%s: %d lines, want %d:\n%s", name, len(lines), len(test.want), out)
+			continue
+		}
+		for i, want := range test.want {
+			at := 0
+			for part := range strings.SplitSeq(want, ".*") {
+				found := strings.Index(lines[i][at:], part)
+				if found < 0 {
+					t.Errorf("%s: line %d is %q, want %q", name, i+1, lines[i], want)
+					break
+				}
+				at += found
+			}
+		}
+	}
+	for _, args := range [][]string{{"--since", "soon"}, {"--kind", "nothing"}, {"--source", "here"}, {"--format", "xml"}, {"--limit", "-1"}} {
+		if out, err := s.run(append([]string{"events"}, args...)...); err == nil || !strings.Contains(err.Error(), strings.TrimLeft(args[0], "-")) && args[0] != "--format" {
+			t.Errorf("%v: %q, error %v", args, out, err)
+		}
+	}
+}
+
+// What attackers wrote neither moves the terminal nor becomes a formula.
+func TestEventsFormats(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*Config) {})
+	hostile := login(1)
+	hostile.User, hostile.Host = "=cmd|' /C calc'!A1\x1b[2J\u202e", "web-2"
+	hostile.Detail = attack.SSH{Method: "password"}
+	s.commit(hostile)
+	if out := s.must("events"); strings.ContainsAny(strings.TrimSuffix(out, "\n"), "\x1b\u202e\n") {
+		t.Errorf("text is %q", out)
+	}
+	var got struct {
+		Agent, Host, Kind, File, Time, Arrived, User, Severity string
+		SourceIP                                               string `json:"source_ip"`
+		Detail                                                 struct{ Method string }
+	}
+	out := s.must("events", "--format", "json")
+	if err := json.Unmarshal([]byte(out), &got); err != nil || strings.Contains(out, "\x1b") {
+		t.Fatalf("%v: %q", err, out)
+	}
+	if got.Agent != "vps" || got.Host != "web-2" || got.Kind != "ssh_login" || got.User != hostile.User || got.SourceIP != "192.0.2.1" ||
+		got.Detail.Method != "password" || got.Time == "" || got.Arrived == "" || got.File != "/var/log/auth.log" {
+		t.Errorf("JSON is %+v", got)
+	}
+	rows, err := csv.NewReader(strings.NewReader(s.must("events", "--format", "csv"))).ReadAll()
+	if err != nil || len(rows) != 2 || rows[0][9] != "user" || rows[1][9] != "'"+hostile.User {
+		t.Errorf("CSV is %q, error %v", rows, err)
+	}
+}
+
+// Followers get what arrives, and what they asked for alone.
+func TestEventsFollow(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*Config) {})
+	s.commit(logins(5)...)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	answer, err := control.Client{Path: s.cfg.Control}.Open(ctx, "/events",
+		eventsRequest{chosen: chosen{User: "user1"}, Limit: 1, Follow: true, Format: "json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Close()
+	lines := json.NewDecoder(answer)
+	expect := func(source string) {
+		t.Helper()
+		var got struct {
+			SourceIP string `json:"source_ip"`
+		}
+		if err := lines.Decode(&got); err != nil || got.SourceIP != source {
+			t.Fatalf("got %q, error %v; want %s", got.SourceIP, err, source)
+		}
+	}
+	expect("192.0.2.4")
+	s.commit(login(8))
+	s.commit(login(7))
+	expect("192.0.2.7")
+}
+
+func TestTopPrintsTheMostFrequent(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*Config) {})
+	s.commit(append(logins(3), login(2), login(2), login(1))...)
+	out := s.must("top", "sources", "--limit", "2", "--format", "json")
+	if want := `{"name":"192.0.2.2","attempts":3}` + "\n" + `{"name":"192.0.2.1","attempts":2}` + "\n"; out != want {
+		t.Errorf("got %s, want %s", out, want)
+	}
+	for of, want := range map[string]string{"networks": "192.0.2.0/24", "users": "user2", "agents": "vps", "kinds": "ssh_login"} {
+		if out := s.must("top", of); !strings.Contains(out, want) {
+			t.Errorf("%s: %q, want %s", of, out, want)
+		}
+	}
+	if out := s.must("top", "targets"); !strings.Contains(out, "nothing") {
+		t.Errorf("targets: %q", out)
+	}
+	if _, err := s.run("top", "attackers"); err == nil {
+		t.Error("there is a list of attackers")
+	}
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+)
+
+// pager starts what a person reads long texts with: $PAGER, or less, as git does it. What is written
+// goes there; finish waits until the person has read it. Without a pager it goes to standard output.
+func pager(ctx context.Context) (out io.Writer, finish func() error, err error) {
+	name := os.Getenv("PAGER")
+	if name == "" {
+		name = "less"
+	}
+	if _, err := exec.LookPath(strings.Fields(name + " ")[0]); err != nil || name == "cat" {
+		return os.Stdout, func() error { return nil }, nil
+	}
+	command := exec.CommandContext(ctx, "sh", "-c", name)
+	command.Stdout, command.Stderr = os.Stdout, os.Stderr
+	command.Env = os.Environ()
+	if os.Getenv("LESS") == "" {
+		command.Env = append(command.Env, "LESS=FRX") // quit if it fits, keep colours, do not clear
+	}
+	in, err := command.StdinPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := command.Start(); err != nil {
+		return nil, nil, err
+	}
+	return in, func() error { return errors.Join(in.Close(), command.Wait()) }, nil
+}
+
+// leave tells what went wrong, which a reader that has seen enough is not.
+func leave(ctx context.Context, problems ...error) error {
+	err := errors.Join(problems...)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed) || ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// cell makes text of an attacker's fit for a cell of a spreadsheet, which would run it as a formula
+// if it began like one (OWASP, CSV Injection).
+func cell(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+		return "'" + text
+	}
+	return text
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/display/internal/history"
+	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/escape"
+)
+
+// topRequest asks for the most frequent names.
+type topRequest struct {
+	chosen
+	Of    history.Dimension `json:"of"`
+	Limit int               `json:"limit"`
+}
+
+func (d *daemon) top(ctx context.Context, in topRequest) ([]history.Tally, error) {
+	filter, err := in.filter(d.now())
+	if err != nil {
+		return nil, err
+	}
+	return d.history.Top(ctx, in.Of, filter, min(in.Limit, 10_000))
+}
+
+func topCommand(s *settings) *cobra.Command {
+	request := topRequest{Limit: 10}
+	request.Since = "24h"
+	format := "text"
+	var names []string
+	for _, of := range history.Dimensions() {
+		names = append(names, string(of))
+	}
+	command := &cobra.Command{
+		Use:   "top " + strings.Join(names, "|"),
+		Short: "Print who or what is seen the most",
+		Long: `top prints the most frequent names with the attempts that they stand for, of the last 24 hours unless
+--since says otherwise. Agents, kinds and networks are counted by full hours, of as long as totals
+last; sources, users and targets among the newest 200,000 events.`,
+		Example: `  pialert-display top sources
+  pialert-display top users --since 30d --limit 50
+  pialert-display top networks --since 2026-01-01 --format json`,
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: names,
+		RunE: func(command *cobra.Command, args []string) error {
+			write, ok := map[string]func(io.Writer, []history.Tally) error{"text": writeTally, "json": tallyJSON}[format]
+			if !ok {
+				return &cli.UsageError{Err: fmt.Errorf("unknown format %q: use text or json", format)}
+			}
+			cfg, err := s.Load()
+			if err != nil {
+				return err
+			}
+			request.Of = history.Dimension(args[0])
+			var list []history.Tally
+			if err := cli.Ask(command.Context(), program, cfg.Control, "/top", request, &list); err != nil {
+				return err
+			}
+			return write(command.OutOrStdout(), list)
+		},
+	}
+	request.flags(command)
+	command.Flags().IntVar(&request.Limit, "limit", request.Limit, "at most so many")
+	command.Flags().StringVar(&format, "format", format, "text or json")
+	return command
+}
+
+// writeTally prints names for people, each with a bar.
+func writeTally(out io.Writer, list []history.Tally) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintln(out, "nothing was counted in that time")
+		return err
+	}
+	most := slices.MaxFunc(list, func(a, b history.Tally) int { return int(min(a.Attempts, 1<<62)) - int(min(b.Attempts, 1<<62)) }).Attempts
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, t := range list {
+		fmt.Fprintf(table, "%d\t\t %s\n", t.Attempts, shorten(escape.Text(t.Name), 60)+"  "+strings.Repeat("▇", int(20*float64(t.Attempts)/float64(most))))
+	}
+	return table.Flush()
+}
+
+// shorten cuts text that would not leave room for anything else.
+func shorten(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}
+
+func tallyJSON(out io.Writer, list []history.Tally) error {
+	for _, t := range list {
+		line, err := json.Marshal(t)
+		if err != nil {
+			return err
+		}
+		if _, err := out.Write(append(escape.JSON(line), '\n')); err != nil {
+			return err
+		}
+	}
+	return nil
+}
