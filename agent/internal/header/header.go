@@ -201,8 +201,8 @@ func (m *Message) finish(tag, body []byte) bool {
 	if len(body) > 0 && body[0] == '[' {
 		body = m.cutRepeatedHeader(body)
 	}
-	if len(tag) >= len(exim) && tag[0] == 'e' && bytes.HasPrefix(tag, exim) {
-		body = cutEximStamp(body)
+	if len(body) > 0 && stampedTwice(tag) {
+		body = cutOwnStamp(tag, body)
 	}
 	m.Body = body
 	return true

@@ -13,7 +13,7 @@ func (m *Message) cutOwn(rest []byte) bool {
 		return false
 	}
 	switch form := m.Stamp.Form; {
-	case form == None && m.cutApplication(rest):
+	case form == None && (m.cutApplication(rest) || m.cutDatabase(rest)):
 		return true
 	case form == ISO && rest[0] == '\t': // FormattedtextLogger.php
 		m.Tag = joomla
@@ -25,7 +25,7 @@ func (m *Message) cutOwn(rest []byte) bool {
 		m.Tag = charon
 	case form == BSD && rest[0] == ':' && (bytes.HasPrefix(rest, []byte(`: "`)) || bytes.HasPrefix(rest, []byte(": packet from "))):
 		m.Tag, rest = pluto, rest[2:] // log.c with logfile=
-	case form == ISO && m.Stamp.Text[10] == ' ' && m.cutExim(rest):
+	case form == ISO && (m.Stamp.Text[10] == ' ' && m.cutExim(rest) || m.cutDatabase(rest)):
 		return true
 	case form == Asctime || form == ISO && m.Stamp.Text[10] == ' ': // error.c
 		if rest = cutMicroseconds(rest); !isOpenVPN(rest) {

@@ -33,6 +33,15 @@ func TestFilesOfDaemonsTheirOwn(t *testing.T) {
 		{"[2025-01-31 12:00:00.123][vaultwarden::api::identity][ERROR] x", "vaultwarden", "[2025-01-31 12:00:00.123][vaultwarden::api::identity][ERROR] x"},
 		{"2025/01/31 12:00:00 HTTPServer.go:1:x() [I] y", "gitea", "HTTPServer.go:1:x() [I] y"},
 		{`logger=context t=2025-01-31T12:00:00.5+01:00 level=info msg="x"`, "grafana", `logger=context t=2025-01-31T12:00:00.5+01:00 level=info msg="x"`},
+		{"2025-01-31 12:00:00 42 [Warning] x", "mysqld", "x"},
+		{"2025-01-31T12:00:00.123456Z 8 [Note] [MY-010926] [Server] x", "mysqld", "x"},
+		{"Jan 31 12:00:00 host mariadbd[7]: 2025-01-31 12:00:00 42 [Warning] x", "mariadbd", "x"},
+		{"2025-01-31 12:00:00.123 UTC [7] alice@db FATAL:  x", "postgres", "alice@db FATAL:  x"},
+		{"2025-01-31 12:00:00.123 +03 [7]: LOG:  x", "postgres", "LOG:  x"},
+		{"Jan 31 12:00:00 host postgres[7]: 2025-01-31 12:00:00.123 CET [8] FATAL:  x", "postgres", "FATAL:  x"},
+		{"7:M 31 Jan 2025 12:00:00.123 # x", "redis", "x"},
+		{"2025-01-31T12:00:00.123+0000 I ACCESS   [conn42] x", "mongod", "I ACCESS   [conn42] x"},
+		{`{"t":{"$date":"2025-01-31T12:00:00.123+00:00"},"s":"I"}`, "mongod", `{"t":{"$date":"2025-01-31T12:00:00.123+00:00"},"s":"I"}`},
 		// others, which only look alike
 		{"2025-01-31 12:00:00 login sshd[7]: authenticator failed for x", "sshd", "authenticator failed for x"},
 		{"2025-01-31T12:00:00Z SMTP sshd[7]: x", "sshd", "x"},
@@ -68,5 +77,17 @@ func TestTimesOfApplications(t *testing.T) {
 		if got := time.Unix(sec, 0).UTC().Format(time.RFC3339); !ok || got != want {
 			t.Errorf("%s: %s, want %s", line, got, want)
 		}
+	}
+}
+
+// A program that puts a stamp of its own before what it sends to syslog does so on every line.
+func TestSecondStampOfEveryLine(t *testing.T) {
+	t.Parallel()
+	var recent Recent
+	line := []byte("Jan 31 12:00:00 host exim[7]: 2025-01-31 12:00:00 H=[192.0.2.7] x")
+	recent.Keep(line)
+	var m Message
+	if !recent.Cut(&m, line) && !m.Cut(line) || string(m.Body) != "H=[192.0.2.7] x" {
+		t.Errorf("body %q", m.Body)
 	}
 }

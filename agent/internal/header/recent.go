@@ -34,7 +34,7 @@ func (r *Recent) Keep(line []byte) bool {
 	var m Message
 	r.middle = r.middle[:0]
 	if len(line) < stampBytes+4 || line[0] < 'A' || !m.Cut(line) || m.Stamp.Form != BSD || len(m.Stamp.Text) != stampBytes ||
-		len(m.Host) == 0 || m.PAM != nil {
+		len(m.Host) == 0 || m.PAM != nil || stampedTwice(m.Tag) {
 		return false
 	}
 	middle := 1 + len(m.Host) + 1 + len(m.Tag) + 1

@@ -13,13 +13,14 @@ type Form uint8
 
 // The forms.
 const (
-	None    Form = iota
-	BSD          // RFC 3164: "Jan  5 01:31:41", no year and no zone
-	ISO          // RFC 3339 and its relatives: "2025-01-31T12:00:00.123456+01:00"
-	Asctime      // "Fri Jan 19 12:20:33 2007"
-	TAI64N       // "@400000004c91b044077a9e94", daemontools
-	Slashed      // "2025/01/31 12:00:00", Go's log package
-	Dashed       // "31-Jan-2025 12:00:00 +0100", PHP
+	None     Form = iota
+	BSD           // RFC 3164: "Jan  5 01:31:41", no year and no zone
+	ISO           // RFC 3339 and its relatives: "2025-01-31T12:00:00.123456+01:00"
+	Asctime       // "Fri Jan 19 12:20:33 2007"
+	TAI64N        // "@400000004c91b044077a9e94", daemontools
+	Slashed       // "2025/01/31 12:00:00", Go's log package
+	Dashed        // "31-Jan-2025 12:00:00 +0100", PHP
+	DayFirst      // "31 Jan 2025 12:00:00.123", Redis
 )
 
 // Stamp is the time of a line, not yet read.
@@ -154,6 +155,10 @@ func (c *Clock) Read(s Stamp, observed time.Time) (sec int64, nsec int32, ok boo
 		at := s.Text
 		t := time.Date(yearOf(at), time.Month(two(at[5:])), two(at[8:]), two(at[11:]), two(at[14:]), two(at[17:]), 0, c.Location)
 		return t.Unix(), 0, possible(t)
+	case DayFirst:
+		at := s.Text
+		t := time.Date(yearOf(at[7:]), value.Month(at[3:]), two(at), two(at[12:]), two(at[15:]), two(at[18:]), 0, c.Location)
+		return t.Unix(), nanoseconds(at[21:24]), possible(t)
 	case Dashed:
 		at := s.Text
 		t := time.Date(yearOf(at[7:]), value.Month(at[3:]), two(at), two(at[12:]), two(at[15:]), two(at[18:]), 0, time.UTC)

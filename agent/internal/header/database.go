@@ -1,0 +1,133 @@
+package header
+
+import (
+	"bytes"
+
+	"github.com/pialert/pialert/agent/internal/value"
+)
+
+// Tags of databases, which write none.
+var mysqld, postgres, redis, mongod = []byte("mysqld"), []byte("postgres"), []byte("redis"), []byte("mongod")
+
+// cutDatabase reads the logs that databases write themselves, behind the stamp if there is one.
+func (m *Message) cutDatabase(rest []byte) bool {
+	switch form := m.Stamp.Form; {
+	case form == ISO && value.Digit(rest[0]):
+		body, ok := cutMySQL(rest)
+		m.Tag, m.Body = mysqld, TrimEnd(body)
+		return ok
+	case form == ISO && m.Stamp.Text[10] == 'T' && isMongo(rest):
+		m.Tag, m.Body = mongod, TrimEnd(rest)
+		return true
+	case form == ISO && m.Stamp.Text[10] == ' ':
+		pid, body, ok := cutPostgres(rest)
+		m.Tag, m.PID, m.Body = postgres, pid, TrimEnd(body)
+		return ok
+	case form == None && bytes.HasPrefix(rest, []byte(`{"t":{"$date":"`)): // src/mongo/logv2
+		m.Tag, m.Body, m.Stamp = mongod, TrimEnd(rest), stampIn(rest, `"$date":"`)
+		return true
+	case form == None && value.Digit(rest[0]):
+		return m.cutRedis(rest)
+	}
+	return false
+}
+
+// cutMySQL takes "42 [Warning] " off, and "[MY-010926] [Server] " of MySQL 8 behind it: sql/log.cc.
+func cutMySQL(text []byte) ([]byte, bool) {
+	number, rest, ok := bytes.Cut(text, []byte(" ["))
+	if !ok || len(number) > 20 || !value.IsDigits(number) {
+		return nil, false
+	}
+	level, rest, ok := bytes.Cut(rest, []byte("] "))
+	switch string(level) {
+	case "Note", "Warning", "ERROR", "Error", "System":
+	default:
+		ok = false
+	}
+	for ok && len(rest) > 0 && rest[0] == '[' {
+		end := bytes.Index(rest[:min(len(rest), 40)], []byte("] "))
+		if end < 0 {
+			break
+		}
+		rest = rest[end+2:]
+	}
+	return rest, ok
+}
+
+// cutPostgres takes "UTC [4711] " off: log_line_prefix is "%m [%p] " by default, and Debian's adds
+// user and database, which are the client's and stay in the body.
+func cutPostgres(text []byte) (pid uint32, rest []byte, ok bool) {
+	zone, rest, ok := bytes.Cut(text, []byte(" ["))
+	if !ok || len(zone) < 2 || len(zone) > 6 {
+		return 0, nil, false
+	}
+	for _, c := range zone {
+		if (c < 'A' || c > 'Z') && !value.Digit(c) && c != '+' && c != '-' && c != ':' {
+			return 0, nil, false
+		}
+	}
+	number, rest, ok := bytes.Cut(rest, []byte("]"))
+	n, digits := value.Uint(number)
+	rest = bytes.TrimLeft(bytes.TrimPrefix(rest, []byte(":")), " ")
+	return uint32(n), rest, ok && digits && bytes.Contains(rest, []byte(":  "))
+}
+
+// isMongo says whether text starts as MongoDB's lines did up to 4.2: "I ACCESS   [conn42] ".
+func isMongo(text []byte) bool {
+	return bytes.IndexByte([]byte("IWEF"), text[0]) >= 0 && text[1] == ' ' &&
+		(bytes.HasPrefix(text[2:], []byte("ACCESS ")) || bytes.HasPrefix(text[2:], []byte("NETWORK ")))
+}
+
+// cutRedis takes "4711:M 31 Jan 2025 12:00:00.123 # " off: src/server.c, serverLogRaw.
+func (m *Message) cutRedis(line []byte) bool {
+	number, rest, ok := bytes.Cut(line[:min(len(line), 60)], []byte(":"))
+	pid, digits := value.Uint(number)
+	if !ok || !digits || len(rest) < 28 || bytes.IndexByte([]byte("MSXC"), rest[0]) < 0 || !isDayFirst(rest[2:]) {
+		return false
+	}
+	rest = line[len(number)+1:]
+	m.Stamp = Stamp{Form: DayFirst, Text: rest[2:26]}
+	m.Tag, m.PID, m.Body = redis, uint32(pid), cutRedisLevel(rest[27:])
+	return true
+}
+
+// cutRedisLevel takes "# " off.
+func cutRedisLevel(text []byte) []byte {
+	if len(text) > 2 && text[1] == ' ' && bytes.IndexByte([]byte("#*-."), text[0]) >= 0 {
+		text = text[2:]
+	}
+	return TrimEnd(text)
+}
+
+// isDayFirst says whether text starts with "31 Jan 2025 12:00:00.123 ".
+func isDayFirst(text []byte) bool {
+	return len(text) > 25 && text[2] == ' ' && value.IsDigits(text[:2]) && value.Month(text[3:]) > 0 && text[6] == ' ' &&
+		value.IsDigits(text[7:11]) && text[11] == ' ' && value.IsTime(text[12:]) && text[20] == '.' && value.IsDigits(text[21:24]) && text[24] == ' '
+}
+
+// stampedTwice says whether a program puts a stamp of its own before what it sends to syslog, or
+// to the journal by its standard error.
+func stampedTwice(tag []byte) bool {
+	switch string(tag) {
+	case "exim", "exim4", "mysqld", "mariadbd", "mariadb", "mysql", "postgres", "redis", "redis-server", "mongod":
+		return true
+	}
+	return false
+}
+
+// cutOwnStamp takes that stamp off, and what stands behind it.
+func cutOwnStamp(tag, body []byte) []byte {
+	if tag[0] == 'e' {
+		return cutEximStamp(body)
+	}
+	inner := Message{}
+	if length, form := stampLength(body); form == ISO && length < len(body) {
+		inner.Stamp = Stamp{Form: form, Text: body[:length]}
+		if rest := bytes.TrimLeft(body[length:], " "); len(rest) > 8 && inner.cutDatabase(rest) {
+			return inner.Body
+		}
+	} else if len(body) > 8 && inner.cutDatabase(body) {
+		return inner.Body
+	}
+	return body
+}
