@@ -52,6 +52,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 					MaxRequests: uint32(cfg.Flood.MaxRequests), Window: time.Duration(cfg.Flood.Window),
 					MaxSources: episode.DefaultLimits.MaxSources,
 				},
+				Episodes: true,
 				Remember: true,
 				Emit:     func(e *attack.Event, _ uint64) { emit(e) },
 			})

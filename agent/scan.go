@@ -83,7 +83,7 @@ func detectOptions(s *settings, extra string) (detect.Options, error) {
 		return detect.Options{}, err
 	}
 	ignored, err := cfg.ignored()
-	return detect.Options{Rules: rules, Ignore: ignored}, err
+	return detect.Options{Rules: rules, Ignore: ignored, Episodes: true}, err
 }
 
 func explainCommand(s *settings) *cobra.Command {

@@ -18,6 +18,7 @@ type Batch struct {
 	places     []place
 	messages   []message
 	requests   []request
+	visits     []visit
 	repeats    []repeat
 	bare       [][]byte // lines without a header
 }
@@ -44,7 +45,8 @@ const (
 	messageLine                // of syslog, and a rule takes it
 	lastRepeated               // "last message repeated N times"
 	bareLine                   // without any header
-	requestLine                // of a web log
+	requestLine                // of a web log, and a rule takes it
+	visitLine                  // of an access log, if all of its requests are wanted
 	structuredLine             // the first one with a stamp or a web log's format
 )
 
@@ -56,9 +58,9 @@ type message struct {
 	counts bool // "last message repeated" can refer to it
 }
 
-// request is a line of a web log that a rule took, or any request if all are wanted.
+// request is a line of a web log that a rule took.
 type request struct {
-	rule                 *rule.Rule // nil if none took it
+	rule                 *rule.Rule
 	client               value.Peer
 	logged               time.Time
 	dated                bool
@@ -75,7 +77,7 @@ type request struct {
 // Reset makes it an empty batch of a log.
 func (b *Batch) Reset(src *Source) {
 	b.src, b.lines, b.structured = src, 0, false
-	b.places, b.messages, b.requests = b.places[:0], b.messages[:0], b.requests[:0]
+	b.places, b.messages, b.requests, b.visits = b.places[:0], b.messages[:0], b.requests[:0], b.visits[:0]
 	b.repeats, b.bare = b.repeats[:0], b.bare[:0]
 }
 
@@ -129,6 +131,12 @@ func (b *Batch) message() *message {
 	f := &b.messages[len(b.messages)-1]
 	f.Number = b.lines
 	return f
+}
+
+// visit adds a request of an access log.
+func (b *Batch) visit(v visit) {
+	b.add(place{kind: visitLine, index: int32(len(b.visits))})
+	b.visits = append(b.visits, v)
 }
 
 // request returns a new request.

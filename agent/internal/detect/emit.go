@@ -43,6 +43,11 @@ func (e *Engine) report(ev *attack.Event, sec int64, line uint64) {
 	case attack.SSHLogin, attack.MailLogin, attack.FTPLogin, attack.WebLogin, attack.WordPressLogin, attack.RouterLogin, attack.VPNLogin,
 		attack.RemoteLogin, attack.HTTPAuth, attack.LocalAuth:
 		e.logins.Failed(ev.SourceIP, ev.User, ev.Count, sec)
+		if ev.Kind == attack.SSHLogin {
+			e.opts.Emit(ev, line)
+			e.spreads.login(ev, time.Unix(sec, 0))
+			return
+		}
 	case attack.SSHAccepted, attack.LoginAccepted:
 		judgement := e.logins.Accepted(e.accepted.Service, ev.SourceIP, ev.User, sec)
 		if ev.Kind == attack.LoginAccepted && judgement.Severity < attack.High {

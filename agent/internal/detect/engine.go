@@ -21,7 +21,8 @@ type Options struct {
 	Location *time.Location // of stamps without a zone; nil means the local one
 	Remember bool           // keep track of what [Engine.Changes] returns
 
-	Floods *episode.Limits // what makes a flood of requests; nil means that none is looked for
+	Floods   *episode.Limits // what makes a flood of requests; nil means that none is looked for
+	Episodes bool            // look for scans and sprays: see package episode
 
 	// Emit takes an event as soon as it is found. The event is the engine's and is overwritten by
 	// the next one. Line is the number of the line that the event stems from, counted from 1 for
@@ -49,6 +50,7 @@ type Engine struct {
 
 	ignored uint64
 	web     web
+	spreads spreads
 
 	logins         *login.History
 	accepted       attack.Accepted // of the success at work
@@ -77,6 +79,7 @@ func New(opts Options) (*Engine, error) {
 	e.joiner = connection.NewJoiner(opts.Rules, opts.Remember, e.emit)
 	e.shared = e.memory("")
 	e.newWeb()
+	e.newSpreads()
 	return e, nil
 }
 
@@ -135,6 +138,8 @@ func (e *Engine) join(b *Batch, number uint64, again bool) {
 			e.joinMessage(mem, m)
 		case requestLine:
 			e.joinRequest(mem, &b.requests[p.index], number+p.number)
+		case visitLine:
+			e.joinVisit(mem, &b.visits[p.index])
 		case quietLine:
 			mem.forgetLast(p.host)
 		case structuredLine:
@@ -203,6 +208,7 @@ func (e *Engine) Tick(now time.Time) {
 		mem.conns.Tick(now.Unix())
 	}
 	e.tickWeb(now)
+	e.tickSpreads(now)
 }
 
 // Finish counts what is pending, as if all time had passed. For logs that are read to their end
@@ -212,4 +218,5 @@ func (e *Engine) Finish() {
 		mem.conns.Finish()
 	}
 	e.finishWeb()
+	e.finishSpreads()
 }

@@ -32,6 +32,7 @@ func (e *Engine) Changes(put func(key string, value []byte)) {
 	}
 	if e.opts.Remember {
 		e.logins.Changes(func(key string, value []byte) { put(keyLogin+key, value) })
+		e.changesSpreads(put)
 	}
 	e.changesWeb(put)
 }
@@ -81,6 +82,8 @@ func (e *Engine) Restore(key string, value []byte) (ok bool, err error) {
 		err = e.memory(name).restoreLog(value)
 	case keyLast:
 		err = e.memory(name).restoreLast(part, value)
+	case keyScan, keySpray, keyDistributed:
+		err = e.restoreSpread(kind, rest, value)
 	case keyLogin:
 		err = e.logins.Restore(rest, value)
 	case keyConnection:

@@ -31,20 +31,14 @@ func (e *Engine) newWeb() {
 func (e *Engine) joinRequest(mem *memory, r *request, number uint64) {
 	w := &e.web
 	if e.ignores(r.client.Addr) {
-		if r.rule != nil {
-			e.ignored += r.repeats
-		}
+		e.ignored += r.repeats
 		return
 	}
 	at := r.logged
 	if !r.dated {
 		at = e.observed
 	}
-	if w.floods != nil && r.access && r.client.Addr.IsValid() && r.method != nil {
-		w.log, w.observed = mem.name, e.observed
-		w.floods.Add(r.client.Addr, r.method, at)
-	}
-	if r.rule == nil || w.unique.known(r) || w.duplicates.reported(r, at.Unix()) {
+	if w.unique.known(r) || w.duplicates.reported(r, at.Unix()) {
 		return
 	}
 	ev := &e.event
@@ -91,6 +85,23 @@ func (u *uniques) known(r *request) bool {
 	return false
 }
 
+// joinVisit looks for floods and scans in the requests of an access log.
+func (e *Engine) joinVisit(mem *memory, v *visit) {
+	w := &e.web
+	if e.ignores(v.addr) {
+		return
+	}
+	at := v.logged
+	if !v.dated {
+		at = e.observed
+	}
+	if w.floods != nil && v.addr.IsValid() && v.method != nil {
+		w.log, w.observed = mem.name, e.observed
+		w.floods.Add(v.addr, v.method, at)
+	}
+	e.spreads.request(v, mem.name, at, e.observed)
+}
+
 // detail makes what is particular to the kind of event.
 func (r *request) detail() attack.Detail {
 	switch r.rule.Kind {
@@ -131,13 +142,13 @@ func (e *Engine) tickWeb(now time.Time) {
 	if w.observed.IsZero() {
 		w.observed = now
 	}
-	if quiet := now.Add(-floodGrace); quiet.After(w.observed) {
+	if quiet := now.Add(-quietBefore); quiet.After(w.observed) {
 		w.floods.Tick(quiet)
 	}
 }
 
-// floodGrace is how long no request was read when the clock starts to end floods.
-const floodGrace = 10 * time.Second
+// quietBefore is how long nothing was read when the clock starts to end episodes.
+const quietBefore = 10 * time.Second
 
 // finishWeb ends the floods when there is nothing more to read.
 func (e *Engine) finishWeb() {

@@ -3,6 +3,7 @@ package detect
 import (
 	"bytes"
 
+	"github.com/pialert/pialert/agent/internal/detect/connection"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/weblog"
 	"github.com/pialert/pialert/pkg/attack"
@@ -67,11 +68,33 @@ func (m *Matcher) request(repeats uint64) {
 	if found == nil && !m.all {
 		return
 	}
+	logged, dated := m.clock.Access(a.Stamp)
+	if m.all {
+		v := visit{addr: a.Client.Addr, logged: logged, dated: dated, method: a.Method, missing: isMissing(a)}
+		if v.missing {
+			path, _, _ := bytes.Cut(a.Target, []byte("?"))
+			v.path = connection.ShortHash(path)
+		}
+		m.batch.visit(v)
+	}
+	if found == nil {
+		return
+	}
 	r := m.batch.request()
 	r.rule, r.client, r.access, r.repeats = found, a.Client, true, repeats
-	r.logged, r.dated = m.clock.Access(a.Stamp)
+	r.logged, r.dated = logged, dated
 	r.user, r.method, r.target, r.request, r.agent, r.host = a.User, a.Method, a.Target, a.Request, a.Agent, a.Host
 	r.status, r.answer = a.Status, a.Status
+}
+
+// isMissing says whether a client asked on its own account for what is not there, or not for it: no
+// page led it there, unless it lies about that.
+func isMissing(a *weblog.Access) bool {
+	switch a.Status {
+	case 400, 403, 404, 410:
+		return len(a.Referer) == 0
+	}
+	return false
 }
 
 // complaint looks at the line of an error log.

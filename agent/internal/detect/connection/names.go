@@ -48,3 +48,12 @@ func Hash(text []byte) uint64 {
 	}
 	return h
 }
+
+// ShortHash is FNV-1a of 32 bits.
+func ShortHash[T ~string | ~[]byte](text T) uint32 {
+	h := uint32(0x811c9dc5)
+	for i := range len(text) {
+		h = (h ^ uint32(text[i])) * 0x01000193
+	}
+	return h
+}

@@ -1,5 +1,9 @@
-// Package episode finds floods of web requests: more requests with one method, by one address or
-// from one network (/24 of IPv4, /64 of IPv6), than are allowed in a window of time.
+// Package episode finds what many events tell together: floods of web requests, and spreads, in which
+// one hits many things that differ.
+//
+// A flood is more requests with one method, by one address or from one network (/24 of IPv4, /64 of
+// IPv6), than are allowed in a window of time. A spread is more distinct things than are allowed: paths
+// that are not there, user names, addresses that try one name; see [Spread].
 //
 // A [Detector] is told of every request with the time in the log; it reads no clock. A flood is an
 // episode with one event when it starts, further ones at a limited rate while it lasts (when its
@@ -11,7 +15,7 @@
 // remembered can be saved as it changes and restored; a Detector that was restored goes on exactly
 // where the other one stopped.
 //
-// A Detector belongs to one goroutine.
+// A Detector and a Spread belong to one goroutine.
 package episode
 
 import (

@@ -1,0 +1,297 @@
+package episode
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Subject is what a [Spread] watches: a network, or a user name that many addresses try.
+type Subject struct {
+	Network netip.Prefix
+	User    string
+}
+
+// SpreadLimits says what is too much.
+type SpreadLimits struct {
+	Distinct    int           // things that differ within a window which make an episode, at most 32
+	Window      time.Duration // in whole seconds
+	Share       int           // percent of a subject's hits that must count; 0 for no matter how many
+	MaxSubjects int           // that are remembered
+}
+
+// The limits of the episodes that are looked for: paths that are not there, within a minute and more
+// than half of what was asked for, as a browser or a search engine does not; user names, and
+// addresses that try one user name, within ten minutes.
+var (
+	ScanLimits        = SpreadLimits{Distinct: 20, Window: time.Minute, Share: 50, MaxSubjects: 4096}
+	SprayLimits       = SpreadLimits{Distinct: 10, Window: 10 * time.Minute, MaxSubjects: 4096}
+	DistributedLimits = SpreadLimits{Distinct: 20, Window: 10 * time.Minute, MaxSubjects: 2048}
+)
+
+// SpreadEvent is what an episode of a Spread gives rise to.
+type SpreadEvent struct {
+	Subject
+	attack.Episode
+	Addr  netip.Addr // the only address of the episode; invalid if there are several
+	At    time.Time  // in the log
+	Count uint64     // hits since the episode's last event
+}
+
+// Spread finds subjects that hit many distinct things within a window. Like a [Detector] it is told
+// the time in the log, emits an event when an episode starts, at a limited rate while it lasts, and
+// when it ends, and is bounded: the subject that was quiet for longest is forgotten.
+type Spread struct {
+	limits  SpreadLimits
+	window  int64 // in seconds
+	emit    func(SpreadEvent)
+	now     int64
+	entries map[Subject]*spreadEntry
+	last    *spreadEntry // of the last hit
+	newest  *spreadEntry // the entries in the order of their last hit
+	oldest  *spreadEntry
+	changed map[Subject]struct{} // since the last Changes; nil until someone asks
+	untidy  bool                 // the order has to be made after a Restore
+}
+
+// maxDistinct bounds the distinct things that are remembered of a subject.
+const maxDistinct = 32
+
+// spreadEntry is what is known of a subject.
+type spreadEntry struct {
+	subject Subject
+	things  [maxDistinct]thing // the last ones, in no order
+	last    int64              // second of the last hit
+	turn    int64              // the window that hits and others are of
+	hits    [2]uint32          // in this window and the one before
+	others  [2]uint32          // what does not count, likewise
+	addr    netip.Addr         // of the first hit
+	mixed   bool               // there were other addresses
+
+	attempts uint64 // of the running episode; 0 if there is none
+	reported uint64 // of those, how many events told of
+	distinct uint64 // things of the running episode
+	toldAt   int64  // second of its last event
+
+	older, newer *spreadEntry
+}
+
+// thing is something distinct, by its hash.
+type thing struct {
+	hash uint32
+	sec  int64 // when it was hit last; 0 if there is none
+}
+
+// NewSpread returns a Spread that calls emit for every event, from within its own methods.
+func NewSpread(limits SpreadLimits, emit func(SpreadEvent)) *Spread {
+	limits.Distinct = min(limits.Distinct, maxDistinct)
+	return &Spread{limits: limits, window: max(1, int64(limits.Window/time.Second)), emit: emit, entries: map[Subject]*spreadEntry{}}
+}
+
+// Hit counts that a subject, from an address, hit a thing.
+func (s *Spread) Hit(subject Subject, hash uint32, addr netip.Addr, at time.Time) {
+	s.Tick(at)
+	sec := at.Unix()
+	e := s.get(subject, sec, true)
+	e.roll(sec/s.window, &e.hits)
+	if !e.addr.IsValid() {
+		e.addr = addr
+	} else if e.addr != addr {
+		e.mixed = true
+	}
+	isNew := e.note(hash, sec)
+	if e.attempts > 0 {
+		e.attempts++
+		if isNew {
+			e.distinct++
+		}
+		s.goOn(e, sec, at)
+	} else if isNew && s.exceeds(e, sec) {
+		e.attempts = uint64(e.hits[0]) + uint64(e.hits[1])
+		s.tell(e, attack.PhaseStart, at)
+	}
+}
+
+// Other counts that a subject did something that does not count.
+func (s *Spread) Other(subject Subject, at time.Time) {
+	s.Tick(at)
+	if e := s.get(subject, at.Unix(), false); e != nil {
+		e.roll(at.Unix()/s.window, &e.others)
+		s.touch(subject)
+	}
+}
+
+// roll counts one more of the window at hand.
+func (e *spreadEntry) roll(turn int64, counter *[2]uint32) {
+	switch {
+	case turn == e.turn:
+	case turn == e.turn+1:
+		e.hits, e.others = [2]uint32{0, e.hits[0]}, [2]uint32{0, e.others[0]}
+	default:
+		e.hits, e.others = [2]uint32{}, [2]uint32{}
+	}
+	e.turn = turn
+	counter[0]++
+}
+
+// note remembers a thing, in place of the one that was hit longest ago, and says whether it is new.
+func (e *spreadEntry) note(hash uint32, sec int64) bool {
+	oldest := 0
+	for i := range e.things {
+		t := &e.things[i]
+		if t.sec != 0 && t.hash == hash {
+			t.sec = sec
+			return false
+		}
+		if t.sec < e.things[oldest].sec {
+			oldest = i
+		}
+	}
+	e.things[oldest] = thing{hash, sec}
+	return true
+}
+
+// within returns how many distinct things were hit within the window.
+func (s *Spread) within(e *spreadEntry, sec int64) int {
+	n := 0
+	for i := range e.things {
+		if t := &e.things[i]; t.sec != 0 && t.sec > sec-s.window {
+			n++
+		}
+	}
+	return n
+}
+
+// exceeds says whether an episode starts: things enough, and no lesser share of what was done.
+func (s *Spread) exceeds(e *spreadEntry, sec int64) bool {
+	n := s.within(e, sec)
+	if n < s.limits.Distinct {
+		return false
+	}
+	e.distinct = uint64(n)
+	hits, others := uint64(e.hits[0])+uint64(e.hits[1]), uint64(e.others[0])+uint64(e.others[1])
+	return 100*hits >= uint64(s.limits.Share)*(hits+others)
+}
+
+// goOn tells of a running episode when its count doubled or a window passed, and ends it when less
+// than half of what makes an episode was hit in a window.
+func (s *Spread) goOn(e *spreadEntry, sec int64, at time.Time) {
+	switch {
+	case sec-e.toldAt >= s.window && s.within(e, sec) < s.limits.Distinct/2:
+		s.end(e, at)
+	case sec-e.toldAt >= s.window || e.attempts >= 2*e.reported:
+		s.tell(e, attack.PhaseUpdate, at)
+	}
+}
+
+func (s *Spread) end(e *spreadEntry, at time.Time) {
+	s.tell(e, attack.PhaseEnd, at)
+	e.attempts, e.reported, e.distinct, e.toldAt = 0, 0, 0, 0
+	e.addr, e.mixed = netip.Addr{}, false
+}
+
+// tell emits an event of an entry's episode.
+func (s *Spread) tell(e *spreadEntry, phase attack.Phase, at time.Time) {
+	count := e.attempts - e.reported
+	e.reported, e.toldAt = e.attempts, e.last
+	ev := SpreadEvent{Subject: e.subject, At: at, Count: count, Episode: attack.Episode{
+		Phase: phase, Network: e.subject.Network, Distinct: e.distinct, Attempts: e.attempts, Window: s.limits.Window,
+	}}
+	if !e.mixed && e.subject.User == "" {
+		ev.Addr = e.addr
+	}
+	s.emit(ev)
+}
+
+// Tick tells the time when nothing is hit: episodes that stopped end.
+func (s *Spread) Tick(at time.Time) {
+	s.order()
+	sec := at.Unix()
+	if sec == s.now {
+		return
+	}
+	s.now = sec
+	for s.oldest != nil && (sec-s.oldest.last >= 2*s.window || s.oldest.last-sec >= 2*s.window) {
+		s.remove(s.oldest)
+	}
+}
+
+// Finish ends all episodes, when there is no more to read.
+func (s *Spread) Finish() {
+	s.order()
+	for s.oldest != nil {
+		s.remove(s.oldest)
+	}
+}
+
+// get returns the entry of a subject as the newest one; where there is none it makes one, or returns
+// nil.
+func (s *Spread) get(subject Subject, sec int64, create bool) *spreadEntry {
+	e := s.last
+	if e == nil || e.subject != subject {
+		e = s.entries[subject]
+	}
+	if e == nil {
+		if !create {
+			return nil
+		}
+		if len(s.entries) >= s.limits.MaxSubjects {
+			s.remove(s.oldest)
+		}
+		e = &spreadEntry{subject: subject}
+		s.entries[subject] = e
+		s.link(e)
+	} else if create && e != s.newest {
+		s.unlink(e)
+		s.link(e)
+	}
+	s.last = e
+	if create {
+		e.last = sec
+		s.touch(subject)
+	}
+	return e
+}
+
+// remove forgets an entry, and ends its episode.
+func (s *Spread) remove(e *spreadEntry) {
+	if e.attempts > 0 {
+		s.end(e, time.Unix(e.last, 0).UTC())
+	}
+	s.unlink(e)
+	delete(s.entries, e.subject)
+	s.touch(e.subject)
+	if s.last == e {
+		s.last = nil
+	}
+}
+
+func (s *Spread) link(e *spreadEntry) {
+	e.older, e.newer = s.newest, nil
+	if s.newest != nil {
+		s.newest.newer = e
+	} else {
+		s.oldest = e
+	}
+	s.newest = e
+}
+
+func (s *Spread) unlink(e *spreadEntry) {
+	if e.older != nil {
+		e.older.newer = e.newer
+	} else {
+		s.oldest = e.newer
+	}
+	if e.newer != nil {
+		e.newer.older = e.older
+	} else {
+		s.newest = e.older
+	}
+}
+
+func (s *Spread) touch(subject Subject) {
+	if s.changed != nil {
+		s.changed[subject] = struct{}{}
+	}
+}

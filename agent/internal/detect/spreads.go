@@ -1,0 +1,127 @@
+package detect
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/pialert/pialert/agent/internal/detect/connection"
+	"github.com/pialert/pialert/agent/internal/detect/episode"
+	"github.com/pialert/pialert/agent/internal/detect/login"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Keys of what is remembered of episodes.
+const (
+	keyScan        = "scan\x00"
+	keySpray       = "spray\x00"
+	keyDistributed = "distributed\x00"
+)
+
+// spreads are the episodes in which one hits many: a scan many paths that are not there, a spray many
+// user names, and a distributed attack, the other way round, one user name from many addresses.
+type spreads struct {
+	scans, sprays, distributed *episode.Spread // nil if they are not looked for
+	log                        string          // of the line at work, for an episode that it starts
+	observed                   time.Time       // when the last one was read
+}
+
+func (e *Engine) newSpreads() {
+	if !e.opts.Episodes {
+		return
+	}
+	e.spreads.scans = episode.NewSpread(episode.ScanLimits, func(s episode.SpreadEvent) { e.emitSpread(attack.HTTPScan, "http-scan", s) })
+	e.spreads.sprays = episode.NewSpread(episode.SprayLimits, func(s episode.SpreadEvent) { e.emitSpread(attack.SSHSpray, "ssh-spray", s) })
+	e.spreads.distributed = episode.NewSpread(episode.DistributedLimits, func(s episode.SpreadEvent) {
+		e.emitSpread(attack.SSHDistributed, "ssh-distributed", s)
+	})
+}
+
+// all returns the kinds of episodes with the keys under which they are saved.
+func (s *spreads) all(each func(key string, spread *episode.Spread)) {
+	if s.scans != nil {
+		each(keyScan, s.scans)
+		each(keySpray, s.sprays)
+		each(keyDistributed, s.distributed)
+	}
+}
+
+// spread counts an attempt to log in by ssh.
+func (s *spreads) login(ev *attack.Event, at time.Time) {
+	if s.sprays == nil || !ev.SourceIP.IsValid() || ev.User == "" {
+		return
+	}
+	s.log, s.observed = ev.Log, ev.Observed
+	s.sprays.Hit(episode.Subject{Network: login.Network(ev.SourceIP)}, connection.ShortHash(ev.User), ev.SourceIP, at)
+	raw := ev.SourceIP.As16()
+	if !ev.SourceIP.Unmap().Is4() {
+		clear(raw[8:]) // a /64 is one attacker
+	}
+	s.distributed.Hit(episode.Subject{User: ev.User}, uint32(connection.Hash(raw[:])), ev.SourceIP, at)
+}
+
+// request counts a request of an access log. What is asked for behind a link of a page is no scan.
+func (s *spreads) request(v *visit, log string, at, observed time.Time) {
+	if s.scans == nil || !v.addr.IsValid() {
+		return
+	}
+	s.log, s.observed = log, observed
+	subject := episode.Subject{Network: login.Network(v.addr)}
+	if v.missing {
+		s.scans.Hit(subject, v.path, v.addr, at)
+	} else {
+		s.scans.Other(subject, at)
+	}
+}
+
+// emitSpread reports an event of an episode.
+func (e *Engine) emitSpread(kind attack.Kind, rule string, s episode.SpreadEvent) {
+	ev := attack.Event{
+		Kind: kind, Severity: kind.Severity(), Rule: rule, Logged: s.At.In(e.opts.Location), Observed: e.observed,
+		Count: min(s.Count, attack.MaxCount), Log: e.spreads.log, SourceIP: s.Addr, User: s.User, Detail: s.Episode,
+	}
+	if ev.Observed.IsZero() { // nothing was read since a restart
+		ev.Observed = ev.Logged
+	}
+	e.opts.Emit(&ev, 0)
+}
+
+// tickSpreads ends episodes that stopped, by the clock, once nothing was read for a while.
+func (e *Engine) tickSpreads(now time.Time) {
+	if e.spreads.observed.IsZero() {
+		e.spreads.observed = now
+	}
+	if quiet := now.Add(-quietBefore); quiet.After(e.spreads.observed) {
+		e.spreads.all(func(_ string, s *episode.Spread) { s.Tick(quiet) })
+	}
+}
+
+func (e *Engine) finishSpreads() {
+	e.spreads.all(func(_ string, s *episode.Spread) { s.Finish() })
+}
+
+func (e *Engine) changesSpreads(put func(key string, value []byte)) {
+	e.spreads.all(func(key string, s *episode.Spread) {
+		s.Changes(func(name string, value []byte) { put(key+name, value) })
+	})
+}
+
+// restoreSpread takes back what changesSpreads gave.
+func (e *Engine) restoreSpread(kind, name string, value []byte) (err error) {
+	e.spreads.all(func(key string, s *episode.Spread) {
+		if strings.TrimSuffix(key, "\x00") == kind {
+			err = s.Restore(name, value)
+		}
+	})
+	return err
+}
+
+// visit is a request of an access log, whether a rule takes it or not.
+type visit struct {
+	addr    netip.Addr
+	logged  time.Time
+	dated   bool
+	method  []byte
+	missing bool   // nothing is there, or nothing that may be asked for, and no page links to it
+	path    uint32 // hash of the path, where missing
+}
