@@ -9,6 +9,7 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/rule/messages"
+	"github.com/pialert/pialert/agent/internal/weblog"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -133,5 +134,9 @@ func sameUser(got string, want *messages.Filled) bool {
 	if len(user) > attack.MaxUser {
 		user = user[:attack.MaxUser]
 	}
-	return strings.TrimSpace(got) == strings.TrimSpace(user)
+	if strings.TrimSpace(got) == strings.TrimSpace(user) {
+		return true
+	}
+	plain := string(weblog.Unescape([]byte(want.User))) // of a web server: as it was sent
+	return strings.TrimSpace(got) == strings.TrimSpace(plain[:min(len(plain), attack.MaxUser)])
 }

@@ -119,7 +119,7 @@ func (m *Matcher) complaint(repeats uint64) {
 			if asked := line.Target(); asked != nil {
 				m.req.Target = asked
 			}
-			if verdict := m.requests.Verdict(&m.req); verdict != nil {
+			if verdict := m.verdictOfPath(); verdict != nil {
 				found = verdict
 			} else if !found.Always {
 				found = nil
@@ -147,6 +147,14 @@ func (m *Matcher) complaint(repeats uint64) {
 	}
 	r.user, r.target, r.request, r.host, r.reason = fields.User, fields.Target, line.Request, line.Host, fields.Reason
 	r.unique = line.Unique
+}
+
+// verdictOfPath returns the rule for the path that an error log names. What is no path says nothing.
+func (m *Matcher) verdictOfPath() *rule.Rule {
+	if len(m.req.Target) == 0 || m.req.Target[0] != '/' {
+		return nil
+	}
+	return m.requests.Verdict(&m.req)
 }
 
 var get = []byte("GET") // what is asked for a file

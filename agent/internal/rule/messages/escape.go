@@ -12,13 +12,14 @@ import (
 func Escapes() []string { return slices.Sorted(maps.Keys(escapes)) }
 
 var escapes = map[string]func(string) string{
-	"none":    func(text string) string { return text },
-	"vis":     vis,
-	"postfix": printable,
-	"exim":    printing,
-	"dovecot": sanitized,
-	"apache":  func(text string) string { return hexadecimal(text, "\\\"") },
-	"json":    quoted,
+	"none":         func(text string) string { return text },
+	"vis":          vis,
+	"postfix":      printable,
+	"exim":         printing,
+	"dovecot":      sanitized,
+	"apache":       func(text string) string { return hexadecimal(text, "\\\"") },
+	"apache-error": func(text string) string { return hexadecimal(text, "\\") }, // of error logs: quotes as they are
+	"json":         quoted,
 }
 
 // vis is what OpenSSH's log.c asks strnvis for: VIS_CSTYLE, VIS_NL, VIS_TAB and VIS_OCTAL, which
