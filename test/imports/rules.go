@@ -50,6 +50,7 @@ var fenced = map[string][]string{
 	"github.com/godbus/dbus/":                {"display"},
 	"github.com/coreos/go-systemd/":          {"pkg/cli"},
 	"github.com/schollz/progressbar/":        {"agent/internal/scan"},
+	"github.com/google/nftables":             {"agent/internal/responder/nftables"},
 	"github.com/wneessen/go-mail":            {"display/internal/notice/smtp"},
 	"google.golang.org/grpc/codes":           {"agent/internal/uplink", "display/internal/receive", "proto/pialert/v1"},
 	"google.golang.org/protobuf/types/known": {"pkg/wire", "proto/pialert/v1", "agent/internal/uplink"},
