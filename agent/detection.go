@@ -64,7 +64,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 		return nil, err
 	}
 	trust := source.Trust{RootOnly: rules.RootOnly(), Setuid: rules.Setuid()}
-	if run.sources, err = logs.open(run.pipeline.Position, trust, d.logger); err != nil {
+	if run.sources, err = logs.open(run.pipeline.Position, d.spool.Stats().Written, trust, d.logger); err != nil {
 		return nil, err
 	}
 	return run, nil

@@ -10,6 +10,7 @@ var (
 	metricLines    = metrics.Counter("lines_total", "Lines read from a log.", "log")
 	metricBytes    = metrics.Counter("read_bytes_total", "Bytes read from a log.", "log")
 	metricOverlong = metrics.Counter("overlong_lines_total", "Lines left out because they are too long.", "log")
+	metricBacklog  = metrics.Gauge("backlog_files", "Rotated files of the past that are still to be read.", "log")
 	metricErrors   = metrics.Counter("log_errors_total", "Failures to read a log.", "log")
 	metricEvents   = metrics.Counter("events_total", "Events found, by kind.", "kind")
 	metricSpool    = metrics.Gauge("spool_events", "Events that some display has not acknowledged.")
@@ -34,6 +35,7 @@ func (d *daemon) metrics() http.Handler {
 			report(metricLines, float64(source.Lines), source.Source)
 			report(metricBytes, float64(source.Bytes), source.Source)
 			report(metricOverlong, float64(source.Overlong), source.Source)
+			report(metricBacklog, float64(backlog(source)), source.Source)
 			report(metricErrors, float64(source.Errors), source.Source)
 			report(metricDoubted, float64(source.Untrusted), source.Source)
 			report(metricSkipped, float64(source.Skipped), source.Source)
@@ -54,4 +56,12 @@ func (d *daemon) metrics() http.Handler {
 			report(metricConnects, float64(display.Link.Connects), display.Name)
 		}
 	}, d.alive)
+}
+
+// backlog returns how many rotated files a log has still to be read.
+func backlog(log SourceStatus) int {
+	if log.Backlog == nil {
+		return 0
+	}
+	return log.Backlog.Files
 }

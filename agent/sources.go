@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/source"
@@ -60,10 +61,12 @@ func startOf(log LogSource) source.Start {
 	return source.End
 }
 
-// open returns the sources that read what is to be followed, believing senders as trust says. It starts
-// nothing.
-func (f *followed) open(restore source.Restore, trust source.Trust, logger *slog.Logger) ([]source.Source, error) {
-	files, err := file.New(file.Options{Logs: f.files, Restore: restore, Logger: logger})
+// open returns the sources that read what is to be followed, believing senders as trust says. lastStored is when
+// positions were stored last. It starts nothing.
+func (f *followed) open(restore source.Restore, lastStored time.Time, trust source.Trust, logger *slog.Logger) ([]source.Source, error) {
+	files, err := file.New(file.Options{
+		Logs: f.files, Restore: restore, Logger: logger, LastStored: lastStored, CaughtUp: debug.FreeOSMemory,
+	})
 	if err != nil {
 		return nil, err
 	}

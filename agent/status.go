@@ -126,6 +126,9 @@ func (s Status) write(out io.Writer, now time.Time) error {
 	fmt.Fprintln(table, "LOG\tSTATE\tLINES\tEVENTS\tPOSITION\tLAST LINE")
 	for _, log := range s.Sources {
 		state := string(log.State)
+		if left := log.Backlog; left != nil {
+			state += fmt.Sprintf(": %d files to go, at %s", left.Files, left.Reached.Format(time.DateTime))
+		}
 		if log.Error != "" {
 			state += ": " + escape.Text(log.Error)
 		}
@@ -165,6 +168,16 @@ func (s Status) notes() (notes []string) {
 			notes = append(notes, fmt.Sprintf("%d "+format, append([]any{n}, args...)...))
 		}
 	}
+	behind, left := 0, source.Backlog{}
+	for _, log := range s.Sources {
+		if log.Backlog != nil {
+			behind, left.Files, left.Bytes = behind+1, left.Files+log.Backlog.Files, left.Bytes+log.Backlog.Bytes
+			if left.Reached.IsZero() || log.Backlog.Reached.Before(left.Reached) {
+				left.Reached = log.Backlog.Reached
+			}
+		}
+	}
+	note(uint64(left.Files), "rotated files of %d logs are still to be read, %d bytes; all before %s has been", behind, left.Bytes, left.Reached.Format(time.DateTime))
 	for _, log := range s.Sources {
 		note(log.Overlong, "lines of %s were left out: longer than %d bytes", escape.Text(log.Source), source.MaxLine)
 		note(log.Untrusted, "entries of %s were left out: their sender may not speak under their name", escape.Text(log.Source))

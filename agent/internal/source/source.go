@@ -85,6 +85,14 @@ const (
 	Duplicate State = "duplicate"
 )
 
+// Backlog is what a log has still to be read of the files that were rotated while nobody looked.
+type Backlog struct {
+	Files int   `json:"files"`
+	Bytes int64 `json:"bytes"` // as they are on the disk, compressed or not
+	// Reached is when the file that is read next was last written to.
+	Reached time.Time `json:"reached"`
+}
+
 // Stats is what is known of one log since the start of this process.
 type Stats struct {
 	Name   string `json:"name"`
@@ -95,6 +103,8 @@ type Stats struct {
 	// Offset is the position in the newest file, in bytes; Cursor the one in the journal.
 	Offset int64  `json:"offset"`
 	Cursor string `json:"cursor,omitempty"`
+	// Backlog is what is still to be read of the past; nil once it has been.
+	Backlog *Backlog `json:"backlog,omitempty"`
 	// LastLine is when a line was last read; zero if none was.
 	LastLine time.Time `json:"last_line,omitzero"`
 	// Overlong counts lines left out because they exceed MaxLine, Untrusted journal entries left out

@@ -18,7 +18,12 @@
 // Content is read only by this package, with pread in blocks of 256 KiB through its own open file; an
 // open file stays the same file whatever happens to its name. Offsets are always at the start of a
 // line: a half line is read again when there is more of it, never kept. A look at a follower's files
-// is one call, follower.step, which is told the time and starts nothing.
+// is one call, follower.step, which learns the time and starts nothing.
+//
+// Of the files of one log the next is opened when those before it have been read to their ends, so that a
+// position has at most [maxMarks] files however many rotations were missed. Rotated files of the past are
+// read oldest first over all logs, those of a few logs at a time, and take about 350 KiB each while they
+// are unpacked; logs without such a backlog are read meanwhile. Stats says what is left.
 //
 // github.com/nxadm/tail provides the wake-up: its watch package keeps the inotify watches, and an
 // event only means "look now". The rest of that library is not used, since its reader closes a renamed

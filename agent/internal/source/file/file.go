@@ -42,6 +42,12 @@ type Options struct {
 	Poll time.Duration
 	// MaxFiles bounds the files followed for one pattern; zero means 64. Those changed last are taken.
 	MaxFiles int
+	// LastStored is when positions were last stored; zero if nobody knows. It tells what is certainly unread
+	// of a log whose position cannot be used.
+	LastStored time.Time
+	// CaughtUp, unless nil, is called a moment after the last rotated file of the past was read: what reading
+	// them took can be given back.
+	CaughtUp func()
 	// Keep is how long the position of a pattern's file that was deleted is kept; zero means a day.
 	Keep time.Duration
 }
@@ -51,7 +57,9 @@ type Files struct {
 	options  Options
 	patterns []*pattern
 
-	followers []*followed // in Run's goroutine only
+	followers []*followed // in Run's goroutine only, as is folders
+	folders   folders
+	catching  bool // some follower had a backlog when they were looked at last
 	mu        sync.Mutex
 	published map[string]source.Stats
 }
@@ -82,7 +90,7 @@ func New(options Options) (*Files, error) {
 	if options.Restore == nil {
 		options.Restore = func(string) ([]byte, bool) { return nil, false }
 	}
-	f := &Files{options: options, published: make(map[string]source.Stats)}
+	f := &Files{options: options, published: make(map[string]source.Stats), folders: folders{listed: make(map[string]listing)}}
 	for _, log := range options.Logs {
 		for _, path := range log.Paths {
 			if err := checkPath(path); err != nil {
@@ -134,7 +142,7 @@ func (f *Files) Run(ctx context.Context, emit source.Emit) error {
 			if err := f.scan(ctx, now, first, wake, emit); err != nil {
 				return f.stopped(ctx, err)
 			}
-			nextScan = now.Add(max(scanPause, scanShare*time.Since(now)))
+			nextScan = now.Add(min(max(scanPause, scanShare*time.Since(now)), maxScanPause))
 		}
 		more, err := f.round(ctx, now, memory, wake, emit)
 		if err == nil && first {
@@ -152,6 +160,8 @@ func (f *Files) Run(ctx context.Context, emit source.Emit) error {
 			return nil
 		case <-wake.woken:
 		case <-ticker.C:
+			f.folders.forget()
+			f.rest()
 			for _, file := range f.followers {
 				file.dirty.Store(true)
 			}
@@ -162,6 +172,7 @@ func (f *Files) Run(ctx context.Context, emit source.Emit) error {
 
 // round looks at each file that may have changed, once, so that none waits for another's backlog.
 func (f *Files) round(ctx context.Context, now time.Time, memory *blocks, wake *waker, emit source.Emit) (more bool, err error) {
+	f.admit()
 	for _, file := range f.followers {
 		if !file.dirty.Swap(false) {
 			continue

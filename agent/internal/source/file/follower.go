@@ -36,13 +36,25 @@ type follower struct {
 	name, path string
 	start      source.Start
 	logger     *slog.Logger
+	// folders remembers names for all followers; it may be nil.
+	folders *folders
 	// claimed reports whether another follower reads the file.
 	claimed func(fileID) bool
 
 	// fresh means that the source was never seen before, and its file not yet looked at.
 	fresh bool
+	// madeAfter, unless zero, says which files have certainly not been read of a source that is fresh because
+	// its position was lost.
+	madeAfter time.Time
 	// generations are the files not done with, and the newest one that is, oldest first.
 	generations []*generation
+	// waiting are the files newer than those, oldest first. Nothing was read of them: the first is opened when
+	// the generations have been read to their ends, so that files, memory and positions stay bounded however
+	// many rotations were missed.
+	waiting []candidate
+	// limited means that a backlog is only read while it is granted, see Files.admit.
+	limited, granted bool
+	late             bool // see behind
 	// modified is when the newest file that was read had last been written to.
 	modified time.Time
 	// moved means that there is a new position to store, with or without lines.
@@ -63,21 +75,28 @@ type follower struct {
 	stats source.Stats
 }
 
-// restore goes on at a stored position; without one (nil) the source is new since the given time.
-func (f *follower) restore(stored []byte, since time.Time) error {
+// restore goes on at a stored position; without one (nil) the source is new since the given time. An error
+// says that the position, or a part of it, cannot be used: then files that are newer than the usable part
+// are read, or if there is none, those that were made after the positions were last stored (lastStored,
+// zero if nobody knows).
+func (f *follower) restore(stored []byte, since, lastStored time.Time) error {
 	f.modified = since
 	if stored == nil {
 		return nil
 	}
-	p, err := decodePosition(stored)
+	p, ok, err := decodePosition(stored)
 	if err != nil {
+		f.stats.Errors++
+	}
+	if !ok {
+		f.fresh, f.madeAfter = true, lastStored
 		return err
 	}
 	f.modified = p.Modified
 	for _, m := range p.Files {
 		f.generations = append(f.generations, &generation{mark: m, name: f.path, found: p.Modified})
 	}
-	return nil
+	return err
 }
 
 // position is where reading goes on after everything that step returned.
@@ -100,6 +119,19 @@ func (f *follower) step(now time.Time, b *blocks) (lines []byte, more bool) {
 	f.failed = false
 	defer f.recover()
 	f.look(now, b)
+	blocked := false
+	if f.unread() == nil && len(f.waiting) > 0 {
+		if lines, more := f.retire(now, b); more {
+			return lines, true
+		}
+		if f.advance(now) {
+			return nil, true
+		}
+		blocked = true
+	}
+	if f.limited && !f.granted && f.behind() {
+		return nil, false
+	}
 	readable := len(f.generations)
 	for i, g := range f.generations {
 		if g.file != nil && !g.caughtUp {
@@ -110,17 +142,63 @@ func (f *follower) step(now time.Time, b *blocks) (lines []byte, more bool) {
 	for range readable {
 		f.turn++
 		g := f.generations[f.turn%readable]
-		if g.file == nil {
+		if g.file == nil || g.sealed && g.caughtUp {
 			continue
 		}
 		if lines, more, ok := f.read(g, b, now, false); ok {
-			return lines, more || len(f.generations) > 1
+			return lines, more || len(f.generations) > 1 || len(f.waiting) > 0
 		}
 	}
-	if readable < len(f.generations) {
+	if readable < len(f.generations) || len(f.waiting) > 0 && !blocked {
 		return nil, true // the next one's turn has come
 	}
 	return f.retire(now, b)
+}
+
+// unread returns the oldest open file that has not been read to its end; nil if there is none.
+func (f *follower) unread() *generation {
+	for _, g := range f.generations {
+		if g.file != nil && !g.caughtUp {
+			return g
+		}
+	}
+	return nil
+}
+
+// readable reports whether the newest file can be opened.
+func (f *follower) readable() bool {
+	file, err := os.OpenFile(f.waiting[len(f.waiting)-1].name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return false
+	}
+	file.Close()
+	return true
+}
+
+// advance opens the first of the files that wait. It reports whether that changed something.
+func (f *follower) advance(now time.Time) bool {
+	f.granted = false // the next file may be newer than another log's
+	c := f.waiting[0]
+	g, err := openGeneration(c.name, now)
+	switch {
+	case err == nil && g.fileID == c.fileID:
+		g.found = c.modified
+		f.generations = append(f.generations, g)
+	case err == nil || errors.Is(err, fs.ErrNotExist):
+		if g != nil {
+			g.forget()
+		}
+		f.waiting, f.retry = nil, time.Time{} // it was rotated on; all are looked for again
+		return true
+	case c.live || !f.readable():
+		f.fail(err) // and so are those after it
+		return false
+	default:
+		f.fail(err)
+		f.logger.Error("cannot read a rotated log file; what it holds is lost", "file", c.name, "error", err)
+	}
+	f.waiting = f.waiting[1:]
+	return true
 }
 
 // read reads one block of g; ok means that this was worth a step.
@@ -163,7 +241,7 @@ func (f *follower) read(g *generation, b *blocks, now time.Time, final bool) (li
 
 // unchanged looks for the files again and reports whether they are the same as before.
 func (f *follower) unchanged(now time.Time) bool {
-	before := slices.Clone(f.generations)
+	before, waiting := slices.Clone(f.generations), f.waiting
 	err := f.relocate(now)
 	if errors.Is(err, errMoving) {
 		return false
@@ -171,7 +249,7 @@ func (f *follower) unchanged(now time.Time) bool {
 	if err != nil {
 		f.fail(err)
 	}
-	return slices.Equal(before, f.generations)
+	return slices.Equal(before, f.generations) && sameSet(waiting, f.waiting)
 }
 
 // retire ends the rotated files that nobody is expected to write to any more, after their last line.
@@ -213,7 +291,7 @@ func (f *follower) isLive(g *generation) bool {
 // drop is done with g. The newest such file is remembered: files newer than it are new.
 func (f *follower) drop(g *generation) {
 	g.forget()
-	g.Done = true
+	g.Done, f.moved = true, true
 	for i, other := range slices.Backward(f.generations) {
 		if other.Done && (other.Offset == 0 || slices.ContainsFunc(f.generations[i+1:], func(g *generation) bool { return g.Done })) {
 			f.generations = slices.Delete(f.generations, i, i+1)
@@ -264,6 +342,9 @@ func (f *follower) settled() bool {
 	if f.fresh || slices.ContainsFunc(f.generations, missing) {
 		return false
 	}
+	if last := len(f.waiting) - 1; last >= 0 {
+		return !f.present || f.waiting[last].fileID == f.live
+	}
 	last := len(f.generations) - 1
 	return !f.present || last >= 0 && f.isLive(f.generations[last])
 }
@@ -277,11 +358,15 @@ func (f *follower) begin(now time.Time, b *blocks) error {
 	if f.claimed(f.live) {
 		return errDuplicate
 	}
+	if unread := f.unreadFiles(); len(unread) > 0 && unread[len(unread)-1].live {
+		f.fresh, f.moved, f.waiting = false, true, unread
+		return nil
+	}
 	g, err := openGeneration(f.path, now)
 	if err != nil {
 		return err
 	}
-	if f.start == source.End {
+	if f.start == source.End || !f.madeAfter.IsZero() {
 		if err := g.skipToEnd(b); err != nil {
 			g.forget()
 			return err
@@ -291,6 +376,30 @@ func (f *follower) begin(now time.Time, b *blocks) error {
 	f.generations = []*generation{g}
 	f.fresh, f.moved, f.modified = false, true, g.modified
 	return nil
+}
+
+// unreadFiles returns the files of the rotation set that were made after madeAfter, oldest first. When a file
+// was made that is compressed by now, nobody knows; but if an older one was written to last after madeAfter,
+// this one was begun later still.
+func (f *follower) unreadFiles() []candidate {
+	if f.madeAfter.IsZero() {
+		return nil
+	}
+	files, err := listRotationSet(f.path, f.folders)
+	if err != nil {
+		return nil
+	}
+	var unread []candidate
+	for i, c := range files {
+		begun := bornAt(c.name) > f.madeAfter.UnixNano()
+		if c.compressed != "" {
+			begun = i > 0 && files[i-1].compressed != "" && files[i-1].modified.After(f.madeAfter)
+		}
+		if begun {
+			unread = append(unread, c)
+		}
+	}
+	return unread
 }
 
 // fail notes what is wrong, and logs it unless it was so already.

@@ -18,14 +18,15 @@ import (
 // reader drives a follower by hand: a clock that only moves when told, and the position as a caller
 // would store it.
 type reader struct {
-	t        *testing.T
-	path     string
-	start    source.Start
-	now      time.Time
-	memory   *blocks
-	follower *follower
-	stored   []byte
-	lines    []string
+	t          *testing.T
+	path       string
+	start      source.Start
+	now        time.Time
+	memory     *blocks
+	follower   *follower
+	stored     []byte
+	lastStored time.Time
+	lines      []string
 }
 
 // newReader returns a reader of dir/app.log.
@@ -38,21 +39,27 @@ func newReader(t *testing.T, start source.Start) *reader {
 // run starts the follower if it is not running, and steps until there is nothing more to do.
 func (r *reader) run() {
 	r.t.Helper()
-	if r.follower == nil {
-		r.follower = &follower{
-			path: r.path, start: r.start, logger: slog.New(slog.DiscardHandler),
-			claimed: func(fileID) bool { return false }, fresh: r.stored == nil,
-		}
-		if err := r.follower.restore(r.stored, r.now); err != nil {
-			r.t.Fatal(err)
-		}
-	}
+	r.begin()
 	for range 100_000 {
 		if !r.step() {
 			return
 		}
 	}
 	r.t.Fatal("the follower never comes to rest")
+}
+
+// begin starts the follower if it is not running.
+func (r *reader) begin() {
+	r.t.Helper()
+	if r.follower == nil {
+		r.follower = &follower{
+			path: r.path, start: r.start, logger: slog.New(slog.DiscardHandler),
+			claimed: func(fileID) bool { return false }, fresh: r.stored == nil,
+		}
+		if err := r.follower.restore(r.stored, r.now, r.lastStored); err != nil && r.lastStored.IsZero() {
+			r.t.Fatal(err)
+		}
+	}
 }
 
 // step looks once, and takes over what was read as a caller does.
@@ -66,7 +73,11 @@ func (r *reader) step() (more bool) {
 		r.lines = append(r.lines, strings.TrimSuffix(line, "\n"))
 	}
 	if r.follower.moved {
-		r.stored = r.follower.position().encode()
+		position := r.follower.position()
+		if len(position.Files) > maxMarks {
+			r.t.Fatalf("a position of %d files, at most %d may be", len(position.Files), maxMarks)
+		}
+		r.stored = position.encode()
 		r.follower.moved = false
 	}
 	return more

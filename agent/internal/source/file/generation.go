@@ -81,9 +81,25 @@ func (g *generation) damage() error {
 	return nil
 }
 
+// consumed returns how much of a compressed file was read, in its own bytes; 0 for a plain one.
+func (g *generation) consumed() int64 {
+	if u, ok := g.data.(*unpacked); ok {
+		return u.consumed()
+	}
+	return 0
+}
+
+// release gives back what reading a compressed file needs, when its end was reached.
+func (g *generation) release() {
+	if u, ok := g.data.(*unpacked); ok {
+		u.rest()
+	}
+}
+
 // forget closes the file and keeps the mark.
 func (g *generation) forget() {
 	if g.file != nil {
+		g.release()
 		g.file.Close()
 	}
 	g.file, g.data = nil, nil
@@ -143,7 +159,9 @@ func (g *generation) read(b *blocks, now time.Time, final bool) (found, error) {
 	g.rest = next.Offset < g.Offset+int64(n)
 	g.mark = next
 	g.atEnd = !result.more && !(g.rest && g.sealed && final)
-	g.caughtUp = g.caughtUp || g.atEnd
+	if g.caughtUp = g.caughtUp || g.atEnd; g.caughtUp {
+		g.release()
+	}
 	return result, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -15,8 +16,9 @@ import (
 // headSize is how many bytes at a file's start tell it from another file with the same inode.
 const headSize = 1024
 
-// maxMarks bounds the files in one position; a stored one with more is refused.
-const maxMarks = 16
+// maxMarks bounds the files in one position: those that are drained, one that is read, and the newest one
+// that is done. A stored position with more, as older versions wrote them, is used as it is.
+const maxMarks = maxDraining + 2
 
 // fileID is a file's identity while it exists. After its deletion another file may have the same.
 type fileID struct {
@@ -34,9 +36,14 @@ func identify(info os.FileInfo) fileID {
 }
 
 // born returns when the file was made, in nanoseconds since 1970; zero if the file system does not tell.
-func born(file *os.File) int64 {
+func born(file *os.File) int64 { return statBirth(int(file.Fd()), "", unix.AT_EMPTY_PATH) }
+
+// bornAt does the same for a name.
+func bornAt(name string) int64 { return statBirth(unix.AT_FDCWD, name, 0) }
+
+func statBirth(fd int, name string, flags int) int64 {
 	var stat unix.Statx_t
-	err := unix.Statx(int(file.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_BTIME, &stat)
+	err := unix.Statx(fd, name, flags, unix.STATX_BTIME, &stat)
 	if err != nil || stat.Mask&unix.STATX_BTIME == 0 {
 		return 0
 	}
@@ -112,18 +119,28 @@ func (p position) encode() []byte {
 	return text
 }
 
-func decodePosition(text []byte) (position, error) {
-	var p position
-	if err := json.Unmarshal(text, &p); err != nil {
-		return position{}, fmt.Errorf("cannot read the stored position: %w", err)
+// decodePosition returns a stored position. With an error it has what could be read of it nevertheless; ok is
+// false if that is nothing.
+func decodePosition(text []byte) (p position, ok bool, err error) {
+	var stored struct {
+		Files    []json.RawMessage `json:"files"`
+		Modified time.Time         `json:"modified"`
 	}
-	if len(p.Files) > maxMarks {
-		return position{}, fmt.Errorf("cannot use the stored position: %d files, at most %d expected", len(p.Files), maxMarks)
+	if err := json.Unmarshal(text, &stored); err != nil {
+		return position{}, false, fmt.Errorf("cannot read the stored position: %w", err)
 	}
-	for _, m := range p.Files {
-		if m.Offset < 0 {
-			return position{}, fmt.Errorf("cannot use the stored position: offset %d", m.Offset)
+	p.Modified = stored.Modified
+	for _, raw := range stored.Files {
+		var m mark
+		problem := json.Unmarshal(raw, &m)
+		if problem == nil && m.Offset < 0 {
+			problem = fmt.Errorf("offset %d", m.Offset)
 		}
+		if problem != nil {
+			err = errors.Join(err, fmt.Errorf("cannot use a file of the stored position: %w", problem))
+			continue
+		}
+		p.Files = append(p.Files, m)
 	}
-	return p, nil
+	return p, err == nil || len(p.Files) > 0, err
 }

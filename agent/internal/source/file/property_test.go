@@ -26,12 +26,11 @@ type world struct {
 	daemons []*daemon // the last one has the live file open, the others are late
 	ended   []*daemon
 	rotated int         // files app.log.1 to app.log.N(.gz)
+	keep    int         // rotated files before the oldest is deleted
+	awake   int         // percent of the acts while the agent is down that start it
 	next    map[int]int // number of the next line of each daemon
 	history []string
 }
-
-// keep is how many rotated files are kept.
-const keep = 6
 
 func (w *world) log(format string, args ...any) {
 	w.history = append(w.history, fmt.Sprintf(format, args...))
@@ -89,10 +88,10 @@ func (w *world) end(all bool) {
 // read; the second one is compressed, as logrotate does with delaycompress.
 func (w *world) shift() {
 	w.end(true)
-	if w.rotated == keep {
+	if w.rotated == w.keep {
 		w.log("everything is read before a file is deleted")
 		w.run()
-		remove(w.t, w.rotatedName(keep))
+		remove(w.t, w.rotatedName(w.keep))
 		w.rotated--
 	}
 	for n := w.rotated; n >= 1; n-- {
@@ -184,12 +183,18 @@ func (w *world) act() {
 		}
 	default:
 		if w.follower == nil {
+			if w.random.IntN(100) >= w.awake {
+				return
+			}
 			w.log("start")
-			w.run()
-			return
+			w.begin()
+			if w.random.IntN(2) == 0 { // else it may be stopped before it has caught up
+				w.run()
+				return
+			}
 		}
 		w.log("look")
-		for range w.random.IntN(4) {
+		for range w.random.IntN(8) {
 			w.now = w.now.Add(100 * time.Millisecond)
 			w.step()
 		}
@@ -229,11 +234,16 @@ func (w *world) check() bool {
 // restarts at random, and wants every line once.
 func TestEveryLineOnce(t *testing.T) {
 	t.Parallel()
-	const worlds, acts = 6, 1000
+	const worlds, acts = 8, 1000
 	for seed := range uint64(worlds) {
+		// In one half the agent is hardly ever down for long, in the other it is away for dozens of rotations.
+		keep, awake := 6, 100
+		if seed%2 == 1 {
+			keep, awake = 60, 4
+		}
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			w := &world{reader: newReader(t, source.Beginning), random: rand.New(rand.NewPCG(seed, 6)), next: make(map[int]int)}
+			w := &world{reader: newReader(t, source.Beginning), random: rand.New(rand.NewPCG(seed, 6)), next: make(map[int]int), keep: keep, awake: awake}
 			w.run()
 			w.create()
 			for act := range acts {

@@ -27,7 +27,7 @@ func (f *follower) relocate(now time.Time) error {
 
 // tryRelocate is one attempt. It changes nothing when it fails with errMoving.
 func (f *follower) tryRelocate(now time.Time) error {
-	files, problem := listRotationSet(f.path)
+	files, problem := listRotationSet(f.path, f.folders)
 	if problem == nil && len(files) == 0 {
 		return nil // the folder may come back
 	}
@@ -39,13 +39,11 @@ func (f *follower) tryRelocate(now time.Time) error {
 		}
 	}
 	newest, complete, err := f.findKnown(r)
-	if err == nil {
-		err = f.findNew(r, newest, complete)
-	}
-	if errors.Is(err, errMoving) {
+	if err != nil {
 		return err
 	}
-	if again, err := listRotationSet(f.path); err == nil && !sameSet(files, again) {
+	waiting, err := f.findNew(r, newest, complete)
+	if again, err := listRotationSet(f.path, f.folders); err == nil && !sameSet(files, again) {
 		return errMoving
 	}
 	// A link that moves back, or a file renamed back, makes an old file the newest.
@@ -55,9 +53,15 @@ func (f *follower) tryRelocate(now time.Time) error {
 		}
 		return 0
 	})
-	f.generations, f.turn = nil, 0
+	before := f.generations
+	f.generations, f.waiting, f.turn = nil, waiting, 0
 	for _, m := range r.members {
 		f.generations = append(f.generations, m.generation)
+	}
+	for _, g := range before {
+		if !slices.Contains(f.generations, g) { // it waits again, or has another file that holds the same
+			g.forget()
+		}
 	}
 	return errors.Join(problem, err)
 }
@@ -85,7 +89,8 @@ func (f *follower) findKnown(r *rotationSet) (newest int, complete bool, err err
 		case g.Done:
 		case g.file != nil:
 			// What was written to it before it was rotated comes before what is in newer files.
-			g.caughtUp, g.atEnd = false, false
+			g.caughtUp = g.caughtUp && g.sealed
+			g.atEnd = g.caughtUp
 			r.add(g, i)
 		case err != nil:
 			f.fail(err)
@@ -104,28 +109,30 @@ func (f *follower) findKnown(r *rotationSet) (newest int, complete bool, err err
 	return newest, complete, nil
 }
 
-// findNew makes members of the files that were not read before: those after newest. If that may not be
-// the newest file that was read, they must also have been written to after what was read last.
-func (f *follower) findNew(r *rotationSet, newest int, complete bool) (problem error) {
+// findNew returns the files that were not read before: those after newest. If that may not be the newest
+// file that was read, they must also have been written to after what was read last. A member of which
+// nothing was read waits behind them again.
+func (f *follower) findNew(r *rotationSet, newest int, complete bool) (waiting []candidate, problem error) {
 	for i, c := range r.files {
-		if r.taken[i] || i <= newest || !complete && !c.live && !c.modified.After(f.modified) {
+		if r.taken[i] {
+			at := slices.IndexFunc(r.members, func(m member) bool { return m.index == i })
+			if at < 0 || len(waiting) == 0 || r.members[at].Offset > 0 || r.members[at].Done {
+				continue
+			}
+			r.members = slices.Delete(r.members, at, at+1)
+			waiting = append(waiting, c)
+			continue
+		}
+		if i <= newest || !complete && !c.live && !c.modified.After(f.modified) {
 			continue
 		}
 		if c.live && f.claimed(c.fileID) {
 			problem = errors.Join(problem, errDuplicate)
 			continue
 		}
-		_, err := r.open(i)
-		switch {
-		case errors.Is(err, errMoving):
-			return err
-		case err != nil:
-			problem = errors.Join(problem, err)
-		default:
-			r.add(r.resume(i, mark{fileID: c.fileID, Head: hashHead(nil)}), i)
-		}
+		waiting = append(waiting, c)
 	}
-	return problem
+	return waiting, problem
 }
 
 // rotationSet is what relocate works on: the files that are there, and those of them that the follower reads.
@@ -235,6 +242,8 @@ func (r *rotationSet) find(g *generation) (int, error) {
 			r.taken[i] = true
 			return i, nil
 		}
+		r.opened[i].forget() // there may be many
+		r.opened[i] = nil
 	}
 	return -1, nil
 }

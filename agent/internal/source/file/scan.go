@@ -13,10 +13,11 @@ import (
 )
 
 const (
-	// scanPause is the least time between two searches for files that match a pattern; scanShare keeps
-	// that from using more than this part of one processor's time when folders are large.
-	scanPause = 2 * time.Second
-	scanShare = 5000
+	// scanPause is the least time between two searches for files that match a pattern, maxScanPause the most;
+	// scanShare keeps that from using more than this part of one processor's time when folders are large.
+	scanPause    = 2 * time.Second
+	maxScanPause = 30 * time.Second
+	scanShare    = 500
 )
 
 // pattern is one configured path.
@@ -111,8 +112,8 @@ func (f *Files) restorePattern(p *pattern) bool {
 	if !ok {
 		return false
 	}
-	position, err := decodePosition(stored)
-	if err != nil {
+	position, ok, err := decodePosition(stored)
+	if !ok {
 		f.options.Logger.Warn("taking a pattern's files for unknown", "pattern", p.path, "error", err)
 		return false
 	}
@@ -173,7 +174,7 @@ func (f *Files) scanPattern(p *pattern, known bool) {
 // read from its start, and so are its rotated files that were written to after since.
 func (f *Files) follow(p *pattern, path string, owner *pattern, old bool, since time.Time) {
 	file := &followed{pattern: owner, follower: &follower{
-		name: p.log.Name, path: path, start: p.log.Start, logger: f.options.Logger,
+		name: p.log.Name, path: path, start: p.log.Start, logger: f.options.Logger, limited: true, folders: &f.folders,
 	}}
 	file.claimed = func(id fileID) bool { return f.claimed(file.follower, id) }
 	stored, ok := f.options.Restore(path)
@@ -181,9 +182,9 @@ func (f *Files) follow(p *pattern, path string, owner *pattern, old bool, since 
 		file.fresh = old
 		stored = nil
 	}
-	if err := file.restore(stored, since); err != nil {
-		f.options.Logger.Warn("following a log file as if it were new", "file", path, "error", err)
-		file.fresh = true
+	if err := file.restore(stored, since, f.options.LastStored); err != nil {
+		f.options.Logger.Error("lost the place in a log file; what certainly is unread is read, a line may be missing",
+			"file", path, "error", err, "known_files", len(file.generations), "files_made_after", f.options.LastStored)
 	}
 	file.dirty.Store(true)
 	f.followers = append(f.followers, file)

@@ -3,10 +3,10 @@ package file
 import (
 	"cmp"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -21,77 +21,66 @@ type candidate struct {
 	// live is set for the file at the source's own path, which is the newest.
 	live     bool
 	modified time.Time
+	size     int64 // as it is on the disk
 }
 
 // listRotationSet returns the files of the source at path, oldest first. Besides path's own folder it looks
 // into that of the file which path links to. A folder that cannot be listed is an error that comes with
 // what could be found without it.
-func listRotationSet(path string) ([]candidate, error) {
-	row, err := listRotated(path)
+func listRotationSet(path string, known *folders) ([]candidate, error) {
+	set, err := listRotated(path, known)
 	if target, linkErr := filepath.EvalSymlinks(path); linkErr == nil && target != path {
-		more, targetErr := listRotated(target)
+		more, targetErr := listRotated(target, known)
 		err = errors.Join(err, targetErr)
 		for _, c := range more {
-			if !slices.ContainsFunc(row, func(known candidate) bool { return known.fileID == c.fileID }) {
-				row = append(row, c)
+			if !slices.ContainsFunc(set, func(known candidate) bool { return known.fileID == c.fileID }) {
+				set = append(set, c)
 			}
 		}
 	}
-	sortRotationSet(row)
+	sortRotationSet(set)
 	if info, statErr := os.Stat(path); statErr == nil && info.Mode().IsRegular() {
 		id := identify(info)
-		row = slices.DeleteFunc(row, func(c candidate) bool { return c.fileID == id })
-		row = append(row, candidate{name: path, fileID: id, live: true, modified: info.ModTime()})
+		set = slices.DeleteFunc(set, func(c candidate) bool { return c.fileID == id })
+		set = append(set, candidate{name: path, fileID: id, live: true, modified: info.ModTime(), size: info.Size()})
 	}
-	return row, err
+	return set, err
 }
 
-func listRotated(path string) ([]candidate, error) {
+func listRotated(path string, known *folders) ([]candidate, error) {
 	folder, base := filepath.Split(path)
-	names, err := readNames(folder)
+	// Whatever parseRotation accepts begins with base, or with base without its extension.
+	names, err := known.names(folder, strings.TrimSuffix(base, filepath.Ext(base)))
 	if err != nil {
 		return nil, err
 	}
-	var row []candidate
+	var set []candidate
 	for _, name := range names {
 		r, ok := parseRotation(base, name)
 		if !ok {
 			continue
 		}
 		// While logrotate compresses a file, the plain one is whole and the other is not yet.
-		if plain, compressed := cutCompression(name); compressed != "" && slices.Contains(names, plain) {
-			continue
+		if plain, compressed := cutCompression(name); compressed != "" {
+			if _, found := slices.BinarySearch(names, plain); found {
+				continue
+			}
 		}
 		name = filepath.Join(folder, name)
 		info, err := os.Stat(name)
 		if err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		row = append(row, candidate{name: name, fileID: identify(info), rotation: r, modified: info.ModTime()})
+		set = append(set, candidate{name: name, fileID: identify(info), rotation: r, modified: info.ModTime(), size: info.Size()})
 	}
-	return row, nil
-}
-
-func readNames(folder string) ([]string, error) {
-	if folder == "" {
-		folder = "."
-	}
-	dir, err := os.Open(folder)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	return dir.Readdirnames(-1)
+	return set, nil
 }
 
 // sortRotationSet sorts by what the names say, or by time of change if they do not agree on how to say it.
-func sortRotationSet(row []candidate) {
-	numbered := slices.ContainsFunc(row, func(c candidate) bool { return c.date == "" })
-	dated := slices.ContainsFunc(row, func(c candidate) bool { return c.date != "" })
-	slices.SortStableFunc(row, func(a, b candidate) int {
+func sortRotationSet(set []candidate) {
+	numbered := slices.ContainsFunc(set, func(c candidate) bool { return c.date == "" })
+	dated := slices.ContainsFunc(set, func(c candidate) bool { return c.date != "" })
+	slices.SortStableFunc(set, func(a, b candidate) int {
 		if numbered && dated {
 			return a.modified.Compare(b.modified)
 		}

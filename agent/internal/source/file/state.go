@@ -8,14 +8,15 @@ import (
 	"github.com/pialert/pialert/agent/internal/source"
 )
 
-// reads reports whether the follower has the file open.
+// reads reports whether the follower has the file open, or is going to.
 func (f *follower) reads(id fileID) bool {
-	return slices.ContainsFunc(f.generations, func(g *generation) bool { return g.file != nil && g.fileID == id })
+	return slices.ContainsFunc(f.generations, func(g *generation) bool { return g.file != nil && g.fileID == id }) ||
+		slices.ContainsFunc(f.waiting, func(c candidate) bool { return c.fileID == id })
 }
 
-// open reports whether the follower has any file open.
+// open reports whether the follower has any file to read.
 func (f *follower) open() bool {
-	return slices.ContainsFunc(f.generations, func(g *generation) bool { return g.file != nil })
+	return len(f.waiting) > 0 || slices.ContainsFunc(f.generations, func(g *generation) bool { return g.file != nil })
 }
 
 // close closes all files.
@@ -32,6 +33,7 @@ func (f *follower) snapshot(more bool) source.Stats {
 	if last := len(f.generations) - 1; last >= 0 {
 		stats.Offset = f.generations[last].Offset
 	}
+	stats.Backlog = f.backlog()
 	switch {
 	case errors.Is(f.problem, errDuplicate):
 		stats.State = source.Duplicate
@@ -39,7 +41,7 @@ func (f *follower) snapshot(more bool) source.Stats {
 		stats.State, stats.Error = source.Failing, f.problem.Error()
 	case !f.open():
 		stats.State = source.Waiting
-	case more:
+	case more, stats.Backlog != nil:
 		stats.State = source.CatchingUp
 	default:
 		stats.State = source.Following

@@ -8,69 +8,128 @@ import (
 	"fmt"
 	"io"
 	"os"
-
-	"github.com/pialert/pialert/agent/internal/source"
+	"slices"
+	"sync"
 )
 
-// unpacked reads a compressed file as if it were not: at offsets that do not decrease by much. It looks
-// ahead by up to MaxLine bytes, and starts over for an offset that it has passed.
+// unpacked reads a compressed file as if it were not: at offsets that do not decrease by more than what
+// was asked for last. It holds what was asked for, and starts over for an offset that it has passed.
+//
+//	unpacked so far  ──────────────┬─────────────┐
+//	                 dropped       │ ahead       │ plain: still to be unpacked
+//	                               offset
 type unpacked struct {
 	file      *os.File
 	extension string
-	ahead     *bufio.Reader // nil while at rest
-	offset    int64         // of what ahead returns next
+	*unpacker // nil while at rest
+	offset    int64
+	over      bool // plain has ended
 	// damage is what ended it before its end; to ReadAt that is an end like any other.
 	damage error
 }
 
-// ReadAt reads as io.ReaderAt has it, but no more than MaxLine bytes and not from two goroutines.
+// unpacker is the memory that unpacking takes, about 350 KiB. A few are kept for the next file.
+type unpacker struct {
+	packed *bufio.Reader
+	gzip   *gzip.Reader
+	plain  io.Reader
+	ahead  []byte
+}
+
+var unpackers = sync.Pool{New: func() any { return &unpacker{packed: bufio.NewReaderSize(nil, 32<<10)} }}
+
+// ReadAt reads as io.ReaderAt has it, but not from two goroutines.
 func (u *unpacked) ReadAt(p []byte, offset int64) (int, error) {
-	if u.ahead == nil || offset < u.offset {
+	if u.unpacker == nil || offset < u.offset {
 		if err := u.rewind(); err != nil {
 			return 0, fmt.Errorf("cannot unpack %s: %w", u.file.Name(), err)
 		}
 	}
-	for u.offset < offset {
-		n, err := u.ahead.Discard(int(min(offset-u.offset, source.MaxLine)))
-		u.offset += int64(n)
-		if err != nil {
-			return 0, u.end(err)
+	if passed := offset - u.offset; passed <= int64(len(u.ahead)) {
+		u.ahead = append(u.ahead[:0], u.ahead[passed:]...)
+	} else {
+		n, err := io.CopyN(io.Discard, u.plain, passed-int64(len(u.ahead)))
+		u.end(err)
+		u.offset += int64(len(u.ahead)) + n
+		u.ahead = u.ahead[:0]
+		if u.offset < offset {
+			return 0, io.EOF
 		}
 	}
-	next, err := u.ahead.Peek(len(p))
-	return copy(p, next), u.end(err)
+	u.offset = offset
+	u.ahead = slices.Grow(u.ahead, max(0, len(p)-len(u.ahead)))
+	for len(u.ahead) < len(p) && !u.over {
+		n, err := u.plain.Read(u.ahead[len(u.ahead):len(p)])
+		u.ahead = u.ahead[:len(u.ahead)+n]
+		u.end(err)
+	}
+	if n := copy(p, u.ahead); n == len(p) {
+		return n, nil
+	} else {
+		return n, io.EOF
+	}
+}
+
+// end takes note of an error of plain, if it is one.
+func (u *unpacked) end(err error) {
+	if err == nil {
+		return
+	}
+	u.over = true
+	if err != io.EOF {
+		u.damage = fmt.Errorf("cannot unpack the rest of %s: %w", u.file.Name(), err)
+	}
 }
 
 // rest gives back the memory until the next ReadAt.
 func (u *unpacked) rest() {
-	u.ahead = nil
+	if u.unpacker != nil {
+		u.packed.Reset(nil)
+		u.plain = nil
+		unpackers.Put(u.unpacker)
+		u.unpacker = nil
+	}
+}
+
+// consumed returns how many bytes of the file itself were read.
+func (u *unpacked) consumed() int64 {
+	n, err := u.file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 func (u *unpacked) rewind() error {
 	if _, err := u.file.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	var plain io.Reader
-	switch u.extension {
-	case ".gz":
-		zipped, err := gzip.NewReader(bufio.NewReaderSize(u.file, 64<<10))
-		if err != nil {
-			return err
-		}
-		plain = zipped
-	case ".bz2":
-		plain = bzip2.NewReader(bufio.NewReaderSize(u.file, 64<<10))
-	default:
-		return errors.New("only .gz and .bz2 are supported")
+	if u.unpacker == nil {
+		u.unpacker = unpackers.Get().(*unpacker)
 	}
-	u.ahead, u.offset = bufio.NewReaderSize(plain, source.MaxLine), 0
+	err := u.unpacker.begin(u.file, u.extension)
+	if err != nil {
+		u.rest()
+		return err
+	}
+	u.offset, u.over = 0, false
 	return nil
 }
 
-func (u *unpacked) end(err error) error {
-	if err == nil || errors.Is(err, io.EOF) {
-		return err
+// begin begins to unpack a file.
+func (u *unpacker) begin(file io.Reader, extension string) (err error) {
+	u.packed.Reset(file)
+	u.ahead = u.ahead[:0]
+	switch extension {
+	case ".gz":
+		if u.gzip == nil {
+			u.gzip = new(gzip.Reader)
+		}
+		u.plain, err = u.gzip, u.gzip.Reset(u.packed)
+	case ".bz2":
+		u.plain = bzip2.NewReader(u.packed)
+	default:
+		err = errors.New("only .gz and .bz2 are supported")
 	}
-	u.damage = fmt.Errorf("cannot unpack the rest of %s: %w", u.file.Name(), err)
-	return io.EOF
+	return err
 }
