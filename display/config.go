@@ -32,6 +32,8 @@ type Config struct {
 	Metrics string `yaml:"metrics"`
 	// Web says where the page is served, and to whom.
 	Web Web `yaml:"web"`
+	// Geo says where addresses are looked up, for the page.
+	Geo Geo `yaml:"geo"`
 	// Log says what the display logs to standard error.
 	Log cli.Log `yaml:"log"`
 	// Driver is what draws: blinkt (the hardware), terminal, or none.

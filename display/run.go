@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pialert/pialert/display/internal/geo"
 	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/display/internal/lamp"
 	"github.com/pialert/pialert/display/internal/notice"
@@ -73,6 +74,7 @@ type daemon struct {
 	history     *history.History
 	screen      *screen
 	page        *page.Server
+	places      *geo.Databases
 	receiver    *receive.Admission
 	listener    *link.Listener
 	dialer      *link.Dialer
@@ -102,6 +104,9 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 	}
 	if err := d.loadTotals(context.Background()); err != nil {
 		return nil, errors.Join(err, d.history.Close(), d.screen.close())
+	}
+	if d.places, err = geo.Open(cfg.Geo.Database, cfg.Geo.Networks); err != nil {
+		return nil, errors.Join(cli.Hint(err, "set geo.database and geo.networks to files that can be read, or to nothing"), d.history.Close(), d.screen.close())
 	}
 	d.page = d.newPage()
 	if cfg.Web.Listen != "" {
@@ -170,6 +175,7 @@ func (d *daemon) nameFirst() {
 // commit, the panel, which leaves everything dark.
 func (d *daemon) Run(ctx context.Context) error {
 	defer d.history.Close()
+	defer d.places.Close()
 	var addresses []string
 	if d.cfg.Link.Dial == link.DialAgent {
 		addresses = append(addresses, d.cfg.Link.Listen)

@@ -39,6 +39,16 @@ type Web struct {
 	PlainHTTP bool `yaml:"plain_http"`
 }
 
+// Geo says where addresses are looked up, for the page.
+type Geo struct {
+	// Database is a file in MaxMind's format that says the country of an address, such as
+	// GeoLite2-Country.mmdb. Nothing is downloaded: without a file no country is shown.
+	Database string `yaml:"database"`
+	// Networks is a file in MaxMind's format that says who operates a network, such as
+	// GeoLite2-ASN.mmdb.
+	Networks string `yaml:"networks"`
+}
+
 func (w *Web) validate() error {
 	var problems []error
 	refuse := func(field string, value any, problem string) {
@@ -131,8 +141,12 @@ func (d *daemon) openWeb(ctx context.Context) (*web, error) {
 
 // newPage makes the page, which shows nothing before it is served.
 func (d *daemon) newPage() *page.Server {
+	var place func(netip.Addr) page.Place
+	if d.cfg.Geo != (Geo{}) {
+		place = func(a netip.Addr) page.Place { return page.Place(d.places.Place(a)) }
+	}
 	return page.New(page.Options{
-		History: pageHistory{d.history}, State: d.pageState, Zone: d.screen.lamps.Zone, Logger: d.logger,
+		History: pageHistory{d.history}, Place: place, State: d.pageState, Zone: d.screen.lamps.Zone, Logger: d.logger,
 		Access: page.Access{
 			Hosts:    d.cfg.Web.names(),
 			Password: func() (string, error) { return page.PasswordIn(d.cfg.State) },

@@ -44,11 +44,8 @@ func (h pageHistory) Counts(ctx context.Context, bounds []time.Time, f page.Filt
 	return list, err
 }
 
-// Top lists the most frequent. The history knows no countries.
+// Top lists the most frequent.
 func (h pageHistory) Top(ctx context.Context, by page.Dimension, span page.Span, f page.Filter, limit int) ([]page.Tally, error) {
-	if by == page.ByCountry {
-		return nil, nil
-	}
 	tallies, err := h.history.Top(ctx, history.Dimension(by), filter(f, span), limit)
 	return pageTallies(tallies), err
 }

@@ -7,7 +7,7 @@ require (
 	github.com/emersion/go-smtp v0.25.1
 	github.com/pialert/pialert v0.0.0
 	golang.org/x/image v0.43.0
-	golang.org/x/sys v0.48.0
+	golang.org/x/sys v0.49.0
 	modernc.org/sqlite v1.54.0
 )
 

@@ -49,6 +49,7 @@ var fenced = map[string][]string{
 	"github.com/spf13/cobra":                 {"agent", "display", "pkg/cli", "pkg/paircmd"},
 	"github.com/godbus/dbus/":                {"display"},
 	"github.com/coreos/go-systemd/":          {"pkg/cli"},
+	"github.com/oschwald/maxminddb-golang/":  {"display/internal/geo"},
 	"github.com/schollz/progressbar/":        {"agent/internal/scan"},
 	"github.com/google/nftables":             {"agent/internal/responder/nftables"},
 	"github.com/wneessen/go-mail":            {"display/internal/notice/smtp"},

@@ -60,9 +60,6 @@ func New(options Options) *Server {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	if options.Place == nil {
-		options.Place = func(netip.Addr) Place { return Place{} }
-	}
 	s := &Server{live: newLive(), options: options, sessions: newSessions(options.Now)}
 	s.guard = newGuard(options.Access.Hosts)
 	s.handler = s.routes()

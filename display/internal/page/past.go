@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -137,14 +138,19 @@ func (s *Server) tops(ctx context.Context, v view) (all []top, err error) {
 	for _, list := range []top{
 		{Title: "Sources", By: BySource}, {Title: "Networks", By: ByNetwork}, {Title: "User names", By: ByUser},
 		{Title: "Targets", By: ByTarget}, {Title: "Kinds", By: ByKind}, {Title: "Agents", By: ByAgent},
-		{Title: "Countries", By: ByCountry},
+		{Title: "Countries", By: byCountry},
 	} {
 		switch {
-		case v.Source.IsValid() && (list.By == BySource && v.Source.IsSingleIP() || list.By == ByNetwork || list.By == ByCountry),
+		case v.Source.IsValid() && (list.By == BySource && v.Source.IsSingleIP() || list.By == ByNetwork || list.By == byCountry),
 			v.User != "" && list.By == ByUser, v.Kind != 0 && list.By == ByKind, v.Agent != "" && list.By == ByAgent:
 			continue
 		}
-		if list.Names, err = s.options.History.Top(ctx, list.By, v.Span, v.Filter, topLong); err != nil {
+		if list.By == byCountry {
+			list.Names, err = s.countries(ctx, v)
+		} else {
+			list.Names, err = s.options.History.Top(ctx, list.By, v.Span, v.Filter, topLong)
+		}
+		if err != nil {
 			return nil, err
 		}
 		if len(list.Names) == 0 {
@@ -159,12 +165,50 @@ func (s *Server) tops(ctx context.Context, v view) (all []top, err error) {
 	return all, nil
 }
 
+// byCountry lists countries, which the history does not know: those of the sources.
+const byCountry Dimension = "countries"
+
+// mostSources is how many sources countries are made of.
+const mostSources = 10_000
+
+func (s *Server) countries(ctx context.Context, v view) ([]Tally, error) {
+	if s.options.Place == nil {
+		return nil, nil
+	}
+	sources, err := s.options.History.Top(ctx, BySource, v.Span, v.Filter, mostSources)
+	sums := map[string]uint64{}
+	for _, source := range sources {
+		if address, err := netip.ParseAddr(source.Name); err == nil {
+			if country := s.place(address).Country; country != "" {
+				sums[country] += source.N
+			}
+		}
+	}
+	var tallies []Tally
+	for country, n := range sums {
+		tallies = append(tallies, Tally{country, n})
+	}
+	slices.SortFunc(tallies, func(a, b Tally) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Name, b.Name)) })
+	return tallies[:min(len(tallies), topLong)], err
+}
+
+// Countries says whether the names are codes of countries, which the browser writes in its language.
+func (t top) Countries() bool { return t.By == byCountry }
+
+// place looks up where an address is.
+func (s *Server) place(address netip.Addr) Place {
+	if s.options.Place == nil {
+		return Place{}
+	}
+	return s.options.Place(address)
+}
+
 // places looks up where addresses are.
 func (s *Server) places(tallies []Tally) map[string]Place {
 	places := map[string]Place{}
 	for _, tally := range tallies {
 		if address, err := netip.ParseAddr(tally.Name); err == nil {
-			places[tally.Name] = s.options.Place(address)
+			places[tally.Name] = s.place(address)
 		}
 	}
 	return places
@@ -225,7 +269,7 @@ func (s *Server) sourceView(source Source) sourceView {
 	if source.Prefix.IsSingleIP() {
 		one.Network = networkOf(source.Prefix.Addr())
 	}
-	one.Place = s.options.Place(source.Prefix.Addr())
+	one.Place = s.place(source.Prefix.Addr())
 	return one
 }
 

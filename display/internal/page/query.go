@@ -39,7 +39,6 @@ const (
 	ByTarget  Dimension = "targets"
 	ByKind    Dimension = "kinds"
 	ByAgent   Dimension = "agents"
-	ByCountry Dimension = "countries"
 	ByCounter Dimension = "counters"
 )
 
