@@ -40,6 +40,8 @@ func (d *daemon) controls() http.Handler {
 	}))
 	mux.Handle("POST /poweroff", control.Handle(func(ctx context.Context, _ struct{}) (struct{}, error) { return struct{}{}, powerOff(ctx) }))
 	mux.Handle("POST /events", control.Stream(d.events))
+	mux.Handle("POST /watch", control.Stream(d.watch))
+	mux.Handle("POST /today", control.Handle(d.today))
 	mux.Handle("POST /top", control.Handle(d.top))
 	d.noticeControls(mux)
 	paircmd.Handle(mux, d.keyring, d.invitations, d.states)

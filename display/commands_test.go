@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pialert/pialert/display/internal/terminal"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/control"
 )
@@ -224,5 +227,114 @@ func TestTopPrintsTheMostFrequent(t *testing.T) {
 	}
 	if _, err := s.run("top", "attackers"); err == nil {
 		t.Error("there is a list of attackers")
+	}
+}
+
+// Two who watch see the totals and the events, with their details; one that goes away leaves the other.
+func TestWatch(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*Config) {})
+	drawing, stop := context.WithCancel(context.Background())
+	drawn := make(chan struct{})
+	go func() {
+		defer close(drawn)
+		s.screen.panel.Run(drawing)
+	}()
+	t.Cleanup(func() { stop(); <-drawn })
+	watch := func() (await func(text string), leave func()) {
+		ctx, cancel := context.WithCancel(t.Context())
+		answer, err := control.Client{Path: s.cfg.Control}.Open(ctx, "/watch", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reader, writer := io.Pipe()
+		done := make(chan error, 1)
+		go func() { done <- watchOn(ctx, writer, terminal.Screen{}, answer) }()
+		lines := bufio.NewScanner(reader)
+		return func(text string) {
+				t.Helper()
+				for lines.Scan() {
+					if strings.Contains(lines.Text(), text) {
+						return
+					}
+				}
+				t.Fatalf("%q was never printed: %v", text, lines.Err())
+			}, func() {
+				t.Helper()
+				cancel()
+				answer.Close()
+				go io.Copy(io.Discard, reader)
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			}
+	}
+	first, leaveFirst := watch()
+	second, leaveSecond := watch()
+	event := login(7)
+	event.Detail = attack.SSH{Reason: "bad banner"}
+	s.commit(event)
+	first(`ssh_login from 192.0.2.7 as "user1", "bad banner" on vps  total 1`)
+	second("192.0.2.7")
+	leaveFirst()
+	s.commit(login(8))
+	second("192.0.2.8")
+	leaveSecond()
+	for number := uint64(0); ; {
+		p, n, err := s.screen.watched.Next(t.Context(), number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if number = n; p.Grand == 2 {
+			break
+		}
+	}
+}
+
+func TestTodayPrintsTheDaySoFar(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*Config) {})
+	s.commit(logins(7)...)
+	probe := login(10)
+	probe.Kind, probe.User, probe.Count = attack.HTTPProbe, "", 4
+	probe.Detail = attack.HTTP{Method: "GET", Target: "/.env"}
+	s.commit(probe)
+	var today Today
+	if err := json.Unmarshal([]byte(s.must("today", "--format", "json")), &today); err != nil {
+		t.Fatal(err)
+	}
+	lamps := map[string]uint64{}
+	for _, l := range today.Lamps {
+		lamps[l.Name] = l.Attempts
+		if sum(l.Hours) != l.Attempts || len(l.Hours) != 24 {
+			t.Errorf("%s: %d hours with %d attempts", l.Name, len(l.Hours), sum(l.Hours))
+		}
+	}
+	if today.Attempts != 11 || lamps["ssh-b"] != 7 || lamps["web"] != 4 || today.Usual != nil {
+		t.Errorf("%+v", today)
+	}
+	if top := today.Top["targets"]; len(top) != 1 || top[0].Name != "/.env" || top[0].Attempts != 4 {
+		t.Errorf("targets %+v", top)
+	}
+	if out := s.must("today"); !strings.Contains(out, "11 attempts") || !strings.Contains(out, "/.env") {
+		t.Errorf("printed %s", out)
+	}
+}
+
+// What is usual by now is that of the hours before, and of the present one in proportion; on a day of
+// 25 hours, too.
+func TestUntil(t *testing.T) {
+	t.Parallel()
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bounds := hoursOf(time.Date(2026, 10, 25, 0, 0, 0, 0, zone))
+	hours := make([]uint64, len(bounds)-1)
+	for i := range hours {
+		hours[i] = 8
+	}
+	if got := until(time.Date(2026, 10, 25, 12, 15, 0, 0, zone), bounds, hours); len(hours) != 25 || got != 13*8+2 {
+		t.Errorf("%d hours, %v by a quarter past twelve; want 25 and 106", len(hours), got)
 	}
 }

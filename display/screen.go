@@ -25,6 +25,7 @@ type screen struct {
 	lamps    *lamp.Table
 	panel    *panel.Panel
 	feed     *show.Feed
+	watched  *watched           // what the panel draws, for those who watch from elsewhere
 	terminal *terminal.Terminal // nil unless it draws there
 	events   *show.Subscription // of the terminal
 	hardware *hardware          // nil unless pins or a waveform are driven
@@ -74,6 +75,8 @@ func openScreen(cfg Config, vcd string, out *os.File, logger *slog.Logger) (*scr
 		outputs = beside(outputs, s.hardware)
 	}
 	s.panel = panel.New(scene, s.lamps, outputs, logger)
+	s.watched = &watched{}
+	s.panel.AddMirror(s.watched)
 	s.feed = show.New(counter{s.lamps}, s.panel, time.Now)
 	s.events = s.feed.Subscribe()
 	return s, logger, nil

@@ -48,6 +48,17 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter)
 	return c.list(), err
 }
 
+// First returns when the first hour began of which anything is known, zero if nothing is. Hours that
+// damage made unknown do not count.
+func (h *History) First(ctx context.Context) (first time.Time, err error) {
+	var start int64
+	err = h.query(ctx, `SELECT coalesce(min(start), 0) FROM rollups WHERE step = ? AND start > 0`, []any{&start}, func() {}, hour)
+	if start > 0 {
+		first = time.Unix(start, 0).In(h.options.Zone())
+	}
+	return first, err
+}
+
 // step returns the longest step that begins at each of the bounds, of those that are kept since the
 // first; if there is none, the shortest that is kept.
 func (h *History) step(bounds []time.Time) int64 {
