@@ -52,6 +52,7 @@ func TestMirrorsSeeThePictureWhateverTheHardwareDoes(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- p.Run(ctx) }()
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		for _, m := range mirrors {
 			m.frames = nil
 		}
