@@ -6,7 +6,8 @@
 //	go run ./packaging/demo -programs build -logs packaging/demo
 //
 // In a terminal the display animates until the recording ends or Ctrl-C, and its last picture
-// stays; elsewhere it prints a line per event. At last the demo prints "demo: N attacks shown".
+// stays; elsewhere it prints a line per event. The display's page is served meanwhile; its address is
+// printed first. At last the demo prints "demo: N attacks shown".
 package main
 
 import (
@@ -70,6 +71,7 @@ func run(ctx context.Context, programs program.Binaries, logs string) error {
 		return err
 	}
 	defer takeBack()
+	fmt.Printf("demo: the page is at %s/ while this runs\n", pairs[0].Page)
 	shown, err := show(ctx, dir, pairs, lines)
 	if errors.Is(err, errStopped) {
 		fmt.Println("demo: stopped")
@@ -102,7 +104,7 @@ func layOut(dir string, programs program.Binaries) ([]*program.Pair, error) {
 		logs = append(logs, fmt.Sprintf("{path: %q, start: end}", ownLog))
 	}
 	first, err := program.LayOut(dir, programs, program.Settings{
-		Name: firstName, Logs: logs, Driver: "terminal", Agent: quiet, Display: quiet + bright,
+		Name: firstName, Logs: logs, Driver: "terminal", Page: true, Agent: quiet, Display: quiet + bright,
 	})
 	if err != nil {
 		return nil, err

@@ -28,8 +28,8 @@ type Settings struct {
 	Logs []string
 	// Driver is what the display draws with, "none" if it is empty.
 	Driver string
-	// Web is the address that the display serves its page at, none if it is empty.
-	Web string
+	// Page has the display serve its page, at a free address of loopback.
+	Page bool
 	// Agent and Display are more top-level keys of either configuration.
 	Agent, Display string
 	// Listen is the address to listen on, a free one of loopback if it is empty.
@@ -43,6 +43,7 @@ type Pair struct {
 	Dir                        string
 	AgentConfig, DisplayConfig string // paths of the configuration files
 	Listen                     string // address that one of the two listens on
+	Page                       string // address of the display's page, such as http://127.0.0.1:9480; empty without
 	// Command makes the command of a program that is started; it is [exec.Command] at first.
 	Command func(path string, args ...string) *exec.Cmd
 
@@ -73,13 +74,21 @@ func LayOut(dir string, programs Binaries, s Settings) (*Pair, error) {
 		Dir: dir, Listen: s.Listen, Command: exec.Command, programs: programs, dial: s.Dial,
 		AgentConfig: filepath.Join(dir, "agent.yaml"), DisplayConfig: filepath.Join(dir, "display.yaml"),
 	}
+	web := ""
+	if s.Page {
+		free, err := freeAddress()
+		if err != nil {
+			return nil, err
+		}
+		web, p.Page = free, "http://"+free
+	}
 	link := fmt.Sprintf("link: {dial: %s, listen: %q, address: %q", s.Dial, s.Listen, s.Address)
 	if s.Name == "" {
 		s.Name = AgentName
 	}
 	agent := agentConfig(s.Name, dir, "agent", link, s.Logs)
 	display := fmt.Sprintf("name: %s\nstate: %s/display\ncontrol: %[2]s/display.sock\nmetrics: \"\"\nweb: {listen: %q}\ndriver: %s\n%s}\n",
-		DisplayName, dir, s.Web, s.Driver, link)
+		DisplayName, dir, web, s.Driver, link)
 	if err := os.WriteFile(p.AgentConfig, []byte(agent+s.Agent), 0o644); err != nil {
 		return nil, err
 	}
