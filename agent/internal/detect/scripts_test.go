@@ -37,6 +37,12 @@ var scripts = []script{
 		"sshd[PID]: PAM 5 more authentication failures; logname= uid=0 euid=0 tty=ssh ruser= rhost=PEER  user=root",
 		"sshd[PID]: PAM service(sshd) ignoring max retries; 6 > 3",
 	}},
+	{"a login with OpenSSH 10, whose connection breaks", 0, 0, []string{
+		"sshd-session[PID]: Accepted publickey for alice from PEER port PORT ssh2: ED25519 SHA256:0123456789",
+		"sshd-session[PID]: pam_unix(sshd:session): session opened for user alice(uid=1000) by alice(uid=0)",
+		"sshd-session[PID9]: Connection closed by PEER port PORT",
+		"sshd-session[PID]: pam_unix(sshd:session): session closed for user alice",
+	}},
 	{"a stacked module, then a login", 0, 0, []string{
 		"sshd[PID]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=PEER  user=alice",
 		"sshd[PID]: Accepted password for alice from PEER port PORT ssh2",

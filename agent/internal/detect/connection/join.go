@@ -56,6 +56,9 @@ func (l *Log) Join(line *Line) {
 	c.seen, c.observed = line.Sec, line.Observed/1e9
 	l.conns.touch(c, list)
 	l.change(c)
+	if line.Rule.Role == rule.RoleSuccess {
+		l.openSession(line, c.key, c.addr, c.port)
+	}
 }
 
 // isAnother says whether a line cannot be of connection c although it has its key: a process
@@ -208,7 +211,7 @@ func (l *Log) end(c *connection, line *Line) {
 		}
 		return
 	}
-	if c.counted || c.accepted {
+	if c.counted || c.accepted || l.inSession(c) {
 		return
 	}
 	if line.Rule.Defer || !c.addr.IsValid() && line.Fields.Host == nil {

@@ -99,6 +99,7 @@ func (t *table) restore(k key, c *connection) {
 	i := t.unlink(entry)
 	links := *entry
 	*entry = *c
+	t.lengths[c.list]++
 	entry.key, entry.chain, entry.saved = k, links.chain, true
 	entry.prev, entry.next = t.tails[c.list], none
 	for entry.prev != none && t.entries[entry.prev].touched > c.touched {
@@ -168,7 +169,7 @@ func (l *Log) decode(d *packed.Reader, c *connection) bool {
 			c.clear()
 		}
 	}
-	if c.pending.Rule == nil {
+	if c.pending.Rule == nil && c.list != session {
 		c.list = settled
 	}
 	return d.Done() && c.list < lists

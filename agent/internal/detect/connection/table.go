@@ -41,13 +41,14 @@ const (
 	settled listID = iota // nothing pending
 	doubted               // a doubt or a disconnect: the lines that settle it come at once
 	waiting               // for an address or the end: as long as a login may take
+	session               // somebody was let in from an address and port; see session.go
 	lists
 )
 
 // timeouts say how long a connection of each list is kept behind its last line, in seconds. sshd
 // gives a client LoginGraceTime, 120 s by default, to authenticate, and pam_unix delays a failure
 // by 2 s or so; what is settled is kept for the lines that repeat what was counted.
-var timeouts = [lists]int64{settled: 15 * 60, doubted: 30, waiting: 150}
+var timeouts = [lists]int64{settled: 15 * 60, doubted: 30, waiting: 150, session: 24 * 60 * 60}
 
 // MaxConnections bounds the connections remembered per log. Above it the one that was quiet for
 // longest is forgotten: what was pending on it is counted first.
@@ -60,6 +61,7 @@ type table struct {
 	buckets []int32
 	heads   [lists]int32 // least recently used
 	tails   [lists]int32
+	lengths [lists]int
 	used    int
 	touches uint64
 
@@ -136,6 +138,7 @@ func (t *table) touch(c *connection, list listID) {
 // unlink takes a connection out of its list and returns its number.
 func (t *table) unlink(c *connection) int32 {
 	var i int32
+	t.lengths[c.list]--
 	if c.prev == none {
 		i = t.heads[c.list]
 		t.heads[c.list] = c.next
@@ -154,6 +157,7 @@ func (t *table) unlink(c *connection) int32 {
 func (t *table) append(i int32, list listID) {
 	c := &t.entries[i]
 	t.touches++
+	t.lengths[list]++
 	c.touched = t.touches
 	c.list, c.prev, c.next = list, t.tails[list], none
 	if c.prev == none {
