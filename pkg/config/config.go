@@ -1,13 +1,13 @@
 // Package config reads strict YAML into a struct that holds the defaults already.
 //
-// It promises that a configuration either is understood whole or refused with every reason that
-// can be found, each with file, line and column: unknown keys, keys given twice, values of the
-// wrong type, and what the struct's own Validate says. It refuses files above 1 MiB. It watches
-// nothing and applies nothing: that is the caller's.
+// It promises that a configuration either is understood whole or refused with every reason at
+// once, each with file, line and column: unknown keys, with the nearest that is known, keys given
+// twice, values of the wrong type, and what the struct's own Validate says. Only where the text is
+// no YAML, the first reason is all that there is. It refuses files above 1 MiB. It watches nothing
+// and applies nothing: that is the caller's.
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +18,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // maxSize bounds a configuration file, in bytes.
@@ -35,6 +36,9 @@ type FieldError struct {
 }
 
 func (e *FieldError) Error() string {
+	if e.Value == "" {
+		return fmt.Sprintf("%s is empty: %s", e.Path, e.Problem)
+	}
 	return fmt.Sprintf("%s: %v: %s", e.Path, e.Value, e.Problem)
 }
 
@@ -63,69 +67,65 @@ func Parse(name string, text []byte, cfg any) error {
 	if err != nil {
 		return located(name, err)
 	}
-	// The YAML library turns a document without content into a zeroed struct.
-	if !empty(tree) {
-		if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(cfg); err != nil {
-			return located(name, err)
+	mistakes := decode(tree, cfg)
+	if validator, ok := cfg.(Validator); ok {
+		for err := range Each(validator.Validate()) {
+			mistake := &Mistake{Problem: err.Error()}
+			var field *FieldError
+			if errors.As(err, &field) {
+				if place := find(tree, field.Path); place != nil {
+					mistake.Line, mistake.Column = place.Line, place.Column
+				}
+			}
+			mistakes = append(mistakes, mistake)
 		}
 	}
-	validator, ok := cfg.(Validator)
-	if !ok {
-		return nil
-	}
-	problem := validator.Validate()
-	if problem == nil {
-		return nil
-	}
-	var lines []error
-	for err := range Each(problem) {
-		where := name
-		var field *FieldError
-		if errors.As(err, &field) {
-			where = position(name, tree, field.Path)
-		}
-		lines = append(lines, fmt.Errorf("%s: %w", where, err))
-	}
-	return errors.Join(lines...)
+	return inOrder(name, mistakes)
 }
 
-func empty(tree *ast.File) bool {
-	for _, document := range tree.Docs {
-		if document.Body != nil && document.Body.Type() != ast.NullType && document.Body.Type() != ast.CommentType {
-			return false
-		}
+// Unmarshal reads strict YAML into a value, without judging it. Its mistakes are [Mistake]s, joined.
+func Unmarshal(text []byte, into any) error {
+	tree, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return located("", err)
 	}
-	return true
+	return inOrder("", decode(tree, into))
 }
 
 // located puts the file's name before the YAML library's own line, column and excerpt.
 func located(name string, err error) error {
-	var misplaced *valueError
-	if errors.As(err, &misplaced) {
-		return fmt.Errorf("%s:%d:%d: %s", name, misplaced.line, misplaced.column, misplaced.problem)
-	}
 	text := yaml.FormatError(err, false, true)
 	if rest, ok := strings.CutPrefix(text, "["); ok {
 		if where, message, ok := strings.Cut(rest, "] "); ok {
-			return fmt.Errorf("%s:%s: %s", name, where, message)
+			return errors.New(strings.TrimPrefix(fmt.Sprintf("%s:%s: %s", name, where, message), ":"))
 		}
 	}
-	return fmt.Errorf("%s: %s", name, text)
+	return errors.New(strings.TrimPrefix(fmt.Sprintf("%s: %s", name, text), ": "))
 }
 
-// position names the line of the value at a path, or of the nearest parent that the file has: a
-// default can be wrong only together with a value that stands there.
-func position(name string, tree *ast.File, path string) string {
+// find returns the place of the value at a path, or of the nearest parent that the file has: a default
+// can be wrong only together with a value that stands there.
+func find(tree *ast.File, path string) *token.Position {
 	for path != "" {
 		if at, err := yaml.PathString("$." + path); err == nil {
 			if node, err := at.FilterFile(tree); err == nil && node != nil {
-				place := node.GetToken().Position
-				return fmt.Sprintf("%s:%d:%d", name, place.Line, place.Column)
+				return node.GetToken().Position
 			}
 		}
 		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 	}
-	return name
+	return nil
+}
+
+// Locate returns the line and column of the value at a path in YAML text, or of the nearest parent
+// that the text has; 1 and 1 if it has none.
+func Locate(text []byte, path string) (line, column int) {
+	if tree, err := parser.ParseBytes(text, 0); err == nil {
+		if place := find(tree, path); place != nil {
+			return place.Line, place.Column
+		}
+	}
+	return 1, 1
 }
 
 // Each lists the errors that were joined into one; none for nil.

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,8 @@ type sample struct {
 	Name  string          `yaml:"name"`
 	Wait  config.Duration `yaml:"wait"`
 	Keep  config.Size     `yaml:"keep"`
+	Level slog.Level      `yaml:"level"`
+	Many  int             `yaml:"many"`
 	Lamps []struct {
 		Color string `yaml:"color"`
 	} `yaml:"lamps"`
@@ -64,7 +67,17 @@ func TestRefusalsSayWhere(t *testing.T) {
 		"no duration":           {"wait: soon\n", []string{"c.yaml:1:7", "soon"}},
 		"no size":               {"keep: 3 parsecs\n", []string{"c.yaml:1:7", "3 parsecs", "64MiB"}},
 		"a comment is no value": {"wait: 600 # s\n", []string{"c.yaml:1:7"}},
-		"broken":                {"name: [\n", []string{"c.yaml:1:"}},
+		"no level":              {"level: loud\n", []string{"c.yaml:1:8: level: \"loud\" is no level: use debug, info, warn or error"}},
+		"no list":               {"lamps: {color: red}\n", []string{"c.yaml:1:", "lamps: ", "is no list"}},
+		"no mapping":            {"lamps: [red]\n", []string{"c.yaml:1:9: lamps[0]: \"red\" is no mapping"}},
+		"no number":             {"many: few\n", []string{"c.yaml:1:7: many: \"few\" is no whole number"}},
+		"the nearest key":       {"lmaps: []\n", []string{"there is no lmaps; did you mean lamps?"}},
+		"no key is near":        {"colour_of_the_sky: 7\n", []string{"there is no colour_of_the_sky; there are name, wait"}},
+		"all at once": {
+			"nmae: b\nwait: soon\nkeep: 3 parsecs\nlamps:\n- color: blue\n- colr: red\n",
+			[]string{"c.yaml:1:1: ", "c.yaml:2:7: wait: ", "c.yaml:3:7: keep: ", "c.yaml:5:10: lamps[0].color: blue", "c.yaml:6:3: there is no lamps[1].colr; did you mean color?"},
+		},
+		"broken": {"name: [\n", []string{"c.yaml:1:"}},
 		"every bad value": {
 			"name: ''\nlamps:\n- color: red\n- color: blue\n- color: green\n",
 			[]string{"c.yaml:1:7: name", "c.yaml:4:10: lamps[1].color: blue", "c.yaml:5:10: lamps[2].color: green"},
@@ -79,6 +92,11 @@ func TestRefusalsSayWhere(t *testing.T) {
 			for _, want := range test.want {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("the error misses %q:\n%v", want, err)
+				}
+			}
+			for _, word := range []string{"struct", "config.", "[]", "slog", "uint", "main."} {
+				if strings.Contains(strings.ReplaceAll(err.Error(), "lamps: []", ""), word) {
+					t.Errorf("the error speaks Go: %v", err)
 				}
 			}
 		})
@@ -136,6 +154,22 @@ func TestDurations(t *testing.T) {
 		if got, err := config.ParseDuration(text); err == nil {
 			t.Errorf("%q = %v", text, got)
 		}
+	}
+}
+
+// What the YAML library itself reads is read the same way: anchors, merges, folded texts, and texts
+// that look like numbers.
+func TestItIsYAML(t *testing.T) {
+	cfg := sample{Name: "desk", Many: 3}
+	text := "lamps: [&a {color: red}, {<<: *a}, *a]\nname: >-\n  the\n  desk\nlevel: warn\n---\n"
+	if err := config.Unmarshal([]byte(text), &cfg); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Name != "the desk" || cfg.Many != 3 || cfg.Level != slog.LevelWarn || len(cfg.Lamps) != 3 || cfg.Lamps[1].Color != "red" || cfg.Lamps[2].Color != "red" {
+		t.Errorf("got %+v", cfg)
+	}
+	if err := config.Unmarshal([]byte("name: 007\n"), &cfg); err != nil || cfg.Name != "007" {
+		t.Errorf("a name of digits is %q, error %v", cfg.Name, err)
 	}
 }
 

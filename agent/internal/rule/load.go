@@ -1,20 +1,17 @@
 package rule
 
 import (
-	"bytes"
 	"cmp"
 	"embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/config"
 )
 
 //go:embed rules/*.yaml
@@ -74,7 +71,7 @@ type entry struct {
 	NoMatch  []string  `yaml:"no_match"` // lines that it must not match
 }
 
-// Load reads the built-in rules and those of the user: every *.yaml of each of dirs, in the order
+// Load reads the built-in rules and those of the user: every *.yaml and *.yml of each of dirs, in the order
 // of their names. The user's rules are tried before the built-in ones. A rule whose id is taken or
 // whose pattern or fields make no sense is an error; the error names all of them.
 //
@@ -102,16 +99,21 @@ func load(examples bool, dirs []fs.FS) (*Set, error) {
 
 // read adds the rules of the files in dir.
 func (s *Set) read(files fs.FS, dir string, examples bool) error {
-	names, err := fs.Glob(files, path.Join(dir, "*.yaml"))
-	if err != nil {
-		return fmt.Errorf("cannot list the rules: %w", err)
+	var names []string
+	for _, pattern := range []string{"*.yaml", "*.yml"} {
+		found, err := fs.Glob(files, path.Join(dir, pattern))
+		if err != nil {
+			return fmt.Errorf("cannot list the rules: %w", err)
+		}
+		names = append(names, found...)
 	}
 	slices.Sort(names)
+	names = slices.Compact(names) // a folder of one file has it under every pattern
 	var problems []error
 	for _, name := range names {
 		rules, err := readRules(files, name, examples)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("cannot load the rules of %s: %w", name, err))
+			problems = append(problems, err)
 		}
 		s.rules = append(s.rules, rules...)
 	}
@@ -127,19 +129,23 @@ func readRules(files fs.FS, name string, examples bool) ([]*Rule, error) {
 		return nil, fmt.Errorf("it has %d bytes, at most %d are allowed", len(text), maxFile)
 	}
 	var f file
+	var problems []error
 	if !examples {
 		f, err = readPlain(text)
-	} else if err = yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&f); errors.Is(err, io.EOF) {
-		err = nil // an empty file
+		if err != nil {
+			return nil, err
+		}
+	} else {
+		for mistake := range config.Each(config.Unmarshal(text, &f)) {
+			problems = append(problems, fmt.Errorf("%s:%w", name, mistake))
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	var problems []error
 	var rules []*Rule
 	for i, e := range f.Rules {
 		if e == nil {
-			problems = append(problems, fmt.Errorf("rule %d is empty", i+1))
+			if len(problems) == 0 { // else it is one that could not be read
+				problems = append(problems, fmt.Errorf("%s: rule %d is empty", name, i+1))
+			}
 			continue
 		}
 		rule, err := f.rule(e)
@@ -150,7 +156,11 @@ func readRules(files fs.FS, name string, examples bool) ([]*Rule, error) {
 			}
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("rule %q: %w", e.ID, err))
+			for problem := range config.Each(err) {
+				field, _, _ := strings.Cut(strings.TrimSuffix(problem.Error(), ":"), " ")
+				line, column := config.Locate(text, fmt.Sprintf("rules[%d].%s", i, strings.TrimSuffix(field, ":")))
+				problems = append(problems, fmt.Errorf("%s:%d:%d: rule %q: %w", name, line, column, e.ID, problem))
+			}
 			continue
 		}
 		rule.Origin = name

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/goccy/go-yaml"
@@ -247,6 +248,24 @@ func (r *Rule) compilePattern() error {
 	}
 	r.expr, r.prefix = expr, []byte(expr.Prefix())
 	return nil
+}
+
+// Warning says what is dangerous about a rule that can be used, empty if nothing is: without an anchor
+// at an end, whatever an attacker may type there can hold the words of the pattern, too.
+func (r *Rule) Warning() string {
+	if r.Type == TypeAccess || !r.Counts() {
+		return ""
+	}
+	const so = ": who may type a user name that holds such a line chooses the address that is counted"
+	switch starts, ends := strings.HasPrefix(r.Pattern, "^"), strings.HasSuffix(r.Pattern, "$"); {
+	case !starts && !ends:
+		return "its pattern begins without ^ and ends without $" + so
+	case !starts:
+		return "its pattern begins without ^" + so
+	case !ends:
+		return "its pattern ends without $" + so
+	}
+	return ""
 }
 
 // Counts says whether the rule can make an event.

@@ -134,3 +134,38 @@ func TestBuiltInRulesForRequestsCanBeSearchedFor(t *testing.T) {
 		}
 	}
 }
+
+// Every mistake in the user's rules is said at once, each at its place, also in files that end in yml.
+func TestMistakesOfTheUsersRules(t *testing.T) {
+	t.Parallel()
+	_, err := Load(fstest.MapFS{
+		"a.yaml": {Data: []byte("rules:\n  - id: A\n    kind: ssh_logn\n    patern: x\n  - id: b\n    kind: ssh_login\n    tags: [x]\n    match: [x]\n    pattern: '('\n")},
+		"b.yml":  {Data: []byte("rules: 7\n")},
+	})
+	if err == nil {
+		t.Fatal("they were accepted")
+	}
+	for _, want := range []string{
+		"a.yaml:3:11: rule \"A\": ", "unknown kind", "a.yaml:4:5: there is no rules[0].patern; did you mean pattern?",
+		"a.yaml:9:14: rule \"b\": pattern", "b.yml:1:8: rules: \"7\" is no list",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in\n%v", want, err)
+		}
+	}
+}
+
+func TestAPatternWithoutAnchorIsDangerous(t *testing.T) {
+	t.Parallel()
+	for pattern, want := range map[string]string{
+		"^failed for (?P<user>.*) from (?P<source>[0-9.]+)$": "",
+		"failed for (?P<user>.*) from (?P<source>[0-9.]+)$":  "begins without ^",
+		"^failed for (?P<user>.*) from (?P<source>[0-9.]+)":  "ends without $",
+		"failed from (?P<source>[0-9.]+)":                    "begins without ^ and ends without $",
+	} {
+		r := &Rule{Type: TypeSyslog, Role: RoleEvent, Pattern: pattern}
+		if got := r.Warning(); (want == "") != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q in it", pattern, got, want)
+		}
+	}
+}

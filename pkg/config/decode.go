@@ -1,0 +1,322 @@
+package config
+
+import (
+	"cmp"
+	"encoding"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+)
+
+// Mistake is something in a file that cannot be used, with its place.
+type Mistake struct {
+	Line, Column int // from 1; a column is a rune
+	Problem      string
+}
+
+func (m *Mistake) Error() string { return fmt.Sprintf("%d:%d: %s", m.Line, m.Column, m.Problem) }
+
+// decoder reads a YAML tree into values. The YAML library's own way stops at the first mistake, and
+// names Go's types in it.
+type decoder struct {
+	anchors  map[string]ast.Node
+	mistakes []*Mistake
+	depth    int
+}
+
+// maxDepth bounds how deep a file nests, aliases followed.
+const maxDepth = 50
+
+// decode reads a tree into the value that into points to. What cannot be read keeps its value, and
+// is among the mistakes.
+func decode(tree *ast.File, into any) []*Mistake {
+	d := &decoder{anchors: map[string]ast.Node{}}
+	for _, document := range tree.Docs {
+		if document.Body == nil || document.Body.Type() == ast.NullType || document.Body.Type() == ast.CommentType {
+			continue
+		}
+		d.value(document.Body, reflect.ValueOf(into).Elem(), "the file")
+	}
+	return d.mistakes
+}
+
+// inOrder joins mistakes as a reader of the file meets them, below its name.
+func inOrder(name string, mistakes []*Mistake) error {
+	slices.SortStableFunc(mistakes, func(a, b *Mistake) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	var all []error
+	for _, m := range mistakes {
+		switch {
+		case name == "":
+			all = append(all, m)
+		case m.Line == 0: // it is about what the file does not say
+			all = append(all, fmt.Errorf("%s: %s", name, m.Problem))
+		default:
+			all = append(all, fmt.Errorf("%s:%w", name, m))
+		}
+	}
+	return errors.Join(all...)
+}
+
+func (d *decoder) refuse(node ast.Node, format string, args ...any) {
+	place := node.GetToken().Position
+	d.mistakes = append(d.mistakes, &Mistake{place.Line, place.Column, fmt.Sprintf(format, args...)})
+}
+
+// value reads a node into v; name is its path, for mistakes.
+func (d *decoder) value(node ast.Node, v reflect.Value, name string) {
+	if d.depth++; d.depth > maxDepth {
+		d.depth--
+		d.refuse(node, "%s: it nests deeper than %d levels", name, maxDepth)
+		return
+	}
+	defer func() { d.depth-- }()
+	switch n := node.(type) {
+	case *ast.AnchorNode:
+		d.anchors[n.Name.String()] = n.Value
+		node = n.Value
+	case *ast.AliasNode:
+		meant, ok := d.anchors[n.Value.String()]
+		if !ok {
+			d.refuse(node, "%s: there is no anchor &%s before it", name, n.Value)
+			return
+		}
+		node = meant
+	case *ast.TagNode:
+		node = n.Value
+	}
+	before := reflect.New(v.Type()).Elem()
+	before.Set(v)
+	switch own := v.Addr().Interface().(type) {
+	case yaml.NodeUnmarshaler:
+		if !d.own(node, name, own.UnmarshalYAML(node)) {
+			v.Set(before)
+		}
+		return
+	case encoding.TextUnmarshaler:
+		if !d.own(node, name, placed(node, v.Type(), own.UnmarshalText([]byte(scalar(node))))) {
+			v.Set(before)
+		}
+		return
+	}
+	if node.Type() == ast.NullType {
+		if v.Kind() != reflect.Struct {
+			v.SetZero()
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.value(node, v.Elem(), name)
+	case reflect.Struct:
+		d.mapping(node, v, name)
+	case reflect.Slice:
+		d.list(node, v, name)
+	default:
+		d.scalar(node, v, name)
+	}
+}
+
+// own takes what a type that reads itself says, and reports whether that is good.
+func (d *decoder) own(node ast.Node, name string, err error) bool {
+	var misplaced *valueError
+	switch {
+	case err == nil:
+		return true
+	case errors.As(err, &misplaced):
+		d.mistakes = append(d.mistakes, &Mistake{misplaced.line, misplaced.column, name + ": " + misplaced.problem})
+	default:
+		d.refuse(node, "%s: %s", name, firstLine(err.Error()))
+	}
+	return false
+}
+
+// placed words the refusal of a text.
+func placed(node ast.Node, t reflect.Type, err error) error {
+	if err != nil && t == reflect.TypeFor[slog.Level]() {
+		return fmt.Errorf("%q is no level: use debug, info, warn or error", scalar(node))
+	}
+	return err
+}
+
+// mapping reads keys into the fields that have their names.
+func (d *decoder) mapping(node ast.Node, v reflect.Value, name string) {
+	var pairs []*ast.MappingValueNode
+	switch n := node.(type) {
+	case *ast.MappingNode:
+		pairs = n.Values
+	case *ast.MappingValueNode:
+		pairs = []*ast.MappingValueNode{n}
+	default:
+		d.refuse(node, "%s: %s is no mapping: write keys with values, such as %s: …", name, shorten(scalar(node)), fields(v).names[0])
+		return
+	}
+	known := fields(v)
+	seen := map[string]int{}
+	for _, pair := range pairs {
+		if pair.Key.IsMergeKey() {
+			d.value(pair.Value, v, name)
+			continue
+		}
+		key := scalar(pair.Key)
+		path := key
+		if name != "the file" {
+			path = name + "." + key
+		}
+		if line := seen[key]; line > 0 {
+			d.refuse(pair.Key, "%s: it stands in line %d already", path, line)
+			continue
+		}
+		seen[key] = pair.Key.GetToken().Position.Line
+		field, ok := known.values[key]
+		if !ok {
+			d.refuse(pair.Key, "there is no %s%s", path, hint(key, known.names))
+			continue
+		}
+		if pair.Value != nil {
+			d.value(pair.Value, field, path)
+		}
+	}
+}
+
+// list reads items into a new slice.
+func (d *decoder) list(node ast.Node, v reflect.Value, name string) {
+	sequence, ok := node.(*ast.SequenceNode)
+	if !ok {
+		d.refuse(node, "%s: %s is no list: write its items in [ ], or in lines that begin with -", name, shorten(scalar(node)))
+		return
+	}
+	items := reflect.MakeSlice(v.Type(), len(sequence.Values), len(sequence.Values))
+	for i, item := range sequence.Values {
+		d.value(item, items.Index(i), fmt.Sprintf("%s[%d]", name, i))
+	}
+	v.Set(items)
+}
+
+// words is what a kind of value is called.
+var words = map[reflect.Kind]string{
+	reflect.Bool: "neither true nor false", reflect.Int: "no whole number", reflect.Int64: "no whole number", reflect.Uint16: "no number from 0 to 65535",
+	reflect.Uint64: "no whole number from 0 on", reflect.Float64: "no number",
+}
+
+func (d *decoder) scalar(node ast.Node, v reflect.Value, name string) {
+	if _, ok := node.(ast.ScalarNode); !ok {
+		d.refuse(node, "%s: it is a list or a mapping, where one word is wanted", name)
+		return
+	}
+	if v.Kind() == reflect.String {
+		v.SetString(scalar(node))
+		return
+	}
+	read := reflect.New(v.Type())
+	if err := yaml.NodeToValue(node, read.Interface()); err != nil {
+		word, ok := words[v.Kind()]
+		if !ok {
+			word = "not understood"
+		}
+		d.refuse(node, "%s: %s is %s", name, shorten(scalar(node)), word)
+		return
+	}
+	v.Set(read.Elem())
+}
+
+// scalar is the text of a node of one word.
+func scalar(node ast.Node) string {
+	switch n := node.(type) {
+	case *ast.StringNode:
+		return n.Value
+	case *ast.LiteralNode:
+		return n.Value.Value
+	}
+	return node.GetToken().Value
+}
+
+// table is the fields of a struct by their keys.
+type table struct {
+	names  []string // in their order
+	values map[string]reflect.Value
+}
+
+func fields(v reflect.Value) table {
+	t := table{values: map[string]reflect.Value{}}
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		if !field.IsExported() {
+			continue
+		}
+		key, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		if key == "-" {
+			continue
+		}
+		if strings.Contains(options, "inline") {
+			inner := fields(v.Field(i))
+			for _, name := range inner.names {
+				t.names, t.values[name] = append(t.names, name), inner.values[name]
+			}
+			continue
+		}
+		if key == "" {
+			key = strings.ToLower(field.Name)
+		}
+		t.names, t.values[key] = append(t.names, key), v.Field(i)
+	}
+	return t
+}
+
+// hint names the known key that is nearest, or all if none is near.
+func hint(key string, known []string) string {
+	best, least := "", len(key)/3+2
+	for _, name := range known {
+		if n := distance(strings.ToLower(key), name); n < least {
+			best, least = name, n
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("; did you mean %s?", best)
+	}
+	return "; there are " + strings.Join(known, ", ")
+}
+
+// distance is how many letters have to be put in, taken out, exchanged or swapped with their
+// neighbour to make one word of another (optimal string alignment).
+func distance(a, b string) int {
+	before, last, row := []int(nil), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, append([]int(nil), last...)
+	}
+	return last[len(b)]
+}
+
+func shorten(text string) string {
+	if len(text) > 40 {
+		return fmt.Sprintf("%.40q…", text)
+	}
+	return fmt.Sprintf("%q", text)
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
