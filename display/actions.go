@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/paircmd"
 )
@@ -86,7 +85,7 @@ func showCommand(s *settings) *cobra.Command {
 				request.Lamp = args[0]
 			}
 			var shown showAnswer
-			if err := cli.Ask(command.Context(), program, cfg.Control, "/show", request, &shown); err != nil {
+			if err := cfg.running().Ask(command.Context(), "/show", request, &shown); err != nil {
 				return err
 			}
 			fmt.Fprintf(command.OutOrStdout(), "%s %d\n", shown.Lamp, shown.Total)
@@ -107,7 +106,7 @@ func lightsCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return cli.Ask(command.Context(), program, cfg.Control, "/lights", lightsRequest{On: args[0] == "on"}, nil)
+			return cfg.running().Ask(command.Context(), "/lights", lightsRequest{On: args[0] == "on"}, nil)
 		},
 	}
 }
@@ -123,7 +122,7 @@ func poweroffCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return cli.Ask(command.Context(), program, cfg.Control, "/poweroff", nil, nil)
+			return cfg.running().Ask(command.Context(), "/poweroff", nil, nil)
 		},
 	}
 }

@@ -35,19 +35,29 @@ type buttons struct {
 	showButton, lightsButton button.Button
 }
 
-// buttons returns those that are wired.
-func (d *daemon) buttons() *buttons {
-	b := &buttons{panel: d.screen.panel, powerOff: powerOff, logger: d.logger}
-	if h := d.screen.hardware; h != nil {
-		wired := d.configuration().Wiring
-		if pin, ok := h.buttons[wired.ButtonShow]; ok {
-			b.show = pin
-		}
-		if pin, ok := h.buttons[wired.ButtonLights]; ok {
-			b.lights = pin
-		}
+// runButtons reads the buttons that are wired, once the hardware is there.
+func (d *daemon) runButtons(ctx context.Context) error {
+	if d.screen.hardware == nil {
+		return nil
 	}
-	return b
+	select {
+	case <-d.screen.hardware.ready:
+	case <-ctx.Done():
+		return nil
+	}
+	h, err := d.screen.hardware.get()
+	if err != nil {
+		return err
+	}
+	b := &buttons{panel: d.screen.panel, powerOff: powerOff, logger: d.logger}
+	wired := d.configuration().Wiring
+	if pin, ok := h.buttons[wired.ButtonShow]; ok {
+		b.show = pin
+	}
+	if pin, ok := h.buttons[wired.ButtonLights]; ok {
+		b.lights = pin
+	}
+	return b.Run(ctx)
 }
 
 // Run does what the buttons ask for until ctx ends.

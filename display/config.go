@@ -154,6 +154,11 @@ func defaults() Config {
 	}
 }
 
+// running is where commands reach the program that runs with this configuration.
+func (c Config) running() cli.Running {
+	return cli.Running{Program: program, Socket: c.Control, State: c.State}
+}
+
 // Validate returns every field that cannot be used as joined [config.FieldError].
 func (c *Config) Validate() error {
 	var problems []error

@@ -13,7 +13,7 @@ func configCommand(s *settings) *cobra.Command {
 		`check reads the configuration as run does, and says every mistake with file, line and column.
 The exit code is 0 if all is well, 1 if not.`,
 		"  pialert-display config check --config /etc/pialert/display.yaml",
-		func(cfg Config) (string, error) {
-			return fmt.Sprintf("%d lamps, driver %s", len(cfg.Lamps), cfg.Driver), nil
-		}))
+		func(cfg Config) (cli.Good, error) {
+			return cli.Good{What: fmt.Sprintf("%d lamps, driver %s", len(cfg.Lamps), cfg.Driver)}, nil
+		}), nil)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/lamp"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/cli"
 )
 
 // The demonstration: start-up, each lamp twice, a burst that merges, and a moment to read the
@@ -55,6 +57,11 @@ service before a demo on the device.`,
 			screen, _, err := openScreen(cfg, vcd, os.Stdout, logger)
 			if err != nil {
 				return err
+			}
+			if screen.hardware != nil {
+				if _, err := screen.hardware.get(); err != nil {
+					return cli.Hint(errors.Join(err, screen.close()), "pialert-display demo --driver terminal draws in this terminal instead")
+				}
 			}
 			// A terminal that is closed ends a demonstration; run reloads by this signal.
 			ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGHUP)

@@ -144,6 +144,8 @@ func TestAMissingTM1637IsSaidOnce(t *testing.T) {
 	b.must(b.Stop(b.ctx))
 }
 
+// A dead light does not stop the counting: the display runs, says what is wrong and what to do, and
+// would light if the hardware came. A demonstration, which is of lights alone, fails.
 func TestErrorsSayWhatToDo(t *testing.T) {
 	const model = `mount -t tmpfs none /proc && mkdir /proc/device-tree && printf '%s\0' "` // ends with the model
 	tests := map[string]struct {
@@ -180,10 +182,19 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			t.Parallel()
 			b := newBoard(t, "")
 			b.start(test.prepare, nil, "run")
-			if code := b.exits(); code != 1 {
-				t.Errorf("it ended with %d", code)
+			b.says("msg=running")
+			b.says("cannot draw on the LEDs; going on without, and trying again")
+			for _, want := range append(test.want, "lights: ") {
+				b.says(want)
 			}
-			for _, want := range append(test.want, "hint: ") {
+			b.must(b.Stop(b.ctx))
+
+			b = newBoard(t, "")
+			b.start(test.prepare, nil, "demo")
+			if code := b.exits(); code != 1 {
+				t.Errorf("the demonstration ended with %d", code)
+			}
+			for _, want := range append(test.want, "hint: pialert-display demo --driver terminal") {
 				if !strings.Contains(b.Stderr.String(), want) {
 					t.Errorf("%q is missing in:\n%s", want, b.Stderr)
 				}

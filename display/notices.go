@@ -181,7 +181,7 @@ func askNotices(s *settings, command *cobra.Command, path string, in, out any) e
 	if err != nil {
 		return err
 	}
-	return cli.Ask(command.Context(), program, cfg.Control, "/notices/"+path, in, out)
+	return cfg.running().Ask(command.Context(), "/notices/"+path, in, out)
 }
 
 func testNoticeCommand(s *settings) *cobra.Command {

@@ -26,6 +26,7 @@ import (
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/metrics"
+	"github.com/pialert/pialert/pkg/paircmd"
 	"github.com/pialert/pialert/pkg/pairing"
 	"github.com/pialert/pialert/pkg/wake"
 )
@@ -86,6 +87,9 @@ type daemon struct {
 
 // newDaemon opens what the display keeps on disk and what it draws with. It starts nothing.
 func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog.Logger) (*daemon, error) {
+	if err := errors.Join(cli.Become(cfg.State, cfg.Control), cli.CheckState(cfg.State)); err != nil {
+		return nil, err
+	}
 	keyring, err := pairing.Open(cfg.State, pairing.Display, cfg.Name)
 	if err != nil {
 		return nil, err
@@ -182,7 +186,7 @@ func (d *daemon) Run(ctx context.Context) error {
 	}
 	sockets, err := link.Listen(ctx, addresses...)
 	if err != nil {
-		return err
+		return paircmd.Explain(err, pairing.Display, d.cfg.State)
 	}
 	controls, err := control.Listen(d.cfg.Control)
 	if err != nil {
@@ -239,7 +243,7 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, sc
 		group.Go(func() error { return web.run(ctx, d) })
 	}
 	group.Go(func() error { return d.presence().Run(ctx) })
-	group.Go(func() error { return d.buttons().Run(ctx) })
+	group.Go(func() error { return d.runButtons(ctx) })
 	group.Go(func() error { return cli.Reload(ctx, d.logger, d.load, d.reload) })
 	group.Go(func() error { return d.runNotices(ctx) })
 	if updater := cfg.Link.updater(d.logger); updater != nil {

@@ -28,11 +28,12 @@ type screen struct {
 	watched  *watched           // what the panel draws, for those who watch from elsewhere
 	terminal *terminal.Terminal // nil unless it draws there
 	events   *show.Subscription // of the terminal
-	hardware *hardware          // nil unless pins or a waveform are driven
+	hardware *lights            // nil unless pins or a waveform are driven
 	waveform *os.File           // nil unless one is recorded
 }
 
-// openScreen opens the driver. Nothing is drawn before Run. The logger is what to log with from
+// openScreen opens the driver; hardware is opened when it is first drawn on. Nothing is drawn before
+// Run. The logger is what to log with from
 // then on: a terminal that draws shows the log itself.
 func openScreen(cfg Config, vcd string, out *os.File, logger *slog.Logger) (*screen, *slog.Logger, error) {
 	zone, err := cfg.Look.Location()
@@ -57,10 +58,8 @@ func openScreen(cfg Config, vcd string, out *os.File, logger *slog.Logger) (*scr
 	var outputs panel.Outputs
 	switch cfg.Driver {
 	case driverBlinkt:
-		if s.hardware, err = openHardware(cfg.Pins, cfg.Wiring, waveform); err != nil {
-			return nil, nil, errors.Join(err, s.close())
-		}
-		outputs = panel.Outputs{Strip: s.hardware.strip, Digits: s.hardware.digits}
+		s.hardware = newLights(func() (*hardware, error) { return openHardware(cfg.Pins, cfg.Wiring, waveform) })
+		outputs = s.hardware.outputs()
 	case driverTerminal:
 		s.terminal = terminal.New(out, terminal.Examine(out, os.Getenv), legend(cfg.Lamps))
 		outputs = panel.Outputs{Strip: s.terminal, Digits: s.terminal, Legend: s.terminal}
@@ -71,7 +70,7 @@ func openScreen(cfg Config, vcd string, out *os.File, logger *slog.Logger) (*scr
 		}
 	}
 	if waveform != nil && s.hardware == nil {
-		s.hardware = openWaveform(cfg.Wiring, waveform)
+		s.hardware = newLights(func() (*hardware, error) { return openWaveform(cfg.Wiring, waveform), nil })
 		outputs = beside(outputs, s.hardware)
 	}
 	s.panel = panel.New(scene, s.lamps, outputs, logger)
@@ -83,8 +82,8 @@ func openScreen(cfg Config, vcd string, out *os.File, logger *slog.Logger) (*scr
 }
 
 // beside draws on the hardware what the outputs draw.
-func beside(outputs panel.Outputs, h *hardware) panel.Outputs {
-	on := panel.Outputs{Strip: h.strip, Digits: h.digits}
+func beside(outputs panel.Outputs, h *lights) panel.Outputs {
+	on := h.outputs()
 	if outputs.Strip == nil {
 		return on
 	}

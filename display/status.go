@@ -77,7 +77,7 @@ func (d *daemon) status(ctx context.Context) (Status, error) {
 	drawn := d.screen.panel.Stats()
 	status.Frames = drawn.Frames
 	for _, problem := range []string{d.history.Fault(), drawn.StripError, drawn.DigitsError} {
-		if problem != "" {
+		if problem != "" && !slices.Contains(status.Problems, problem) {
 			status.Problems = append(status.Problems, problem)
 		}
 	}
@@ -109,9 +109,9 @@ func (d *daemon) summary() string {
 }
 
 func statusCommand(s *settings) *cobra.Command {
-	return cli.StatusCommand(program, s, "Print totals per lamp, kind and agent, and when each agent was last heard",
+	return cli.StatusCommand(s, "Print totals per lamp, kind and agent, and when each agent was last heard",
 		`  pialert-display status
-  pialert-display status --format json | jq .total`, func(c Config) string { return c.Control }, Status.write)
+  pialert-display status --format json | jq .total`, Config.running, Status.write)
 }
 
 // kinds lists what was counted, those that only newer agents know last.
