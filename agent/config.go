@@ -34,7 +34,7 @@ type Config struct {
 	Link Link `yaml:"link"`
 	// Logs lists what is followed.
 	Logs []LogSource `yaml:"logs"`
-	// Rules is the folder of your own rules, *.yaml; it need not exist.
+	// Rules is the folder of your own rules, *.yaml and *.yml; it need not exist.
 	Rules string `yaml:"rules"`
 	// Ignore lists addresses and networks whose attempts are dropped before they are counted.
 	Ignore []string `yaml:"ignore"`
@@ -62,7 +62,8 @@ type Link struct {
 // LogSource is a log to follow.
 type LogSource struct {
 	// Path is a file or a pattern such as /var/log/apache2/*.log; or journal for systemd's
-	// journal; or auto for the authentication log wherever this system keeps it.
+	// journal; or auto for the authentication and mail logs wherever this system keeps them. What
+	// does not exist is waited for.
 	Path string `yaml:"path"`
 	// Type is the form of the lines: auto, or nothing, recognises it; syslog, sshd (what sshd -E
 	// writes), access or error insist.
@@ -111,12 +112,22 @@ func defaults() Config {
 			{Path: "/var/log/apache2/*.log"},
 			{Path: "/var/log/httpd/*_log"},
 			{Path: "/var/log/nginx/*.log"},
+			{Path: "/var/log/caddy/*.log"},
+			{Path: "/var/log/exim4/mainlog"},
+			{Path: "/var/log/exim/main.log"},
+			{Path: "/var/log/vsftpd.log"},
+			{Path: "/var/log/proftpd/proftpd.log"},
 			{Path: "/var/log/fail2ban.log"},
 		},
 		Rules: "/etc/pialert/rules.d",
 		Flood: Flood{MaxRequests: 600, Window: config.Duration(30 * time.Second)},
 		Spool: Spool{MaxBytes: 256 << 20, MaxAge: config.Duration(30 * 24 * time.Hour)},
 	}
+}
+
+// running is where commands reach the program that runs with this configuration.
+func (c Config) running() cli.Running {
+	return cli.Running{Program: program, Socket: c.Control, State: c.State}
 }
 
 // Validate returns every field that cannot be used as joined [config.FieldError].

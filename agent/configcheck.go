@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/pkg/cli"
 )
 
@@ -14,14 +15,36 @@ func configCommand(s *settings) *cobra.Command {
 		`check reads the configuration and the rules as run does, and says every mistake with file,
 line and column. The exit code is 0 if all is well, 1 if not.`,
 		"  pialert-agent config check --config /etc/pialert/agent.yaml",
-		func(cfg Config) (string, error) {
-			rules, err := loadRules(cfg, "")
+		func(cfg Config) (good cli.Good, err error) {
+			dirs, err := ruleDirs(cfg, "")
 			if err != nil {
-				return "", err
+				return good, err
 			}
-			if _, err := logsOf(cfg, time.Now()); err != nil {
-				return "", err
+			rules, err := detect.LoadWithExamples(dirs...)
+			if err != nil {
+				return good, err
 			}
-			return fmt.Sprintf("%d logs, %d rules", len(cfg.Logs), len(rules.List())), nil
-		}))
+			if err := cli.Become(cfg.State); err != nil { // what root may read says nothing
+				return good, err
+			}
+			logs, err := logsOf(cfg, time.Now())
+			if err != nil {
+				return good, err
+			}
+			good.What = fmt.Sprintf("%d logs, %d rules", len(cfg.Logs), len(rules.List()))
+			good.Notes, good.Warnings = logs.look()
+			for _, rule := range rules.User() {
+				if warning := rule.Warning(); warning != "" {
+					good.Warnings = append(good.Warnings, fmt.Sprintf("rule %s of %s: %s", rule.ID, rule.Origin, warning))
+				}
+			}
+			return good, nil
+		}), func(cfg Config) ([]string, error) {
+		if err := cli.Become(cfg.State); err != nil {
+			return nil, err
+		}
+		logs, err := logsOf(cfg, time.Now())
+		lines, warnings := logs.look()
+		return append(lines, warnings...), err
+	})
 }

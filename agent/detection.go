@@ -39,8 +39,17 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if err != nil {
 		return nil, err
 	}
-	if logs.auth != "" {
-		d.logger.Info("found out where logins are logged", "journal", logs.journal != nil, "because", logs.auth)
+	lines, warnings := logs.look()
+	for _, line := range lines {
+		d.logger.Info("following", "log", line)
+	}
+	for _, warning := range warnings {
+		d.logger.Warn("cannot follow a log", "log", warning)
+	}
+	for _, rule := range rules.User() {
+		if warning := rule.Warning(); warning != "" {
+			d.logger.Warn("a rule is dangerous", "rule", rule.ID, "because", warning)
+		}
 	}
 	run := &detection{logger: d.logger}
 	run.pipeline, err = ingest.New(ingest.Options{

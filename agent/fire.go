@@ -69,7 +69,7 @@ The kinds are ` + strings.Join(kindNames(), ", ") + `.`,
 			if err != nil {
 				return err
 			}
-			if err := cli.Ask(command.Context(), program, cfg.Control, "/fire", request, nil); err != nil {
+			if err := cfg.running().Ask(command.Context(), "/fire", request, nil); err != nil {
 				return err
 			}
 			fmt.Fprintf(command.OutOrStdout(), "fired %d × %s\n", request.Count, request.Kind)

@@ -20,6 +20,7 @@ import (
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/metrics"
+	"github.com/pialert/pialert/pkg/paircmd"
 	"github.com/pialert/pialert/pkg/pairing"
 )
 
@@ -65,6 +66,9 @@ type daemon struct {
 
 // newDaemon opens what the agent keeps on disk. It starts nothing.
 func newDaemon(cfg Config, load func() (Config, error), logger *slog.Logger) (*daemon, error) {
+	if err := errors.Join(cli.Become(cfg.State, cfg.Control, cfg.Link.Relay), cli.CheckState(cfg.State)); err != nil {
+		return nil, err
+	}
 	keyring, err := pairing.Open(cfg.State, pairing.Agent, cfg.Name)
 	if err != nil {
 		return nil, err
@@ -95,7 +99,7 @@ func (d *daemon) Run(ctx context.Context) error {
 	defer d.spool.Close()
 	sockets, err := d.listen(ctx)
 	if err != nil {
-		return err
+		return paircmd.Explain(err, pairing.Agent, d.cfg.State)
 	}
 	controls, err := control.Listen(d.cfg.Control)
 	if err != nil {

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/source"
@@ -25,33 +30,87 @@ type followed struct {
 	auth    string               // why auto is what it is; empty if nothing is
 }
 
-// logsOf sorts the configured logs. A source of the path auto becomes the authentication log
-// of this system, a file or the journal.
+// logsOf sorts the configured logs. A source of the path auto becomes the authentication and mail logs
+// of this system, as files or in the journal.
 func logsOf(cfg Config, now time.Time) (followed, error) {
 	f := followed{types: map[string]LogSource{}}
 	for i, log := range cfg.Logs {
-		path := log.Path
-		if path == sourceAuto {
+		paths := []string{log.Path}
+		if log.Path == sourceAuto {
 			found := source.FindAuth(os.DirFS("/"), now)
-			if path = found.Path; path == "" {
-				path = sourceJournal
+			paths = []string{cmp.Or(found.Path, sourceJournal)}
+			if found.Mail != "" {
+				paths = append(paths, found.Mail)
 			}
-			f.auth = found.Reason
+			f.auth = fmt.Sprintf("auto is %s: %s", strings.Join(paths, " and "), found.Reason)
 		}
-		if path == sourceJournal {
-			f.journal = &cfg.Logs[i]
-			f.types[sourceJournal] = log
-			continue
+		for _, path := range paths {
+			if path == sourceJournal {
+				f.journal = &cfg.Logs[i]
+				f.types[sourceJournal] = log
+				continue
+			}
+			absolute, err := filepath.Abs(path)
+			if err != nil {
+				return followed{}, fmt.Errorf("cannot find logs[%d].path %s: %w", i, path, err)
+			}
+			name := fmt.Sprintf("%d:%s", i, absolute)
+			f.files = append(f.files, file.Log{Name: name, Paths: []string{absolute}, Start: startOf(log)})
+			f.types[name] = log
 		}
-		absolute, err := filepath.Abs(path)
-		if err != nil {
-			return followed{}, fmt.Errorf("cannot find logs[%d].path %s: %w", i, path, err)
-		}
-		name := fmt.Sprintf("%d:%s", i, absolute)
-		f.files = append(f.files, file.Log{Name: name, Paths: []string{absolute}, Start: startOf(log)})
-		f.types[name] = log
 	}
 	return f, nil
+}
+
+// denied returns the sentence that says why a log cannot be read and what to do, empty if nothing
+// keeps this process from it.
+func denied(path string) string {
+	closed := source.Denied(os.DirFS("/"), path)
+	if closed == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s may not be read by this user; on this system: %s", closed, remedy(closed))
+}
+
+// remedy is the one command that lets the service read a file or folder: membership in its group, if
+// that may read it, else a drop-in that comes with the program.
+func remedy(path string) string {
+	const restart = " && sudo systemctl restart " + program
+	if info, err := os.Stat(path); err == nil {
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		if group, err := user.LookupGroupId(strconv.Itoa(int(stat.Gid))); ok && err == nil && stat.Gid != 0 && info.Mode()&0o040 != 0 {
+			return "sudo usermod -aG " + group.Name + " " + program + restart
+		}
+	}
+	share := "/usr/share"
+	if self, err := os.Executable(); err == nil && strings.HasPrefix(self, "/usr/local/") {
+		share = "/usr/local/share"
+	}
+	return fmt.Sprintf("sudo install -D -m 0644 -t /etc/systemd/system/%[1]s.service.d %[2]s/%[1]s/read-all-logs.conf && sudo systemctl daemon-reload%[3]s", program, share, restart)
+}
+
+// look describes what is followed, a line each: how many files there are, or why there are none.
+func (f *followed) look() (lines, warnings []string) {
+	if f.auth != "" {
+		lines = append(lines, f.auth)
+	}
+	for _, log := range f.files {
+		for _, path := range log.Paths {
+			if why := denied(path); why != "" {
+				warnings = append(warnings, path+": "+why)
+				continue
+			}
+			switch files, _ := filepath.Glob(path); {
+			case len(files) == 0:
+				lines = append(lines, path+": nothing is there yet")
+			case len(files) == 1 && files[0] == path:
+				lines = append(lines, path+": is there")
+			default:
+				lines = append(lines, fmt.Sprintf("%s: %d files", path, len(files)))
+			}
+		}
+	}
+	return lines, warnings
 }
 
 func startOf(log LogSource) source.Start {

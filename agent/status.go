@@ -114,9 +114,9 @@ func (d *daemon) summary() string {
 }
 
 func statusCommand(s *settings) *cobra.Command {
-	return cli.StatusCommand(program, s, "Say what is read, what was found and who has it",
+	return cli.StatusCommand(s, "Say what is read, what was found and who has it",
 		`  pialert-agent status
-  pialert-agent status --format json | jq .spool.waiting`, func(c Config) string { return c.Control }, Status.write)
+  pialert-agent status --format json | jq .spool.waiting`, Config.running, Status.write)
 }
 
 // write prints the status for people.

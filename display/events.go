@@ -225,7 +225,7 @@ pialert-agent scan --format json, the agent and when the event arrived.`,
 					}
 				}
 			}
-			answer, err := cli.Open(command.Context(), program, cfg.Control, "/events", request)
+			answer, err := cfg.running().Open(command.Context(), "/events", request)
 			if err != nil {
 				finish()
 				return err

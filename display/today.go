@@ -188,7 +188,7 @@ this weekday; who and what is seen the most; agents that are silent; and what ag
 				return err
 			}
 			var t Today
-			if err := cli.Ask(command.Context(), program, cfg.Control, "/today", nil, &t); err != nil {
+			if err := cfg.running().Ask(command.Context(), "/today", nil, &t); err != nil {
 				return err
 			}
 			out := command.OutOrStdout()

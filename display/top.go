@@ -61,7 +61,7 @@ last; sources, users and targets among the newest 200,000 events.`,
 			}
 			request.Of = history.Dimension(args[0])
 			var list []history.Tally
-			if err := cli.Ask(command.Context(), program, cfg.Control, "/top", request, &list); err != nil {
+			if err := cfg.running().Ask(command.Context(), "/top", request, &list); err != nil {
 				return err
 			}
 			return write(command.OutOrStdout(), list)

@@ -136,7 +136,7 @@ is no terminal, it prints a line for each event.`,
 			}
 			ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGHUP)
 			defer stop()
-			answer, err := cli.Open(ctx, program, cfg.Control, "/watch", nil)
+			answer, err := cfg.running().Open(ctx, "/watch", nil)
 			if err != nil {
 				return err
 			}

@@ -25,6 +25,7 @@ install -D -m 0644 "man/$program.yaml.5.gz" "/usr/local/share/man/man5/$program.
 install -D -m 0644 "completion/$program.bash" "/usr/local/share/bash-completion/completions/$program"
 install -D -m 0644 "completion/_$program" "/usr/local/share/zsh/site-functions/_$program"
 install -D -m 0644 "completion/$program.fish" "/usr/local/share/fish/vendor_completions.d/$program.fish"
+[ "$name" != agent ] || install -D -m 0644 read-all-logs.conf "/usr/local/share/$program/read-all-logs.conf"
 install -d "/usr/local/share/doc/$program"
 cp -r README.md CHANGELOG.md LICENSE docs "/usr/local/share/doc/$program/"
 if ! getent passwd "$program" >/dev/null; then

@@ -25,7 +25,7 @@ rm -f "/etc/systemd/system/$program.service"
 rm -f "/usr/local/bin/$program" /usr/local/share/man/man1/"$program".1.gz /usr/local/share/man/man1/"$program"-*.1.gz \
 	"/usr/local/share/man/man5/$program.yaml.5.gz" "/usr/local/share/bash-completion/completions/$program" \
 	"/usr/local/share/zsh/site-functions/_$program" "/usr/local/share/fish/vendor_completions.d/$program.fish"
-rm -rf "/usr/local/share/doc/$program"
+rm -rf "/usr/local/share/doc/$program" "/usr/local/share/$program"
 if [ "${2:-}" = --purge ]; then
 	rm -rf "/var/lib/pialert/$name" "/etc/pialert/$name.yaml" "/etc/systemd/system/$program.service.d"
 	[ "$name" != agent ] || rm -rf /etc/pialert/rules.d

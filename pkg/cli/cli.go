@@ -65,6 +65,8 @@ func Main(root *cobra.Command) int {
 func Prepare(root *cobra.Command) {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.AddCommand(versionCommand(root.Name()))
+	root.Version = Release()
+	root.SetVersionTemplate(versionLine(root.Name()))
 	addDocs(root)
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
 		return &UsageError{Hint(err, "see %s --help", command.CommandPath())}
@@ -112,17 +114,44 @@ func report(stderr io.Writer, err error) int {
 	return exitFailure
 }
 
+// versionLine is what version and --version print.
+func versionLine(program string) string {
+	return fmt.Sprintf("%s %s (%s, %s/%s)\n", program, Release(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// Built is what the version command prints as JSON.
+type Built struct {
+	Program string `json:"program"`
+	Version string `json:"version"`
+	Go      string `json:"go"`
+	System  string `json:"system"` // as linux/arm64
+}
+
 func versionCommand(program string) *cobra.Command {
-	return &cobra.Command{
+	var format string
+	command := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(command.OutOrStdout(), "%s %s (%s, %s/%s)\n",
-				program, Release(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			if err := CheckFormat(format); err != nil {
+				return err
+			}
+			if format == "json" {
+				return WriteJSON(command.OutOrStdout(), Built{program, Release(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH})
+			}
+			_, err := io.WriteString(command.OutOrStdout(), versionLine(program))
 			return err
 		},
 	}
+	FormatFlag(command, &format)
+	return command
+}
+
+// FormatFlag gives a command the flag --format, which [CheckFormat] checks.
+func FormatFlag(command *cobra.Command, format *string) {
+	command.Flags().StringVar(format, "format", "text", "text or json")
+	command.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // Release is [Version], or what Go's build recorded of the module for a build without it.

@@ -120,7 +120,7 @@ func TestStatusCommand(t *testing.T) {
 	command := func() *cobra.Command {
 		root := &cobra.Command{Use: "pialert-test", SilenceErrors: true, SilenceUsage: true}
 		settings := NewSettings(root, "/none.yaml", func() configuration { return configuration{socket} })
-		root.AddCommand(StatusCommand("pialert-test", settings, "", "", func(c configuration) string { return c.Control }, write))
+		root.AddCommand(StatusCommand(settings, "", "", func(c configuration) Running { return Running{"pialert-test", c.Control, "."} }, write))
 		return root
 	}
 	for _, test := range []struct{ args, want string }{
@@ -143,12 +143,28 @@ func TestStatusCommand(t *testing.T) {
 	}
 }
 
-// Who asks a program that does not run is told how to start it.
+// Who asks a program that does not run is told what makes it run: its unit starts nothing before it
+// is paired, so starting that again and again would lead nowhere.
 func TestAskWhatDoesNotRun(t *testing.T) {
-	var stderr bytes.Buffer
-	err := Ask(t.Context(), "pialert-test", filepath.Join(t.TempDir(), "none.sock"), "/status", nil, nil)
-	if code := report(&stderr, err); code != 1 || !strings.Contains(stderr.String(), "hint: start it with: sudo systemctl start pialert-test, or pialert-test run\n") {
-		t.Errorf("code %d, standard error:\n%s", code, stderr.String())
+	for _, test := range []struct {
+		program, hint string
+		paired        bool
+	}{
+		{"pialert-agent", "hint: sudo pialert-agent pair\n", false},
+		{"pialert-display", "hint: paste here the line that sudo pialert-agent pair prints on a server\n", false},
+		{"pialert-agent", "hint: start it with: sudo systemctl start pialert-agent, and see why it stopped with: journalctl -u pialert-agent -n 20\n", true},
+	} {
+		state := t.TempDir()
+		if test.paired {
+			if err := os.WriteFile(filepath.Join(state, "peers.json"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var stderr bytes.Buffer
+		err := Running{test.program, filepath.Join(state, "none.sock"), state}.Ask(t.Context(), "/status", nil, nil)
+		if code := report(&stderr, err); code != 1 || !strings.HasSuffix(stderr.String(), test.hint) {
+			t.Errorf("paired %v: code %d, %s", test.paired, code, stderr.String())
+		}
 	}
 }
 

@@ -6,20 +6,42 @@ import (
 )
 
 // ConfigCommand makes the config command, of a check and of a show that prints the configuration
-// in force as YAML.
-func ConfigCommand[Config any](s *Settings[Config], check *cobra.Command) *cobra.Command {
-	group := &cobra.Command{Use: "config", Short: "Look at the configuration"}
-	group.AddCommand(check, &cobra.Command{
+// in force: as YAML, which could be the file, or as JSON. found says in lines what the configuration
+// finds on this machine; it may be nil.
+func ConfigCommand[Config any](s *Settings[Config], check *cobra.Command, found func(Config) ([]string, error)) *cobra.Command {
+	var format string
+	show := &cobra.Command{
 		Use:   "show",
-		Short: "Print the configuration in force, with all defaults",
+		Short: "Print the configuration in force, with all defaults and what it finds here",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if err := CheckFormat(format); err != nil {
+				return err
+			}
 			cfg, err := s.Load()
 			if err != nil {
 				return err
 			}
-			return yaml.NewEncoder(command.OutOrStdout(), yaml.Indent(2)).Encode(cfg)
+			if format == "json" {
+				text, err := yaml.MarshalWithOptions(cfg, yaml.JSON())
+				if err != nil {
+					return err
+				}
+				_, err = command.OutOrStdout().Write(text)
+				return err
+			}
+			if err := yaml.NewEncoder(command.OutOrStdout(), yaml.Indent(2)).Encode(cfg); err != nil || found == nil {
+				return err
+			}
+			lines, err := found(cfg)
+			for _, line := range lines {
+				printLine(command.OutOrStdout(), "# %s", line)
+			}
+			return err
 		},
-	})
+	}
+	FormatFlag(show, &format)
+	group := &cobra.Command{Use: "config", Short: "Look at the configuration"}
+	group.AddCommand(check, show)
 	return group
 }

@@ -6,6 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,29 +18,39 @@ import (
 	"github.com/pialert/pialert/pkg/escape"
 )
 
-// Ask sends a request to the running program that serves the control socket, as
-// [control.Client.Call] does. The error says how to start it where it does not run.
-func Ask(ctx context.Context, program, socket, path string, in, out any) error {
-	return startHint(program, control.Client{Path: socket}.Call(ctx, path, in, out))
+// Running is where a program is reached while it runs: its name, control socket and state folder.
+type Running struct{ Program, Socket, State string }
+
+// Ask sends a request to the running program, as [control.Client.Call] does. Where it does not run
+// the error says what makes it: its unit starts nothing before it is paired.
+func (r Running) Ask(ctx context.Context, path string, in, out any) error {
+	return r.hint(control.Client{Path: r.Socket}.Call(ctx, path, in, out))
 }
 
 // Open does the same for an answer of any length, as [control.Client.Open] does.
-func Open(ctx context.Context, program, socket, path string, in any) (io.ReadCloser, error) {
-	answer, err := control.Client{Path: socket}.Open(ctx, path, in)
-	return answer, startHint(program, err)
+func (r Running) Open(ctx context.Context, path string, in any) (io.ReadCloser, error) {
+	answer, err := control.Client{Path: r.Socket}.Open(ctx, path, in)
+	return answer, r.hint(err)
 }
 
-func startHint(program string, err error) error {
-	if errors.Is(err, control.ErrNotRunning) {
-		return Hint(err, "start it with: sudo systemctl start %s, or %[1]s run", program)
+func (r Running) hint(err error) error {
+	if !errors.Is(err, control.ErrNotRunning) {
+		return err
 	}
-	return err
+	_, unpaired := os.Stat(filepath.Join(r.State, "peers.json"))
+	if errors.Is(unpaired, fs.ErrNotExist) {
+		how := "sudo " + r.Program + " pair"
+		if strings.HasSuffix(r.Program, "-display") {
+			how = "paste here the line that sudo pialert-agent pair prints on a server"
+		}
+		return Hint(fmt.Errorf("%w: it is not paired", err), "%s", how)
+	}
+	return Hint(err, "start it with: sudo systemctl start %s, and see why it stopped with: journalctl -u %[1]s -n 20", r.Program)
 }
 
-// StatusCommand makes the status command of what the running program answers on the control socket
-// that the configuration names. write prints it for people; with --format json it is printed as it
-// is.
-func StatusCommand[Status, Config any](program string, s *Settings[Config], short, example string, socket func(Config) string,
+// StatusCommand makes the status command of what the running program answers. write prints it for
+// people; with --format json it is printed as it is.
+func StatusCommand[Status, Config any](s *Settings[Config], short, example string, running func(Config) Running,
 	write func(status Status, out io.Writer, now time.Time) error) *cobra.Command {
 	var format string
 	command := &cobra.Command{
@@ -45,15 +59,15 @@ func StatusCommand[Status, Config any](program string, s *Settings[Config], shor
 		Example: example,
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if format != "text" && format != "json" {
-				return &UsageError{Err: fmt.Errorf("unknown format %q: use text or json", format)}
+			if err := CheckFormat(format); err != nil {
+				return err
 			}
 			cfg, err := s.Load()
 			if err != nil {
 				return err
 			}
 			var status Status
-			if err := Ask(command.Context(), program, socket(cfg), "/status", nil, &status); err != nil {
+			if err := running(cfg).Ask(command.Context(), "/status", nil, &status); err != nil {
 				return err
 			}
 			if format == "text" {
@@ -62,7 +76,7 @@ func StatusCommand[Status, Config any](program string, s *Settings[Config], shor
 			return WriteJSON(command.OutOrStdout(), status)
 		},
 	}
-	command.Flags().StringVar(&format, "format", "text", "text or json")
+	FormatFlag(command, &format)
 	return command
 }
 

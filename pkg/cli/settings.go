@@ -10,6 +10,8 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -129,23 +131,82 @@ func Reload[Config any](ctx context.Context, logger *slog.Logger, load func() (C
 	}
 }
 
+// Good is what there is to say of a configuration that can be used.
+type Good struct {
+	What     string   `json:"holds"`
+	Notes    []string `json:"notes"`
+	Warnings []string `json:"warnings"` // what will not do what its owner thinks
+}
+
+// Checked is what the check command prints as JSON.
+type Checked struct {
+	File     string   `json:"file"`
+	Good     bool     `json:"good"`
+	Mistakes []string `json:"mistakes"`
+	Notes    []string `json:"notes"`
+	Warnings []string `json:"warnings"`
+}
+
 // CheckCommand makes the check command of [ConfigCommand]. good says in a few words what a
-// configuration holds, or what else is wrong with it.
-func CheckCommand[Config any](s *Settings[Config], short, long, example string, good func(Config) (string, error)) *cobra.Command {
-	return &cobra.Command{
+// configuration holds, or what else is wrong with it; it is asked about one with mistakes, too.
+func CheckCommand[Config any](s *Settings[Config], short, long, example string, good func(Config) (Good, error)) *cobra.Command {
+	var format string
+	command := &cobra.Command{
 		Use: "check", Short: short, Long: long, Example: example, Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if err := CheckFormat(format); err != nil {
+				return err
+			}
 			cfg, err := s.Load()
-			if err != nil {
-				return err
+			found, more := good(cfg)
+			err = errors.Join(err, more)
+			if format == "json" {
+				checked := Checked{File: s.path, Good: err == nil, Mistakes: []string{}, Notes: slices.Concat([]string{}, found.Notes), Warnings: slices.Concat([]string{}, found.Warnings)}
+				for mistake := range config.Each(err) {
+					checked.Mistakes = append(checked.Mistakes, mistake.Error())
+				}
+				if err := WriteJSON(command.OutOrStdout(), checked); err != nil {
+					return err
+				}
 			}
-			what, err := good(cfg)
 			if err != nil {
-				return err
+				return counted(err)
 			}
-			return printLine(command.OutOrStdout(), "%s is good: %s", s.path, what)
+			if format == "json" {
+				return nil
+			}
+			printLine(command.OutOrStdout(), "%s is good: %s", s.path, found.What)
+			for _, note := range found.Notes {
+				printLine(command.OutOrStdout(), "  %s", note)
+			}
+			for _, warning := range found.Warnings {
+				printLine(command.OutOrStdout(), "warning: %s", warning)
+			}
+			return nil
 		},
 	}
+	FormatFlag(command, &format)
+	return command
+}
+
+// counted puts each of several mistakes into a line of its own.
+func counted(err error) error {
+	var lines []string
+	for each := range config.Each(err) {
+		lines = append(lines, each.Error())
+	}
+	if len(lines) < 2 {
+		return err
+	}
+	return fmt.Errorf("%d mistakes\n  %s", len(lines), strings.Join(lines, "\n  "))
+}
+
+// CheckFormat refuses an output format that there is not.
+func CheckFormat(format string) error {
+	if format != "text" && format != "json" {
+		return &UsageError{Err: fmt.Errorf("unknown format %q: use text or json", format)}
+	}
+	return nil
 }
 
 func printLine(out io.Writer, format string, args ...any) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/pairing"
+	"github.com/pialert/pialert/pkg/private"
 )
 
 // hintOf returns what the command line prints as the hint of an error.
@@ -42,13 +43,18 @@ func TestJoinSaysWhatToDo(t *testing.T) {
 	other.Role = pairing.Display
 	unreachable := token
 	unreachable.Addresses = nil
+	foreign := speaksFirst(t, "SSH-2.0-OpenSSH_9.2p1\r\n")
 	for _, test := range []struct {
 		name string
 		args []string
 		want string
 		hint string
 	}{
+		{"another server", []string{token.String(), "--via", foreign}, "at " + foreign + " something answers that is not PiAlert", "7483"},
 		{"no token", []string{"hello"}, "tokens begin with", "sudo pialert-agent pair"},
+		{"garbage", []string{"pialert1-xxx"}, "copy the whole line", "sudo pialert-agent pair"},
+		{"no version either", []string{"pialertX"}, "tokens begin with", "sudo pialert-agent pair"},
+		{"another version", []string{"pialert9-" + strings.Repeat("x", 100)}, "another version", "sudo pialert-agent pair"},
 		{"cut token", []string{token.String()[:60]}, "copy the whole line", "sudo pialert-agent pair"},
 		{"wrong program", []string{other.String()}, "redeem it with pialert-agent", ""},
 		{"nothing listens", []string{token.String()}, "refused", "open TCP port 1"},
@@ -170,5 +176,47 @@ func TestHelp(t *testing.T) {
 				t.Errorf("%s %s has no help", role, command.Name())
 			}
 		}
+	}
+}
+
+// speaksFirst is a server that greets everybody, as sshd does.
+func speaksFirst(t *testing.T, greeting string) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			conn.Write([]byte(greeting))
+			t.Cleanup(func() { conn.Close() })
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// The program that is started while its own pair command listens says who has the port.
+func TestThePortIsOurOwnPairs(t *testing.T) {
+	t.Parallel()
+	state := t.TempDir()
+	busy := fmt.Errorf("cannot listen: %w", syscall.EADDRINUSE)
+	if err := Explain(busy, pairing.Agent, state); err != busy {
+		t.Errorf("without a pair command: %v", err)
+	}
+	done, err := private.Dir(state).Lock(waiting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Explain(busy, pairing.Agent, state); !strings.HasPrefix(err.Error(), "pialert-agent pair waits on this port: run its line on the display") {
+		t.Errorf("while pair waits: %v", err)
+	}
+	done()
+	if err := Explain(busy, pairing.Agent, state); err != busy {
+		t.Errorf("after pair: %v", err)
 	}
 }

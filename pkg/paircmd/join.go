@@ -3,6 +3,7 @@ package paircmd
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -56,9 +57,9 @@ Joining again with a new token changes the addresses of %[3]s that is paired alr
 			p.role, p.role.Other(), aRole(p.role.Other())),
 		Example: fmt.Sprintf(`  sudo %[1]s join
   sudo %[1]s join - < token
-  %[1]s join pialert1-AbCd...
-  %[1]s join pialert1-AbCd... --via server.example.org:7483
-  %[1]s join pialert1-AbCd... --via ssh://me@server.example.org`, p.here()),
+  sudo %[1]s join pialert1-AbCd...
+  sudo %[1]s join pialert1-AbCd... --via server.example.org:7483
+  sudo %[1]s join pialert1-AbCd... --via ssh://me@server.example.org`, p.here()),
 		Args: cobra.ArbitraryArgs, // a terminal may have broken the token into several
 		RunE: func(command *cobra.Command, args []string) error {
 			text, err := p.token(command, args)
@@ -152,6 +153,15 @@ func (p *program) explain(err error) error {
 		where = at.Address
 	}
 	again := fmt.Sprintf("sudo %s pair", p.there())
+	var foreign tls.RecordHeaderError
+	if errors.As(err, &foreign) {
+		host, port, _ := net.SplitHostPort(where)
+		hint := fmt.Sprintf("name the port that %s listens on, usually %s", p.there(), link.DefaultPort)
+		if port == "22" {
+			hint = fmt.Sprintf("port 22 is usually SSH's: --via ssh://USER@%s comes through it, and --via %[1]s to the port of PiAlert", host)
+		}
+		return cli.Hint(fmt.Errorf("at %s something answers that is not PiAlert", where), "%s", hint)
+	}
 	for _, known := range []struct {
 		is   bool
 		hint string

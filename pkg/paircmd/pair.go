@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/pairing"
+	"github.com/pialert/pialert/pkg/private"
 )
 
 func (p *program) pairCommand() *cobra.Command {
@@ -73,7 +75,7 @@ func (p *program) pair(ctx context.Context, console console, addresses []string)
 	}
 	show := func(token string) {
 		fmt.Fprintf(stderr, "Run this on the %s within ten minutes:\n\n", p.role.Other())
-		fmt.Fprintf(console.stdout, "%s join %s\n", p.there(), token)
+		fmt.Fprintf(console.stdout, "sudo %s join %s\n", p.there(), token)
 		fmt.Fprintf(stderr, "\nIt will try %s: a firewall here must let that in.\nWaiting until it was run; Ctrl-C withdraws it.\n",
 			strings.Join(addresses, ", "))
 	}
@@ -133,6 +135,11 @@ func (p *program) pairByProgram(ctx context.Context, settings Settings, request 
 
 // pairAlone listens itself, as the program would.
 func (p *program) pairAlone(ctx context.Context, settings Settings, keyring *pairing.Keyring, request inviteRequest, console console, show func(string)) (pairing.Peer, error) {
+	done, err := private.Dir(settings.State).Lock(waiting) // the program, if it is started meanwhile, sees who has its port
+	if err != nil {
+		return pairing.Peer{}, err
+	}
+	defer done()
 	sockets, err := link.Listen(ctx, settings.Listen...)
 	if err != nil {
 		return pairing.Peer{}, err
@@ -166,6 +173,25 @@ func (p *program) pairAlone(ctx context.Context, settings Settings, keyring *pai
 	}
 	cancel()
 	return peer, errors.Join(err, <-ended)
+}
+
+// waiting is the file in the state folder that a pair command holds while it listens itself.
+const waiting = "pair.lock"
+
+// Explain adds to a program's failure to listen that its own pair command has the port, if it has.
+func Explain(err error, role pairing.Role, state string) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return err
+	}
+	file, lockErr := os.Open(private.Dir(state).Path(waiting))
+	if lockErr != nil {
+		return err
+	}
+	defer file.Close()
+	if syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil {
+		return err
+	}
+	return fmt.Errorf("%s pair waits on this port: run its line on the %s, or end it with Ctrl-C; then this starts by itself", name(role), role.Other())
 }
 
 // announced returns the addresses for the token: those that were asked for, or the configured

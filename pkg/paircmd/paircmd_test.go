@@ -168,10 +168,10 @@ func (m *machine) peers(t *testing.T) report {
 func joinLine(t *testing.T, line, program string) []string {
 	t.Helper()
 	words := strings.Fields(line)
-	if len(words) != 3 || words[0] != program || words[1] != "join" {
-		t.Fatalf("pair printed %q, want: %s join TOKEN", line, program)
+	if len(words) != 4 || words[0] != "sudo" || words[1] != program || words[2] != "join" {
+		t.Fatalf("pair printed %q, want: sudo %s join TOKEN", line, program)
 	}
-	return words[1:]
+	return words[2:]
 }
 
 func wait(t *testing.T, ended <-chan error) error {

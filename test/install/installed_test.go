@@ -32,6 +32,8 @@ func TestInstalled(t *testing.T) {
 		{"a network that comes late", lateNetwork},
 		{"a Debian without auth.log", withoutAuthLog},
 		{"a reload", reload},
+		{"a log that only root may read", rootsLog},
+		{"root's hand", rootsHand},
 		{"an upgrade keeps state", upgrade},
 		{"every command of the documents", documented},
 	} {

@@ -68,8 +68,8 @@ func (o *owner) release(version, dir, repository, url string) {
 		"-k", filepath.Join(o.home, "key"), "-g", o.fingerprint, "-u", url, "-o", dir, "-r", repository, "amd64")
 }
 
-// in runs a shell command in a fresh Debian with the host's network.
-func in(t *testing.T, command string) (string, error) {
+// in runs a shell command in a fresh Debian with the host's network, after rpm installed packages.
+func in(t *testing.T, command string, rpms ...string) (string, error) {
 	t.Helper()
 	root, err := freshRoot(t.Context())
 	if err != nil {
@@ -79,7 +79,7 @@ func in(t *testing.T, command string) (string, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), "unshare", "--mount", script, root, t.TempDir(), command).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "unshare", append([]string{"--mount"}, append([]string{script, root, t.TempDir(), command}, rpms...)...)...).CombinedOutput()
 	return string(out), err
 }
 

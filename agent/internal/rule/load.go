@@ -185,13 +185,15 @@ func (h *file) rule(e *entry) (*Rule, error) {
 	if e.Kind != "" {
 		kind, err := attack.ParseKind(e.Kind)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("%w: use one of %v", err, attack.Kinds()))
+			problems = append(problems, fmt.Errorf("kind: %w: use one of %v", err, attack.Kinds()))
 		}
 		r.Kind, r.Severity = kind, kind.Severity()
 	}
 	if e.Severity != "" {
 		severity, err := attack.ParseSeverity(e.Severity)
-		problems = append(problems, err)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("severity: %w", err))
+		}
 		r.Severity = severity
 	}
 	if err := errors.Join(problems...); err != nil {
