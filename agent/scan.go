@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,27 +16,31 @@ import (
 	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/scan"
+	"github.com/pialert/pialert/agent/internal/source"
+	"github.com/pialert/pialert/agent/internal/source/journal"
 	"github.com/pialert/pialert/pkg/cli"
 )
 
 func scanCommand(s *settings) *cobra.Command {
 	var flags struct {
 		format, typ, logFormat, rules string
+		since, until                  string
 		year                          int
-		progress, summary             bool
+		progress, summary, missed     bool
 	}
 	command := &cobra.Command{
 		Use:   "scan FILE...",
 		Short: "Find the attacks in log files, from start to end",
 		Long: `scan reads log files and prints the attacks in them, with the engine and the rules that run uses.
-The kind of a log is recognised by its lines. "-" is standard input; files compressed by gzip are
-read as they are. At the end stands a report: when, what, from where, at whom. JSON output is one
+The kind of a log is recognised by its lines, each by itself. A FILE may be compressed (.gz, .xz, .zst,
+.bz2), a folder, a pattern in quotes, "journal" for systemd's journal, or "-" for standard input. At the end stands a report: when, what, from where, at whom. JSON output is one
 event per line and nothing else; with --summary it is one object, the report.`,
 		Example: `  pialert-agent scan /var/log/auth.log
   pialert-agent scan --summary /var/log/auth.log.1 /var/log/auth.log
   pialert-agent scan --format json /var/log/apache2/access.log | jq -r .source_ip | sort | uniq -c
   pialert-agent scan --format json --summary /var/log/auth.log | jq .attempts
-  journalctl -o short-iso | pialert-agent scan -`,
+  pialert-agent scan --since yesterday journal
+  pialert-agent scan --missed /var/log`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
 			format, err := scan.ParseFormat(flags.format)
@@ -58,6 +64,23 @@ event per line and nothing else; with --summary it is one object, the report.`,
 				return err
 			}
 			options.Detect.Year = flags.year
+			options.Missed = flags.missed
+			if options.Since, err = parseTime(flags.since, options.Now()); err != nil {
+				return &cli.UsageError{Err: fmt.Errorf("--since: %w", err)}
+			}
+			if options.Until, err = parseTime(flags.until, options.Now()); err != nil {
+				return &cli.UsageError{Err: fmt.Errorf("--until: %w", err)}
+			}
+			rules := options.Detect.Rules
+			reader := journal.New(journal.Options{
+				Name: sourceJournal, Matches: journalMatches, Trust: source.Trust{RootOnly: rules.RootOnly(), Setuid: rules.Setuid()},
+			})
+			options.Journal = func(ctx context.Context, to io.Writer) error {
+				return reader.Read(ctx, options.Since, options.Until, func(lines []byte) error {
+					_, err := to.Write(lines)
+					return err
+				})
+			}
 			_, err = scan.Run(command.Context(), options)
 			return err
 		},
@@ -69,7 +92,41 @@ event per line and nothing else; with --summary it is one object, the report.`,
 	command.Flags().IntVar(&flags.year, "year", 0, "year of the first stamp that has none (default: the latest that is not in the future)")
 	command.Flags().BoolVar(&flags.progress, "progress", false, "show a progress bar on standard error, also where it is no terminal")
 	command.Flags().BoolVar(&flags.summary, "summary", false, "print the report only")
+	command.Flags().BoolVar(&flags.missed, "missed", false, "print the lines of known daemons that no rule takes, and nothing else")
+	command.Flags().StringVar(&flags.since, "since", "", "leave out what was logged before: a time, today, yesterday, or a span such as 2h or 7d ago")
+	command.Flags().StringVar(&flags.until, "until", "", "leave out what was logged later")
 	return command
+}
+
+// parseTime reads a time as people write it: a date with or without a time of day, today, yesterday, or
+// a span that is counted back from now. An empty text is no time.
+func parseTime(text string, now time.Time) (time.Time, error) {
+	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
+	switch text {
+	case "":
+		return time.Time{}, nil
+	case "now":
+		return now, nil
+	case "today":
+		return midnight, nil
+	case "yesterday":
+		return midnight.AddDate(0, 0, -1), nil
+	}
+	for _, form := range []string{time.RFC3339, "2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05"} {
+		if t, err := time.ParseInLocation(form, text, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	span := strings.TrimSpace(strings.TrimSuffix(text, "ago"))
+	if days, ok := strings.CutSuffix(span, "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			return now.AddDate(0, 0, -int(n)), nil
+		}
+	}
+	if back, err := time.ParseDuration(span); err == nil && back >= 0 {
+		return now.Add(-back), nil
+	}
+	return time.Time{}, fmt.Errorf("cannot read %q as a time: give 2026-11-21, \"2026-11-21 15:04\", today, yesterday, 2h or 7d", text)
 }
 
 // detectOptions are the rules and the ignored addresses of the configuration, with more rules.

@@ -59,6 +59,9 @@ type DetectStatus struct {
 	Ignored      uint64 `json:"ignored"`      // attempts from addresses that the configuration ignores
 	Evicted      uint64 `json:"evicted"`      // connections forgotten for want of room
 	Unattributed uint64 `json:"unattributed"` // connections that failed before any line named their address
+
+	Unread   uint64   `json:"unread"`   // lines of no form that is known
+	Examples []string `json:"examples"` // of those, the first few
 }
 
 // status looks at everything.
@@ -188,6 +191,10 @@ func (s Status) notes() (notes []string) {
 	note(s.Detect.Ignored, "attempts were left out, as the configuration ignores their addresses")
 	note(s.Detect.Evicted, "connections were forgotten: too many at a time")
 	note(s.Detect.Unattributed, "connections failed before any line named their address")
+	note(s.Detect.Unread, "lines had no form that is known; give the kind of their log in the configuration")
+	for _, example := range s.Detect.Examples {
+		notes = append(notes, "  such as: "+escape.Text(example))
+	}
 	if len(s.Rotation) > 0 {
 		notes = append(notes, "the key changes once these have heard of it: "+strings.Join(slices.Sorted(slices.Values(s.Rotation)), ", "))
 	}

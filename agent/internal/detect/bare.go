@@ -14,8 +14,9 @@ import (
 // maxPartial bounds a message that takes several lines, in bytes.
 const maxPartial = 4 << 10
 
-// joinBare reads a line without a header, once its message is complete.
-func (e *Engine) joinBare(src *Source, line []byte, number uint64) {
+// joinBare reads a line without a header, once its message is complete, and says whether it can be
+// one of sshd's.
+func (e *Engine) joinBare(src *Source, line []byte, number uint64) bool {
 	mem := src.mem
 	ended := bytes.HasSuffix(line, []byte("\r"))
 	if ended || len(mem.partial) > 0 {
@@ -26,7 +27,7 @@ func (e *Engine) joinBare(src *Source, line []byte, number uint64) {
 		if len(mem.partial)+len(line)+len(newline) <= maxPartial {
 			mem.partial = append(append(mem.partial, line...), newline...)
 		}
-		return
+		return true
 	}
 	mem.carriage = ended
 	if len(mem.partial) > 0 {
@@ -36,7 +37,11 @@ func (e *Engine) joinBare(src *Source, line []byte, number uint64) {
 	m := e.matchAgain(src, number)
 	m.msg = header.Message{Tag: sshdTag, Body: header.TrimEnd(line)}
 	m.cutLine(line, 1)
+	known := e.recognised
 	e.join(&e.again, number-1, false)
+	ok := ended || len(e.again.messages) > 0 || len(e.again.repeats) > 0
+	e.recognised = known || ok
+	return ok
 }
 
 // newline is how sshd escapes one elsewhere.

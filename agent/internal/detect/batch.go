@@ -20,7 +20,7 @@ type Batch struct {
 	requests   []request
 	visits     []visit
 	repeats    []repeat
-	bare       [][]byte // lines without a header
+	bare       [][]byte // lines without a header, and those that are missed
 }
 
 // place is a line that has to be looked at in its turn.
@@ -47,6 +47,7 @@ const (
 	bareLine                   // without any header
 	requestLine                // of a web log, and a rule takes it
 	visitLine                  // of an access log, if all of its requests are wanted
+	missedLine                 // of a daemon that there are rules for, and none takes it
 	structuredLine             // the first one with a stamp or a web log's format
 )
 
@@ -95,6 +96,12 @@ func (b *Batch) add(p place) {
 // headless adds a line without a header.
 func (b *Batch) headless(line []byte) {
 	b.add(place{kind: bareLine, index: int32(len(b.bare))})
+	b.bare = append(b.bare, line)
+}
+
+// missed adds a line that no rule takes.
+func (b *Batch) missed(line []byte) {
+	b.add(place{kind: missedLine, index: int32(len(b.bare))})
 	b.bare = append(b.bare, line)
 }
 

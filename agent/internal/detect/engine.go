@@ -1,8 +1,11 @@
 package detect
 
 import (
+	"bytes"
 	"errors"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect/connection"
@@ -23,6 +26,10 @@ type Options struct {
 
 	Floods   *episode.Limits // what makes a flood of requests; nil means that none is looked for
 	Episodes bool            // look for scans and sprays: see package episode
+
+	// Missed takes lines of daemons that there are rules for, which no rule takes; nil if nobody asks.
+	// The line is valid during the call.
+	Missed func(src *Source, line []byte, number uint64)
 
 	// Emit takes an event as soon as it is found. The event is the engine's and is overwritten by
 	// the next one. Line is the number of the line that the event stems from, counted from 1 for
@@ -48,9 +55,13 @@ type Engine struct {
 	names   connection.Names
 	details []details // by rule
 
-	ignored uint64
-	web     web
-	spreads spreads
+	ignored  uint64
+	unread   uint64
+	examples []string // of what is unread
+
+	recognised bool
+	web        web
+	spreads    spreads
 
 	logins         *login.History
 	accepted       attack.Accepted // of the success at work
@@ -88,11 +99,14 @@ type Stats struct {
 	Ignored      uint64 // attempts from sources that Options.Ignore names
 	Evicted      uint64 // connections forgotten for want of room
 	Unattributed uint64 // connections that ended badly without any line that named their address
+
+	Unread   uint64   // lines of no form that is known
+	Examples []string // of those, the first few
 }
 
 // Stats returns the counts since the Engine was made.
 func (e *Engine) Stats() Stats {
-	stats := Stats{Ignored: e.ignored, Unattributed: e.joiner.Unattributed()}
+	stats := Stats{Ignored: e.ignored, Unattributed: e.joiner.Unattributed(), Unread: e.unread, Examples: slices.Clone(e.examples)}
 	for _, mem := range e.memories {
 		stats.Evicted += mem.conns.Evicted()
 	}
@@ -147,16 +161,42 @@ func (e *Engine) join(b *Batch, number uint64, again bool) {
 				mem.structured, mem.moved = true, true
 			}
 		case bareLine:
-			if b.src.typ == rule.TypeSSHD || !mem.structured {
-				e.joinBare(b.src, b.bare[p.index], number+p.number)
+			line := b.bare[p.index]
+			if !b.src.mayBeBare() || !e.joinBare(b.src, line, number+p.number) {
+				e.miss(line)
+				continue
+			}
+		case missedLine:
+			if e.opts.Missed != nil {
+				e.opts.Missed(b.src, b.bare[p.index], number+p.number)
 			}
 		case lastRepeated:
 			if !again {
 				e.joinLast(b.src, p.host, b.repeats[p.index], number+p.number)
 			}
 		}
+		e.recognised = true
 	}
 }
+
+// Recognised says whether any line had a form that is known.
+func (e *Engine) Recognised() bool { return e.recognised }
+
+// miss counts a line of no form that is known, and keeps the first few.
+func (e *Engine) miss(line []byte) {
+	if len(bytes.TrimSpace(line)) == 0 {
+		return
+	}
+	e.unread++
+	if len(e.examples) < maxExamples {
+		e.examples = append(e.examples, attack.Clip(strings.ToValidUTF8(string(line[:min(len(line), maxExample)]), "\ufffd"), maxExample))
+	}
+}
+
+const (
+	maxExamples = 3   // lines that were not recognised, and are shown
+	maxExample  = 200 // bytes of each
+)
 
 // joinMessage dates a message and joins it with its connection.
 func (e *Engine) joinMessage(mem *memory, m *message) {

@@ -20,6 +20,7 @@ type Matcher struct {
 	zone     *time.Location
 	requests *rule.Requests // made for the first line of a web log
 	all      bool           // requests that no rule takes are wanted, too
+	missed   bool           // so are messages that no rule takes
 
 	src    *Source // what follows is of
 	recent recentHeader
@@ -36,6 +37,7 @@ type Matcher struct {
 	loc   []int
 	req   weblog.Access
 	fault weblog.Error
+	text  []byte // of the web log's line at work
 	batch *Batch
 	trace *trace // of what is made of the line at work, if somebody asks
 }
@@ -57,7 +59,7 @@ type named struct {
 
 // NewMatcher returns a Matcher for an Engine with the same options.
 func NewMatcher(opts Options) *Matcher {
-	m := &Matcher{rules: opts.Rules, lookup: opts.Rules.Lookup(), zone: opts.Location, all: opts.Floods != nil || opts.Episodes}
+	m := &Matcher{rules: opts.Rules, lookup: opts.Rules.Lookup(), zone: opts.Location, all: opts.Floods != nil || opts.Episodes, missed: opts.Missed != nil}
 	if m.zone == nil {
 		m.zone = time.Local
 	}
@@ -94,8 +96,8 @@ func (m *Matcher) use(src *Source) {
 func (m *Matcher) line(line []byte) {
 	switch m.src.typ {
 	case rule.TypeAccess, rule.TypeError:
-		if !m.webLine(line, 1) && m.msg.Cut(line) {
-			m.webBody(m.msg.Body, 1)
+		if !m.webLine(line, 1) && !(m.msg.Cut(line) && m.webBody(m.msg.Body, 1)) {
+			m.batch.headless(line)
 		}
 		return
 	case rule.TypeSSHD:
@@ -172,6 +174,9 @@ func (m *Matcher) message(line []byte, occurrences, host uint64, candidates *rul
 	}
 	if found == nil || found.Role == rule.RoleIgnore {
 		m.batch.quiet(host)
+		if found == nil && m.missed && len(msg.Body) > 0 && m.lookup.Knows(msg.Tag) {
+			m.batch.missed(line)
+		}
 		return
 	}
 	f := m.batch.message()

@@ -48,3 +48,15 @@ func NewSource(name string, typ rule.Type, format string) (*Source, error) {
 
 // Name returns the name, cut to the bounds of an event.
 func (s *Source) Name() string { return s.name }
+
+// mayBeBare says whether a line without a header can be one of sshd's own: not in a log that has
+// lines of other forms.
+func (s *Source) mayBeBare() bool {
+	switch s.typ {
+	case rule.TypeSSHD:
+		return true
+	case rule.TypeAccess, rule.TypeError:
+		return false
+	}
+	return !s.mem.structured
+}

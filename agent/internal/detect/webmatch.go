@@ -43,6 +43,7 @@ func (m *Matcher) webLine(line []byte, repeats uint64) bool {
 	if m.requests == nil {
 		m.requests = m.rules.Requests()
 	}
+	m.text = line
 	switch {
 	case m.src.typ != rule.TypeError && m.access.Access(line, &m.req):
 		m.request(repeats)
@@ -128,6 +129,9 @@ func (m *Matcher) complaint(repeats uint64) {
 	}
 	if m.trace != nil {
 		m.trace.complaint(line, found, named, fields)
+	}
+	if found == nil && named == nil && m.missed {
+		m.batch.missed(m.text)
 	}
 	if found == nil || found.Role == rule.RoleIgnore {
 		return

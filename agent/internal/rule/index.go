@@ -137,6 +137,18 @@ func (l *Lookup) ForTag(tag []byte) *Candidates {
 	return l.learn(l.tags, tag, func(r *Rule) []string { return r.Tags })
 }
 
+// Knows says whether there are rules for a program by the name of its tag.
+func (l *Lookup) Knows(tag []byte) bool {
+	for _, r := range l.byType[TypeSyslog] {
+		for _, name := range r.Tags {
+			if name == string(tag) || name != "*" && like(name, tag) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // ForPAM returns the candidates for what a PAM module said on behalf of a service.
 func (l *Lookup) ForPAM(service []byte) *Candidates {
 	return l.learn(l.pam, service, func(r *Rule) []string { return r.PAM })

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 // Bounds of the text of a report.
@@ -69,6 +71,12 @@ func (p *page) head(r *Report) {
 		p.line(plain, span(r.First.In(p.zone), r.Last.In(p.zone)))
 	}
 	p.line(faint, fmt.Sprintf("%s of %s read in %s", plural(r.Lines, "line"), plural(uint64(len(r.Files)), "file"), seconds(r.Seconds)))
+	if r.Unread > 0 {
+		p.line(plain, plural(r.Unread, "line")+" of no form that is known, such as")
+		for _, example := range r.Examples {
+			p.line(faint, "  "+escape.Text(example))
+		}
+	}
 	if r.OverLong > 0 {
 		p.line(plain, plural(r.OverLong, "line")+fmt.Sprintf(" of more than %s bytes not looked at", grouped(maxLine)))
 	}

@@ -1,12 +1,10 @@
 package scan
 
 import (
-	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect"
@@ -18,7 +16,7 @@ func (s *scan) file(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	in, observed, end, err := s.open(name)
+	in, observed, end, err := s.open(ctx, name)
 	if err != nil {
 		return fmt.Errorf("cannot scan %s: %w", name, err)
 	}
@@ -30,29 +28,28 @@ func (s *scan) file(ctx context.Context, name string) error {
 }
 
 // open returns the text of a file, and when it was last written.
-func (s *scan) open(name string) (in io.Reader, observed time.Time, end func(), err error) {
+func (s *scan) open(ctx context.Context, name string) (in io.Reader, observed time.Time, end func(), err error) {
 	observed = s.started
-	in, end = s.opts.Stdin, func() {}
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return nil, observed, nil, err
-		}
-		in, end = file, func() { file.Close() }
-		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.ModTime().Before(observed) {
-			observed = info.ModTime()
-		}
+	switch {
+	case name == "-":
+		return s.bar.reader(s.opts.Stdin), observed, func() {}, nil
+	case name == Journal && s.opts.Journal != nil:
+		read, write := io.Pipe()
+		go func() { write.CloseWithError(s.opts.Journal(ctx, write)) }()
+		return s.bar.reader(read), observed, func() { read.Close() }, nil
 	}
-	in = s.bar.reader(in)
-	if strings.HasSuffix(name, ".gz") {
-		unzipped, err := gzip.NewReader(in)
-		if err != nil {
-			end()
-			return nil, observed, nil, err
-		}
-		in = unzipped
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, observed, nil, err
 	}
-	return in, observed, end, nil
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.ModTime().Before(observed) {
+		observed = info.ModTime()
+	}
+	if in, err = unpack(name, s.bar.reader(file)); err != nil {
+		file.Close()
+		return nil, observed, nil, err
+	}
+	return in, observed, func() { file.Close() }, nil
 }
 
 // lines has the lines of in matched on every core, and joins them in their order.

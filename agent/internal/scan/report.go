@@ -19,6 +19,8 @@ type Report struct {
 	Lines     uint64    `json:"lines"`
 	Bytes     int64     `json:"bytes"`     // after decompression
 	OverLong  uint64    `json:"over_long"` // lines that were too long to be looked at
+	Unread    uint64    `json:"unread"`    // lines of no form that is known
+	Examples  []string  `json:"examples"`  // the first of those
 	Ignored   uint64    `json:"ignored"`   // attempts from addresses that the configuration ignores
 	Events    uint64    `json:"events"`
 	Attempts  uint64    `json:"attempts"`
@@ -75,13 +77,15 @@ type Count struct {
 const listed = 100
 
 // isSuccess says whether a kind is a login that succeeded.
-func isSuccess(kind attack.Kind) bool { return false }
+func isSuccess(kind attack.Kind) bool {
+	return kind == attack.SSHAccepted || kind == attack.LoginAccepted
+}
 
 // report sums up what was read and found.
 func (s *scan) report() *Report {
 	t, zone := s.tally, s.opts.zone()
 	r := &Report{
-		Files: s.opts.Files, Lines: s.result.Lines, Bytes: s.result.Bytes, OverLong: s.result.OverLong,
+		Files: s.opts.Files, Lines: s.result.Lines, Bytes: s.result.Bytes, OverLong: s.result.OverLong, Unread: s.result.Unread, Examples: s.engine.Stats().Examples,
 		Ignored: s.engine.Stats().Ignored, Events: t.events, Attempts: t.attempts,
 		Seconds: s.opts.Now().Sub(s.started).Seconds(), First: t.first, Last: t.last,
 		Successes: t.accepted, Accepted: t.successes, Addresses: len(t.sources.counts) + len(t.hosts.counts),

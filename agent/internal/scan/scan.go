@@ -13,11 +13,13 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/escape"
 	"github.com/pialert/pialert/pkg/eventjson"
 )
 
@@ -41,14 +43,18 @@ func ParseFormat(name string) (Format, error) {
 
 // Options say what to scan and how.
 type Options struct {
-	Files     []string       // read in this order; "-" is Stdin, and a file may be compressed by gzip
+	Files     []string       // read in this order: files, folders and patterns; "-" is Stdin, and "journal" what Journal writes
 	Type      rule.Type      // of every file; empty or auto: recognised by its lines
 	LogFormat string         // Apache's LogFormat of access logs; empty for the usual ones
 	Format    Format         // default Text
 	Summary   bool           // print the report only
+	Missed    bool           // print the lines of known daemons that no rule takes, and nothing else
+	Since     time.Time      // leave out what was logged before, if it is not zero
+	Until     time.Time      // leave out what was logged later, if it is not zero
 	Look      Look           // of text
 	Detect    detect.Options // Emit is the scan's own
 	Stdin     io.Reader
+	Journal   func(ctx context.Context, to io.Writer) error // writes systemd's journal as lines of syslog; nil if there is none
 	Stdout    io.Writer
 	Progress  io.Writer        // a terminal that shows how far a long scan is, or nil
 	Now       func() time.Time // for the summary, and the years of stamps without one
@@ -65,15 +71,25 @@ func (o *Options) zone() *time.Location {
 // Result says what a scan read and found.
 type Result struct {
 	Lines    uint64 // lines read
+	Unread   uint64 // lines of no form that is known
+	Missed   uint64 // lines of known daemons that no rule took, where they were asked for
 	OverLong uint64 // lines that were longer than maxLine and not looked at
 	Bytes    int64  // bytes read, after decompression
 	Events   uint64
 	Attempts uint64 // that the events stand for, where their kind counts attempts
 }
 
+// ErrNothingRead says that no line of any file has a form that is known.
+var ErrNothingRead = errors.New("no line has a form that is known")
+
 // Run scans the files. A file that cannot be read does not keep the others from being read; the
-// error names all of them.
+// error names all of them. If no line was recognised the error wraps [ErrNothingRead].
 func Run(ctx context.Context, opts Options) (Result, error) {
+	files, err := expand(opts.Files)
+	if err != nil {
+		return Result{}, err
+	}
+	opts.Files = files
 	s := scan{opts: opts, tally: newTally(), started: opts.Now()}
 	s.text = texter{look: opts.Look, zone: opts.zone(), files: len(opts.Files)}
 	s.out = bufio.NewWriterSize(opts.Stdout, 64<<10)
@@ -81,6 +97,9 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 		s.opts.Format = Text
 	}
 	opts.Detect.Emit = s.emit
+	if opts.Missed {
+		opts.Detect.Missed = s.missed
+	}
 	engine, err := detect.New(opts.Detect)
 	if err != nil {
 		return Result{}, err
@@ -102,7 +121,8 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 	}
 	s.engine.Finish()
 	s.bar.close()
-	if s.opts.Format == Text || s.opts.Summary {
+	s.result.Unread = s.engine.Stats().Unread
+	if (s.opts.Format == Text || s.opts.Summary) && !s.opts.Missed {
 		s.summarise()
 	}
 	if err := s.out.Flush(); err != nil && s.failed == nil {
@@ -111,7 +131,26 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 	if s.failed != nil {
 		problems = append(problems, fmt.Errorf("%w: %w", errWrite, s.failed))
 	}
+	if len(problems) == 0 && s.result.Unread > 0 && !s.engine.Recognised() {
+		problems = append(problems, fmt.Errorf("%w, such as %q; give the kind of the log with --type, or its format with --log-format",
+			ErrNothingRead, s.engine.Stats().Examples))
+	}
 	return s.result, errors.Join(problems...)
+}
+
+// missed prints a line that no rule takes.
+func (s *scan) missed(source *detect.Source, line []byte, number uint64) {
+	s.result.Missed++
+	if len(s.opts.Files) > 1 {
+		s.line = append(append(s.line[:0], source.Name()...), ':')
+		s.line = append(strconv.AppendUint(s.line, number, 10), ": "...)
+	} else {
+		s.line = s.line[:0]
+	}
+	s.line = append(append(s.line, escape.Text(string(line))...), '\n')
+	if _, err := s.out.Write(s.line); err != nil && s.failed == nil {
+		s.failed = err
+	}
 }
 
 // errWrite ends a scan: what it finds cannot be printed.
@@ -135,6 +174,9 @@ type scan struct {
 
 // emit prints and counts one event.
 func (s *scan) emit(ev *attack.Event, line uint64) {
+	if s.opts.Missed || s.outside(ev.Logged) {
+		return
+	}
 	s.result.Events++
 	if ev.Kind.Attempt() {
 		s.result.Attempts += ev.Count
@@ -151,4 +193,9 @@ func (s *scan) emit(ev *attack.Event, line uint64) {
 	if _, err := s.out.Write(s.line); err != nil && s.failed == nil {
 		s.failed = err
 	}
+}
+
+// outside says whether a time is one that is left out. What has no time is not.
+func (s *scan) outside(logged time.Time) bool {
+	return !logged.IsZero() && (logged.Before(s.opts.Since) || !s.opts.Until.IsZero() && logged.After(s.opts.Until))
 }

@@ -133,6 +133,25 @@ func (j *Journal) Run(ctx context.Context, emit source.Emit) error {
 	}
 }
 
+// Read hands on the lines of what the journal holds, and returns when there is no more. A time that is
+// not zero bounds it.
+func (j *Journal) Read(ctx context.Context, since, until time.Time, emit func(lines []byte) error) error {
+	if _, err := exec.LookPath(j.options.Command[0]); err != nil {
+		return fmt.Errorf("cannot read the journal: %w: journalctl was not found", source.ErrUnavailable)
+	}
+	var arguments []string
+	const form = "2006-01-02 15:04:05"
+	if !since.IsZero() {
+		arguments = append(arguments, "--since="+since.Local().Format(form))
+	}
+	if !until.IsZero() {
+		arguments = append(arguments, "--until="+until.Local().Format(form))
+	}
+	return j.journalctl(ctx, arguments, func(out io.Reader) error {
+		return j.read(out, j.convert, func(b *batch) error { return emit(b.lines) })
+	})
+}
+
 // Stats returns what is known of the journal, as one source.
 func (j *Journal) Stats() []source.Stats {
 	j.mu.Lock()

@@ -1,0 +1,161 @@
+package scan
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+
+	"github.com/pialert/pialert/agent/internal/detect"
+)
+
+// A file is read the same however it is packed.
+func TestPackedFiles(t *testing.T) {
+	t.Parallel()
+	packed := map[string][]byte{".gz": zipped(t, attacked)}
+	var b bytes.Buffer
+	x, err := xz.NewWriter(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(x, attacked); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Close(); err != nil {
+		t.Fatal(err)
+	}
+	packed[".xz"] = bytes.Clone(b.Bytes())
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed[".zst"] = z.EncodeAll([]byte(attacked), nil)
+	// One failed login, packed by bzip2 1.0.8, since Go cannot.
+	packed[".bz2"], err = hex.DecodeString(failedAsBzip2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ending, text := range packed {
+		_, result, err := run(t, Options{Files: []string{write(t, "auth.log"+ending, text)}, Detect: detect.Options{Year: 2025}})
+		if want := uint64(6); err != nil || ending != ".bz2" && result.Attempts != want || result.Attempts == 0 {
+			t.Errorf("%s: %+v, error %v", ending, result, err)
+		}
+		_, _, err = run(t, Options{Files: []string{write(t, "auth.log"+ending, []byte("this is text"))}})
+		if err == nil {
+			t.Errorf("%s: text passes for it", ending)
+		}
+	}
+}
+
+// A folder and a pattern stand for their files, the oldest first.
+func TestFoldersAndPatterns(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	for i, name := range []string{"auth.log", "auth.log.1", "auth.log.2.gz", "btmp", "system.journal"} {
+		text := []byte(attacked)
+		if strings.HasSuffix(name, ".gz") {
+			text = zipped(t, attacked)
+		}
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		changed := time.Date(2025, 2, 1, 0, 0, 0, 0, time.UTC).Add(-time.Duration(i) * 24 * time.Hour)
+		if err := os.Chtimes(path, changed, changed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{filepath.Join(folder, "auth.log.2.gz"), filepath.Join(folder, "auth.log.1"), filepath.Join(folder, "auth.log")}
+	for _, name := range []string{folder, filepath.Join(folder, "auth.log*")} {
+		files, err := expand([]string{name})
+		if err != nil || strings.Join(files, " ") != strings.Join(want, " ") {
+			t.Errorf("%s stands for %v, error %v, want %v", name, files, err, want)
+		}
+	}
+	_, result, err := run(t, Options{Files: []string{folder}, Detect: detect.Options{Year: 2025}})
+	if err != nil || result.Lines != 15 || result.Attempts != 18 {
+		t.Errorf("%+v, error %v", result, err)
+	}
+	if _, err := expand([]string{filepath.Join(folder, "*.none")}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a pattern that nothing matches: %v", err)
+	}
+}
+
+func TestNothingIsSilentlyZero(t *testing.T) {
+	t.Parallel()
+	text := "a poem\nof no log\n\nthat anybody writes\nat all\n"
+	out, result, err := run(t, Options{Files: []string{write(t, "poem", []byte(text))}})
+	if !errors.Is(err, ErrNothingRead) || result.Unread != 4 || !strings.Contains(out, "4 lines of no form") || !strings.Contains(out, "of no log") {
+		t.Errorf("%+v, error %v in\n%s", result, err, out)
+	}
+	out, result, err = run(t, Options{Files: []string{write(t, "mixed", []byte(text+attacked))}, Detect: detect.Options{Year: 2025}})
+	if err != nil || result.Unread != 4 || result.Attempts != 6 {
+		t.Errorf("%+v, error %v in\n%s", result, err, out)
+	}
+	if _, _, err := run(t, Options{Files: []string{write(t, "empty", nil)}}); err != nil {
+		t.Errorf("an empty file: %v", err)
+	}
+}
+
+// One file may mix what a server writes.
+func TestMixedFormats(t *testing.T) {
+	t.Parallel()
+	text := `192.0.2.7 - - [31/Jan/2025:12:00:00 +0000] "GET /.env HTTP/1.1" 404 5
+Jan 31 12:00:00 host sshd[7]: Failed password for root from 192.0.2.8 port 51112 ssh2
+[Fri Jan 31 12:00:00.5 2025] [auth_basic:error] [pid 1] [client 192.0.2.9:99] AH01618: user eve not found: /x
+2025-01-31T12:00:00+00:00 host sshd[8]: Failed password for root from 192.0.2.10 port 51112 ssh2
+`
+	_, result, err := run(t, Options{Files: []string{write(t, "mixed", []byte(text))}, Detect: detect.Options{Year: 2025}})
+	if err != nil || result.Attempts != 4 || result.Unread != 0 {
+		t.Errorf("%+v, error %v", result, err)
+	}
+}
+
+func TestMissedLines(t *testing.T) {
+	t.Parallel()
+	const missed = "Jan 31 12:00:00 host sshd[7]: Nobody has ever seen this\x1b[2J"
+	text := attacked + missed + "\nJan 31 12:00:00 host unheard-of[7]: Neither has anybody this\n"
+	out, result, err := run(t, Options{Files: []string{write(t, "auth.log", []byte(text))}, Missed: true, Detect: detect.Options{Year: 2025}})
+	if err != nil || result.Missed != 1 || strings.Count(out, "\n") != 1 || !strings.Contains(out, "Nobody has ever seen this") || strings.Contains(out, "\x1b") {
+		t.Errorf("%+v, error %v in\n%q", result, err, out)
+	}
+}
+
+func TestSpansOfTime(t *testing.T) {
+	t.Parallel()
+	options := Options{
+		Files: []string{write(t, "auth.log", []byte(attacked))}, Detect: detect.Options{Year: 2025},
+		Since: time.Date(2025, 1, 31, 12, 0, 3, 0, time.UTC), Until: time.Date(2025, 1, 31, 12, 0, 3, 500, time.UTC),
+	}
+	if _, result, err := run(t, options); err != nil || result.Attempts != 4 {
+		t.Errorf("%+v, error %v", result, err)
+	}
+}
+
+func TestJournalIsRead(t *testing.T) {
+	t.Parallel()
+	_, result, err := run(t, Options{Files: []string{Journal}, Detect: detect.Options{Year: 2025},
+		Journal: func(_ context.Context, to io.Writer) error { _, err := io.WriteString(to, attacked); return err }})
+	if err != nil || result.Attempts != 6 {
+		t.Errorf("%+v, error %v", result, err)
+	}
+	broken := errors.New("there is no journal")
+	_, _, err = run(t, Options{Files: []string{Journal}, Journal: func(context.Context, io.Writer) error { return broken }})
+	if !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
+	}
+}
+
+const failedAsBzip2 = "425a6839314159265359dc1effe80000155f80001040017ab00110000a2767dc802000488a7b547a868da4d1e91ea190354dea41ea68d3264d341e84" +
+	"4e9ecac340b5821a19c7220b289489c4f318106be90d71e2736a559e3f382867bfa940b6d9d9a060c89d4108d6a122e2ee48a70a121b83dffd00" +
+	""
