@@ -18,11 +18,12 @@ func (a *Access) JSON(line []byte) bool {
 	}
 	found := false
 	for _, text := range [...][]byte{j.client, j.remote, j.endpoint} {
-		if text = lastOf(text); found || len(text) == 0 {
-			continue
+		peer, ok := parseEither(lastOf(text))
+		if ok && !found {
+			a.Client, found = peer, true
 		}
-		if a.Client, found = value.ParsePeer(text); !found {
-			a.Client, found = value.ParsePeerPort(text)
+		if ok && peer.Addr != a.Client.Addr { // the port is a proxy's
+			j.port = nil
 		}
 	}
 	if a.Client.Port == 0 {
@@ -37,6 +38,14 @@ func (a *Access) JSON(line []byte) bool {
 	status, ok := value.Int(j.status, 999)
 	a.Status = uint16(status)
 	return found && ok && (a.Method != nil || a.Request != nil)
+}
+
+// parseEither reads an address with a port or without.
+func parseEither(text []byte) (value.Peer, bool) {
+	if peer, ok := value.ParsePeer(text); ok {
+		return peer, true
+	}
+	return value.ParsePeerPort(text)
 }
 
 // lastOf returns the last address of a list, the one that the nearest proxy added.
