@@ -28,7 +28,7 @@ type Message struct {
 
 // Cut takes the header off a line. The forms are those of RFC 3164 files, RFC 3339 stamps (rsyslog's
 // file format since Debian 12), RFC 5424, each with or without <PRI>, journalctl's short forms with
-// and without stamp, a daemon's own stamp before its tag, and tai64n stamps. It reports whether the
+// and without stamp, a daemon's own stamp before its tag, and socklog's behind svlogd's stamps. It reports whether the
 // line has a header.
 func (m *Message) Cut(line []byte) bool {
 	*m = Message{}
@@ -41,11 +41,11 @@ func (m *Message) Cut(line []byte) bool {
 	}
 	length, form := stampLength(rest)
 	if form == None {
-		return m.cutOwn(rest) || m.cutUnstamped(rest)
+		return m.cutOwn(rest) || m.cutRare(rest) || m.cutUnstamped(rest)
 	}
 	m.Stamp = Stamp{Form: form, Text: rest[:length]}
 	rest = bytes.TrimLeft(rest[length:], " ")
-	return m.cutOwn(rest) || m.cutHostAndTag(rest)
+	return m.cutOwn(rest) || m.cutRare(rest) || m.cutHostAndTag(rest)
 }
 
 // Stamped says whether a line starts with a stamp or a priority, as lines of syslog do.
@@ -77,6 +77,9 @@ func (m *Message) cutHostAndTag(rest []byte) bool {
 		return true
 	}
 	rest = bytes.TrimLeft(rest[space:], " ")
+	if length, form := stampLength(rest); form == BSD && m.Stamp.Form != None { // a relay that put a header before another one
+		return m.cutHostAndTag(bytes.TrimLeft(rest[length:], " "))
+	}
 	if space := bytes.IndexByte(rest, ' '); space > 0 && isPriority(rest[:space]) { // BusyBox' syslogd
 		rest = bytes.TrimLeft(rest[space:], " ")
 	}
@@ -200,6 +203,9 @@ func (m *Message) finish(tag, body []byte) bool {
 	}
 	if len(body) > 0 && body[0] == '[' {
 		body = m.cutRepeatedHeader(body)
+	}
+	if len(body) > 0 && body[0] == 'k' {
+		body = cutKernel(body)
 	}
 	if len(body) > 0 && stampedTwice(tag) {
 		body = cutOwnStamp(tag, body)

@@ -69,7 +69,7 @@ func (r *Recent) Cut(m *Message, line []byte) bool {
 		return false
 	}
 	body := rest[length+3:]
-	if body[0] == ' ' || body[0] == '[' {
+	if body[0] == ' ' || body[0] == '[' || body[0] == 'k' {
 		return false
 	}
 	m.Host, m.Tag = r.host, r.tag

@@ -21,6 +21,7 @@ const (
 	Slashed       // "2025/01/31 12:00:00", Go's log package
 	Dashed        // "31-Jan-2025 12:00:00 +0100", PHP
 	DayFirst      // "31 Jan 2025 12:00:00.123", Redis
+	Epoch         // "1738324800.123456", journalctl
 )
 
 // Stamp is the time of a line, not yet read.
@@ -80,7 +81,7 @@ func bsdLength(line []byte) int {
 // isoLength returns the length of "YYYY-MM-DD", "T" or a space, "HH:MM:SS", and what there is of
 // fraction and zone.
 func isoLength(line []byte) int {
-	if len(line) < 19 || line[4] != '-' || line[7] != '-' || line[10] != 'T' && line[10] != ' ' || !value.IsDigits(line[:4]) ||
+	if len(line) < 19 || line[4] != '-' || line[7] != '-' || line[10] != 'T' && line[10] != ' ' && line[10] != '_' || !value.IsDigits(line[:4]) ||
 		!value.IsDigits(line[5:7]) || !value.IsDigits(line[8:10]) || !value.IsTime(line[11:]) {
 		return 0
 	}
@@ -155,6 +156,10 @@ func (c *Clock) Read(s Stamp, observed time.Time) (sec int64, nsec int32, ok boo
 		at := s.Text
 		t := time.Date(yearOf(at), time.Month(two(at[5:])), two(at[8:]), two(at[11:]), two(at[14:]), two(at[17:]), 0, c.Location)
 		return t.Unix(), 0, possible(t)
+	case Epoch:
+		seconds, fraction, _ := bytes.Cut(s.Text, []byte("."))
+		n, ok := value.Uint(seconds)
+		return int64(n), nanoseconds(fraction), ok
 	case DayFirst:
 		at := s.Text
 		t := time.Date(yearOf(at[7:]), value.Month(at[3:]), two(at), two(at[12:]), two(at[15:]), two(at[18:]), 0, c.Location)
@@ -278,7 +283,11 @@ func (c *Clock) iso(text []byte) (int64, int32, bool) {
 	hour, minute, second := two(clock), two(clock[3:]), two(clock[6:])
 	year, month, day := yearOf(text), time.Month(two(text[5:])), two(text[8:])
 	if end == len(text) {
-		t := time.Date(year, month, day, hour, minute, second, 0, c.Location)
+		location := c.Location
+		if text[10] == '_' { // svlogd -tt
+			location = time.UTC
+		}
+		t := time.Date(year, month, day, hour, minute, second, 0, location)
 		return t.Unix(), nsec, possible(t)
 	}
 	t := time.Date(year, month, day, hour, minute, second, 0, time.UTC)
