@@ -1,0 +1,284 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"github.com/pialert/pialert/pkg/wake"
+)
+
+// Backend carries bans out. Its methods are called by one goroutine at a time, but for Watch.
+type Backend interface {
+	// Sync makes what is in force equal to the bans; nobody in allow is ever held off. It returns how
+	// much it had to change.
+	Sync(bans []Ban, allow []netip.Prefix, now time.Time) (changed int, err error)
+	// Add puts one more ban in force. An error means that Sync is due.
+	Add(ban Ban, now time.Time) error
+	// Watch calls changed when somebody else may have changed what is in force, until ctx ends.
+	Watch(ctx context.Context, changed func()) error
+	// Remove takes every ban back.
+	Remove() error
+}
+
+// Options say what a Responder works with.
+type Options struct {
+	Path     string // of the file with the bans
+	Bounds   Bounds
+	Allow    []netip.Prefix // never banned, whatever is decided
+	Backends map[string]Backend
+	Now      func() time.Time
+	Logger   *slog.Logger
+}
+
+// Responder carries out decisions. Its methods may be called from several goroutines at once.
+type Responder struct {
+	options Options
+	limit   *rate.Limiter
+	store   *store
+	workers map[string]*worker
+
+	mu     sync.Mutex
+	bans   map[netip.Prefix]Ban
+	paused time.Time // until when nothing is in force
+}
+
+// Open reads the bans. It starts nothing and touches no backend.
+func Open(options Options) (*Responder, error) {
+	store, bans, err := openStore(options.Path)
+	if err != nil {
+		return nil, err
+	}
+	r := &Responder{
+		options: options, store: store, bans: bans, workers: map[string]*worker{},
+		limit: rate.NewLimiter(rate.Limit(float64(options.Bounds.PerMinute)/60), options.Bounds.PerMinute),
+	}
+	for name, backend := range options.Backends {
+		r.workers[name] = &worker{name: name, backend: backend, responder: r, wake: wake.New()}
+	}
+	return r, nil
+}
+
+// Close closes the file with the bans. What is in force stays so.
+func (r *Responder) Close() error { return r.store.close() }
+
+// Ban takes a decision. When it returns, the ban is on disk and in force in every backend that is well.
+// A ban of the same target gets the later end of the two.
+func (r *Responder) Ban(request Request) (Ban, error) {
+	now := r.options.Now()
+	if err := r.options.Bounds.check(request, r.options.Allow); err != nil {
+		return Ban{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	former, renewed := r.bans[request.Target]
+	ban := Ban{Target: request.Target, Since: now, Until: now.Add(request.For), Reason: request.Reason, Evidence: request.Evidence}
+	if renewed && former.Until.After(now) {
+		if ban.Since = former.Since; !ban.Until.After(former.Until) {
+			return former, nil
+		}
+	} else if err := r.room(now); err != nil {
+		return Ban{}, err
+	}
+	if err := r.store.change([]Ban{ban}, nil); err != nil {
+		return Ban{}, fmt.Errorf("cannot keep a ban: %w", err)
+	}
+	r.bans[ban.Target] = ban
+	if now.Before(r.paused) {
+		return ban, nil
+	}
+	for _, w := range r.workers {
+		w.add(ban, now)
+	}
+	return ban, nil
+}
+
+// room refuses one more ban where there are too many, or they come too fast.
+func (r *Responder) room(now time.Time) error {
+	if len(r.bans) >= r.options.Bounds.Bans {
+		return fmt.Errorf("%w: %d bans are in force", ErrRefused, len(r.bans))
+	}
+	if !r.limit.AllowN(now, 1) {
+		return fmt.Errorf("%w: more than %d bans a minute", ErrRefused, r.options.Bounds.PerMinute)
+	}
+	return nil
+}
+
+// ErrNotBanned says that a target that is to be let in again is not banned.
+var ErrNotBanned = errors.New("it is not banned")
+
+// Unban lets a target in again.
+func (r *Responder) Unban(target netip.Prefix) (Ban, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ban, ok := r.bans[target]
+	if !ok {
+		return Ban{}, fmt.Errorf("cannot unban %s: %w", target, ErrNotBanned)
+	}
+	return ban, r.lift([]netip.Prefix{target})
+}
+
+// Flush lets everybody in again, and returns how many that were.
+func (r *Responder) Flush() (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := len(r.bans)
+	return n, r.lift(slices.Collect(maps.Keys(r.bans)))
+}
+
+// lift forgets bans; r.mu is held.
+func (r *Responder) lift(targets []netip.Prefix) error {
+	if err := r.store.change(nil, targets); err != nil {
+		return fmt.Errorf("cannot forget a ban: %w", err)
+	}
+	for _, target := range targets {
+		delete(r.bans, target)
+	}
+	r.ring()
+	return nil
+}
+
+// Pause has nothing in force for a while; 0 ends a pause. It does not outlive the process.
+func (r *Responder) Pause(span time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.paused = r.options.Now().Add(span)
+	r.ring()
+}
+
+func (r *Responder) ring() {
+	for _, w := range r.workers {
+		w.wake.Ring()
+	}
+}
+
+// desired returns the bans that should be in force now.
+func (r *Responder) desired(now time.Time) (bans []Ban) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now.Before(r.paused) {
+		return nil
+	}
+	for _, ban := range r.bans {
+		if ban.Until.After(now) {
+			bans = append(bans, ban)
+		}
+	}
+	return bans
+}
+
+// Bans returns the bans that are not over, by their end.
+func (r *Responder) Bans() []Ban {
+	now := r.options.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var bans []Ban
+	for _, ban := range r.bans {
+		if ban.Until.After(now) {
+			bans = append(bans, ban)
+		}
+	}
+	slices.SortFunc(bans, func(a, b Ban) int {
+		if c := a.Until.Compare(b.Until); c != 0 {
+			return c
+		}
+		return a.Target.Addr().Compare(b.Target.Addr())
+	})
+	return bans
+}
+
+// Status says how the backends fare.
+type Status struct {
+	Bans     int             `json:"bans"`
+	Paused   time.Time       `json:"paused_until,omitzero"`
+	Backends []BackendStatus `json:"backends"`
+}
+
+// BackendStatus is how one backend fares.
+type BackendStatus struct {
+	Name     string    `json:"name"`
+	Synced   time.Time `json:"synced,omitzero"` // when what is in force was last seen to be what was decided
+	Repaired uint64    `json:"repaired"`        // looks that found it otherwise without a decision
+	Error    string    `json:"error,omitempty"` // what is wrong now
+}
+
+// Status returns the backends by name.
+func (r *Responder) Status() Status {
+	status := Status{Bans: len(r.Bans())}
+	r.mu.Lock()
+	if r.paused.After(r.options.Now()) {
+		status.Paused = r.paused
+	}
+	r.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(r.workers)) {
+		status.Backends = append(status.Backends, r.workers[name].status())
+	}
+	return status
+}
+
+// Remove takes every ban back from every backend; the bans are remembered.
+func (r *Responder) Remove() error {
+	var problems []error
+	for _, w := range r.workers {
+		problems = append(problems, w.remove())
+	}
+	return errors.Join(problems...)
+}
+
+// expireEvery is how often bans that are over are forgotten.
+const expireEvery = time.Minute
+
+// Run keeps the backends right until ctx ends, and returns nil then. What is in force stays so: it
+// ends by itself.
+func (r *Responder) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, w := range r.workers {
+		group.Go(func() error { return w.run(ctx) })
+		group.Go(func() error { return w.watch(ctx) })
+	}
+	group.Go(func() error {
+		tick := time.NewTicker(expireEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+				r.expire()
+			}
+		}
+	})
+	return group.Wait()
+}
+
+// expire forgets bans that are over.
+func (r *Responder) expire() {
+	now := r.options.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var over []netip.Prefix
+	for target, ban := range r.bans {
+		if !ban.Until.After(now) {
+			over = append(over, target)
+		}
+	}
+	if len(over) == 0 {
+		return
+	}
+	if err := r.store.change(nil, over); err != nil {
+		r.options.Logger.Error("cannot forget bans that are over; they are not in force", "error", err)
+		return
+	}
+	for _, target := range over {
+		delete(r.bans, target)
+	}
+}

@@ -1,0 +1,135 @@
+package responder
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pialert/pialert/pkg/control"
+)
+
+// Guard lets only processes of some users connect to a Unix socket, by what the kernel says of them
+// (SO_PEERCRED, unix(7)), whatever the socket's mode.
+func Guard(listener net.Listener, users ...uint32) net.Listener { return &guarded{listener, users} }
+
+type guarded struct {
+	net.Listener
+	users []uint32
+}
+
+func (g *guarded) Accept() (net.Conn, error) {
+	for {
+		conn, err := g.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if user, err := peer(conn); err == nil && slices.Contains(g.users, user) {
+			return conn, nil
+		}
+		conn.Close()
+	}
+}
+
+// peer returns the user of the process at the other end.
+func peer(conn net.Conn) (uint32, error) {
+	socket, ok := conn.(*net.UnixConn)
+	if !ok {
+		return 0, fmt.Errorf("%T is no Unix socket", conn)
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var credentials *unix.Ucred
+	var problem error
+	err = raw.Control(func(fd uintptr) {
+		credentials, problem = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err != nil || problem != nil {
+		return 0, fmt.Errorf("cannot learn who connected: %v %v", err, problem)
+	}
+	return credentials.Uid, nil
+}
+
+// unbanRequest names whom to let in again.
+type unbanRequest struct {
+	Target netip.Prefix `json:"target"`
+}
+
+type pauseRequest struct {
+	For time.Duration `json:"for"`
+}
+
+// flushed says how many bans were lifted.
+type flushed struct {
+	Bans int `json:"bans"`
+}
+
+// Handler answers what comes over the socket.
+func (r *Responder) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("POST /ban", control.Handle(func(_ context.Context, in Request) (Ban, error) { return r.Ban(in) }))
+	mux.Handle("POST /unban", control.Handle(func(_ context.Context, in unbanRequest) (Ban, error) { return r.Unban(in.Target) }))
+	mux.Handle("POST /bans", control.Handle(func(context.Context, struct{}) ([]Ban, error) { return r.Bans(), nil }))
+	mux.Handle("POST /status", control.Handle(func(context.Context, struct{}) (Status, error) { return r.Status(), nil }))
+	mux.Handle("POST /flush", control.Handle(func(context.Context, struct{}) (flushed, error) {
+		n, err := r.Flush()
+		return flushed{n}, err
+	}))
+	mux.Handle("POST /pause", control.Handle(func(_ context.Context, in pauseRequest) (struct{}, error) {
+		if in.For < 0 || in.For > maxPause {
+			return struct{}{}, fmt.Errorf("%w: a pause of %s is not between 0 and %s", ErrRefused, in.For, maxPause)
+		}
+		r.Pause(in.For)
+		return struct{}{}, nil
+	}))
+	return mux
+}
+
+// maxPause bounds a pause, so that a forgotten one ends.
+const maxPause = 24 * time.Hour
+
+// Client speaks to a running responder.
+type Client struct{ Socket string }
+
+func (c Client) call(ctx context.Context, path string, in, out any) error {
+	return control.Client{Path: c.Socket}.Call(ctx, path, in, out)
+}
+
+// Ban hands a decision over.
+func (c Client) Ban(ctx context.Context, r Request) (ban Ban, err error) {
+	return ban, c.call(ctx, "/ban", r, &ban)
+}
+
+// Unban lets a target in again.
+func (c Client) Unban(ctx context.Context, target netip.Prefix) (ban Ban, err error) {
+	return ban, c.call(ctx, "/unban", unbanRequest{target}, &ban)
+}
+
+// Bans lists what is banned.
+func (c Client) Bans(ctx context.Context) (bans []Ban, err error) {
+	return bans, c.call(ctx, "/bans", nil, &bans)
+}
+
+// Status says how the responder fares.
+func (c Client) Status(ctx context.Context) (status Status, err error) {
+	return status, c.call(ctx, "/status", nil, &status)
+}
+
+// Flush lets everybody in again.
+func (c Client) Flush(ctx context.Context) (int, error) {
+	var out flushed
+	err := c.call(ctx, "/flush", nil, &out)
+	return out.Bans, err
+}
+
+// Pause has nothing in force for a while.
+func (c Client) Pause(ctx context.Context, span time.Duration) error {
+	return c.call(ctx, "/pause", pauseRequest{span}, nil)
+}

@@ -1,0 +1,124 @@
+package responder
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/pialert/pialert/pkg/wake"
+)
+
+const (
+	// syncEvery is how often actual state is compared with desired state without any reason to.
+	syncEvery = 10 * time.Second
+	// syncRest is the least pause between two looks: each of many bans notices the others.
+	syncRest = 100 * time.Millisecond
+)
+
+// worker keeps one backend right.
+type worker struct {
+	name      string
+	backend   Backend
+	responder *Responder
+	wake      wake.Bell // rings when a look is due
+
+	mu    sync.Mutex // held while the backend works
+	state BackendStatus
+	last  map[netip.Prefix]time.Time // what the last look made sure of
+}
+
+// add puts one ban in force at once. Where that fails, or the backend is busy, the next look does it.
+func (w *worker) add(ban Ban, now time.Time) {
+	if w.mu.TryLock() {
+		defer w.mu.Unlock()
+		if w.backend.Add(ban, now) == nil {
+			if w.last != nil {
+				w.last[ban.Target] = ban.Until
+			}
+			return
+		}
+	}
+	w.wake.Ring()
+}
+
+// look compares and repairs.
+func (w *worker) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.responder.options.Now()
+	bans := w.responder.desired(now)
+	changed, err := w.backend.Sync(bans, w.responder.options.Allow, now)
+	switch {
+	case err != nil && w.state.Error == "":
+		w.responder.options.Logger.Error("cannot carry out bans; trying again", "backend", w.name, "error", err)
+	case err == nil && w.state.Error != "":
+		w.responder.options.Logger.Info("bans are carried out again", "backend", w.name)
+	}
+	if err != nil {
+		w.state.Error = err.Error()
+		return
+	}
+	desired := make(map[netip.Prefix]time.Time, len(bans))
+	for _, ban := range bans {
+		desired[ban.Target] = ban.Until
+	}
+	if changed > 0 && !w.state.Synced.IsZero() && maps.Equal(desired, w.last) {
+		w.state.Repaired++ // nothing was decided, so somebody else did it
+	}
+	w.state.Error, w.state.Synced, w.last = "", now, desired
+}
+
+func (w *worker) run(ctx context.Context) error {
+	tick := time.NewTicker(syncEvery)
+	defer tick.Stop()
+	rest := time.NewTimer(0)
+	defer rest.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-rest.C:
+		}
+		w.look()
+		rest.Reset(syncRest)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// watch has a look made whenever the backend notices something. Where it cannot notice, the looks
+// every ten seconds have to do.
+func (w *worker) watch(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := w.backend.Watch(ctx, w.wake.Ring); err != nil {
+			w.responder.options.Logger.Warn("cannot watch what is in force; looking every ten seconds", "backend", w.name, "error", err)
+		}
+		timer := time.NewTimer(syncEvery)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	return nil
+}
+
+func (w *worker) status() BackendStatus {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	state := w.state
+	state.Name = w.name
+	return state
+}
+
+func (w *worker) remove() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.backend.Remove()
+}
