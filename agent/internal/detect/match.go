@@ -94,6 +94,11 @@ func (m *Matcher) use(src *Source) {
 // line reads one line by what it is. What starts with a stamp is syslog's; what has a format of web
 // logs is of one, before anything in it that a client wrote can pass for another header.
 func (m *Matcher) line(line []byte) {
+	if len(line) > 0 && line[0] == '{' {
+		if inner, ok := header.Unwrap(line); ok {
+			line = inner
+		}
+	}
 	switch m.src.typ {
 	case rule.TypeAccess, rule.TypeError:
 		if !m.webLine(line, 1) && !(m.msg.Cut(line) && m.webBody(m.msg.Body, 1)) {

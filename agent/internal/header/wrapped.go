@@ -1,0 +1,110 @@
+package header
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"time"
+)
+
+// Unwrap returns the line that another program keeps within a line of JSON, in memory of its own:
+// Docker's json-file ({"log":"...\n","stream":"stdout","time":"..."}) has what a container wrote,
+// `journalctl --output=json` the fields of an entry. Any other line is not ok.
+func Unwrap(line []byte) (inner []byte, ok bool) {
+	switch {
+	case len(line) < 16 || line[0] != '{':
+		return nil, false
+	case bytes.HasPrefix(line, []byte(`{"log":"`)) && bytes.Contains(line, []byte(`"time":"`)):
+		return unwrapDocker(line)
+	case bytes.Contains(line, []byte(`"__REALTIME_TIMESTAMP"`)):
+		return unwrapJournal(line)
+	}
+	return nil, false
+}
+
+func unwrapDocker(line []byte) ([]byte, bool) {
+	var entry struct {
+		Log string `json:"log"`
+	}
+	if json.Unmarshal(line, &entry) != nil {
+		return nil, false
+	}
+	inner := []byte(entry.Log)
+	if end := bytes.IndexByte(inner, '\n'); end >= 0 { // Docker keeps one line in one entry
+		inner = inner[:end]
+	}
+	return inner, true
+}
+
+// unwrapJournal makes a line of syslog of an entry, with a stamp as rsyslog writes it. What is not
+// printable is escaped as rsyslog does, so that it stays one line.
+func unwrapJournal(line []byte) ([]byte, bool) {
+	var entry struct {
+		Time       string          `json:"__REALTIME_TIMESTAMP"` // microseconds since 1970
+		Host       string          `json:"_HOSTNAME"`
+		Identifier string          `json:"SYSLOG_IDENTIFIER"`
+		Command    string          `json:"_COMM"`
+		PID        string          `json:"_PID"`
+		Message    json.RawMessage `json:"MESSAGE"`
+	}
+	if json.Unmarshal(line, &entry) != nil {
+		return nil, false
+	}
+	microseconds, err := strconv.ParseInt(entry.Time, 10, 64)
+	message, ok := journalText(entry.Message)
+	if err != nil || !ok {
+		return nil, false
+	}
+	if entry.Identifier == "" {
+		entry.Identifier = entry.Command
+	}
+	b := time.UnixMicro(microseconds).UTC().AppendFormat(nil, "2006-01-02T15:04:05.000000Z07:00")
+	b = append(append(b, ' '), oneWord(entry.Host)...)
+	b = append(append(b, ' '), oneWord(entry.Identifier)...)
+	if _, err := strconv.ParseUint(entry.PID, 10, 32); err == nil {
+		b = append(append(append(b, '['), entry.PID...), ']')
+	}
+	b = append(b, ": "...)
+	for _, c := range message {
+		if c < ' ' || c == 0x7f {
+			b = append(b, '#', '0'+c>>6, '0'+c>>3&7, '0'+c&7)
+		} else {
+			b = append(b, c)
+		}
+	}
+	return b, true
+}
+
+// journalText reads a value that is a string or, if it is no printable UTF-8, a list of bytes.
+func journalText(value json.RawMessage) ([]byte, bool) {
+	var text string
+	if json.Unmarshal(value, &text) == nil {
+		return []byte(text), len(value) > 0 && value[0] == '"'
+	}
+	var numbers []uint8WithoutBase64
+	if json.Unmarshal(value, &numbers) != nil {
+		return nil, false
+	}
+	raw := make([]byte, len(numbers))
+	for i, n := range numbers {
+		raw[i] = byte(n)
+	}
+	return raw, true
+}
+
+// uint8WithoutBase64 keeps package json from taking a list of bytes for base64.
+type uint8WithoutBase64 uint8
+
+// oneWord makes a host or program that ends where it should, and is there.
+func oneWord(name string) string {
+	clean := []byte(name)
+	for i, c := range clean {
+		if c <= ' ' || c >= 0x7f || c == '[' || c == ']' || c == ':' {
+			clean[i] = '_'
+		}
+	}
+	if len(clean) == 0 {
+		return "_"
+	}
+	return string(clean)
+}

@@ -1,0 +1,29 @@
+package header
+
+import "testing"
+
+func TestUnwrap(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ line, want string }{
+		{`{"log":"192.0.2.7 - - [31/Jan/2025:12:00:00 +0000] \"GET /\u003c HTTP/1.1\" 404 1\n","stream":"stdout","time":"2025-01-31T12:00:00.1Z"}`,
+			`192.0.2.7 - - [31/Jan/2025:12:00:00 +0000] "GET /< HTTP/1.1" 404 1`},
+		{`{"log":"a\r\n","stream":"stderr","attrs":{"tag":"x"},"time":"2025-01-31T12:00:00Z"}`, "a\r"},
+		{`{"log":"a\nb\n","stream":"stderr","time":"2025-01-31T12:00:00Z"}`, "a"},
+		{`{"_HOSTNAME":"host","MESSAGE":"Invalid user a\nb","__REALTIME_TIMESTAMP":"1738324800250000","SYSLOG_IDENTIFIER":"sshd","_PID":"7"}`,
+			"2025-01-31T12:00:00.250000Z host sshd[7]: Invalid user a#012b"},
+		{`{"_HOSTNAME":"host","MESSAGE":[120,255],"__REALTIME_TIMESTAMP":"1738324800250000","_COMM":"ss hd"}`,
+			"2025-01-31T12:00:00.250000Z host ss_hd: x\xff"},
+		// what is wrapped in nothing, or is damaged
+		{`{"level":"info","ts":1738324800.25,"logger":"http.log.access"}`, ""},
+		{`{"log":"a","time":"x"`, ""},
+		{`{"log":7,"time":"2025-01-31T12:00:00Z"}`, ""},
+		{`{"MESSAGE":null,"__REALTIME_TIMESTAMP":"1738324800250000"}`, ""},
+		{`{"MESSAGE":"x","__REALTIME_TIMESTAMP":"soon"}`, ""},
+		{"Jan 31 12:00:00 host sshd[7]: x", ""},
+	} {
+		got, ok := Unwrap([]byte(test.line))
+		if string(got) != test.want || ok != (test.want != "") {
+			t.Errorf("%s: %q, %v, want %q", test.line, got, ok, test.want)
+		}
+	}
+}
