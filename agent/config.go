@@ -1,15 +1,17 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"slices"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/agent/internal/ignore"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/config"
@@ -36,8 +38,11 @@ type Config struct {
 	Logs []LogSource `yaml:"logs"`
 	// Rules is the folder of your own rules, *.yaml and *.yml; it need not exist.
 	Rules string `yaml:"rules"`
-	// Ignore lists addresses and networks whose attempts are dropped before they are counted.
+	// Ignore lists whose attempts are counted as ignored and otherwise dropped: addresses, networks, host names, which
+	// are looked up every minute, and files with one of these on each line.
 	Ignore []string `yaml:"ignore"`
+	// IgnoreSelf ignores the addresses of this machine, too.
+	IgnoreSelf bool `yaml:"ignore_self"`
 	// Flood says how many web requests of one method are too many.
 	Flood Flood `yaml:"flood"`
 	// Spool is how much is kept for displays that are away.
@@ -120,8 +125,10 @@ func defaults() Config {
 			{Path: "/var/log/fail2ban.log"},
 		},
 		Rules: "/etc/pialert/rules.d",
-		Flood: Flood{MaxRequests: 600, Window: config.Duration(30 * time.Second)},
-		Spool: Spool{MaxBytes: 256 << 20, MaxAge: config.Duration(30 * 24 * time.Hour)},
+
+		IgnoreSelf: true,
+		Flood:      Flood{MaxRequests: 600, Window: config.Duration(30 * time.Second)},
+		Spool:      Spool{MaxBytes: 256 << 20, MaxAge: config.Duration(30 * 24 * time.Hour)},
 	}
 }
 
@@ -165,8 +172,10 @@ func (c *Config) Validate() error {
 			refuse(field("start"), source.Start, "use end or beginning")
 		}
 	}
-	if _, err := c.ignored(); err != nil {
-		problems = append(problems, err)
+	for i, entry := range c.Ignore {
+		if err := ignore.Check(entry); err != nil {
+			refuse(fmt.Sprintf("ignore[%d]", i), entry, err.Error())
+		}
 	}
 	if c.Flood.MaxRequests < 1 || c.Flood.MaxRequests > 1_000_000 {
 		refuse("flood.max_requests", c.Flood.MaxRequests, "give 1 to 1000000")
@@ -183,22 +192,17 @@ func (c *Config) Validate() error {
 	return errors.Join(problems...)
 }
 
-// ignored parses the addresses and networks of Ignore.
-func (c *Config) ignored() ([]netip.Prefix, error) {
-	var prefixes []netip.Prefix
-	var problems []error
-	for i, text := range c.Ignore {
-		prefix, err := netip.ParsePrefix(text)
-		if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
-			prefix, err = addr.Prefix(addr.BitLen())
-		}
-		if err != nil {
-			problems = append(problems, &config.FieldError{
-				Path: fmt.Sprintf("ignore[%d]", i), Value: text, Problem: "give an address or a network such as 192.0.2.0/24",
-			})
-			continue
-		}
-		prefixes = append(prefixes, prefix.Masked())
+// ignored returns whose attempts are ignored, as far as that could be found out at once.
+func (c *Config) ignored(logger *slog.Logger) (*ignore.List, error) {
+	list, err := ignore.New(ignore.Options{Entries: c.Ignore, Self: c.IgnoreSelf, Logger: logger})
+	if err != nil {
+		return nil, err
 	}
-	return prefixes, errors.Join(problems...)
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	list.Refresh(ctx)
+	return list, nil
 }
+
+// lookupTimeout is how long a start may wait for name servers.
+const lookupTimeout = 2 * time.Second

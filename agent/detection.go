@@ -11,6 +11,7 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/agent/internal/detect/episode"
+	"github.com/pialert/pialert/agent/internal/ignore"
 	"github.com/pialert/pialert/agent/internal/ingest"
 	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/pkg/attack"
@@ -22,6 +23,7 @@ type detection struct {
 	pipeline *ingest.Pipeline
 	engine   *detect.Engine
 	sources  []source.Source
+	ignored  *ignore.List
 	logger   *slog.Logger
 }
 
@@ -31,7 +33,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if err != nil {
 		return nil, err
 	}
-	ignored, err := cfg.ignored()
+	ignored, err := cfg.ignored(d.logger)
 	if err != nil {
 		return nil, err
 	}
@@ -51,12 +53,12 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 			d.logger.Warn("a rule is dangerous", "rule", rule.ID, "because", warning)
 		}
 	}
-	run := &detection{logger: d.logger}
+	run := &detection{ignored: ignored, logger: d.logger}
 	run.pipeline, err = ingest.New(ingest.Options{
 		Detector: func(emit func(*attack.Event)) (ingest.Detector, error) {
 			run.engine, err = detect.New(detect.Options{
 				Rules:  rules,
-				Ignore: ignored,
+				Ignore: ignored.Contains,
 				Floods: &episode.Limits{
 					MaxRequests: uint32(cfg.Flood.MaxRequests), Window: time.Duration(cfg.Flood.Window),
 					MaxSources: episode.DefaultLimits.MaxSources,
@@ -85,6 +87,7 @@ func (run *detection) Run(ctx context.Context) error {
 	for _, s := range run.sources {
 		watching.Go(func() error { return run.follow(ctx, s) })
 	}
+	watching.Go(func() error { return run.ignored.Run(ctx) })
 	watching.Go(func() error { return run.pipeline.Run(ctx) })
 	if err := watching.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("cannot follow the logs: %w", err)

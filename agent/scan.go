@@ -129,7 +129,8 @@ func parseTime(text string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("cannot read %q as a time: give 2026-11-21, \"2026-11-21 15:04\", today, yesterday, 2h or 7d", text)
 }
 
-// detectOptions are the rules and the ignored addresses of the configuration, with more rules.
+// detectOptions are the rules of the configuration, with more rules. Whom the configuration ignores is
+// not: a scan reports every address.
 func detectOptions(s *settings, extra string) (detect.Options, error) {
 	cfg, err := s.Load()
 	if err != nil {
@@ -139,8 +140,7 @@ func detectOptions(s *settings, extra string) (detect.Options, error) {
 	if err != nil {
 		return detect.Options{}, err
 	}
-	ignored, err := cfg.ignored()
-	return detect.Options{Rules: rules, Ignore: ignored, Episodes: true}, err
+	return detect.Options{Rules: rules, Episodes: true}, nil
 }
 
 func explainCommand(s *settings) *cobra.Command {
@@ -164,6 +164,15 @@ func explainCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			cfg, err := s.Load()
+			if err != nil {
+				return err
+			}
+			ignored, err := cfg.ignored(nil)
+			if err != nil {
+				return err
+			}
+			options.Ignore = ignored.Contains
 			explanation, err := detect.Explain(options, strings.TrimRight(line, "\n"))
 			if err != nil {
 				return err

@@ -63,15 +63,7 @@ func (e *Engine) report(ev *attack.Event, sec int64, line uint64) {
 }
 
 func (e *Engine) ignores(addr netip.Addr) bool {
-	if !addr.IsValid() {
-		return false
-	}
-	for _, prefix := range e.opts.Ignore {
-		if prefix.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return e.opts.Ignore != nil && addr.IsValid() && e.opts.Ignore(addr)
 }
 
 // detail makes what is particular to the kind of event.

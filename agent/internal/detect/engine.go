@@ -18,11 +18,11 @@ import (
 
 // Options say how an Engine works.
 type Options struct {
-	Rules    *rule.Set      // from [Load]
-	Ignore   []netip.Prefix // sources that are never reported nor counted
-	Year     int            // year of the first line, for stamps without one; 0 means the latest that is not in the future
-	Location *time.Location // of stamps without a zone; nil means the local one
-	Remember bool           // keep track of what [Engine.Changes] returns
+	Rules    *rule.Set             // from [Load]
+	Ignore   func(netip.Addr) bool // says which sources are never reported, and counted as ignored only; nil means none
+	Year     int                   // year of the first line, for stamps without one; 0 means the latest that is not in the future
+	Location *time.Location        // of stamps without a zone; nil means the local one
+	Remember bool                  // keep track of what [Engine.Changes] returns
 
 	Floods   *episode.Limits // what makes a flood of requests; nil means that none is looked for
 	Episodes bool            // look for scans and sprays: see package episode
