@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -65,6 +66,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 				},
 				Episodes: true,
 				Remember: true,
+				Behind:   run.behind,
 				Emit:     func(e *attack.Event, _ uint64) { emit(e) },
 			})
 			return newDetector(run.engine, logs.types, d.logger), err
@@ -112,6 +114,11 @@ func (run *detection) follow(ctx context.Context, s source.Source) error {
 		return nil
 	}
 	return err
+}
+
+// behind reports whether a log has lines that were written and not read yet.
+func (run *detection) behind(log string) bool {
+	return slices.ContainsFunc(run.sources, func(s source.Source) bool { return s.Behind(log) })
 }
 
 // detected returns what detection could not make an event of.

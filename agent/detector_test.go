@@ -26,6 +26,12 @@ func newTestPipeline(t *testing.T) (*ingest.Pipeline, *spool.Spool) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
+	return pipelineInto(t, s, nil), s
+}
+
+// pipelineInto returns a pipeline that goes on from what a spool has.
+func pipelineInto(t *testing.T, s *spool.Spool, behind func(log string) bool) *ingest.Pipeline {
+	t.Helper()
 	rules, err := detect.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +39,7 @@ func newTestPipeline(t *testing.T) (*ingest.Pipeline, *spool.Spool) {
 	p, err := ingest.New(ingest.Options{
 		Detector: func(emit func(*attack.Event)) (ingest.Detector, error) {
 			engine, err := detect.New(detect.Options{
-				Rules: rules, Remember: true, Emit: func(e *attack.Event, _ uint64) { emit(e) },
+				Rules: rules, Remember: true, Behind: behind, Emit: func(e *attack.Event, _ uint64) { emit(e) },
 			})
 			return newDetector(engine, nil, slog.New(slog.DiscardHandler)), err
 		},
@@ -42,7 +48,7 @@ func newTestPipeline(t *testing.T) (*ingest.Pipeline, *spool.Spool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p, s
+	return p
 }
 
 // Requests as long as they are recorded, from ever new addresses, so that none are alike, come
@@ -121,6 +127,46 @@ func TestForgottenLog(t *testing.T) {
 		<-done
 		if n := kept(); n > 0 {
 			t.Errorf("%d keys were kept", n)
+		}
+	})
+}
+
+// A restart comes between two lines about one attempt, and the log is read on only minutes later, for it
+// has a backlog. Time that passes meanwhile ends nothing: the attempt counts once.
+func TestTimeEndsNothingBeforeTheBacklogIsRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		behind := true
+		p, s := newTestPipeline(t)
+		run := func(p *ingest.Pipeline, during func()) {
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() { done <- p.Run(ctx) }()
+			during()
+			stop()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		feed := func(p *ingest.Pipeline, line string) {
+			chunk := ingest.Chunk{Source: "log", Data: []byte(line + "\n"), Position: []byte(line), Observed: time.Now()}
+			if err := p.Feed(t.Context(), chunk); err != nil {
+				t.Error(err)
+			}
+		}
+		run(p, func() {
+			feed(p, "2026-11-20T12:00:00.000000+00:00 server sshd[1000]: pam_unix(sshd:auth): authentication failure; "+
+				"logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1  user=root")
+		})
+		p = pipelineInto(t, s, func(string) bool { return behind })
+		run(p, func() {
+			time.Sleep(time.Hour) // by the bubble's clock
+			feed(p, "2026-11-20T12:00:02.000000+00:00 server sshd[1000]: Failed password for root from 192.0.2.1 port 40022 ssh2")
+			behind = false
+			time.Sleep(time.Hour)
+		})
+		if n := s.Next() - 1; n != 1 {
+			t.Errorf("%d attempts were counted of one", n)
 		}
 	})
 }

@@ -31,6 +31,10 @@ type Options struct {
 	// The line is valid during the call.
 	Missed func(src *Source, line []byte, number uint64)
 
+	// Behind says whether lines of a log, by the name of its Source, were written and not fed yet; nil
+	// says that no log is behind.
+	Behind func(log string) bool
+
 	// Emit takes an event as soon as it is found. The event is the engine's and is overwritten by
 	// the next one. Line is the number of the line that the event stems from, counted from 1 for
 	// each Source, which need not be the last one fed; 0 if that line was read before a restart.
@@ -241,11 +245,22 @@ func (e *Engine) matchAgain(src *Source, number uint64) *Matcher {
 var sshdTag = []byte("sshd")
 
 // Tick ends what time ends: doubts that no later line settled. Call it about once a second, with
-// the clock that Feed's observed comes from.
+// the clock that Feed's observed comes from. It ends nothing in a log that is behind: the line that settles
+// a doubt may stand there unread, and would count again what time had counted.
 func (e *Engine) Tick(now time.Time) {
 	e.observed = now
-	for _, mem := range e.memories {
-		mem.conns.Tick(now.Unix())
+	late := false
+	for name, mem := range e.memories {
+		switch {
+		case mem == e.shared:
+		case e.opts.Behind != nil && e.opts.Behind(name):
+			late = true
+		default:
+			mem.conns.Tick(now.Unix())
+		}
+	}
+	if !late {
+		e.shared.conns.Tick(now.Unix())
 	}
 	e.tickWeb(now)
 	e.tickSpreads(now)

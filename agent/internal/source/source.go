@@ -26,8 +26,11 @@ type Source interface {
 	// Run hands on lines until ctx ends, which returns nil, or until emit fails, which returns its error.
 	// An error wrapping [ErrUnavailable] says that this machine has no such source.
 	Run(ctx context.Context, emit Emit) error
-	// Stats returns what is known of each log. It may be called from any goroutine.
+	// Stats returns what is known of each log. It may be called from any goroutine, as may Behind.
 	Stats() []Stats
+	// Behind reports whether lines of a log of this source, by its key, were written before now and not
+	// handed on yet, as far as is known. Until the source has looked, it may be so for any log.
+	Behind(log string) bool
 }
 
 // ErrUnavailable says that a source does not exist on this machine; others may be read nevertheless.

@@ -168,3 +168,57 @@ func openIn(t *testing.T, dir string) (open int) {
 	}
 	return open
 }
+
+// A log is behind until the source has looked, while it has a backlog, and while its files cannot be
+// found because they are being rotated.
+func TestBehind(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path := filepath.Join(dir, "auth.log")
+	add(t, path, "one\n")
+	r := sourcetest.New(t)
+	files, err := New(Options{Logs: []Log{{Paths: []string{path}}}, Restore: r.Restore})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !files.Behind(path) || !files.Behind("any other") {
+		t.Error("nobody has looked and no log is behind")
+	}
+	for _, test := range []struct {
+		name   string
+		change func(f *follower)
+		more   bool
+		want   bool
+	}{
+		{"at the end", func(*follower) {}, false, false},
+		{"more to read", func(*follower) {}, true, true},
+		{"files that wait", func(f *follower) { f.waiting = make([]candidate, 2) }, false, true},
+		{"files not found again yet", func(f *follower) { f.generations[0].forget() }, false, true},
+	} {
+		stop := r.Start(files)
+		r.WantMark(path)
+		stop()
+		file := files.followers[0]
+		file.run(t)
+		test.change(file.follower)
+		files.publish(file, test.more)
+		if files.Behind(path) != test.want || files.Behind("any other") {
+			t.Errorf("%s: behind %v, another log %v", test.name, files.Behind(path), files.Behind("any other"))
+		}
+		if files, err = New(Options{Logs: []Log{{Paths: []string{path}}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// run has the follower find its files again and read them.
+func (f *followed) run(t *testing.T) {
+	t.Helper()
+	t.Cleanup(f.close)
+	f.retry, f.limited = time.Time{}, false
+	for memory := newBlocks(); ; {
+		if _, more := f.step(time.Now(), memory); !more {
+			return
+		}
+	}
+}

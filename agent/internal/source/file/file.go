@@ -62,6 +62,8 @@ type Files struct {
 	catching  bool // some follower had a backlog when they were looked at last
 	mu        sync.Mutex
 	published map[string]source.Stats
+	behind    map[string]bool // logs with lines that wait to be read
+	looked    bool            // at every log at least once
 }
 
 // followed is a follower and what Run knows of it.
@@ -90,7 +92,7 @@ func New(options Options) (*Files, error) {
 	if options.Restore == nil {
 		options.Restore = func(string) ([]byte, bool) { return nil, false }
 	}
-	f := &Files{options: options, published: make(map[string]source.Stats), folders: folders{listed: make(map[string]listing)}}
+	f := &Files{options: options, published: make(map[string]source.Stats), behind: make(map[string]bool), folders: folders{listed: make(map[string]listing)}}
 	for _, log := range options.Logs {
 		for _, path := range log.Paths {
 			if err := checkPath(path); err != nil {
@@ -146,6 +148,9 @@ func (f *Files) Run(ctx context.Context, emit source.Emit) error {
 		}
 		more, err := f.round(ctx, now, memory, wake, emit)
 		if err == nil && first {
+			f.mu.Lock()
+			f.looked = true
+			f.mu.Unlock()
 			err = f.markPatterns(ctx, now, emit)
 		}
 		if err != nil {
@@ -243,6 +248,18 @@ func (f *Files) publish(file *followed, more bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.published[file.path] = stats
+	if more || stats.Backlog != nil || !file.settled() {
+		f.behind[file.path] = true
+	} else {
+		delete(f.behind, file.path)
+	}
+}
+
+// Behind implements [source.Source].
+func (f *Files) Behind(log string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.looked || f.behind[log]
 }
 
 // Stats returns what is known of every file, and of every pattern that matches none or too many, by name.

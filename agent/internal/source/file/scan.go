@@ -210,6 +210,7 @@ func (f *Files) forgetGone(ctx context.Context, now time.Time, wake *waker, emit
 		f.followers = slices.DeleteFunc(f.followers, func(other *followed) bool { return other == file })
 		f.mu.Lock()
 		delete(f.published, file.path)
+		delete(f.behind, file.path)
 		f.mu.Unlock()
 		forget := source.Chunk{Name: file.name, Source: file.path, Forget: true, Observed: now}
 		// Should a file of that name come back, its rotated ones are known.

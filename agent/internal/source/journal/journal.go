@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -60,8 +61,11 @@ type Journal struct {
 	key     string // of the position
 	cursor  string
 
-	mu    sync.Mutex
-	stats source.Stats
+	mu        sync.Mutex
+	stats     source.Stats
+	followed  time.Time // when journalctl was started last, or handed something on
+	following bool
+	caughtUp  bool // it has come up to the present since it was started
 }
 
 // journalPosition is where reading goes on: after the entry with the cursor, or at the journal's
@@ -202,7 +206,7 @@ func (j *Journal) follow(ctx context.Context, emit source.Emit) error {
 		arguments = append(arguments, "--after-cursor="+j.cursor)
 	}
 	err := j.journalctl(ctx, arguments, func(out io.Reader) error {
-		j.following()
+		j.follows()
 		return j.read(out, j.convert, func(b *batch) error { return j.hand(ctx, b, emit) })
 	})
 	if err == nil {
@@ -251,6 +255,7 @@ type batch struct {
 	lines     []byte
 	count     int
 	cursor    string
+	newest    time.Time // when the last entry was received
 	overlong  uint64
 	untrusted uint64
 	broken    uint64
@@ -282,6 +287,9 @@ func (j *Journal) read(out io.Reader, convert func(*entry, *batch), hand func(*b
 			if err := json.Unmarshal(line, &e); err != nil || e.Cursor == "" {
 				b.broken++
 				break
+			}
+			if microseconds, err := strconv.ParseInt(e.Time, 10, 64); err == nil {
+				b.newest = time.UnixMicro(microseconds)
 			}
 			if b.cursor = e.Cursor; convert != nil {
 				convert(&e, &b)
@@ -340,6 +348,8 @@ func (j *Journal) hand(ctx context.Context, b *batch, emit source.Emit) error {
 	j.cursor = b.cursor
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.followed = now
+	j.caughtUp = j.caughtUp || now.Sub(b.newest) < quietAfter
 	j.stats.Cursor = b.cursor
 	j.stats.Lines += uint64(b.count)
 	j.stats.Bytes += uint64(len(b.lines))
@@ -352,15 +362,32 @@ func (j *Journal) hand(ctx context.Context, b *batch, emit source.Emit) error {
 	return nil
 }
 
-func (j *Journal) following() {
+// quietAfter is how long journalctl is silent after it has written what there was.
+const quietAfter = 2 * time.Second
+
+// Behind implements [source.Source]. journalctl does not say when it has come to the end: it has if an
+// entry is new, or none came for a while.
+func (j *Journal) Behind(log string) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if log != j.key {
+		return false
+	}
+	j.caughtUp = j.caughtUp || j.following && time.Since(j.followed) > quietAfter
+	return !j.caughtUp
+}
+
+func (j *Journal) follows() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.followed, j.following, j.caughtUp = time.Now(), true, false
 	j.stats.State, j.stats.Error = source.Following, ""
 }
 
 func (j *Journal) fail(err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.following, j.caughtUp = false, false
 	j.stats.State, j.stats.Error = source.Failing, err.Error()
 	j.stats.Errors++
 }
