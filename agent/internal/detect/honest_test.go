@@ -25,7 +25,7 @@ var (
 		register report research restaurant review river road roof room safety sailing sale school science sea season secret-garden
 		service settings shell-collecting shoes shop signup silver ski social solar song spring station story street student summer
 		support sweater table team telescope tennis terms theatre ticket toolbox tour town toy trade train travel tree tutorial union
-		update upload user vacation valley vegetable video village vintage violin walk wallpaper watch water weather web-design wedding
+		update upload user vacation version versions conversion valley vegetable video village vintage violin walk wallpaper watch water weather web-design wedding
 		welcome wine winter women wood work world yellow yoga zebra zoo`)
 	likeAttacks = strings.Fields(`etc-passwd etc/passwd explained-etc-shadow phpmyadmin-tutorial phpmyadmin-vs-adminer wp-config-explained
 		union-select sql-injection select-from-where drop-table information_schema insert-into xss-explained javascript-alert
@@ -127,6 +127,10 @@ func TestHonestRequests(t *testing.T) {
 		}
 		before := len(run.events)
 		run.feed("access.log", line)
+		if path, _, _ := strings.Cut(request, "?"); status == 404 { // what the error logs of Apache and nginx say of it
+			run.feed("error.log", fmt.Sprintf("[Thu Jan 01 00:00:00.5 2026] [core:info] [pid 1] [client 192.0.2.7:99] AH00128: File does not exist: /var/www/html%s", path))
+			run.feed("nginx.log", fmt.Sprintf(`2026/01/01 00:00:00 [error] 1#1: *1 open() "/srv/www%s" failed (2: No such file or directory), client: 192.0.2.7, server: s, request: "GET %s HTTP/1.1", host: "h"`, path, request))
+		}
 		for _, ev := range run.events[before:] {
 			if wrong++; wrong <= 20 {
 				t.Errorf("%s counts %s", ev.Rule, line)
@@ -135,5 +139,39 @@ func TestHonestRequests(t *testing.T) {
 	}
 	if wrong > 20 {
 		t.Errorf("%d honest requests count", wrong)
+	}
+}
+
+// Requests of honest programs that look like an attacker's, or that a server refuses for a while.
+func TestHonestPrograms(t *testing.T) {
+	t.Parallel()
+	run := newWebRun(t, builtinRules(t))
+	run.options.Floods = nil
+	run.restart()
+	for _, request := range []string{
+		"POST /autodiscover/autodiscover.xml 404", "GET /.well-known/autoconfig/mail/config-v1.1.xml 404", "GET /mail/config-v1.1.xml 404", // mail clients
+		"GET /manager/html 401", "GET /owa/ 401", "GET /webmail/ 502", "GET /webmail/?_task=login 200", "GET /phpmyadmin/ 200", "GET /grafana/ 503", // of who runs them
+		"GET /api/items?select=id,name&order=id.desc&price=gt.5 200", "GET /graphql?query=%7Buser(id:1)%7Bname%7D%7D 200", // interfaces
+		"GET /odata/Products?$filter=contains(Name,'a')+and+Price+gt+5&$orderby=Name 200", "GET /solr-search?q=title:(a+OR+b) 200",
+		"GET /feed?callback=jQuery3410001_1700000000000&_=1700000000001 200", "GET /x?filter%5Bprice%5D%5Bfrom%5D=10&sort=-price 200",
+		"GET /index.php?title=Union_(set_theory)&action=edit 200", "GET /index.php?title=Special:Search&search=select+*+from+users 200",
+		"GET /wiki/Talk:SQL_injection?oldid=17 200", "GET /questions/11227809/why-is-processing-a-sorted-array-faster 200", "GET /tag/c%2B%2B 404",
+		"GET /group/project/-/raw/main/docker-compose.yml 200", "GET /group/project/-/blob/main/.gitlab-ci.yml 200", "GET /alice/dotfiles/raw/branch/master/.bashrc 200",
+		"GET /alice/site.git/info/refs?service=git-upload-pack 200", "POST /alice/site.git/git-upload-pack 200", "GET /alice/site.git/info/refs?service=git-receive-pack 401",
+		"GET /bucket/a%20b.pdf?X-Amz-Signature=0123456789abcdef&X-Amz-Expires=300 200", "GET /r?u=https%3A%2F%2Fwww.example.com%2Fa.php%3Fb%3D1 302",
+		"GET /login?next=%2Fadmin%2F%3Fa%3D1 200", "GET /share?text=%3C3+this&url=https%3A%2F%2Fwww.example.com 200", "GET /a?name=O%27Reilly+%26+Sons 200",
+		"GET /cdn-cgi/trace 404", "GET /wp-content/plugins/x/assets/style.css?ver=6.5 404", "GET /wp-content/uploads/2024/05/a.php.jpg 404",
+		"GET /wp-includes/js/jquery/jquery.min.js?ver=3.7.1 200", "POST /wp-admin/admin-ajax.php 200", "GET /?p=17 301", "GET /?s=drop+table+lamp 200",
+		"GET /javascript:history.back() 404", "GET /undefined 404", "GET /null 404", "GET /%7B%7Burl%7D%7D 404", "GET /images/../style.css 404", "GET /a//b///c.png 404",
+		"PROPFIND /remote.php/dav/files/alice/ 207", "OPTIONS /api 204", "GET /status.php 200", "GET /ocs/v2.php/apps/notifications/api/v2/notifications 401",
+		"GET /Microsoft-Server-ActiveSync?Cmd=Ping 401", "GET /_matrix/client/versions 404", "GET /.well-known/matrix/server 404", "GET /nodeinfo/2.0 404",
+		"GET /i.php?/upload/2024/05/01/a.jpg 404", "GET /script/app.js 404", "GET /sdk/docs/start.html 404", "GET /manager/team 404", "GET /vpn/setup-guide 404",
+	} {
+		request, status := request[:len(request)-4], request[len(request)-3:]
+		run.feed("access.log", `192.0.2.7 - - [01/Jan/2026:00:00:00 +0000] "`+request+` HTTP/1.1" `+status+` 5 "https://www.example.com/" "Mozilla/5.0 (X11; Linux x86_64)"`)
+		for _, ev := range run.events {
+			t.Errorf("%s counts %s %s", ev.Rule, request, status)
+		}
+		run.events = nil
 	}
 }
