@@ -15,7 +15,7 @@ NEEDS := sshd=openssh-server ssh=openssh-client sshpass=sshpass rsyslogd=rsyslog
 	apache2=apache2 curl=curl journalctl=systemd logrotate=logrotate ip=iproute2 nft=nftables \
 	unshare=util-linux sigrok-cli=sigrok-cli qemu-arm-static=qemu-user-static sudo=sudo \
 	mmdebstrap=mmdebstrap lintian=lintian dpkg-deb=dpkg rpm=rpm man=man-db \
-	dbus-daemon=dbus apt-ftparchive=apt-utils createrepo_c=createrepo-c gpg=gnupg dnf=dnf \
+	dbus-daemon=dbus apt-ftparchive=apt-utils createrepo_c=createrepo-c gpg=gnupg dnf=dnf prometheus=prometheus \
 	aiosmtpd=python3-aiosmtpd node=nodejs npm=npm
 
 .PHONY: help demo build test check fmt vet lint race cross proto docs packages release mutate bench crash-test case clean

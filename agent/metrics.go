@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 
+	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/metrics"
 )
 
@@ -17,10 +18,7 @@ var (
 	metricDisk     = metrics.Gauge("spool_bytes", "Size of the spool on disk.")
 	metricDropped  = metrics.Counter("dropped_events_total", "Events dropped because the spool was full or damaged.")
 	metricLost     = metrics.Counter("dropped_attempts_total", "Attempts that the dropped events stood for.")
-	metricRefused  = metrics.Counter("refused_events_total", "Events left out because a field was outside its bounds.")
-	metricIgnored  = metrics.Counter("ignored_attempts_total", "Attempts from addresses that the configuration ignores.")
-	metricEvicted  = metrics.Counter("evicted_connections_total", "Connections forgotten for want of room.")
-	metricNameless = metrics.Counter("unattributed_connections_total", "Connections that failed before any line named their address.")
+	metricLeftOut  = metrics.Counter("discarded_total", "Attempts, connections and events left out, by the reason.", "what", "reason")
 	metricSkipped  = metrics.Gauge("skipped_files", "Files of a pattern that are not followed because there are too many.", "log")
 	metricDoubted  = metrics.Counter("untrusted_lines_total", "Lines left out because their sender may not speak under their name.", "log")
 	metricUp       = metrics.Gauge("link_up", "1 while a display is connected.", "peer")
@@ -29,7 +27,7 @@ var (
 
 // metrics serves what status says, to Prometheus.
 func (d *daemon) metrics() http.Handler {
-	return metrics.Handler(func(report metrics.Report) {
+	return metrics.Handler(cli.Release(), func(report metrics.Report) {
 		status := d.status()
 		for _, source := range status.Sources {
 			report(metricLines, float64(source.Lines), source.Source)
@@ -46,10 +44,10 @@ func (d *daemon) metrics() http.Handler {
 		report(metricSpool, float64(status.Spool.Waiting))
 		report(metricDisk, float64(status.Spool.Bytes))
 		report(metricDropped, float64(status.Spool.DroppedEvents))
-		report(metricRefused, float64(status.Spool.RefusedEvents))
-		report(metricIgnored, float64(status.Detect.Ignored))
-		report(metricEvicted, float64(status.Detect.Evicted))
-		report(metricNameless, float64(status.Detect.Unattributed))
+		report(metricLeftOut, float64(status.Spool.RefusedEvents), "events", "out_of_bounds")
+		report(metricLeftOut, float64(status.Detect.Ignored), "attempts", "ignored_address")
+		report(metricLeftOut, float64(status.Detect.Evicted), "connections", "evicted")
+		report(metricLeftOut, float64(status.Detect.Unattributed), "connections", "no_address")
 		report(metricLost, float64(status.Spool.DroppedAttempts))
 		for _, display := range status.Displays {
 			report(metricUp, metrics.Bool(display.Link.Up), display.Name)

@@ -5,15 +5,16 @@ import (
 	"net/http"
 
 	"github.com/pialert/pialert/display/internal/notice"
+	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/metrics"
 )
 
 var (
 	metricAttempts = metrics.Counter("attempts_total", "Attempts counted, by kind.", "kind")
-	metricLamp     = metrics.Gauge("lamp_total", "What a lamp counts.", "lamp")
+	metricLamp     = metrics.Gauge("lamp_attempts", "What a lamp counts, of today or of all time.", "lamp")
 	metricAgent    = metrics.Counter("agent_attempts_total", "Attempts counted, by agent.", "agent")
 	metricDropped  = metrics.Counter("agent_dropped_attempts_total", "Attempts that an agent had to drop.", "agent")
-	metricHeard    = metrics.Gauge("agent_last_heard_seconds", "When an agent was last heard, in Unix time.", "agent")
+	metricHeard    = metrics.Gauge("agent_last_heard_timestamp_seconds", "When an agent was last heard, in Unix time.", "agent")
 	metricUp       = metrics.Gauge("link_up", "1 while an agent is connected.", "peer")
 	metricConnects = metrics.Counter("link_connects_total", "Connections of an agent; one less is reconnects.", "peer")
 	metricFrames   = metrics.Counter("frames_total", "Pictures drawn.")
@@ -26,7 +27,7 @@ var (
 
 // metrics serves what status says, to Prometheus.
 func (d *daemon) metrics() http.Handler {
-	return metrics.Handler(func(report metrics.Report) {
+	return metrics.Handler(cli.Release(), func(report metrics.Report) {
 		status, err := d.status(context.Background())
 		if err != nil {
 			d.logger.Error("cannot report metrics", "error", err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -61,11 +62,18 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	})
 }
 
-// Handler serves /metrics with what report says and the process's own numbers, and /healthz,
-// which answers 200 while alive returns nil and 503 with the error otherwise.
-func Handler(report func(Report), alive func() error) http.Handler {
+// build says in its labels what runs; its value is 1.
+var build = Gauge("build_info", "1, with the version of the program and of Go.", "version", "goversion")
+
+// Handler serves /metrics with what report says, the version and the process's own numbers, and
+// /healthz, which answers 200 while alive returns nil and 503 with the error otherwise.
+func Handler(version string, report func(Report), alive func() error) http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector(report), collectors.NewGoCollector(),
+	all := func(r Report) {
+		r(build, 1, version, runtime.Version())
+		report(r)
+	}
+	registry.MustRegister(collector(all), collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))

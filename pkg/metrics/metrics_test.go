@@ -17,7 +17,7 @@ var (
 
 func get(t *testing.T, path string, alive error) (int, string) {
 	t.Helper()
-	handler := metrics.Handler(func(report metrics.Report) {
+	handler := metrics.Handler("1.0", func(report metrics.Report) {
 		report(lines, 1633, "/var/log/auth.log")
 		report(depth, 7)
 	}, func() error { return alive })

@@ -32,6 +32,8 @@ type Settings struct {
 	Page bool
 	// Agent and Display are more top-level keys of either configuration.
 	Agent, Display string
+	// AgentMetrics and DisplayMetrics are where either serves metrics; nowhere if they are empty.
+	AgentMetrics, DisplayMetrics string
 	// Listen is the address to listen on, a free one of loopback if it is empty.
 	Listen string
 	// Address is what is put into the token for the other end to dial, Listen if it is empty.
@@ -86,9 +88,9 @@ func LayOut(dir string, programs Binaries, s Settings) (*Pair, error) {
 	if s.Name == "" {
 		s.Name = AgentName
 	}
-	agent := agentConfig(s.Name, dir, "agent", link, s.Logs)
-	display := fmt.Sprintf("name: %s\nstate: %s/display\ncontrol: %[2]s/display.sock\nmetrics: \"\"\nweb: {listen: %q}\ndriver: %s\n%s}\n",
-		DisplayName, dir, web, s.Driver, link)
+	agent := agentConfig(s.Name, dir, "agent", s.AgentMetrics, link, s.Logs)
+	display := fmt.Sprintf("name: %[1]s\nstate: %[2]s/display\ncontrol: %[2]s/display.sock\nmetrics: %[6]q\nweb: {listen: %[3]q}\ndriver: %[4]s\n%[5]s}\n",
+		DisplayName, dir, web, s.Driver, link, s.DisplayMetrics)
 	if err := os.WriteFile(p.AgentConfig, []byte(agent+s.Agent), 0o644); err != nil {
 		return nil, err
 	}
@@ -114,14 +116,14 @@ func (p *Pair) Second(name string, logs []string) (*Pair, error) {
 	}
 	second := *p
 	second.Listen, second.AgentConfig = listen, filepath.Join(p.Dir, name+".yaml")
-	return &second, os.WriteFile(second.AgentConfig, []byte(agentConfig(name, p.Dir, name,
+	return &second, os.WriteFile(second.AgentConfig, []byte(agentConfig(name, p.Dir, name, "",
 		fmt.Sprintf("link: {dial: %s, listen: %q, address: %[2]q", p.dial, listen), logs)), 0o644)
 }
 
 // agentConfig is the configuration of an agent with its state in a folder of dir.
-func agentConfig(name, dir, state, link string, logs []string) string {
-	text := fmt.Sprintf("name: %[1]s\nstate: %[2]s/%[3]s\ncontrol: %[2]s/%[3]s.sock\nmetrics: \"\"\nrules: %[2]s/rules.d\n%[4]s, relay: %[2]s/%[3]s-relay.sock}\nlogs:\n",
-		name, dir, state, link)
+func agentConfig(name, dir, state, metrics, link string, logs []string) string {
+	text := fmt.Sprintf("name: %[1]s\nstate: %[2]s/%[3]s\ncontrol: %[2]s/%[3]s.sock\nmetrics: %[5]q\nrules: %[2]s/rules.d\n%[4]s, relay: %[2]s/%[3]s-relay.sock}\nlogs:\n",
+		name, dir, state, link, metrics)
 	for _, log := range logs {
 		text += "  - " + log + "\n"
 	}
