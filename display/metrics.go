@@ -22,6 +22,8 @@ var (
 	metricLatency  = metrics.Counter("commit_seconds_total", "Time that commits to the history took.")
 	metricNotices  = metrics.Gauge("notices", "Messages in the outbox, by channel and state.", "channel", "state")
 	metricUnknown  = metrics.Gauge("notices_unknown", "Attempts, of messages in the outbox, of which nobody knows whether they arrived.", "channel")
+	metricPages    = metrics.Gauge("page_open", "Pages that browsers have open and follow.")
+	metricBehind   = metrics.Counter("page_dropped_total", "Open pages that were dropped because they read too slowly.")
 	metricProblems = metrics.Gauge("problems", "What is wrong now: see pialert-display status.")
 )
 
@@ -61,6 +63,9 @@ func (d *daemon) metrics() http.Handler {
 			report(metricNotices, float64(n.Failed), n.Channel, string(notice.Failed))
 			report(metricUnknown, float64(n.Unknown), n.Channel)
 		}
+		pages, behind := d.page.Stats()
+		report(metricPages, float64(pages))
+		report(metricBehind, float64(behind))
 		report(metricProblems, float64(len(status.Problems)))
 	}, d.alive)
 }

@@ -115,6 +115,13 @@ func (l *live) close(s *stream) {
 	delete(l.streams, s)
 }
 
+// Stats says how many pages are open now, and how many were dropped because they read too slowly.
+func (l *live) Stats() (open int, dropped uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.streams), l.dropped
+}
+
 // tell hands a message to a page, or drops the page. The caller holds the lock.
 func (l *live) tell(s *stream, m []byte) {
 	select {

@@ -154,6 +154,9 @@ func TestASlowPageIsDroppedAndTheOthersGoOn(t *testing.T) {
 		if got, open := slow.all(); open || len(got) != maxBehind {
 			t.Errorf("the slow page is open: %v, and was told %d times", open, len(got))
 		}
+		if open, dropped := l.Stats(); open != 1 || dropped != 1 {
+			t.Errorf("%d pages are open, %d were dropped", open, dropped)
+		}
 		l.close(slow) // as its handler does
 	})
 }

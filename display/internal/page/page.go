@@ -77,6 +77,7 @@ func (s *Server) routes() http.Handler {
 	read := func(path string, show func(http.ResponseWriter, *http.Request) error) {
 		mux.Handle("GET "+path, s.readers(s.page(show)))
 	}
+	read("/", func(http.ResponseWriter, *http.Request) error { return errNotFound })
 	read("/{$}", s.nowPage)
 	read("/history", s.historyPage)
 	read("/sources", s.sourcesPage)

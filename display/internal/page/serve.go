@@ -18,7 +18,7 @@ const (
 	maxConnections = 256
 	headerWithin   = 5 * time.Second
 	readWithin     = 20 * time.Second
-	answerWithin   = 30 * time.Second // but for the stream, which sets its own
+	answerWithin   = 2 * time.Minute // but for the stream, which sets its own; a Pi Zero takes its time
 	maxHeader      = 16 << 10
 )
 

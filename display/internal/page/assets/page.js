@@ -99,7 +99,7 @@ function draw(figure) {
 	charts.set(figure, chart)
 }
 
-// at writes what stands at a bar, as words.
+// words writes what stands at a bar.
 function words(figure, data, i) {
 	const step = Number(figure.dataset.step)
 	const when = forms[step >= 86400 ? 'day' : 'moment'].format(data.from[i] * 1000)
@@ -258,7 +258,7 @@ function fragment(html) {
 	return template.content
 }
 
-let last = page ? Number(page.dataset.live) : 0, stale = false
+let last = page ? Number(page.dataset.live) : 0
 
 function rows(html, id) {
 	const body = document.querySelector('.feed tbody'), fresh = fragment(html)
@@ -267,7 +267,6 @@ function rows(html, id) {
 	body.prepend(fresh)
 	while (body.children.length > 40) body.lastElementChild.remove()
 	last = id
-	stale = true
 }
 
 function agents(html) {
@@ -322,6 +321,6 @@ if (page) {
 	addEventListener('pagehide', hush)
 	setInterval(() => {
 		for (const time of document.querySelectorAll('time[data-form=ago]')) time.textContent = relative(Date.parse(time.dateTime))
-		if (!document.hidden && (stale || true)) { stale = false; refresh().catch(() => {}) }
+		if (!document.hidden) refresh().catch(() => {}) // the next time, then
 	}, 30000)
 }
