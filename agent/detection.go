@@ -54,6 +54,10 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 			d.logger.Warn("a rule is dangerous", "rule", rule.ID, "because", warning)
 		}
 	}
+	logins, err := learned(cfg.State)
+	if err != nil {
+		d.logger.Warn("going on without what was learnt", "error", err)
+	}
 	run := &detection{ignored: ignored, logger: d.logger}
 	run.pipeline, err = ingest.New(ingest.Options{
 		Detector: func(emit func(*attack.Event)) (ingest.Detector, error) {
@@ -69,7 +73,13 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 				Behind:   run.behind,
 				Emit:     func(e *attack.Event, _ uint64) { emit(e) },
 			})
-			return newDetector(run.engine, logs.types, d.logger), err
+			if err != nil {
+				return nil, err
+			}
+			for _, known := range logins {
+				run.engine.Logins().Learn(known)
+			}
+			return newDetector(run.engine, logs.types, d.logger), nil
 		},
 		Store: d.spool, State: d.spool.State(), Watched: d.watched, Logger: d.logger,
 	})

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/agent/internal/detect/login"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/scan"
 	"github.com/pialert/pialert/agent/internal/source"
@@ -26,7 +27,8 @@ func scanCommand(s *settings) *cobra.Command {
 		format, typ, logFormat, rules string
 		since, until                  string
 		year                          int
-		progress, summary, missed     bool
+		progress, summary             bool
+		missed, learn                 bool
 	}
 	command := &cobra.Command{
 		Use:   "scan FILE...",
@@ -65,6 +67,15 @@ event per line and nothing else; with --summary it is one object, the report.`,
 			}
 			options.Detect.Year = flags.year
 			options.Missed = flags.missed
+			if flags.learn {
+				cfg, err := s.Load()
+				if err != nil {
+					return err
+				}
+				options.Learned = func(known []login.Known) error {
+					return learn(cfg.State, known, command.ErrOrStderr())
+				}
+			}
 			if options.Since, err = parseTime(flags.since, options.Now()); err != nil {
 				return &cli.UsageError{Err: fmt.Errorf("--since: %w", err)}
 			}
@@ -93,6 +104,7 @@ event per line and nothing else; with --summary it is one object, the report.`,
 	command.Flags().BoolVar(&flags.progress, "progress", false, "show a progress bar on standard error, also where it is no terminal")
 	command.Flags().BoolVar(&flags.summary, "summary", false, "print the report only")
 	command.Flags().BoolVar(&flags.missed, "missed", false, "print the lines of known daemons that no rule takes, and nothing else")
+	command.Flags().BoolVar(&flags.learn, "learn", false, "teach the agent from which networks users log in, so that it tells of new ones only (after its reload)")
 	command.Flags().StringVar(&flags.since, "since", "", "leave out what was logged before: a time, today, yesterday, or a span such as 2h or 7d ago")
 	command.Flags().StringVar(&flags.until, "until", "", "leave out what was logged later")
 	return command

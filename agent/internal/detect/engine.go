@@ -183,6 +183,9 @@ func (e *Engine) join(b *Batch, number uint64, again bool) {
 	}
 }
 
+// Logins is what the Engine remembers of who got in; it may be taught before the first Feed.
+func (e *Engine) Logins() *login.History { return e.logins }
+
 // Recognised says whether any line had a form that is known.
 func (e *Engine) Recognised() bool { return e.recognised }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/agent/internal/detect/login"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/escape"
@@ -43,16 +44,17 @@ func ParseFormat(name string) (Format, error) {
 
 // Options say what to scan and how.
 type Options struct {
-	Files     []string       // read in this order: files, folders and patterns; "-" is Stdin, and "journal" what Journal writes
-	Type      rule.Type      // of every file; empty or auto: recognised by its lines
-	LogFormat string         // Apache's LogFormat of access logs; empty for the usual ones
-	Format    Format         // default Text
-	Summary   bool           // print the report only
-	Missed    bool           // print the lines of known daemons that no rule takes, and nothing else
-	Since     time.Time      // leave out what was logged before, if it is not zero
-	Until     time.Time      // leave out what was logged later, if it is not zero
-	Look      Look           // of text
-	Detect    detect.Options // Emit is the scan's own
+	Files     []string                  // read in this order: files, folders and patterns; "-" is Stdin, and "journal" what Journal writes
+	Type      rule.Type                 // of every file; empty or auto: recognised by its lines
+	LogFormat string                    // Apache's LogFormat of access logs; empty for the usual ones
+	Format    Format                    // default Text
+	Summary   bool                      // print the report only
+	Missed    bool                      // print the lines of known daemons that no rule takes, and nothing else
+	Since     time.Time                 // leave out what was logged before, if it is not zero
+	Until     time.Time                 // leave out what was logged later, if it is not zero
+	Look      Look                      // of text
+	Detect    detect.Options            // Emit is the scan's own
+	Learned   func([]login.Known) error // takes where users got in, at the end; nil if nobody asks
 	Stdin     io.Reader
 	Journal   func(ctx context.Context, to io.Writer) error // writes systemd's journal as lines of syslog; nil if there is none
 	Stdout    io.Writer
@@ -121,6 +123,9 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 	}
 	s.engine.Finish()
 	s.bar.close()
+	if opts.Learned != nil {
+		problems = append(problems, opts.Learned(s.engine.Logins().Known()))
+	}
 	s.result.Unread = s.engine.Stats().Unread
 	if (s.opts.Format == Text || s.opts.Summary) && !s.opts.Missed {
 		s.summarise()
@@ -131,7 +136,7 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 	if s.failed != nil {
 		problems = append(problems, fmt.Errorf("%w: %w", errWrite, s.failed))
 	}
-	if len(problems) == 0 && s.result.Unread > 0 && !s.engine.Recognised() {
+	if errors.Join(problems...) == nil && s.result.Unread > 0 && !s.engine.Recognised() {
 		problems = append(problems, fmt.Errorf("%w, such as %q; give the kind of the log with --type, or its format with --log-format",
 			ErrNothingRead, s.engine.Stats().Examples))
 	}

@@ -10,8 +10,10 @@
 package login
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/pialert/pialert/pkg/attack"
 )
@@ -126,13 +128,31 @@ func (h *History) Accepted(service string, addr netip.Addr, user string, at int6
 	return Judgement{Severity: attack.Info}
 }
 
-// Learn takes note of a success that was long ago.
-func (h *History) Learn(service string, addr netip.Addr, user string, at int64) {
-	if addr.IsValid() {
-		v := visit{service, user, Network(addr)}
-		last, _ := h.known.get(v)
-		h.known.put(v, max(last, at))
+// Known is where a user of a service got in, and when the last time.
+type Known struct {
+	Service string       `json:"service"`
+	User    string       `json:"user"`
+	Network netip.Prefix `json:"network"`
+	Last    int64        `json:"last"` // in seconds since 1970
+}
+
+// Learn takes note of where somebody got in once, as an older log tells.
+func (h *History) Learn(k Known) {
+	v := visit{k.Service, k.User, k.Network}
+	last, _ := h.known.get(v)
+	h.known.put(v, max(last, k.Last))
+}
+
+// Known returns where users got in, in the order of their names.
+func (h *History) Known() []Known {
+	var all []Known
+	for v, e := range h.known.entries {
+		all = append(all, Known{v.service, v.user, v.network, e.value})
 	}
+	slices.SortFunc(all, func(a, b Known) int {
+		return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Network.String(), b.Network.String()))
+	})
+	return all
 }
 
 func (o origin) String() string {

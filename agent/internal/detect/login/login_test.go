@@ -51,7 +51,7 @@ func TestJudgements(t *testing.T) {
 		{"from where the user came long ago", func(h *History) { h.Accepted("sshd", home, "alice", now-200*day) }, home, attack.Medium},
 		{"from where another user came", func(h *History) { h.Accepted("sshd", home, "bob", now) }, home, attack.Medium},
 		{"to another service", func(h *History) { h.Accepted("dovecot", home, "alice", now) }, home, attack.Medium},
-		{"learnt", func(h *History) { h.Learn("sshd", home, "alice", now-20*day) }, home, attack.Info},
+		{"learnt", func(h *History) { h.Learn(Known{"sshd", "alice", Network(home), now - 20*day}) }, home, attack.Info},
 		{"after a failure", func(h *History) { h.Failed(away, "x", 1, now) }, away, attack.High},
 		{"after a failure of the network", func(h *History) { h.Failed(other, "x", 1, now) }, home, attack.High},
 		{"after a failure of yesterday", func(h *History) { h.Failed(away, "x", 1, now-day-1) }, away, attack.Medium},
@@ -70,6 +70,20 @@ func TestJudgements(t *testing.T) {
 				t.Errorf("%+v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+// What one History knows another one can be taught.
+func TestLearning(t *testing.T) {
+	t.Parallel()
+	h, taught := New(), New()
+	h.Accepted("sshd", home, "alice", now)
+	h.Accepted("sshd", away, "alice", now)
+	for _, known := range h.Known() {
+		taught.Learn(known)
+	}
+	if len(taught.Known()) != 2 || taught.Accepted("sshd", home, "alice", now).Severity != attack.Info {
+		t.Errorf("%v", taught.Known())
 	}
 }
 
