@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,11 +26,12 @@ type served struct {
 	*daemon
 	t    *testing.T
 	next uint64
+	stop func()
 }
 
 func serve(t *testing.T, change func(*Config)) *served {
 	t.Helper()
-	d := testDaemon(t, change)
+	d, stopDaemon := startDaemon(t, change)
 	listener, err := control.Listen(d.cfg.Control)
 	if err != nil {
 		t.Fatal(err)
@@ -40,8 +42,9 @@ func serve(t *testing.T, change func(*Config)) *served {
 		defer close(done)
 		control.Serve(ctx, listener, d.controls())
 	}()
-	t.Cleanup(func() { stop(); <-done })
-	return &served{daemon: d, t: t, next: 1}
+	stopAll := sync.OnceFunc(func() { stop(); <-done; stopDaemon() })
+	t.Cleanup(stopAll)
+	return &served{daemon: d, t: t, next: 1, stop: stopAll}
 }
 
 // commit stores events of the agent "vps" and shows them.
@@ -336,5 +339,76 @@ func TestUntil(t *testing.T) {
 	}
 	if got := until(time.Date(2026, 10, 25, 12, 15, 0, 0, zone), bounds, hours); len(hours) != 25 || got != 13*8+2 {
 		t.Errorf("%d hours, %v by a quarter past twelve; want 25 and 106", len(hours), got)
+	}
+}
+
+func TestCorrectIsShown(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*Config) {})
+	s.commit(logins(7)...)
+	probe := login(9)
+	probe.Kind = attack.SSHProbe
+	s.commit(probe)
+	if _, err := s.run("correct", "ssh-b", "--agent", "vps", "--by", "-1", "--reason", "r"); err == nil || !strings.Contains(err.Error(), "ssh_login, ssh_probe") {
+		t.Errorf("a lamp of two kinds: error %v", err)
+	}
+	if out := s.must("correct", "ssh_login", "--agent", "vps", "--by", "-5", "--reason", "a test\x1b[2J"); out != "ssh_login from vps: 2\n" {
+		t.Errorf("printed %q", out)
+	}
+	if got := s.screen.lamps.Totals(nil, time.Now()); got != 3 {
+		t.Errorf("the grand total is %d, want 3", got)
+	}
+	if out := s.must("events", "--limit", "1"); !strings.Contains(out, `corrected by -5: ssh_login of vps, a test\x1b[2J`) {
+		t.Errorf("events printed %q", out)
+	}
+	var got struct {
+		Agent, Kind, Reason string
+		By                  int64 `json:"corrected_by"`
+	}
+	if err := json.Unmarshal([]byte(s.must("events", "--limit", "1", "--format", "json")), &got); err != nil || got.By != -5 || got.Kind != "ssh_login" || got.Agent != "vps" {
+		t.Errorf("%+v, error %v", got, err)
+	}
+	if _, err := s.run("correct", "ssh_login", "--agent", "vps", "--by", "-50", "--reason", "r"); err == nil {
+		t.Error("more was taken away than there was")
+	}
+}
+
+// A backup of a running display is restored in another folder; a running display is not replaced.
+func TestBackupAndRestoreCommands(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*Config) {})
+	s.commit(logins(9)...)
+	file := filepath.Join(t.TempDir(), "copy.db")
+	if out := s.must("backup", file); !strings.Contains(out, "bytes") {
+		t.Errorf("printed %q", out)
+	}
+	if _, err := s.run("restore", file); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("a running display was replaced: %v", err)
+	}
+	other := serve(t, func(*Config) {})
+	other.stop()
+	if out := other.must("restore", file); !strings.Contains(out, "kept as") {
+		t.Errorf("printed %q", out)
+	}
+	restored := testDaemon(t, func(cfg *Config) { cfg.State, cfg.Control = other.cfg.State, other.cfg.Control })
+	if got := restored.screen.lamps.Totals(nil, time.Now()); got != 9 {
+		t.Errorf("the restored total is %d, want 9", got)
+	}
+	if files, err := filepath.Glob(filepath.Join(filepath.Dir(file), "*")); err != nil || len(files) != 1 {
+		t.Errorf("the backup left %v", files)
+	}
+}
+
+func TestExportWritesEverything(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*Config) {})
+	for range 30 {
+		s.commit(logins(100)...)
+	}
+	if lines := strings.Count(s.must("export"), "\n"); lines != 3000 {
+		t.Errorf("%d lines, want 3000", lines)
+	}
+	if lines := strings.Count(s.must("export", "--format", "csv", "--source", "192.0.2.7"), "\n"); lines != 31 {
+		t.Errorf("%d lines of CSV, want 31", lines)
 	}
 }

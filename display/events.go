@@ -19,6 +19,7 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
+	"github.com/pialert/pialert/pkg/escape"
 	"github.com/pialert/pialert/pkg/eventjson"
 )
 
@@ -134,7 +135,11 @@ func (d *daemon) eventPrinter(format string, colors terminal.Colors) (func([]byt
 	case "json":
 		var p eventjson.Printer
 		return func(b []byte, r *history.Record) []byte {
-			return p.Append(b, &r.Event, eventjson.Where{Agent: r.Agent, Arrived: r.Arrived.In(zone)})
+			where := eventjson.Where{Agent: r.Agent, Arrived: r.Arrived.In(zone)}
+			if r.Note == "" {
+				return p.Append(b, &r.Event, where)
+			}
+			return p.AppendCorrection(b, r.Event.Kind, where, r.By, r.Note)
 		}, nil
 	case "csv":
 		return appendCSV, nil
@@ -145,6 +150,10 @@ func (d *daemon) eventPrinter(format string, colors terminal.Colors) (func([]byt
 			i, _ := d.screen.lamps.Route(r.Agent, r.Event.Kind)
 			if i >= 0 && i < len(lamps) {
 				lamp = lamps[i]
+			}
+			if r.Note != "" {
+				return fmt.Appendf(b, "%s  %-9s  corrected by %+d: %s of %s, %s\n", r.Arrived.In(zone).Format(time.DateTime), lamp.Name,
+					r.By, r.Event.Kind, escape.Text(r.Agent), escape.Text(r.Note))
 			}
 			line := terminal.Columns(r.Arrived.In(zone), lamp.Name, r.Agent, &r.Event)
 			if i >= 0 {
@@ -157,7 +166,8 @@ func (d *daemon) eventPrinter(format string, colors terminal.Colors) (func([]byt
 }
 
 // csvColumns is the first line of CSV.
-var csvColumns = []string{"arrived", "logged", "agent", "host", "kind", "count", "severity", "source", "port", "user", "target", "rule", "file", "test"}
+var csvColumns = []string{"arrived", "logged", "agent", "host", "kind", "count", "severity", "source", "port", "user", "target", "rule", "file", "test",
+	"corrected_by", "reason"}
 
 // appendCSV appends a record as a line of CSV (RFC 4180).
 func appendCSV(b []byte, r *history.Record) []byte {
@@ -182,6 +192,10 @@ func appendCSV(b []byte, r *history.Record) []byte {
 	cells := []string{
 		r.Arrived.Format(time.RFC3339), logged, r.Agent, e.Host, e.Kind.String(), strconv.FormatUint(e.Count, 10), e.Severity.String(),
 		source, strconv.Itoa(int(e.SourcePort)), e.User, target, e.Rule, e.Log, strconv.FormatBool(e.Test),
+		"", r.Note,
+	}
+	if r.Note != "" {
+		cells[len(cells)-2] = strconv.FormatInt(r.By, 10)
 	}
 	for i := range cells {
 		cells[i] = cell(cells[i])

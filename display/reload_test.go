@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,11 +17,19 @@ import (
 // testDaemon returns a display that draws nothing and keeps its files in a folder of the test's.
 func testDaemon(t *testing.T, change func(*Config)) *daemon {
 	t.Helper()
+	d, _ := startDaemon(t, change)
+	return d
+}
+
+// startDaemon does the same, and returns what ends it.
+func startDaemon(t *testing.T, change func(*Config)) (*daemon, func()) {
+	t.Helper()
 	cfg := defaults()
 	cfg.Name, cfg.Driver = "desk", driverNone
 	cfg.State = t.TempDir()
 	cfg.Control = filepath.Join(cfg.State, "control.sock")
 	cfg.Look.Zone = "UTC"
+	cfg.History.Interval = 0
 	change(&cfg)
 	d, err := newDaemon(cfg, nil, "", slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -32,12 +41,13 @@ func testDaemon(t *testing.T, change func(*Config)) *daemon {
 		defer close(done)
 		d.history.Run(ctx)
 	}()
-	t.Cleanup(func() {
+	end := sync.OnceFunc(func() {
 		stop()
 		<-done
 		d.history.Close()
 	})
-	return d
+	t.Cleanup(end)
+	return d, end
 }
 
 // A reload takes over how long an agent may be silent.

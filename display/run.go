@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -99,7 +98,7 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 		return nil, err
 	}
 	d.history, err = history.Open(history.Options{
-		Path: filepath.Join(cfg.State, "history.db"), MaxAge: time.Duration(cfg.History.MaxAge),
+		Path: historyFile(cfg), MaxAge: time.Duration(cfg.History.MaxAge),
 		MaxBytes: int64(cfg.History.MaxBytes), Interval: time.Duration(cfg.History.Interval),
 		Zone: d.screen.lamps.Zone, Logger: d.logger,
 	})

@@ -73,7 +73,7 @@ func (h pageHistory) Events(ctx context.Context, p page.Page) ([]page.Record, er
 	stored, err := h.history.Recent(ctx, p.Limit, chosen)
 	var list []page.Record
 	for _, r := range stored {
-		list = append(list, page.Record{ID: r.ID, Agent: r.Agent, Arrived: r.Arrived, Event: r.Event})
+		list = append(list, page.Record{ID: r.ID, Agent: r.Agent, Arrived: r.Arrived, Event: r.Event, By: r.By, Note: r.Note})
 	}
 	return list, err
 }

@@ -75,6 +75,15 @@ func (p *Printer) Append(b []byte, ev *attack.Event, where Where) []byte {
 	return append(b, "}\n"...)
 }
 
+// AppendCorrection appends a person's correction of the total of a kind as one line of JSON.
+func (p *Printer) AppendCorrection(b []byte, kind attack.Kind, where Where, by int64, reason string) []byte {
+	b = appendString(append(b, `{"agent":`...), where.Agent)
+	b = append(p.time(append(b, `,"arrived":"`...), where.Arrived), '"')
+	b = field(b, "kind", kind.String())
+	b = strconv.AppendInt(append(b, `,"corrected_by":`...), by, 10)
+	return append(field(b, "reason", reason), "}\n"...)
+}
+
 // detail appends what is particular to the kind, as an object of its own.
 func detail(b []byte, d attack.Detail) []byte {
 	if d == nil {

@@ -193,5 +193,6 @@ func (f *Filter) newest(ctx context.Context, tx querier) (where string, args []a
 		return "", nil, err
 	}
 	newest.Until, newest.Before, newest.After = time.Time{}, last, max(f.After, last-maxScan-1)
-	return newest.where(ctx, tx)
+	where, args, err = newest.where(ctx, tx)
+	return where + " AND sequence > 0", args, err // without corrections
 }

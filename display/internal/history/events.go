@@ -18,6 +18,10 @@ type Record struct {
 	Sequence uint64
 	Arrived  time.Time
 	Event    attack.Event
+
+	// Of a correction, whose event has a kind and no count:
+	By   int64  // what it added to the total of the agent and the kind
+	Note string // the reason that a person gave; empty if it is an event
 }
 
 // Span is a part of time, by arrival: Since is in it, Until is not. A zero time sets no bound.
@@ -153,7 +157,7 @@ func idAt(ctx context.Context, tx querier, at time.Time) (int64, error) {
 	return low, err
 }
 
-// After returns committed events with ids above the cursor, the oldest first: at most limit, and
+// After returns committed events, without corrections, with ids above the cursor, the oldest first: at most limit, and
 // never more than 1000. Whoever reads on from the id of the last one sees every event once, in
 // the order of arrival, but for those that were deleted before it came. It reads beside the
 // commits: a slow reader holds up nobody.
@@ -169,7 +173,7 @@ func idAt(ctx context.Context, tx querier, at time.Time) (int64, error) {
 func (h *History) After(ctx context.Context, cursor int64, limit int) ([]Record, error) {
 	var records []Record
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
-		records, err = readRecords(ctx, tx, "WHERE events.id > ? ORDER BY events.id LIMIT ?", cursor, min(max(limit, 0), maxRecords))
+		records, err = readRecords(ctx, tx, "WHERE events.id > ? AND sequence > 0 ORDER BY events.id LIMIT ?", cursor, min(max(limit, 0), maxRecords))
 		return err
 	})
 	return records, err
@@ -216,9 +220,13 @@ func readRecords(ctx context.Context, tx querier, where string, args ...any) ([]
 			if port != nil {
 				e.SourcePort = uint16(*port)
 			}
+			if record, ok := correctionOf(id, name, time.Unix(0, arrived), e.Kind, detail); ok && sequence == 0 {
+				records = append(records, record)
+				return
+			}
 			e.SourceIP, _ = netip.AddrFromSlice(source)
 			e.Detail, _ = decodeDetail(detail) // a flipped bit in it is no reason to withhold the rest
-			records = append(records, Record{id, name, uint64(epoch), uint64(sequence), time.Unix(0, arrived), e})
+			records = append(records, Record{ID: id, Agent: name, Epoch: uint64(epoch), Sequence: uint64(sequence), Arrived: time.Unix(0, arrived), Event: e})
 		}, args...)
 	return records, err
 }

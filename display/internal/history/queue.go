@@ -17,6 +17,8 @@ type batch struct {
 	events   []attack.Event
 	through  uint64
 	attempts uint64 // that the lost events stood for
+
+	correction *Correction // instead of events
 }
 
 // last returns the highest number that the batch settles.

@@ -40,7 +40,7 @@ func (s *store) reroll(now time.Time) error {
 		}
 		err := s.exec(fmt.Sprintf(`INSERT OR IGNORE INTO rollups (step, start, agent, kind, test, key, events, attempts)
 			SELECT %[1]d, ((arrived/1000000000 + %[2]d) / %[1]d) * %[1]d - %[2]d, agent, kind, test, x'', count(*), min(sum(count), ?2)
-			FROM events WHERE arrived >= ?1 GROUP BY 2, 3, 4, 5`, step.long, ahead), since, int64(maxDay))
+			FROM events WHERE arrived >= ?1 AND sequence > 0 GROUP BY 2, 3, 4, 5`, step.long, ahead), since, int64(maxDay))
 		if err != nil {
 			return err
 		}

@@ -71,7 +71,7 @@ func (s *store) deleteOldest(before time.Time) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	result, err := s.conn.ExecContext(context.Background(), `DELETE FROM events
-		WHERE id IN (SELECT id FROM events ORDER BY id LIMIT ?) AND arrived < ?`, step, before.UnixNano())
+		WHERE id IN (SELECT id FROM events WHERE sequence > 0 ORDER BY id LIMIT ?) AND arrived < ? AND sequence > 0`, step, before.UnixNano())
 	if err != nil {
 		return 0, err
 	}
@@ -88,7 +88,7 @@ func (s *store) trim(most int64) (more bool, err error) {
 		return false, err
 	}
 	if size-free > most {
-		return true, s.exec(`DELETE FROM events WHERE id <= (SELECT id FROM events ORDER BY id LIMIT 1 OFFSET ?)`, step-1)
+		return true, s.exec(`DELETE FROM events WHERE id <= (SELECT id FROM events WHERE sequence > 0 ORDER BY id LIMIT 1 OFFSET ?) AND sequence > 0`, step-1)
 	}
 	return free > 0, s.vacuum()
 }

@@ -44,7 +44,10 @@ func finishReplacement(path string) error {
 			return err
 		}
 	}
-	return os.Rename(path+newSuffix, path)
+	if err := os.Rename(path+newSuffix, path); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
 }
 
 // replace makes a new file of what is readable in the damaged one and of what is known besides,
@@ -72,6 +75,10 @@ func (h *History) replace(known summary, cause error) (*store, summary, error) {
 		if err := os.Rename(move[0], move[1]); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, known, fmt.Errorf("cannot set the damaged history aside: %w", err)
 		}
+	}
+	// What is acknowledged from now on is in the new file, so it must have its name after a power cut.
+	if err := syncFolder(filepath.Dir(path)); err != nil {
+		return nil, known, fmt.Errorf("cannot set the damaged history aside: %w", err)
 	}
 	h.forgetDamaged()
 	opened, err := openStore(path, h.now())
@@ -151,6 +158,7 @@ type salvaged struct {
 	ids    map[string]int64
 	marks  map[stream]mark
 	days   map[dayRoute]Sum
+	taken  map[route]uint64 // attempts, by corrections
 	agents map[string]agent
 	copied int // events
 	last   int64
@@ -164,7 +172,7 @@ type salvaged struct {
 func newSalvaged(known summary) *salvaged {
 	s := &salvaged{
 		known: known, names: make(map[int64]string), ids: make(map[string]int64), marks: make(map[stream]mark),
-		days: make(map[dayRoute]Sum), agents: make(map[string]agent),
+		days: make(map[dayRoute]Sum), taken: make(map[route]uint64), agents: make(map[string]agent),
 		lastSeen: make(map[stream]mark), sumSeen: make(map[route]Sum),
 	}
 	for name, a := range known.agents {
@@ -188,6 +196,7 @@ func (s *salvaged) small(from *store) {
 	var name string
 	var heard *int64
 	var m mark
+	var attempts int64
 	var dropped, sum Sum
 	// The errors say what is known already: the file is damaged.
 	var last int64
@@ -214,10 +223,14 @@ func (s *salvaged) small(from *store) {
 			}
 		})
 	_ = from.each(context.Background(), `SELECT day, agent, kind, test, events, attempts FROM totals`,
-		[]any{&day, &id, &kind, &test, &sum.Events, &sum.Attempts}, func() {
+		[]any{&day, &id, &kind, &test, &sum.Events, &attempts}, func() {
+			sum.Attempts = uint64(max(attempts, 0))
 			if name, ok := s.names[id]; ok && plausibleTotal(day, kind, sum) {
 				at := dayRoute{int(day), route{name, attack.StoredKind(kind), test != 0}}
 				s.days[at] = s.days[at].plus(sum)
+				if attempts < 0 && attempts > -maxDay {
+					s.taken[at.route] += uint64(-attempts)
+				}
 			}
 		})
 }
@@ -289,6 +302,9 @@ func (s *salvaged) witness(row *[19]any) bool {
 	test, isTest := row[9].(int64)
 	count, isCount := row[10].(int64)
 	name, ok := s.names[id]
+	if detail, _ := row[17].([]byte); ok && sequence == 0 && len(detail) > 0 && detail[0] == correctionDetail {
+		return true
+	}
 	if !ok || !isEpoch || !isTest || !isCount || sequence <= 0 || sequence > MaxSequence ||
 		!attack.StoredKind(kind).Valid() || count < 0 || count > attack.MaxCount {
 		return false
@@ -311,6 +327,9 @@ func (s *salvaged) write(to *store) error {
 	all := summary{agents: s.agents, marks: s.marks, totals: make(map[route]Sum), last: s.last}
 	for at, sum := range s.days {
 		all.totals[at.route] = all.totals[at.route].plus(sum)
+	}
+	for at, attempts := range s.taken {
+		all.totals[at] = all.totals[at].minus(Sum{Attempts: attempts})
 	}
 	byDay := maps.Clone(all.totals)
 	for at, m := range s.lastSeen {
@@ -361,7 +380,12 @@ func (s *salvaged) write(to *store) error {
 		}
 	}
 	for at, sum := range s.days {
-		if err := to.addTotal(at, id(at.agent), sum); err != nil {
+		if err := to.addTotal(at, id(at.agent), int64(sum.Events), int64(sum.Attempts)); err != nil {
+			return err
+		}
+	}
+	for at, attempts := range s.taken {
+		if err := to.addTotal(dayRoute{0, at}, id(at.agent), 0, -int64(attempts)); err != nil {
 			return err
 		}
 	}

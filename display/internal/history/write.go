@@ -85,6 +85,9 @@ func (s *store) transaction(do func() error) error {
 
 // add stages a batch: its events are inserted, the rest waits for flush.
 func (c *change) add(p *pending) error {
+	if p.correction != nil {
+		return c.correct(p)
+	}
 	a, ok := c.agent(p.agent)
 	if !ok {
 		return nil // more agents than are allowed joined within one group; none of it is counted
@@ -177,7 +180,7 @@ func (c *change) flush() error {
 		}
 	}
 	for at, sum := range c.days {
-		if err := c.store.addTotal(at, c.next.agents[at.agent].id, sum); err != nil {
+		if err := c.store.addTotal(at, c.next.agents[at.agent].id, int64(sum.Events), int64(sum.Attempts)); err != nil {
 			return err
 		}
 	}
@@ -244,11 +247,13 @@ func (s *store) putMark(at stream, agentID int64, m mark) error {
 		agentID, int64(at.epoch), int64(m.committed), m.ordinal)
 }
 
-func (s *store) addTotal(at dayRoute, agentID int64, sum Sum) error {
+// addTotal adds to a day's total. A correction takes attempts away, and may leave less than nothing
+// of one day.
+func (s *store) addTotal(at dayRoute, agentID, events, attempts int64) error {
 	return s.exec(`INSERT INTO totals (day, agent, kind, test, events, attempts) VALUES (?1,?2,?3,?4,min(?5,?7),min(?6,?7))
 		ON CONFLICT (day, agent, kind, test) DO UPDATE SET
 		events=min(events+excluded.events,?7), attempts=min(attempts+excluded.attempts,?7)`,
-		at.day, agentID, int64(at.kind), flag(at.test), int64(sum.Events), int64(sum.Attempts), int64(maxDay))
+		at.day, agentID, int64(at.kind), flag(at.test), events, attempts, int64(maxDay))
 }
 
 func (s *store) exec(query string, args ...any) error {

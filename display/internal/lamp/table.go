@@ -158,6 +158,21 @@ func (t *Table) Add(agent string, event *attack.Event, now time.Time) (hit Hit, 
 	return Hit{Lamp: index, Sweep: event.Severity >= t.lamps[index].sweepFrom, Total: t.totals[index]}, true
 }
 
+// Correct adds to what was counted, or takes away, but never below nothing.
+func (t *Table) Correct(agent string, kind attack.Kind, by int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, tallies := range []map[source]uint64{t.all, t.today} {
+		from := source{agent, kind}
+		if by >= 0 {
+			add(tallies, from, uint64(by))
+		} else {
+			tallies[from] -= min(tallies[from], uint64(-by))
+		}
+	}
+	t.sum()
+}
+
 // Totals writes the lamps' totals to dst, in their order and as far as it reaches, zeros behind
 // them, and returns the grand total.
 func (t *Table) Totals(dst []uint64, now time.Time) (grand uint64) {

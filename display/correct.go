@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/display/internal/history"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// correctRequest asks for a total to be corrected.
+type correctRequest struct {
+	What   string `json:"what"` // a kind, or a lamp that counts one kind of the agent's
+	Agent  string `json:"agent"`
+	By     int64  `json:"by"`
+	Reason string `json:"reason"`
+}
+
+type correctAnswer struct {
+	Kind  string `json:"kind"`
+	Total uint64 `json:"total"` // of the kind and agent, afterwards
+}
+
+func (d *daemon) correct(ctx context.Context, in correctRequest) (correctAnswer, error) {
+	kind, err := d.kindOf(in.What, in.Agent)
+	if err != nil {
+		return correctAnswer{}, err
+	}
+	if err := d.history.Correct(ctx, history.Correction{Agent: in.Agent, Kind: kind, By: in.By, Reason: in.Reason}); err != nil {
+		return correctAnswer{}, err
+	}
+	d.screen.lamps.Correct(in.Agent, kind, in.By)
+	d.screen.panel.Refresh()
+	d.logger.Info("corrected a total", "agent", in.Agent, "kind", kind.String(), "by", in.By, "reason", in.Reason)
+	answer := correctAnswer{Kind: kind.String()}
+	for _, tally := range d.screen.lamps.Snapshot(time.Now()).Tallies {
+		if tally.Agent == in.Agent && tally.Kind == kind {
+			answer.Total = tally.Count
+		}
+	}
+	return answer, nil
+}
+
+// kindOf returns the kind of a name, or the only kind that a lamp of that name counts of an agent.
+func (d *daemon) kindOf(name, agent string) (attack.Kind, error) {
+	if kind, err := attack.ParseKind(name); err == nil {
+		return kind, nil
+	}
+	index, err := d.screen.lamps.Find(name)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no kind, and %w", name, err)
+	}
+	var kinds []attack.Kind
+	var names []string
+	for _, tally := range d.screen.lamps.Snapshot(time.Now()).Tallies {
+		if lamp, counted := d.screen.lamps.Route(agent, tally.Kind); tally.Agent == agent && lamp == index && counted && tally.Count > 0 {
+			kinds, names = append(kinds, tally.Kind), append(names, tally.Kind.String())
+		}
+	}
+	switch len(kinds) {
+	case 0:
+		return 0, fmt.Errorf("the lamp %s has counted nothing from %q", name, agent)
+	case 1:
+		return kinds[0], nil
+	}
+	slices.Sort(names)
+	return 0, fmt.Errorf("the lamp %s counts %s from %s: name the kind to correct", name, strings.Join(names, ", "), agent)
+}
+
+func correctCommand(s *settings) *cobra.Command {
+	var request correctRequest
+	command := &cobra.Command{
+		Use:   "correct LAMP|KIND",
+		Short: "Correct a total that a mistake made wrong",
+		Long: `correct adds to what was counted of a kind from an agent, or takes away. The correction is an entry of
+its own in the history, with its reason, and is shown among the events for ever: nothing is changed
+in silence.`,
+		Example: `  pialert-display correct ssh_login --agent vps --by -12345 --reason "I tested with hydra"`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			cfg, err := s.Load()
+			if err != nil {
+				return err
+			}
+			request.What = args[0]
+			var answer correctAnswer
+			if err := cfg.running().Ask(command.Context(), "/correct", request, &answer); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(command.OutOrStdout(), "%s from %s: %d\n", answer.Kind, request.Agent, answer.Total)
+			return err
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&request.Agent, "agent", "", "whose count it is")
+	flags.Int64Var(&request.By, "by", 0, "what to add; a negative number takes away")
+	flags.StringVar(&request.Reason, "reason", "", "why, for whoever looks at the history later")
+	for _, name := range []string{"agent", "by", "reason"} {
+		command.MarkFlagRequired(name)
+	}
+	return command
+}

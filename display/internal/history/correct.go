@@ -1,0 +1,113 @@
+package history
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Correction changes a total that a mistake made wrong. It is an entry of its own among the events,
+// which is never deleted.
+type Correction struct {
+	Agent  string
+	Kind   attack.Kind
+	By     int64  // attempts, or what the kind counts; negative takes away
+	Reason string // of a person
+}
+
+// Bounds of a correction.
+const (
+	maxReason = 500     // bytes
+	maxBy     = 1 << 46 // as much as a day's total
+)
+
+// The stored form of a correction: an event with the sequence number 0, which no event has, a count
+// of 0, and a detail that begins with a number that no detail has.
+const (
+	correctionRule   = "correction"
+	correctionDetail = 0xff
+)
+
+// Correct stores a correction and returns when it is committed. No total becomes less than nothing,
+// and a total that was never counted cannot be corrected.
+func (h *History) Correct(ctx context.Context, c Correction) error {
+	switch {
+	case strings.TrimSpace(c.Reason) == "" || len(c.Reason) > maxReason:
+		return fmt.Errorf("cannot correct a total: give a reason of at most %d bytes", maxReason)
+	case c.By == 0 || c.By > maxBy || c.By < -maxBy:
+		return fmt.Errorf("cannot correct a total by %d", c.By)
+	}
+	h.mu.Lock()
+	total, ok := h.known.totals[route{c.Agent, c.Kind, false}]
+	h.mu.Unlock()
+	switch {
+	case !ok:
+		return fmt.Errorf("cannot correct a total: nothing was counted of %s from %q", c.Kind, c.Agent)
+	case c.By < 0 && uint64(-c.By) > total.Attempts:
+		return fmt.Errorf("cannot correct a total by %d: %d were counted of %s from %q", c.By, total.Attempts, c.Kind, c.Agent)
+	}
+	done := make(chan error, 1)
+	err := h.enqueue(ctx, batch{agent: c.Agent, correction: &c}, func(_ uint64, err error) { done <- err })
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// correct writes a correction.
+func (c *change) correct(p *pending) error {
+	k := p.correction
+	to := route{k.Agent, k.Kind, false}
+	agent, ok := c.next.agents[k.Agent]
+	total, counted := c.next.totals[to]
+	if !ok || !counted {
+		return nil // forgotten meanwhile
+	}
+	by := max(k.By, -int64(total.Attempts))
+	total.Attempts = min(uint64(int64(total.Attempts)+by), maxSum)
+	c.next.totals[to] = total
+	c.next.last++
+	detail := append(binary.AppendVarint([]byte{correctionDetail}, by), k.Reason...)
+	if err := c.store.exec(`INSERT INTO events (id, agent, epoch, sequence, arrived, observed, kind, severity, test, count, rule, detail)
+		VALUES (?,?,0,0,?,?,?,?,0,0,?,?)`, c.next.last, agent.id, p.arrived.UnixNano(), p.arrived.UnixNano(),
+		int64(k.Kind), int64(attack.Info), []byte(correctionRule), detail); err != nil {
+		return err
+	}
+	if err := c.store.addTotal(dayRoute{dayOf(p.arrived), to}, agent.id, 0, by); err != nil {
+		return err
+	}
+	for _, step := range steps {
+		at := rolled{step: step.long, start: startOf(p.arrived, step.long), route: to}
+		if err := c.store.addRollup(at, agent.id, 0, by); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decodeCorrection reads a correction's detail.
+func decodeCorrection(detail []byte) (by int64, reason string, ok bool) {
+	if len(detail) < 2 || detail[0] != correctionDetail {
+		return 0, "", false
+	}
+	by, size := binary.Varint(detail[1:])
+	if size <= 0 {
+		return 0, "", false
+	}
+	return by, string(detail[1+size:]), true
+}
+
+// correctionOf makes a record of a correction's row.
+func correctionOf(id int64, agent string, arrived time.Time, kind attack.Kind, detail []byte) (Record, bool) {
+	by, reason, ok := decodeCorrection(detail)
+	return Record{ID: id, Agent: agent, Arrived: arrived, Event: attack.Event{Kind: kind, Observed: arrived}, By: by, Note: reason}, ok
+}

@@ -1,0 +1,83 @@
+package history_test
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/display/internal/history"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// A correction changes a total by as much as it says, and says so among the events: after a restart,
+// a repair and when all events are gone. Followers of events do not take it for one.
+func TestCorrect(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	now := noon
+	o := options(path)
+	o.Now = func() time.Time { return now }
+	h := start(t, o)
+	h.commit(batch{agent: "a", epoch: 7, first: 1, events: events(500)})
+	now = now.AddDate(0, 0, 1)
+	h.commit(batch{agent: "a", epoch: 7, first: 501, events: events(10)})
+	correction := history.Correction{Agent: "a", Kind: attack.SSHLogin, By: -123, Reason: "a test ran against it"}
+	if err := h.Correct(t.Context(), correction); err != nil {
+		t.Fatal(err)
+	}
+	want := []history.Total{{Agent: "a", Kind: attack.SSHLogin, Sum: history.Sum{Events: 510, Attempts: 387}}}
+	check := func(say string, rows int) {
+		t.Helper()
+		if got := h.totals(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s the totals are %+v, want %+v", say, got, want)
+		}
+		if got := h.sums(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s the hours add up to %+v, want %+v", say, got, want)
+		}
+		records, err := h.Recent(t.Context(), 1000, history.Filter{})
+		if err != nil || len(records) != rows || records[0].By != -123 || records[0].Note != correction.Reason || records[0].Event.Kind != attack.SSHLogin {
+			t.Errorf("%s: %d records, error %v", say, len(records), err)
+		}
+		followed, err := h.After(t.Context(), 0, 1000)
+		if err != nil || len(followed) != rows-1 {
+			t.Errorf("%s: followers get %d, error %v; want %d", say, len(followed), err, rows-1)
+		}
+	}
+	check("at first", 511)
+	h.stop()
+	h = start(t, o)
+	check("after a restart", 511)
+	h.stop()
+	content := read(t, path)
+	clear(content[4096*20 : 4096*21])
+	write(t, path, content)
+	h = start(t, o)
+	if len(damagedFiles(t, path)) != 1 {
+		t.Fatal("the damage was not found")
+	}
+	if got := h.totals(); !reflect.DeepEqual(got, want) {
+		t.Errorf("after a repair the totals are %+v, want %+v", got, want)
+	}
+	if records, err := h.Recent(t.Context(), 1, history.Filter{}); err != nil || len(records) != 1 || records[0].By != -123 {
+		t.Errorf("after a repair: %+v, error %v", records, err)
+	}
+
+	for reason, c := range map[string]history.Correction{
+		"give a reason":        {Agent: "a", Kind: attack.SSHLogin, By: -1},
+		"nothing was counted":  {Agent: "a", Kind: attack.XMLRPC, By: 5, Reason: "r"},
+		"from \"b\"":           {Agent: "b", Kind: attack.SSHLogin, By: 5, Reason: "r"},
+		"387 were counted":     {Agent: "a", Kind: attack.SSHLogin, By: -388, Reason: "r"},
+		"correct a total by 0": {Agent: "a", Kind: attack.SSHLogin, Reason: "r"},
+	} {
+		if err := h.Correct(t.Context(), c); err == nil || !strings.Contains(err.Error(), reason) {
+			t.Errorf("error %v, want one with %q", err, reason)
+		}
+	}
+	if err := h.Correct(t.Context(), history.Correction{Agent: "a", Kind: attack.SSHLogin, By: 13, Reason: "more"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.totals(); got[0].Attempts != 400 {
+		t.Errorf("the total is %d, want 400", got[0].Attempts)
+	}
+}
