@@ -13,6 +13,7 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/pkg/cli"
 )
 
 func rulesCommand(s *settings) *cobra.Command {
@@ -35,34 +36,55 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 		}
 		return detect.LoadWithExamples(dirs...)
 	}
-	group.AddCommand(
-		coverageCommand(load),
-		&cobra.Command{
-			Use:   "list",
-			Short: "List every rule with its kind and where it comes from",
-			Args:  cobra.NoArgs,
-			RunE: func(command *cobra.Command, _ []string) error {
-				rules, err := load()
-				if err != nil {
-					return err
+	var format string
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List every rule with its kind and where it comes from",
+		Args:  cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			rules, err := load()
+			if err != nil {
+				return err
+			}
+			if err := cli.CheckFormat(format); err != nil {
+				return err
+			}
+			if format == "json" {
+				return cli.WriteJSON(command.OutOrStdout(), listed(rules.List()))
+			}
+			table := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
+			fmt.Fprintln(table, "ID\tKIND\tLOG\tROLE\tFROM")
+			for _, r := range rules.List() {
+				kind := "-"
+				if r.Kind.Valid() {
+					kind = r.Kind.String()
 				}
-				table := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
-				fmt.Fprintln(table, "ID\tKIND\tLOG\tROLE\tFROM")
-				for _, r := range rules.List() {
-					kind := "-"
-					if r.Kind.Valid() {
-						kind = r.Kind.String()
-					}
-					fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.ID, kind, r.Type, r.Role, r.Origin)
-				}
-				return table.Flush()
-			},
+				fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", r.ID, kind, r.Type, r.Role, r.Origin)
+			}
+			return table.Flush()
 		},
+	}
+	cli.FormatFlag(list, &format)
+	ids := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		rules, err := load()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+		var names []string
+		for _, r := range rules.List() {
+			names = append(names, r.ID)
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+	group.AddCommand(
+		coverageCommand(load), list,
 		&cobra.Command{
 			Use:     "show ID",
 			Short:   "Print a rule with its pattern and examples",
 			Example: "  pialert-agent rules show sshd-failed-password",
 			Args:    cobra.ExactArgs(1),
+
+			ValidArgsFunction: ids,
 			RunE: func(command *cobra.Command, args []string) error {
 				rules, err := load()
 				if err != nil {
@@ -103,6 +125,27 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 		},
 	)
 	return group
+}
+
+// Listed is a rule as rules list prints it as JSON.
+type Listed struct {
+	ID     string `json:"id"`
+	Kind   string `json:"kind,omitempty"`
+	Log    string `json:"log"`
+	Role   string `json:"role"`
+	Origin string `json:"origin"` // the file that it stands in
+}
+
+func listed(rules []*rule.Rule) []Listed {
+	all := []Listed{}
+	for _, r := range rules {
+		l := Listed{ID: r.ID, Log: string(r.Type), Role: string(r.Role), Origin: r.Origin}
+		if r.Kind.Valid() {
+			l.Kind = r.Kind.String()
+		}
+		all = append(all, l)
+	}
+	return all
 }
 
 // loadRules returns the built-in rules, those of the configured folder, which need not exist, and

@@ -107,6 +107,8 @@ event per line and nothing else; with --summary it is one object, the report.`,
 	command.Flags().BoolVar(&flags.learn, "learn", false, "teach the agent from which networks users log in, so that it tells of new ones only (after its reload)")
 	command.Flags().StringVar(&flags.since, "since", "", "leave out what was logged before: a time, today, yesterday, or a span such as 2h or 7d ago")
 	command.Flags().StringVar(&flags.until, "until", "", "leave out what was logged later")
+	command.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	command.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"auto", "syslog", "sshd", "access", "error"}, cobra.ShellCompDirectiveNoFileComp))
 	return command
 }
 
@@ -155,8 +157,34 @@ func detectOptions(s *settings, extra string) (detect.Options, error) {
 	return detect.Options{Rules: rules, Episodes: true}, nil
 }
 
+// Explained is what explain prints as JSON.
+type Explained struct {
+	Log     string            `json:"log"`
+	Host    string            `json:"host,omitempty"`
+	Daemon  string            `json:"daemon,omitempty"`
+	Message string            `json:"message,omitempty"`
+	Rule    string            `json:"rule,omitempty"` // nothing if no rule takes the line
+	Kind    string            `json:"kind,omitempty"`
+	Fields  map[string]string `json:"fields"`
+	So      string            `json:"so"` // what becomes of the line, and why
+}
+
+func explained(x detect.Explanation) Explained {
+	e := Explained{Log: string(x.Type), Host: x.Host, Daemon: x.Tag, Message: x.Message, Fields: map[string]string{}, So: x.Why}
+	if x.Rule != nil {
+		e.Rule = x.Rule.ID
+		if x.Rule.Kind.Valid() {
+			e.Kind = x.Rule.Kind.String()
+		}
+	}
+	for _, field := range x.Fields {
+		e.Fields[field.Name] = field.Value
+	}
+	return e
+}
+
 func explainCommand(s *settings) *cobra.Command {
-	var rules string
+	var rules, format string
 	command := &cobra.Command{
 		Use:   "explain LINE",
 		Short: "Say which rule takes a line of a log, with which fields, or why none does",
@@ -164,6 +192,9 @@ func explainCommand(s *settings) *cobra.Command {
   tail -n 1 /var/log/auth.log | pialert-agent explain -`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
+			if err := cli.CheckFormat(format); err != nil {
+				return err
+			}
 			line := args[0]
 			if line == "-" {
 				text, err := io.ReadAll(io.LimitReader(command.InOrStdin(), 1<<20))
@@ -189,10 +220,14 @@ func explainCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if format == "json" {
+				return cli.WriteJSON(command.OutOrStdout(), explained(explanation))
+			}
 			return explain(command.OutOrStdout(), explanation)
 		},
 	}
 	command.Flags().StringVar(&rules, "rules", "", "file or folder with more rules, tried before the built-in ones")
+	cli.FormatFlag(command, &format)
 	return command
 }
 

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -24,6 +27,7 @@ type Status struct {
 
 	Sources  []SourceStatus    `json:"sources"`
 	Kinds    map[string]uint64 `json:"kinds"` // events found since the start, by kind
+	Fired    map[string]uint64 `json:"fired"` // those of them that a person fired
 	Displays []DisplayStatus   `json:"displays"`
 	Spool    SpoolStatus       `json:"spool"`
 	Detect   DetectStatus      `json:"detection"`
@@ -33,7 +37,9 @@ type Status struct {
 // SourceStatus is one followed log.
 type SourceStatus struct {
 	source.Stats
-	Events uint64 `json:"events"` // found since the start
+	Events uint64            `json:"events"`           // found since the start
+	Kinds  map[string]uint64 `json:"kinds"`            // the same by kind
+	Remedy string            `json:"remedy,omitempty"` // what lets it be read, if the system forbids it
 }
 
 // DisplayStatus is the link to one display.
@@ -67,10 +73,24 @@ type DetectStatus struct {
 // status looks at everything.
 func (d *daemon) status() Status {
 	run := d.current()
-	status := Status{Name: d.keyring.Name(), Version: cli.Release(), Started: d.started, Kinds: map[string]uint64{}}
+	status := Status{Name: d.keyring.Name(), Version: cli.Release(), Started: d.started, Kinds: map[string]uint64{}, Fired: map[string]uint64{},
+		Sources: []SourceStatus{}, Displays: []DisplayStatus{}}
 	found := run.pipeline.Counts()
 	for _, stats := range run.stats() {
-		status.Sources = append(status.Sources, SourceStatus{stats, found.Logs[stats.Source]})
+		one := SourceStatus{Stats: stats, Kinds: map[string]uint64{}}
+		for kind, n := range found.Logs[stats.Source] {
+			one.Events += n
+			one.Kinds[kind.String()] = n
+		}
+		if stats.State == source.Waiting && stats.Source != sourceJournal {
+			if closed := source.Denied(os.DirFS("/"), stats.Source); closed != "" {
+				one.State, one.Error, one.Remedy = source.Failing, closed+" may not be read", remedy(closed)
+			}
+		}
+		status.Sources = append(status.Sources, one)
+	}
+	for kind, n := range found.Logs[""] {
+		status.Fired[kind.String()] = n
 	}
 	for kind, n := range found.Kinds {
 		status.Kinds[kind.String()] = n
@@ -126,28 +146,23 @@ func statusCommand(s *settings) *cobra.Command {
 func (s Status) write(out io.Writer, now time.Time) error {
 	fmt.Fprintf(out, "%s (%s), up %s\n\n", s.Name, s.Version, now.Sub(s.Started).Round(time.Second))
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "LOG\tSTATE\tLINES\tEVENTS\tPOSITION\tLAST LINE")
+	fmt.Fprintln(table, "LOG\tSTATE\tLINES\tFOUND\tLAST LINE")
+	var waiting []string
 	for _, log := range s.Sources {
-		state := string(log.State)
-		if left := log.Backlog; left != nil {
-			state += fmt.Sprintf(": %d files to go, at %s", left.Files, left.Reached.Format(time.DateTime))
+		if log.State == source.Waiting && log.Lines == 0 {
+			waiting = append(waiting, escape.Text(log.Source))
+			continue
 		}
-		if log.Error != "" {
-			state += ": " + escape.Text(log.Error)
-		}
-		position := fmt.Sprint(log.Offset)
-		if log.Cursor != "" {
-			position = "cursor"
-		}
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\t%s\n", escape.Text(log.Source), state, log.Lines, log.Events, position, cli.Ago(log.LastLine, now))
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", escape.Text(log.Source), log.State, log.Lines, inWords(log.Kinds), cli.Ago(log.LastLine, now))
+	}
+	if len(s.Fired) > 0 {
+		fmt.Fprintf(table, "fired by hand\t\t\t%s\t\n", inWords(s.Fired))
 	}
 	fmt.Fprintln(table, "\nDISPLAY\tLINK\tSINCE\tWAITING\tADDRESS")
 	for _, display := range s.Displays {
 		state := "down"
 		if display.Link.Up {
 			state = "up"
-		} else if display.Link.Error != "" {
-			state += ": " + escape.Text(display.Link.Error)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\n", display.Name, state, cli.Ago(display.Link.Since, now), display.Waiting, display.Link.Address)
 	}
@@ -161,7 +176,24 @@ func (s Status) write(out io.Writer, now time.Time) error {
 	for _, note := range s.notes() {
 		fmt.Fprintln(out, note)
 	}
+	if len(waiting) > 0 {
+		fmt.Fprintln(out, "nothing is there yet of", strings.Join(waiting, ", "))
+	}
 	return nil
+}
+
+// inWords says how many events of each kind were found, the commonest first.
+func inWords(kinds map[string]uint64) string {
+	if len(kinds) == 0 {
+		return "nothing"
+	}
+	names := slices.SortedFunc(maps.Keys(kinds), func(a, b string) int {
+		return cmp.Or(cmp.Compare(kinds[b], kinds[a]), cmp.Compare(a, b))
+	})
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%d %s", kinds[name], name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // notes says what is not as it should be, a sentence each.
@@ -182,9 +214,20 @@ func (s Status) notes() (notes []string) {
 	}
 	note(uint64(left.Files), "rotated files of %d logs are still to be read, %d bytes; all before %s has been", behind, left.Bytes, left.Reached.Format(time.DateTime))
 	for _, log := range s.Sources {
+		if log.Error != "" {
+			notes = append(notes, fmt.Sprintf("%s cannot be read: %s", escape.Text(log.Source), escape.Text(log.Error)))
+		}
+		if log.Remedy != "" {
+			notes = append(notes, "  on this system: "+log.Remedy)
+		}
 		note(log.Overlong, "lines of %s were left out: longer than %d bytes", escape.Text(log.Source), source.MaxLine)
 		note(log.Untrusted, "entries of %s were left out: their sender may not speak under their name", escape.Text(log.Source))
 		note(uint64(log.Skipped), "files of %s are not followed: too many; name those that matter", escape.Text(log.Source))
+	}
+	for _, display := range s.Displays {
+		if !display.Link.Up && display.Link.Error != "" {
+			notes = append(notes, fmt.Sprintf("display %s is not connected: %s", display.Name, escape.Text(display.Link.Error)))
+		}
 	}
 	note(s.Spool.DroppedEvents, "events of %d attempts had to be dropped", s.Spool.DroppedAttempts)
 	note(s.Spool.RefusedEvents, "events were left out: a field was outside its bounds; the log has them")

@@ -56,7 +56,35 @@ func TestStatusIsFitForATerminal(t *testing.T) {
 			t.Errorf("%+q", line)
 		}
 	}
-	if shown := `a\x1b[2J\u009b1m\u202eb\x7f\xff`; strings.Count(out.String(), shown) != 4 {
+	if shown := `a\x1b[2J\u009b1m\u202eb\x7f\xff`; strings.Count(out.String(), shown) != 5 {
 		t.Errorf("nothing is to be hidden:\n%s", out.String())
+	}
+}
+
+// What was found is said by kind, per log and of what was fired; errors stand below the table, and a log
+// that is not there yet is no row of it.
+func TestStatusSaysWhatWasFoundInWords(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	status := Status{
+		Sources: []SourceStatus{
+			{Stats: source.Stats{Source: "/var/log/auth.log", State: source.Following, Lines: 90}, Kinds: map[string]uint64{"ssh_probe": 2, "ssh_login": 12}},
+			{Stats: source.Stats{Source: "/var/log/httpd/*_log", State: source.Failing, Error: "/var/log/httpd may not be read"}, Remedy: "sudo usermod"},
+			{Stats: source.Stats{Source: "/var/log/nginx/*.log", State: source.Waiting}},
+		},
+		Fired: map[string]uint64{"ssh_login": 1}, Spool: SpoolStatus{Next: 16},
+	}
+	if err := status.write(&out, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"/var/log/auth.log     following  90     12 ssh_login, 2 ssh_probe  never\n",
+		"/var/log/httpd/*_log  failing    0      nothing", "fired by hand                           1 ssh_login",
+		"\n/var/log/httpd/*_log cannot be read: /var/log/httpd may not be read\n  on this system: sudo usermod\n",
+		"\nnothing is there yet of /var/log/nginx/*.log\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, out.String())
+		}
 	}
 }

@@ -78,6 +78,8 @@ func showCommand(s *settings) *cobra.Command {
 		Example: `  pialert-display show wordpress
   pialert-display show`,
 		Args: cobra.MaximumNArgs(1),
+
+		ValidArgsFunction: completeLamp(s),
 		RunE: func(command *cobra.Command, args []string) error {
 			cfg, err := s.Load()
 			if err != nil {
@@ -95,6 +97,26 @@ func showCommand(s *settings) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// completeLamp offers the names of the configured lamps as the first argument.
+func completeLamp(s *settings) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		cfg, err := s.Load()
+		if err != nil || len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var names []string
+		for _, l := range cfg.Lamps {
+			names = append(names, l.Name)
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completeDriver gives a command's --driver its words.
+func completeDriver(command *cobra.Command) {
+	command.RegisterFlagCompletionFunc("driver", cobra.FixedCompletions([]string{driverBlinkt, driverTerminal, driverNone}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func lightsCommand(s *settings) *cobra.Command {

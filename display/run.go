@@ -58,6 +58,7 @@ takes effect at the next start.`,
 	}
 	command.Flags().StringVar(&driver, "driver", "", "draw with blinkt, terminal or none, whatever the configuration says")
 	command.Flags().StringVar(&vcd, "vcd", "", "record what the pins do to this file, as a Value Change Dump")
+	completeDriver(command)
 	return command
 }
 

@@ -13,7 +13,7 @@ import (
 type State struct {
 	Peer     string    `json:"peer"`
 	Up       bool      `json:"up"`
-	Since    time.Time `json:"since"`             // when it came up or went down; zero if it was never up
+	Since    time.Time `json:"since,omitzero"`    // when it came up or went down; zero if it was never up
 	Address  string    `json:"address,omitempty"` // of the present or last connection
 	Connects uint64    `json:"connects"`          // connections opened so far
 	Tries    uint64    `json:"tries,omitempty"`   // failed ones since it went down, at the end that dials

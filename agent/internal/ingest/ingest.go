@@ -115,7 +115,7 @@ type Pipeline struct {
 
 // Counts says how many events were found since the start of a pipeline.
 type Counts struct {
-	Logs  map[string]uint64
+	Logs  map[string]map[attack.Kind]uint64 // by log; fired events have none
 	Kinds map[attack.Kind]uint64
 }
 
@@ -124,7 +124,7 @@ func New(options Options) (*Pipeline, error) {
 	p := &Pipeline{
 		options: options, positions: map[string][]byte{}, wake: wake.New(),
 		batch: newBatch(), stored: map[string]bool{},
-		found: Counts{map[string]uint64{}, map[attack.Kind]uint64{}},
+		found: Counts{map[string]map[attack.Kind]uint64{}, map[attack.Kind]uint64{}},
 	}
 	p.room = sync.NewCond(&p.mu)
 	p.lastTurn.Store(time.Now().UnixNano())
@@ -156,7 +156,10 @@ func (p *Pipeline) add(e *attack.Event) {
 	kept := *e
 	kept.MendTimes() // a clock that is wrong by decades costs no event
 	p.batch.events = append(p.batch.events, kept)
-	p.found.Logs[e.Log]++
+	if p.found.Logs[e.Log] == nil {
+		p.found.Logs[e.Log] = map[attack.Kind]uint64{}
+	}
+	p.found.Logs[e.Log][e.Kind]++
 	p.found.Kinds[e.Kind]++
 }
 
@@ -306,7 +309,11 @@ func (p *Pipeline) take() ([]attack.Event, map[string][]byte) {
 func (p *Pipeline) Counts() Counts {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return Counts{maps.Clone(p.found.Logs), maps.Clone(p.found.Kinds)}
+	counts := Counts{map[string]map[attack.Kind]uint64{}, maps.Clone(p.found.Kinds)}
+	for log, kinds := range p.found.Logs {
+		counts.Logs[log] = maps.Clone(kinds)
+	}
+	return counts
 }
 
 // Inspect calls look while the detector rests, so that look may ask it.

@@ -204,11 +204,11 @@ func TestCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	counts := p.Counts()
-	if counts.Logs["log"] != 2 || counts.Kinds[attack.SSHLogin] != 2 || counts.Kinds[attack.Ban] != 1 {
+	if counts.Logs["log"][attack.SSHLogin] != 2 || counts.Kinds[attack.SSHLogin] != 2 || counts.Kinds[attack.Ban] != 1 {
 		t.Errorf("counts %v", counts)
 	}
 	feed(t, p, Chunk{Source: "log", Forget: true})
-	if counts := p.Counts(); len(counts.Logs) > 1 || counts.Logs["log"] != 0 {
+	if counts := p.Counts(); len(counts.Logs) > 1 || counts.Logs["log"] != nil {
 		t.Errorf("the source was forgotten and counts are %v", counts)
 	}
 }

@@ -93,7 +93,7 @@ type Backlog struct {
 	Files int   `json:"files"`
 	Bytes int64 `json:"bytes"` // as they are on the disk, compressed or not
 	// Reached is when the file that is read next was last written to.
-	Reached time.Time `json:"reached"`
+	Reached time.Time `json:"reached,omitzero"`
 }
 
 // Stats is what is known of one log since the start of this process.
