@@ -28,6 +28,8 @@ func TestOtherAccessLogs(t *testing.T) {
 			"192.0.2.7", 0, "GET", "/", "", "", "", 404, "2025-01-31T12:00:00Z"},
 		{"nginx", `{"time_iso8601":"2025-01-31T12:00:00+00:00","remote_addr":"192.0.2.7","remote_user":"","request":"GET /a b HTTP/1.1","status":"404","http_user_agent":"x"}`,
 			"192.0.2.7", 0, "GET", "/a b", "x", "", "", 404, "2025-01-31T12:00:00Z"},
+		{"lighttpd", `192.0.2.7 www.example.com eve [31/Jan/2025:12:00:00 +0000] "GET /x HTTP/1.1" 401 345 "-" "curl/8"`,
+			"192.0.2.7", 0, "GET", "/x", "curl/8", "eve", "www.example.com", 401, "2025-01-31T12:00:00Z"},
 		{"HAProxy", `192.0.2.7:33317 [31/Jan/2025:12:00:00.655] http-in~ static/srv1 10/0/30/69/109 404 2750 - - ---- 1/1/1/1/0 0/0 "GET /.env HTTP/1.1"`,
 			"192.0.2.7", 33317, "GET", "/.env", "", "", "", 404, "2025-01-31T12:00:00Z"},
 		{"HAProxy with captures", `2001:db8::7:33317 [31/Jan/2025:12:00:00.655] http-in static/<NOSRV> 10/-1/-1/-1/109 503 212 - - SC-- 1/1/1/1/0 0/0 {www.example.com|Mozilla/5.0 zgrab/0.x|http://x/} {} "GET /x HTTP/1.1"`,

@@ -24,6 +24,7 @@ var known = compileAll(
 	`%h - %u %t %v \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\"`,
 	`%h - %u %t %v \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\" %{more}n`,
 	`%h - %u %t \"%r\" %>s %b %{more}n`,
+	`%h %v %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\"`, // lighttpd (mod_accesslog.c)
 )
 
 func compileAll(logFormats ...string) []*Format {
@@ -74,6 +75,10 @@ func (r *Reader) try(f *Format, line []byte, a *Access) bool {
 	if r.Formats == nil && len(f.tokens) > 0 && f.tokens[0].field == vhost {
 		_, isAddr := value.Addr(a.Host)
 		return !isAddr
+	}
+	// The other way round only an address is a client: a name could be the virtual host of another format.
+	if r.Formats == nil && len(f.tokens) > 2 && f.tokens[2].field == vhost {
+		return a.Client.Addr.IsValid()
 	}
 	return true
 }
