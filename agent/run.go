@@ -120,7 +120,7 @@ func (d *daemon) Run(ctx context.Context) error {
 	group.Go(func() error { return d.follow(ctx) })
 	group.Go(func() error { return control.Serve(ctx, controls, d.controls()) })
 	if scrapes != nil {
-		group.Go(func() error { return control.Serve(ctx, scrapes, d.metrics()) })
+		group.Go(func() error { return metrics.Serve(ctx, scrapes, d.metrics()) })
 	}
 	group.Go(func() error { return d.listener.Run(links, sockets, d.deliver) })
 	group.Go(func() error { return d.dialer.Run(links, d.deliver) })

@@ -223,7 +223,7 @@ func (d *daemon) Run(ctx context.Context) error {
 }
 
 // serve runs everything that only lives as long as ctx.
-func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, scrapes net.Listener, web *web) error {
+func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls net.Listener, scrapes *metrics.Listener, web *web) error {
 	cfg := d.configuration()
 	group, ctx := errgroup.WithContext(ctx)
 	accepted := link.NewAccepted()
@@ -237,7 +237,7 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls, sc
 	group.Go(func() error { return d.dialer.Run(ctx, handle) })
 	group.Go(func() error { return control.Serve(ctx, controls, d.controls()) })
 	if scrapes != nil {
-		group.Go(func() error { return control.Serve(ctx, scrapes, d.metrics()) })
+		group.Go(func() error { return metrics.Serve(ctx, scrapes, d.metrics()) })
 	}
 	if web != nil {
 		group.Go(func() error { return web.run(ctx, d) })

@@ -2,8 +2,8 @@
 // JSON over a Unix socket.
 //
 // Who may open the socket may do everything that it offers, so it is made with mode 0660 in a
-// folder that belongs to the program; there is no other access control and no TCP. A socket file
-// that a killed program left behind is replaced, one that is served is not.
+// folder that belongs to the program; there is no other access control and no TCP. A socket that a
+// killed program left behind is replaced; one that is served, or anything that is no socket, is not.
 package control
 
 import (
@@ -18,7 +18,14 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/pialert/pialert/pkg/socket"
 )
+
+// maxConnections bounds the connections that are open at a time; more wait.
+const maxConnections = 64
 
 // maxBody bounds what either end reads of a request or an answer, in bytes.
 const maxBody = 8 << 20
@@ -31,21 +38,11 @@ func Listen(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, fmt.Errorf("cannot make the control socket's folder: %w", err)
 	}
-	if conn, err := net.Dial("unix", path); err == nil {
-		conn.Close()
-		return nil, fmt.Errorf("cannot serve the control socket %s: another process does; stop it or set another path", path)
-	} else if errors.Is(err, syscall.ECONNREFUSED) {
-		os.Remove(path)
-	}
-	listener, err := net.Listen("unix", path)
+	listener, err := socket.Listen(context.Background(), path, 0o660)
 	if err != nil {
-		return nil, fmt.Errorf("cannot serve the control socket: %w", err)
+		return nil, fmt.Errorf("cannot serve the control socket %s: %w", path, err)
 	}
-	if err := os.Chmod(path, 0o660); err != nil {
-		listener.Close()
-		return nil, fmt.Errorf("cannot protect the control socket: %w", err)
-	}
-	return listener, nil
+	return netutil.LimitListener(listener, maxConnections), nil
 }
 
 // Serve answers requests until ctx ends, then closes the listener and the open connections.
@@ -53,7 +50,7 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 5 * time.Second,
-		IdleTimeout:       time.Minute,
+		IdleTimeout:       5 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}

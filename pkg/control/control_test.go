@@ -93,7 +93,7 @@ func TestNobodyServes(t *testing.T) {
 }
 
 func TestOnlyOneServes(t *testing.T) {
-	if _, err := control.Listen(serve(t)); err == nil || !strings.Contains(err.Error(), "another process") {
+	if _, err := control.Listen(serve(t)); err == nil || !strings.Contains(err.Error(), "another program") {
 		t.Errorf("a second program got the socket: %v", err)
 	}
 }
@@ -175,5 +175,19 @@ func TestStream(t *testing.T) {
 	more <- errors.New("broken")
 	if lines.Scan() || lines.Err() == nil {
 		t.Errorf("an answer that broke off ended with %v", lines.Err())
+	}
+}
+
+// A path that somebody mistyped may hold anything but a socket; it is left alone.
+func TestListenRemovesNoFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "agent.yaml")
+	if err := os.WriteFile(path, []byte("name: web1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := control.Listen(path); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "choose another path") {
+		t.Errorf("the error is %v", err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != "name: web1\n" {
+		t.Errorf("the file holds %q, error %v", text, err)
 	}
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"syscall"
-	"time"
+
+	"github.com/pialert/pialert/pkg/socket"
 )
 
 // DefaultPort is where the end that listens does so unless it is told otherwise: a port that
@@ -25,28 +25,28 @@ const unixScheme = "unix:"
 func Listen(ctx context.Context, addresses ...string) ([]net.Listener, error) {
 	var sockets []net.Listener
 	for _, address := range addresses {
-		socket, err := listen(ctx, address)
+		open, err := listen(ctx, address)
 		if err != nil {
-			for _, open := range sockets {
-				open.Close()
+			for _, earlier := range sockets {
+				earlier.Close()
 			}
 			return nil, fmt.Errorf("cannot listen on %s: %w", address, err)
 		}
-		sockets = append(sockets, socket)
+		sockets = append(sockets, open)
 	}
 	return sockets, nil
 }
 
 func listen(ctx context.Context, address string) (net.Listener, error) {
 	if path, ok := strings.CutPrefix(address, unixScheme); ok {
-		return listenUnix(ctx, path)
+		return socket.Listen(ctx, path, 0o666)
 	}
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("%w: write HOST:PORT, or :PORT for all addresses of this machine", err)
 	}
 	config := net.ListenConfig{KeepAliveConfig: keepAlive, Control: setUserTimeout}
-	socket, err := config.Listen(ctx, "tcp", address)
+	listener, err := config.Listen(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%w: another program uses this port (ss -ltnp 'sport = :%s' names it): stop it or choose another port", syscall.EADDRINUSE, port)
@@ -55,42 +55,5 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return nil, errors.New("no network interface of this machine has this address: ip address lists those it has")
 	}
-	return socket, err
-}
-
-func listenUnix(ctx context.Context, path string) (net.Listener, error) {
-	if err := removeStale(ctx, path); err != nil {
-		return nil, err
-	}
-	socket, err := (&net.ListenConfig{}).Listen(ctx, "unix", path)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o666); err != nil {
-		return nil, errors.Join(err, socket.Close())
-	}
-	return socket, nil
-}
-
-// removeStale removes the socket of a program that was killed: one that nobody answers on.
-func removeStale(ctx context.Context, path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if info.Mode().Type() != os.ModeSocket {
-		return errors.New("something that is no socket has this name: remove it or choose another path")
-	}
-	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", path)
-	if err == nil {
-		conn.Close()
-		return errors.New("another program answers there: stop it or choose another path")
-	}
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return os.Remove(path)
-	}
-	return err
+	return listener, err
 }

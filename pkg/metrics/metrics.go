@@ -2,21 +2,45 @@
 //
 // Numbers are read when they are asked for: a program says what it has in a function, and keeps
 // no counters for this package's sake.
+//
+// Everybody who reaches the address may ask, so little is given: a bounded number of connections, each
+// for seconds, and answers only to who asks for this machine by an IP address or by a name of its own.
+// A web page whose name resolves to this machine (DNS rebinding) could read along otherwise.
 package metrics
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
+	"os"
 	"runtime"
+	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
 )
 
+// What who asks may take.
+const (
+	maxConnections = 32
+	maxRequest     = 10 * time.Second // to ask and be answered
+	maxIdle        = 5 * time.Second
+)
+
+// Listener is an open address.
+type Listener struct {
+	net.Listener
+	host string // as it was configured
+}
+
 // Listen opens the address that metrics are served on; without one it returns nil.
-func Listen(address string) (net.Listener, error) {
+func Listen(address string) (*Listener, error) {
 	if address == "" {
 		return nil, nil
 	}
@@ -24,7 +48,39 @@ func Listen(address string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot serve metrics: %w; set metrics to another address, or to nothing", err)
 	}
-	return listener, nil
+	host, _, _ := net.SplitHostPort(address)
+	return &Listener{netutil.LimitListener(listener, maxConnections), host}, nil
+}
+
+// Serve answers requests until ctx ends, then closes the listener and the open connections.
+func Serve(ctx context.Context, listener *Listener, handler http.Handler) error {
+	server := &http.Server{
+		Handler:     listener.forThisHost(handler),
+		ReadTimeout: maxRequest, WriteTimeout: maxRequest, IdleTimeout: maxIdle, MaxHeaderBytes: 16 << 10,
+	}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("cannot serve metrics: %w", err)
+	}
+	return nil
+}
+
+// forThisHost refuses requests whose Host header is a name that is not this machine's.
+func (l *Listener) forThisHost(handler http.Handler) http.Handler {
+	own, _ := os.Hostname()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+		if err != nil && !strings.EqualFold(host, "localhost") && !strings.EqualFold(host, own) && !strings.EqualFold(host, l.host) {
+			http.Error(w, "ask by an IP address, or set metrics to this name and its port", http.StatusMisdirectedRequest)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
 }
 
 // Metric is a number that a program has, with the names of its labels.

@@ -1,11 +1,20 @@
 package metrics_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pialert/pialert/pkg/metrics"
 )
@@ -49,4 +58,101 @@ func TestHealth(t *testing.T) {
 	if code, body := get(t, "/healthz", errors.New("the pipeline has not moved for 31s")); code != 503 || !strings.Contains(body, "pipeline") {
 		t.Errorf("a sick program says %d %q", code, body)
 	}
+}
+
+func serve(t *testing.T, address string) (where string) {
+	t.Helper()
+	listener, err := metrics.Listen(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		ended <- metrics.Serve(ctx, listener, metrics.Handler(func(metrics.Report) {}, func() error { return nil }))
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return listener.Addr().String()
+}
+
+// A web page that makes its own name resolve to this machine is not answered.
+func TestHost(t *testing.T) {
+	t.Parallel()
+	own, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	where := serve(t, "localhost:0")
+	for host, want := range map[string]int{
+		"127.0.0.1": 200, "127.0.0.1:9477": 200, "[::1]:9477": 200, "[::1]": 200, "localhost": 200, "LOCALHOST:9477": 200, own + ":9477": 200,
+		"evil.example": 421, "evil.example:9477": 421, "localhost.evil.example": 421, own + ".evil.example": 421, "127.0.0.1.evil.example": 421,
+	} {
+		request, err := http.NewRequest("GET", "http://"+where+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = host
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("who asks for %s gets %d, want %d", host, response.StatusCode, want)
+		}
+	}
+}
+
+// Connections that are kept open take no more than their share of descriptors, and who waits behind
+// them is served when they have had their seconds.
+func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	where := serve(t, "127.0.0.1:0")
+	for range 40 {
+		conn, err := net.Dial("tcp", where)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	}
+	if n := descriptorsTo(t, where); n > 32 {
+		t.Errorf("%d connections are open at the program's end", n)
+	}
+	response, err := http.Get("http://" + where + "/healthz")
+	if err != nil || response.StatusCode != 200 {
+		t.Fatalf("behind them: %v, error %v", response, err)
+	}
+	response.Body.Close()
+}
+
+// descriptorsTo counts the accepted connections of this process that have the local address.
+func descriptorsTo(t *testing.T, where string) (n int) {
+	t.Helper()
+	links, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range links {
+		fd, err := strconv.Atoi(filepath.Base(link))
+		if err != nil {
+			t.Fatal(err)
+		}
+		local, err := unix.Getsockname(fd)
+		if err != nil {
+			continue
+		}
+		if _, err := unix.Getpeername(fd); err != nil {
+			continue // the listener
+		}
+		if in, ok := local.(*unix.SockaddrInet4); ok && fmt.Sprintf("%s:%d", net.IP(in.Addr[:]), in.Port) == where {
+			n++
+		}
+	}
+	return n
 }
