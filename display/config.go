@@ -84,9 +84,12 @@ type SSH struct {
 
 // DNS is a dynamic DNS provider that is told when the public address changes.
 type DNS struct {
-	// Update is the URL to call when the public address has changed; {ip} in it stands for the
-	// address. It is never logged. Empty calls nothing.
-	Update string `yaml:"update"`
+	// Update is the URL to call when the public address has changed, with https; {ip} in it stands for
+	// the address. It holds the secret that owns the name, so it is never shown. Empty calls nothing.
+	Update config.Secret `yaml:"update"`
+	// UpdateFile is a file that holds that URL instead, which not everybody can read; a name without
+	// a folder is that of a credential that systemd hands over.
+	UpdateFile string `yaml:"update_file"`
 	// Check is a URL that answers with the public address as text.
 	Check string `yaml:"check"`
 	// Every is how often the address is looked at.
@@ -182,7 +185,9 @@ func (c *Config) Validate() error {
 	default:
 		refuse("link.dial", c.Link.Dial, "use display, agent or ssh")
 	}
-	if updater := c.Link.updater(nil); updater != nil {
+	if updater, err := c.Link.updater(nil); err != nil {
+		refuse("link.dns.update_file", c.Link.DNS.UpdateFile, err.Error())
+	} else if updater != nil {
 		if err := updater.Check(); err != nil {
 			refuse("link.dns", "(not shown: it holds a secret)", err.Error())
 		}

@@ -40,7 +40,7 @@ service before a demo on the device.`,
   pialert-display demo --driver blinkt`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			cfg, err := s.Load()
+			cfg, err := s.LoadReadable()
 			if err != nil {
 				return err
 			}

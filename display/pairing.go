@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pialert/pialert/pkg/config"
 	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/link/dyndns"
 	"github.com/pialert/pialert/pkg/paircmd"
@@ -35,11 +36,12 @@ func (l Link) sockets() []string {
 func (s SSH) login() link.SSH { return link.SSH{Options: s.Options, Command: s.Command} }
 
 // updater keeps the display's dynamic DNS name up to date; nil if there is none to keep.
-func (l Link) updater(logger *slog.Logger) *dyndns.Updater {
-	if l.Dial != link.DialAgent || l.DNS.Update == "" {
-		return nil
+func (l Link) updater(logger *slog.Logger) (*dyndns.Updater, error) {
+	if l.Dial != link.DialAgent || l.DNS.Update == "" && l.DNS.UpdateFile == "" {
+		return nil, nil
 	}
-	return &dyndns.Updater{UpdateURL: l.DNS.Update, AddressURL: l.DNS.Check, Interval: time.Duration(l.DNS.Every), Log: logger}
+	update, err := config.SecretFrom(l.DNS.Update, l.DNS.UpdateFile)
+	return &dyndns.Updater{UpdateURL: update, AddressURL: l.DNS.Check, Interval: time.Duration(l.DNS.Every), Log: logger}, err
 }
 
 // states returns how the links stand.

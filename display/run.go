@@ -246,7 +246,11 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls net
 	group.Go(func() error { return d.runButtons(ctx) })
 	group.Go(func() error { return cli.Reload(ctx, d.logger, d.load, d.reload) })
 	group.Go(func() error { return d.runNotices(ctx) })
-	if updater := cfg.Link.updater(d.logger); updater != nil {
+	updater, err := cfg.Link.updater(d.logger)
+	if err != nil {
+		return err
+	}
+	if updater != nil {
 		group.Go(func() error { return updater.Run(ctx) })
 	}
 	group.Go(func() error { return cli.Notify(ctx, d.alive, d.summary) })

@@ -35,6 +35,9 @@ sed -n "s/^m $program //p" "$program.conf" | while read -r group; do
 	getent group "$group" >/dev/null || groupadd --system "$group"
 	usermod -aG "$group" "$program"
 done
+# The configuration may hold secrets: the service reads it through its group, and others do not.
+chgrp "$program" "/etc/pialert/$name.yaml"
+[ "$name" = agent ] || chmod o= "/etc/pialert/$name.yaml"
 mkdir -p "/var/lib/pialert/$name"
 chown "$program:$program" "/var/lib/pialert/$name"
 chmod 0700 "/var/lib/pialert/$name"

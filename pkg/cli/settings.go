@@ -50,6 +50,19 @@ func (s *Settings[Config]) Load() (Config, error) {
 			err = validator.Validate()
 		}
 	}
+	if errors.Is(err, fs.ErrPermission) {
+		err = Hint(err, "it belongs to root and the service's group: try again with sudo, or give it back to them: sudo chgrp GROUP %s", s.path)
+	}
+	return cfg, err
+}
+
+// LoadReadable is [Settings.Load] for what needs no particular configuration: where this user may not
+// read the file of the default path, it returns the defaults.
+func (s *Settings[Config]) LoadReadable() (Config, error) {
+	cfg, err := s.Load()
+	if errors.Is(err, fs.ErrPermission) && !s.given() {
+		return s.defaults(), nil
+	}
 	return cfg, err
 }
 

@@ -5,6 +5,9 @@
 // twice, values of the wrong type, and what the struct's own Validate says. Only where the text is
 // no YAML, the first reason is all that there is. It refuses files above 1 MiB. It watches nothing
 // and applies nothing: that is the caller's.
+//
+// Errors end up in logs. They quote neither the value of a [Secret] nor lines of the file, one of which
+// may hold it.
 package config
 
 import (
@@ -13,6 +16,8 @@ import (
 	"io"
 	"iter"
 	"os"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -65,7 +70,7 @@ func Load(path string, cfg any) error {
 func Parse(name string, text []byte, cfg any) error {
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		return located(name, err)
+		return located(name, text, err)
 	}
 	mistakes := decode(tree, cfg)
 	if validator, ok := cfg.(Validator); ok {
@@ -87,20 +92,51 @@ func Parse(name string, text []byte, cfg any) error {
 func Unmarshal(text []byte, into any) error {
 	tree, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		return located("", err)
+		return located("", text, err)
 	}
 	return inOrder("", decode(tree, into))
 }
 
-// located puts the file's name before the YAML library's own line, column and excerpt.
-func located(name string, err error) error {
-	text := yaml.FormatError(err, false, true)
+// located puts the file's name before the YAML library's own line and column, and the line's key
+// behind.
+func located(name string, source []byte, err error) error {
+	text := yaml.FormatError(err, false, false) // without an excerpt, which has values
 	if rest, ok := strings.CutPrefix(text, "["); ok {
 		if where, message, ok := strings.Cut(rest, "] "); ok {
-			return errors.New(strings.TrimPrefix(fmt.Sprintf("%s:%s: %s", name, where, message), ":"))
+			return errors.New(strings.TrimPrefix(fmt.Sprintf("%s:%s: %s%s", name, where, withoutValues(message), keyAt(source, where)), ":"))
 		}
 	}
-	return errors.New(strings.TrimPrefix(fmt.Sprintf("%s: %s", name, text), ": "))
+	return errors.New(strings.TrimPrefix(fmt.Sprintf("%s: %s", name, withoutValues(text)), ": "))
+}
+
+// withoutValues takes what is quoted out of a message, unless it can only be a key.
+func withoutValues(message string) string {
+	return quotedText.ReplaceAllStringFunc(message, func(quoted string) string {
+		if quotedKey.MatchString(quoted) {
+			return quoted
+		}
+		return hidden
+	})
+}
+
+var (
+	quotedText = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+	quotedKey  = regexp.MustCompile(`^"[\w.-]{1,64}"$`)
+	lineKey    = regexp.MustCompile(`^[ \t-]*([\w.-]{1,64})[ \t]*:(?:[ \t]|$)`)
+)
+
+// keyAt says which key begins the line of a place such as "3:7".
+func keyAt(source []byte, place string) string {
+	line, _, _ := strings.Cut(place, ":")
+	n, err := strconv.Atoi(line)
+	lines := strings.Split(string(source), "\n")
+	if err != nil || n < 1 || n > len(lines) {
+		return ""
+	}
+	if key := lineKey.FindStringSubmatch(strings.TrimRight(lines[n-1], "\r")); key != nil {
+		return fmt.Sprintf(", at the key %q", key[1])
+	}
+	return ""
 }
 
 // find returns the place of the value at a path, or of the nearest parent that the file has: a default

@@ -85,7 +85,11 @@ func (d *decoder) value(node ast.Node, v reflect.Value, name string) {
 	case *ast.AliasNode:
 		meant, ok := d.anchors[n.Value.String()]
 		if !ok {
-			d.refuse(node, "%s: there is no anchor &%s before it", name, n.Value)
+			anchor := "&" + n.Value.String()
+			if holdsSecret(v.Type()) { // which began with a star
+				anchor = hidden
+			}
+			d.refuse(node, "%s: there is no anchor %s before it", name, anchor)
 			return
 		}
 		node = meant
@@ -156,7 +160,11 @@ func (d *decoder) mapping(node ast.Node, v reflect.Value, name string) {
 	case *ast.MappingValueNode:
 		pairs = []*ast.MappingValueNode{n}
 	default:
-		d.refuse(node, "%s: %s is no mapping: write keys with values, such as %s: …", name, shorten(scalar(node)), fields(v).names[0])
+		quoted := shorten(scalar(node))
+		if holdsSecret(v.Type()) {
+			quoted = hidden
+		}
+		d.refuse(node, "%s: %s is no mapping: write keys with values, such as %s: …", name, quoted, fields(v).names[0])
 		return
 	}
 	known := fields(v)
@@ -191,7 +199,11 @@ func (d *decoder) mapping(node ast.Node, v reflect.Value, name string) {
 func (d *decoder) list(node ast.Node, v reflect.Value, name string) {
 	sequence, ok := node.(*ast.SequenceNode)
 	if !ok {
-		d.refuse(node, "%s: %s is no list: write its items in [ ], or in lines that begin with -", name, shorten(scalar(node)))
+		quoted := shorten(scalar(node))
+		if holdsSecret(v.Type()) {
+			quoted = hidden
+		}
+		d.refuse(node, "%s: %s is no list: write its items in [ ], or in lines that begin with -", name, quoted)
 		return
 	}
 	items := reflect.MakeSlice(v.Type(), len(sequence.Values), len(sequence.Values))

@@ -206,7 +206,7 @@ func reload(m *machine) {
 		_, err := m.run(`journalctl -u pialert-display | grep 'cannot reload the configuration; the old one stays'`)
 		return err
 	})
-	m.must(`mv /root/display.yaml /etc/pialert/display.yaml`)
+	m.must(`cat /root/display.yaml > /etc/pialert/display.yaml`) // which keeps its group
 	if d := m.display(); len(d.Lamps) != 1 {
 		m.Errorf("after a reload that failed there are %+v", d.Lamps)
 	}

@@ -3,16 +3,14 @@ package notice
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
-	"os"
-	"strings"
 
 	"github.com/pialert/pialert/display/internal/notice/channel"
 	"github.com/pialert/pialert/display/internal/notice/ntfy"
 	"github.com/pialert/pialert/display/internal/notice/smtp"
 	"github.com/pialert/pialert/display/internal/notice/telegram"
 	"github.com/pialert/pialert/display/internal/notice/webhook"
+	"github.com/pialert/pialert/pkg/config"
 )
 
 // Channels opens the configured channels. Their secrets are read from their files now.
@@ -105,30 +103,11 @@ func checkURL(text, otherwise string) error {
 	return nil
 }
 
-// maxSecret bounds a secret's file, in bytes.
-const maxSecret = 4096
-
-// readSecret returns the text of a file without the white space around it. A name without a folder
-// is that of a credential that systemd hands over (systemd.exec(5), LoadCredential=).
+// readSecret reads a secret's file, if one is named.
 func readSecret(path string) (string, error) {
 	if path == "" {
 		return "", nil
 	}
-	if folder := os.Getenv("CREDENTIALS_DIRECTORY"); folder != "" && !strings.Contains(path, "/") {
-		path = folder + "/" + path
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("cannot read a secret: %w", err)
-	}
-	defer file.Close()
-	text, err := io.ReadAll(io.LimitReader(file, maxSecret+1))
-	secret := strings.TrimSpace(string(text))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("cannot read a secret: %w", err)
-	case secret == "" || len(text) > maxSecret || strings.ContainsAny(secret, "\r\n\x00"):
-		return "", fmt.Errorf("cannot read a secret: %s must hold one line", path)
-	}
-	return secret, nil
+	secret, err := config.ReadSecret(path)
+	return secret.Reveal(), err
 }

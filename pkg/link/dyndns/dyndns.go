@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/pkg/backoff"
+	"github.com/pialert/pialert/pkg/config"
 )
 
 // DefaultInterval is how often the address is asked for unless the configuration says otherwise.
@@ -41,7 +42,7 @@ const Placeholder = "{ip}"
 type Updater struct {
 	// UpdateURL is called with GET when the address has changed. {ip} in it stands for the
 	// address; without it the provider takes the address that the request comes from.
-	UpdateURL string
+	UpdateURL config.Secret
 	// AddressURL answers a GET with the caller's public address as text.
 	AddressURL string
 	Interval   time.Duration // between questions; zero stands for DefaultInterval
@@ -52,16 +53,24 @@ type Updater struct {
 
 // Check returns what is wrong with the settings, or nil. It does not tell the update URL.
 func (u *Updater) Check() error {
-	for name, text := range map[string]string{"update URL": u.UpdateURL, "address URL": u.AddressURL} {
+	for name, text := range map[string]string{"update URL": u.UpdateURL.Reveal(), "address URL": u.AddressURL} {
 		parsed, err := url.Parse(strings.ReplaceAll(text, Placeholder, "192.0.2.1"))
-		if err != nil || parsed.Scheme != "https" && parsed.Scheme != "http" || parsed.Host == "" {
+		switch {
+		case err != nil || parsed.Scheme != "https" && parsed.Scheme != "http" || parsed.Host == "":
 			return fmt.Errorf("the %s is no URL: write https://HOST/PATH", name)
+		case parsed.Scheme == "http" && !isLoopback(parsed.Hostname()):
+			return fmt.Errorf("the %s begins with http://, so that everybody on the way could read or change what it says: write https://", name)
 		}
 	}
 	if u.Interval < 0 || u.Interval > 0 && u.Interval < time.Minute {
 		return errors.New("the interval is below one minute")
 	}
 	return nil
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // Run keeps the name up to date until ctx ends. Failures are logged and tried again, less and
@@ -109,12 +118,12 @@ func (u *Updater) step(ctx context.Context, current netip.Addr) (netip.Addr, err
 	}
 	address, err := netip.ParseAddr(strings.TrimSpace(text))
 	if err != nil || address.Zone() != "" {
-		return current, fmt.Errorf("the address URL answers with no IP address but %.40q", text)
+		return current, errors.New("the address URL answers with no IP address")
 	}
 	if address = address.Unmap(); address == current {
 		return current, nil
 	}
-	answer, err := u.get(ctx, strings.ReplaceAll(u.UpdateURL, Placeholder, address.String()))
+	answer, err := u.get(ctx, strings.ReplaceAll(u.UpdateURL.Reveal(), Placeholder, address.String()))
 	if err != nil {
 		return current, fmt.Errorf("cannot tell the provider the new address: %w", err)
 	}
@@ -167,7 +176,8 @@ func (u *Updater) get(ctx context.Context, address string) (string, error) {
 	case response.StatusCode >= 300 && response.StatusCode < 400:
 		return "", fmt.Errorf("%s answers with a redirect: write the URL that it leads to", request.URL.Hostname())
 	case response.StatusCode != http.StatusOK:
-		return "", fmt.Errorf("%s answers %s", request.URL.Hostname(), response.Status)
+		// Not the reason phrase, which is the provider's own words and may repeat the request.
+		return "", fmt.Errorf("%s answers with status %d", request.URL.Hostname(), response.StatusCode)
 	}
 	return string(body), err
 }

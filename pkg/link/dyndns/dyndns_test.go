@@ -1,18 +1,22 @@
 package dyndns
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/pialert/pialert/pkg/config"
 )
 
 const secret = "s3cr3t"
@@ -101,7 +105,7 @@ func TestFailuresAreTriedLessAndLess(t *testing.T) {
 	}{
 		{"KO", 200, "KO", "check name and secret"},
 		{"dyndns2", 200, "badauth " + secret, "check name and secret"},
-		{"server error", 500, secret, "update.example.org answers 500"},
+		{"server error", 500, secret, "update.example.org answers with status 500"},
 		{"redirect", 302, "", "redirect"},
 		{"network", 0, "", "no route to host"},
 	} {
@@ -149,7 +153,7 @@ func TestRealServer(t *testing.T) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	updater := &Updater{
-		UpdateURL: server.URL + "/update?token=" + secret, AddressURL: server.URL + "/ip", Log: slog.New(slog.DiscardHandler),
+		UpdateURL: config.Secret(server.URL + "/update?token=" + secret), AddressURL: server.URL + "/ip", Log: slog.New(slog.DiscardHandler),
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -187,5 +191,53 @@ func TestCheck(t *testing.T) {
 		if err := bad.Check(); err == nil || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// What goes over the network in the clear is refused, and why is said, without the secret.
+func TestPlainHTTPIsRefused(t *testing.T) {
+	t.Parallel()
+	const good = "https://dns.example.org/update?token=" + secret
+	for _, test := range []struct {
+		update, check string
+		ok            bool
+	}{
+		{good, "https://ip.example.org", true},
+		{"http://dns.example.org/update?token=" + secret, "https://ip.example.org", false},
+		{good, "http://ip.example.org", false},
+		{"http://192.168.0.1/update?token=" + secret, "https://ip.example.org", false},
+		{"http://127.0.0.1:8080/update?token=" + secret, "http://localhost/", true},
+		{"http://[::1]/update", "https://ip.example.org", true},
+		{"HTTP://dns.example.org/", "https://ip.example.org", false},
+	} {
+		updater := Updater{UpdateURL: config.Secret(test.update), AddressURL: test.check}
+		if err := updater.Check(); (err == nil) != test.ok || err != nil && (!strings.Contains(err.Error(), "https://") || strings.Contains(err.Error(), secret)) {
+			t.Errorf("%s and %s: %v", test.update, test.check, err)
+		}
+	}
+}
+
+// A provider's own words may repeat the request.
+func TestTheProvidersWordsAreNotLogged(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			http.ReadRequest(bufio.NewReader(conn))
+			fmt.Fprintf(conn, "HTTP/1.1 403 your token %s is wrong\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", secret)
+			conn.Close()
+		}
+	}()
+	updater := Updater{UpdateURL: config.Secret("http://" + listener.Addr().String() + "/update?token=" + secret)}
+	if _, err := updater.get(t.Context(), updater.UpdateURL.Reveal()); err == nil || strings.Contains(err.Error(), secret) || !strings.Contains(err.Error(), "status 403") {
+		t.Errorf("the error is %v", err)
 	}
 }
