@@ -79,7 +79,7 @@ func TestCheckAcceptsTheSmallestEvent(t *testing.T) {
 }
 
 // A machine whose clock says 1970 finds attacks all the same, and what it finds can be sent.
-func TestMendTimes(t *testing.T) {
+func TestFixTimes(t *testing.T) {
 	good := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	tests := map[string]struct{ logged, observed, wantLogged, wantObserved time.Time }{
 		"a good clock":    {good, good, good, good},
@@ -91,7 +91,7 @@ func TestMendTimes(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			e := attack.Event{Kind: attack.SSHLogin, Severity: attack.Medium, Count: 1, Logged: test.logged, Observed: test.observed}
-			e.MendTimes()
+			e.FixTimes()
 			if !e.Logged.Equal(test.wantLogged) || !e.Observed.Equal(test.wantObserved) {
 				t.Errorf("logged %v, observed %v; want %v and %v", e.Logged, e.Observed, test.wantLogged, test.wantObserved)
 			}

@@ -2,7 +2,7 @@
 // are.
 //
 // An [Event] is what a matcher makes of log lines and what everything after it carries, stores
-// and draws. It promises bounds, not truth: [Event.Check] refuses an event that no honest agent
+// and draws. It promises bounds, not truth: [Event.Check] refuses an event that no conforming agent
 // could have made. Text in an event is what an attacker wrote: any bytes, valid UTF-8 or not,
 // control characters included. Whoever shows it must quote it.
 //
@@ -94,7 +94,7 @@ func tooLong(field string, got, most int) error {
 }
 
 // The years that a log which still exists can say. Year-less stamps in test logs go back to the
-// 2000s; nothing honest is dated before 1990 or after 2200.
+// 2000s; nothing real is dated before 1990 or after 2200.
 const (
 	firstYear = 1990
 	lastYear  = 2200
@@ -102,10 +102,10 @@ const (
 
 func plausible(t time.Time) bool { return t.UTC().Year() >= firstYear && t.UTC().Year() <= lastYear }
 
-// MendTimes makes times acceptable that a clock gave which is wrong by decades, as that of a
+// FixTimes makes times acceptable that a clock gave which is wrong by decades, as that of a
 // machine without a battery may be: the event counts all the same. A time logged that cannot be
 // is as good as none.
-func (e *Event) MendTimes() {
+func (e *Event) FixTimes() {
 	if !plausible(e.Logged) {
 		e.Logged = time.Time{}
 	}

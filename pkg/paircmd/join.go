@@ -143,7 +143,7 @@ func (p *program) join(ctx context.Context, stderr io.Writer, text string, via [
 	return err
 }
 
-// explain adds to the error of a join what to open or mend. Of several addresses the one that
+// explain adds to the error of a join what to open or repair. Of several addresses the one that
 // got furthest tells most.
 func (p *program) explain(err error) error {
 	var unresolved *net.DNSError

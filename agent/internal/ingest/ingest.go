@@ -154,7 +154,7 @@ func (p *Pipeline) Position(source string) ([]byte, bool) {
 // add takes an event of the detector; p.mu is held.
 func (p *Pipeline) add(e *attack.Event) {
 	kept := *e
-	kept.MendTimes() // a clock that is wrong by decades costs no event
+	kept.FixTimes() // a clock that is wrong by decades costs no event
 	p.batch.events = append(p.batch.events, kept)
 	if p.found.Logs[e.Log] == nil {
 		p.found.Logs[e.Log] = map[attack.Kind]uint64{}
