@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/packed"
 )
 
@@ -100,7 +101,16 @@ func (e *Engine) Restore(key string, value []byte) (ok bool, err error) {
 func (m *memory) restoreLog(value []byte) error {
 	d := packed.Reader{Rest: value}
 	structured, carriage, partial := d.Bool(), d.Bool(), d.Text()
-	if !d.Done() || len(partial) > maxPartial {
+	if !d.Done() {
+		// The first form began with the clock of the log, and had its type behind.
+		d = packed.Reader{Rest: value}
+		d.Varint()
+		structured, carriage, partial = d.Bool(), d.Bool(), d.Text()
+		if typ := rule.Type(d.Rest); typ != "" && !slices.Contains(rule.Types(), typ) {
+			return errSaved
+		}
+	}
+	if d.Failed || len(partial) > maxPartial {
 		return errSaved
 	}
 	m.structured, m.carriage, m.partial = structured, carriage, []byte(partial)

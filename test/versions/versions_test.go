@@ -1,0 +1,254 @@
+// Package versions runs programs of unlike versions against each other: those of an earlier commit,
+// built from the repository's history, and those of this one.
+package versions
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/packaging/demo/program"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// former is the commit whose programs are built: the last whose events said nothing of families, hosts
+// and the kinds above 21, with spools and histories of the first form.
+const former = "a83c563ae85cf1c7ab0c20fe38a6d44a06230ec8"
+
+// patience is how long a test waits for what must happen before it fails.
+const patience = 2 * time.Minute
+
+var before, now program.Binaries
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "pialert")
+		if err == nil {
+			defer os.RemoveAll(dir)
+			err = build(dir)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "error:", err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// build builds both versions' programs below dir.
+func build(dir string) (err error) {
+	tree := filepath.Join(dir, "tree")
+	for _, folder := range []string{tree, filepath.Join(dir, "before"), filepath.Join(dir, "now")} {
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			return err
+		}
+	}
+	archive := exec.Command("git", "-C", "../..", "archive", former)
+	unpack := exec.Command("tar", "-x", "-C", tree)
+	var complaint bytes.Buffer
+	archive.Stderr, unpack.Stderr = &complaint, &complaint
+	if unpack.Stdin, err = archive.StdoutPipe(); err != nil {
+		return err
+	}
+	if err := unpack.Start(); err != nil {
+		return err
+	}
+	if err := archive.Run(); err != nil {
+		return fmt.Errorf("cannot get the commit %s: %w: %s; a shallow clone wants: git fetch --unshallow", former, err, &complaint)
+	}
+	if err := unpack.Wait(); err != nil {
+		return fmt.Errorf("cannot unpack the commit %s: %w: %s", former, err, &complaint)
+	}
+	if before, err = program.Build(context.Background(), tree, filepath.Join(dir, "before")); err != nil {
+		return err
+	}
+	now, err = program.Build(context.Background(), "../..", filepath.Join(dir, "now"))
+	return err
+}
+
+// stage is an agent and a display, of either version at a time.
+type stage struct {
+	t              *testing.T
+	ctx            context.Context
+	dir, listen    string
+	pair           *program.Pair
+	agent, display *program.Process
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "versions") // t.TempDir's paths are too long for Unix sockets
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer free.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return &stage{t: t, ctx: ctx, dir: dir, listen: free.Addr().String()}
+}
+
+func (s *stage) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// use has the next programs be those of a version each.
+func (s *stage) use(agent, display program.Binaries) {
+	s.t.Helper()
+	pair, err := program.LayOut(s.dir, program.Binaries{Agent: agent.Agent, Display: display.Display}, program.Settings{
+		Listen: s.listen, Logs: []string{"{path: " + s.log() + "}"},
+	})
+	s.must(err)
+	text, err := os.ReadFile(pair.DisplayConfig)
+	s.must(err)
+	if display == before { // which knows no page
+		known := strings.Replace(string(text), "web: {listen: \"\"}\n", "", 1)
+		s.must(os.WriteFile(pair.DisplayConfig, []byte(known), 0o640))
+	}
+	s.pair = pair
+}
+
+func (s *stage) startAgent() {
+	s.t.Helper()
+	agent, err := s.pair.StartAgent()
+	s.must(err)
+	s.agent = agent
+	s.watch(agent)
+}
+
+func (s *stage) startDisplay() {
+	s.t.Helper()
+	display, err := s.pair.StartDisplay()
+	s.must(err)
+	s.display = display
+	s.watch(display)
+}
+
+func (s *stage) watch(p *program.Process) {
+	s.t.Cleanup(func() {
+		p.Kill()
+		if s.t.Failed() {
+			s.t.Logf("%s wrote:\n%s", p, p.Stderr)
+		}
+	})
+}
+
+func (s *stage) log() string { return filepath.Join(s.dir, "auth.log") }
+
+// attack writes n failed logins to the followed log.
+func (s *stage) attack(n int) {
+	s.t.Helper()
+	log, err := os.OpenFile(s.log(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	s.must(err)
+	stamp := time.Now().Format(time.Stamp)
+	for i := range n {
+		fmt.Fprintf(log, "%s vps sshd[%d]: Failed password for root from 203.0.113.7 port %d ssh2\n", stamp, 1000+i, 40000+i)
+	}
+	s.must(log.Close())
+}
+
+// found waits until the agent has read n attacks since it started.
+func (s *stage) found(n uint64) {
+	s.t.Helper()
+	s.must(program.Poll(s.ctx, func() error {
+		status, err := s.pair.AgentStatus(s.ctx)
+		if err == nil && status.Found() != n {
+			err = fmt.Errorf("the agent found %d attacks, want %d", status.Found(), n)
+		}
+		return err
+	}))
+}
+
+// counted waits until the display counts n failed logins, and fails as soon as it counts more.
+func (s *stage) counted(n uint64) {
+	s.t.Helper()
+	s.must(program.Poll(s.ctx, func() error {
+		status, err := s.pair.DisplayStatus(s.ctx)
+		if err != nil {
+			return err
+		}
+		got := status.Kinds[attack.SSHLogin]
+		if got > n {
+			s.t.Fatalf("the display counts %d, %d were attempted", got, n)
+		}
+		if got != n {
+			return fmt.Errorf("the display counts %d, want %d", got, n)
+		}
+		return nil
+	}))
+}
+
+// TestUnlikeVersions pairs an older program with a newer one, both ways: what is attempted is counted,
+// and links come back by themselves.
+func TestUnlikeVersions(t *testing.T) {
+	t.Parallel()
+	for name, versions := range map[string]struct{ agent, display program.Binaries }{
+		"an older agent":   {before, now},
+		"an older display": {now, before},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t)
+			s.attack(0)
+			s.use(versions.agent, versions.display)
+			s.startAgent()
+			s.startDisplay()
+			s.must(s.pair.Join(s.ctx))
+			s.attack(30)
+			s.counted(30)
+			s.must(s.display.Stop(s.ctx))
+			s.attack(20)
+			s.found(50)
+			s.startDisplay()
+			s.counted(50)
+			s.attack(1)
+			s.counted(51)
+		})
+	}
+}
+
+// TestUpgrade has the newer programs go on where the older ones stopped: with a spool whose events were
+// not delivered, positions, a history and peers of the older form.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.attack(0)
+	s.use(before, before)
+	s.startAgent()
+	s.startDisplay()
+	s.must(s.pair.Join(s.ctx))
+	s.attack(30)
+	s.counted(30)
+	s.must(s.display.Stop(s.ctx))
+	s.attack(20)
+	s.found(50)
+	s.must(s.agent.Stop(s.ctx))
+	s.attack(7) // while nothing runs
+	s.use(now, now)
+	s.startAgent()
+	s.found(7)
+	if said := s.agent.Stderr.String(); strings.Contains(said, "level=WARN") || strings.Contains(said, "level=ERROR") {
+		s.t.Errorf("the newer agent complains of what the older one left:\n%s", said)
+	}
+	s.startDisplay()
+	s.counted(57)
+	if said := s.display.Stderr.String(); strings.Contains(said, "level=WARN") || strings.Contains(said, "level=ERROR") {
+		s.t.Errorf("the newer display complains of what the older one left:\n%s", said)
+	}
+	s.attack(1)
+	s.counted(58)
+}
