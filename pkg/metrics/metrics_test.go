@@ -69,7 +69,7 @@ func serve(t *testing.T, address string) (where string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() {
-		ended <- metrics.Serve(ctx, listener, metrics.Handler(func(metrics.Report) {}, func() error { return nil }))
+		ended <- metrics.Serve(ctx, listener, metrics.Handler("test", func(metrics.Report) {}, func() error { return nil }))
 	}()
 	t.Cleanup(func() {
 		cancel()
