@@ -78,7 +78,8 @@ mutate: ## change the programs in small ways, and name each change that no test 
 bench: build ## measure what is promised, beside peers in the same run; see docs/benchmarks.md
 	@go -C test run ./bench -programs ../build
 
-docs: build ## the sample configurations, their manual pages, docs/configuration.md and the README's picture, from the code
+docs: build ## the table of built-in rules, the sample configurations, their manual pages, docs/configuration.md and the README's picture, from the code
+	go test ./agent/internal/rule -run '^TestTable$$' -update
 	go run ./display/internal/portrait docs
 	cd tools && go run ./confref -root .. -programs ../build
 

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
-
-	"github.com/goccy/go-yaml"
 )
 
 func builtinRules(t testing.TB) *Set {
@@ -47,57 +45,6 @@ func TestLoadingWithoutExamples(t *testing.T) {
 		}
 		if err := without[i].Ready(); err != nil {
 			t.Errorf("rule %q: %v", rule.ID, err)
-		}
-	}
-}
-
-// What the quick reader of the built-in files reads is what YAML means, or is refused.
-func TestPlainFiles(t *testing.T) {
-	for line, want := range map[string]string{
-		"note: a b":              "a b",
-		"note: it's # a comment": "it's",
-		"note: a#b":              "a#b",
-		"note: 'it''s # quoted'": "it's # quoted",
-		"note: 'a' # a comment":  "a",
-		"note: ''":               "",
-		"note: a, b":             "a, b",
-		`note: "a\n"`:            "refused",
-		"note: 'a' b":            "refused",
-		"note: 'a":               "refused",
-		"note: a: b":             "refused",
-		"note: |":                "refused",
-		"note: ~":                "refused",
-		"note: *a":               "refused",
-		"note: [a]":              "refused",
-		"note:":                  "refused",
-		"note":                   "refused",
-		"colour: red":            "refused",
-		"tags: a":                "refused",
-		"tags: [a":               "refused",
-		"tags: [a,, b]":          "refused",
-		"defer: yes":             "refused",
-		"longest: many":          "refused",
-		"status: [70000]":        "refused",
-		"  note: deeper":         "refused",
-	} {
-		text := "rules:\n  - id: a\n    " + line + "\n"
-		f, err := readPlain([]byte(text))
-		if want == "refused" {
-			if err == nil {
-				t.Errorf("%q was read as %+v", line, f.Rules[0])
-			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%q: %v", line, err)
-			continue
-		}
-		var meant file
-		if err := yaml.Unmarshal([]byte(text), &meant); err != nil {
-			t.Fatal(err)
-		}
-		if got := f.Rules[0]; got.Note != want || !reflect.DeepEqual(f, meant) {
-			t.Errorf("%q was read as %+v, want %+v", line, got, meant.Rules[0])
 		}
 	}
 }
