@@ -52,7 +52,7 @@ func child(t *testing.T, role, path string) *exec.Cmd {
 // is acknowledged, until it is killed.
 func writer(path string) error {
 	o := options(path)
-	o.MaxQueue = 400
+	o.MaxQueue = 200_000
 	h, err := history.Open(o)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@
 // # What it refuses
 //
 // It does not judge events: whoever appends has checked their bounds and their numbering. It
-// never lets more than a set number of events wait, nor one agent fill the queue alone.
+// never lets more than a set number of bytes wait, nor one agent fill the queue alone.
 //
 // # Others' tables
 //
@@ -59,7 +59,7 @@ type Options struct {
 	MaxAge   time.Duration         // events that arrived longer ago are deleted; 0 keeps them
 	MaxBytes int64                 // the oldest events are deleted when the file is larger; 0 sets no limit
 	Interval time.Duration         // least time between two commits while the queue is short; may be 0
-	MaxQueue int                   // events that may wait for a commit, about 0.5 KB each; 0 means 32768
+	MaxQueue int                   // bytes of events that may wait for a commit; 0 means 16 MiB
 	Zone     func() *time.Location // whose days and hours are counted; it may change; nil means time.Local
 	Now      func() time.Time
 	Logger   *slog.Logger
@@ -73,14 +73,15 @@ type History struct {
 	mu     sync.Mutex
 	room   *sync.Cond // signalled when the queue gets shorter or the writer stops
 	queue  []pending
-	queued map[string]int // events that wait, by agent
-	total  int            // events that wait
+	queued map[string]int // bytes that wait, by agent
+	total  int            // bytes that wait
 	stop   bool           // nothing is accepted any more
 	heard  map[string]time.Time
 	known  summary // what is committed
 	store  *store  // replaced when the file is damaged
 	fault  string  // why commits fail now, or empty
 
+	agreed  time.Time     // when an agent's clock agreed with this one; only the writer uses it
 	crowd   crowd         // only the writer uses it
 	changed chan struct{} // closed at the next commit of events; nil while nobody waits
 	lock    *os.File      // keeps a second process out
@@ -100,7 +101,7 @@ type History struct {
 // committed, and [History.Close] in the end.
 func Open(options Options) (*History, error) {
 	if options.MaxQueue <= 0 {
-		options.MaxQueue = 1 << 15
+		options.MaxQueue = 16 << 20
 	}
 	if options.Zone == nil {
 		options.Zone = func() *time.Location { return time.Local }
@@ -151,7 +152,7 @@ func (h *History) open() error {
 	}
 	h.store, h.known = opened, known
 	h.copySummary()
-	return nil
+	return h.boundWAL()
 }
 
 // openChecked opens a file, looks for damage and reads the summary.
@@ -246,7 +247,7 @@ func (h *History) commitGroup(ctx context.Context) {
 		switch err := h.tryCommit(group); {
 		case err == nil:
 			h.settle(group, nil)
-			h.trim(weight(group))
+			h.trim(eventsIn(group))
 			return
 		case stopping:
 			h.settle(group, ErrStopped)
@@ -287,6 +288,7 @@ func (h *History) write(group []pending) error {
 	if err == nil {
 		h.count(time.Since(begun))
 		h.copied = h.copied && len(group) == 0
+		h.compareClocks(group)
 	}
 	if err != nil && !isDamage(err) {
 		// A commit whose outcome is unknown may have succeeded: what the file says counts.
@@ -309,6 +311,7 @@ func (h *History) repair(cause error) error {
 	opened, known, err := h.replace(h.known, cause)
 	if err == nil {
 		h.set(opened, known)
+		err = h.boundWAL()
 	}
 	return err
 }

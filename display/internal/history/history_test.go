@@ -346,7 +346,7 @@ func TestMarksAreBounded(t *testing.T) {
 	path := file(t)
 	o := options(path)
 	o.Interval = time.Hour // until the queue is full: they come in groups
-	o.MaxQueue = 1000
+	o.MaxQueue = 1 << 19
 	h := start(t, o)
 	h.commit(batch{agent: "conforming", epoch: 7, first: 1, events: events(3)})
 	const epochs = 5000
@@ -410,7 +410,7 @@ func TestQueueIsBoundedAndFair(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := options(file(t))
-		o.MaxQueue = 200
+		o.MaxQueue = 2 * history.SizeOf(events(100))
 		h, err := history.Open(o) // nobody runs it, so nothing leaves the queue
 		if err != nil {
 			t.Fatal(err)
@@ -438,8 +438,8 @@ func TestQueueIsBoundedAndFair(t *testing.T) {
 		}{
 			{"a part of the flooder's share", "flooder", 1, 60, false},
 			{"more than is left of it", "flooder", 61, 41, true},
-			{"all that is left of it", "flooder", 61, 40, false},
-			{"one beyond it", "flooder", 101, 1, true},
+			{"what is left of it", "flooder", 61, 39, false},
+			{"one beyond it", "flooder", 100, 1, true},
 			{"another agent's share, while the flooder waits", "good", 1, 100, false},
 			{"a third agent, when the queue is full", "third", 1, 1, true},
 		}
@@ -454,12 +454,26 @@ func TestQueueIsBoundedAndFair(t *testing.T) {
 	})
 }
 
+// The queue is bounded in bytes: events with long texts fill it sooner.
+func TestLongEventsTakeMoreRoom(t *testing.T) {
+	t.Parallel()
+	short, long := events(10), events(10)
+	for i := range long {
+		long[i].User = strings.Repeat("u", attack.MaxUser)
+		long[i].Detail = attack.HTTP{Target: strings.Repeat("t", attack.MaxText)}
+	}
+	most := 10 * (attack.MaxUser + attack.MaxText)
+	if more := history.SizeOf(long) - history.SizeOf(short); more < most-100 || history.SizeOf(short) < 10*400 {
+		t.Errorf("ten short events take %d bytes, ten long ones %d more; want about %d more", history.SizeOf(short), more, most)
+	}
+}
+
 // A wait for room ends with its context, and nothing of it is stored.
 func TestWaitingForRoomEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := options(file(t))
-		o.MaxQueue = 10
+		o.MaxQueue = history.SizeOf(events(10))
 		h, err := history.Open(o)
 		if err != nil {
 			t.Fatal(err)

@@ -32,17 +32,37 @@ func (b *batch) last() uint64 {
 // pending is a batch that waits for its commit.
 type pending struct {
 	batch
+	size    int       // in the queue, in bytes
 	arrived time.Time // in the history's zone
 	done    func(committed uint64, err error)
 }
 
-// weight is the room that a batch takes in the queue. A gap takes some too, or a queue of gaps
-// would have no bound.
-func (b *batch) weight() int { return max(1, len(b.events)) }
+// sizes of what waits, in bytes: of an event without its texts, which is a little more than its Go
+// value, and of whatever else is queued, or a queue of gaps would have no bound.
+const (
+	eventSize = 400
+	otherSize = 400
+)
 
-func weight(group []pending) (sum int) {
+// sizeOf returns about how much memory an event takes.
+func sizeOf(e *attack.Event, scratch []byte) int {
+	return eventSize + len(e.Rule) + len(e.SourceHost) + len(e.User) + len(e.Log) + len(e.Host) + len(appendDetail(scratch, e.Detail))
+}
+
+// measure returns about how much memory a batch takes while it waits.
+func (b *batch) measure() int {
+	size := otherSize
+	var scratch [512]byte
+	for i := range b.events {
+		size += sizeOf(&b.events[i], scratch[:0])
+	}
+	return size
+}
+
+// events returns how many events a group holds.
+func eventsIn(group []pending) (sum int) {
 	for i := range group {
-		sum += group[i].weight()
+		sum += len(group[i].events)
 	}
 	return sum
 }
@@ -75,6 +95,7 @@ func (h *History) enqueue(ctx context.Context, b batch, done func(committed uint
 	if err := h.admit(&b); err != nil {
 		return err
 	}
+	size := b.measure()
 	wakeAll := context.AfterFunc(ctx, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -84,7 +105,7 @@ func (h *History) enqueue(ctx context.Context, b batch, done func(committed uint
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for !h.stop && ctx.Err() == nil && !h.fits(&b) {
+	for !h.stop && ctx.Err() == nil && !h.fits(b.agent, size) {
 		h.full.Ring()
 		h.room.Wait()
 	}
@@ -94,9 +115,9 @@ func (h *History) enqueue(ctx context.Context, b batch, done func(committed uint
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
-	h.queue = append(h.queue, pending{batch: b, arrived: h.now(), done: done})
-	h.queued[b.agent] += b.weight()
-	h.total += b.weight()
+	h.queue = append(h.queue, pending{batch: b, size: size, arrived: h.now(), done: done})
+	h.queued[b.agent] += size
+	h.total += size
 	h.wake.Ring()
 	if h.total >= h.options.MaxQueue/4 {
 		h.full.Ring()
@@ -122,10 +143,10 @@ func (h *History) admit(b *batch) error {
 
 // fits says whether a batch may join the queue. No agent gets more than half of it, so that
 // one that floods does not hold up the others; but one batch of each always fits an empty queue.
-func (h *History) fits(b *batch) bool {
-	mine, weight := h.queued[b.agent], b.weight()
-	return (h.total == 0 || h.total+weight <= h.options.MaxQueue) &&
-		(mine == 0 || mine+weight <= h.options.MaxQueue/2)
+func (h *History) fits(agent string, size int) bool {
+	mine := h.queued[agent]
+	return (h.total == 0 || h.total+size <= h.options.MaxQueue) &&
+		(mine == 0 || mine+size <= h.options.MaxQueue/2)
 }
 
 // take empties the queue. Its events keep their room until [History.settle].
@@ -147,8 +168,8 @@ func (h *History) settle(group []pending, err error) {
 	known := h.known
 	for i := range group {
 		b := &group[i]
-		h.total -= b.weight()
-		if h.queued[b.agent] -= b.weight(); h.queued[b.agent] == 0 {
+		h.total -= b.size
+		if h.queued[b.agent] -= b.size; h.queued[b.agent] == 0 {
 			delete(h.queued, b.agent)
 		}
 	}

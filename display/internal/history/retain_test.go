@@ -10,6 +10,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/pialert/pialert/display/internal/history"
+	"github.com/pialert/pialert/pkg/attack"
 )
 
 // edit runs a statement on a closed history.
@@ -56,9 +57,16 @@ func TestOldEventsAreDeleted(t *testing.T) {
 		o := options(file(t))
 		o.Now, o.MaxAge = time.Now, 24*time.Hour
 		h := start(t, o)
-		h.commit(batch{agent: "a", epoch: 1, first: 1, events: events(1200)})
+		present := func(n int) []attack.Event {
+			list := events(n)
+			for i := range list {
+				list[i].Observed = time.Now()
+			}
+			return list
+		}
+		h.commit(batch{agent: "a", epoch: 1, first: 1, events: present(1200)})
 		time.Sleep(20 * time.Hour)
-		h.commit(batch{agent: "a", epoch: 1, first: 1201, events: events(10)})
+		h.commit(batch{agent: "a", epoch: 1, first: 1201, events: present(10)})
 		time.Sleep(5 * time.Hour)
 		synctest.Wait()
 		records, err := h.Recent(t.Context(), 1000, history.Filter{})
@@ -73,4 +81,81 @@ func TestOldEventsAreDeleted(t *testing.T) {
 		}
 		h.stop()
 	})
+}
+
+// A clock that jumps by decades deletes nothing, whatever arrives meanwhile: the agents' clocks do not
+// agree. Once it is right again, what is old goes.
+func TestAWrongClockDeletesNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := options(file(t))
+		jump := time.Duration(0)
+		o.Now = func() time.Time { return time.Now().Add(jump) }
+		o.MaxAge = 24 * time.Hour
+		h := start(t, o)
+		defer h.stop()
+		next := uint64(1)
+		commit := func() {
+			e := event(1)
+			e.Observed = time.Now() // the agent's clock is right
+			h.commit(batch{agent: "a", epoch: 1, first: next, events: []attack.Event{e}})
+			next++
+		}
+		expect := func(say string, minutes, want int) {
+			t.Helper()
+			time.Sleep(time.Duration(minutes) * time.Minute)
+			synctest.Wait()
+			records, err := h.Recent(t.Context(), 1000, history.Filter{})
+			if err != nil || len(records) != want {
+				t.Errorf("%s: %d events are left, error %v; want %d", say, len(records), err, want)
+			}
+		}
+		commit()
+		jump = 73 * 365 * 24 * time.Hour
+		expect("in 2099", 30, 1)
+		commit()
+		expect("in 2099, with new events", 30, 2)
+		jump = 0
+		commit()
+		expect("the clock is right again", 30, 3)
+		time.Sleep(24 * time.Hour)
+		commit()
+		expect("a day later", 30, 2) // and that of 2099, which is not old yet
+	})
+}
+
+// An agent that floods pushes out its own events, and none of the others'.
+func TestAFloodPushesOutItsOwn(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	o := options(path)
+	o.MaxBytes = 1 << 20
+	h := start(t, o)
+	h.commit(batch{agent: "quiet", epoch: 1, first: 1, events: events(500)})
+	for n := range uint64(20) {
+		h.commit(batch{agent: "flooder", epoch: 1, first: n*1000 + 1, events: events(1000)})
+	}
+	left := map[string]int{}
+	for _, agent := range []string{"quiet", "flooder"} {
+		n, _, err := h.Newest(t.Context(), 1<<30, history.Filter{Agent: agent})
+		if err != nil {
+			t.Fatal(err)
+		}
+		left[agent] = n
+	}
+	if left["quiet"] != 500 || left["flooder"] < 1000 || left["flooder"] > 10000 {
+		t.Errorf("%v events are left, want all 500 of the quiet agent", left)
+	}
+	// The WAL counts, too.
+	for _, suffix := range []string{"", "-wal"} {
+		if info, err := os.Stat(path + suffix); err != nil || info.Size() > o.MaxBytes*3/4+150_000 {
+			t.Errorf("%s has %d bytes, error %v", path+suffix, info.Size(), err)
+		}
+	}
+	h.stop()
+	h = start(t, o)
+	h.commit(batch{agent: "flooder", epoch: 1, first: 20001, events: events(3000)})
+	if n, _, err := h.Newest(t.Context(), 1000, history.Filter{Agent: "quiet"}); err != nil || n != 500 {
+		t.Errorf("after a restart %d events of the quiet agent are left, error %v; want 500", n, err)
+	}
 }

@@ -172,7 +172,7 @@ func TestChartsAreExact(t *testing.T) {
 			h = start(t, o)
 			check("after a restart")
 			h.stop()
-			edit(t, o.Path, "DROP TABLE rollups; DROP TABLE networks; PRAGMA user_version=3")
+			edit(t, o.Path, "DROP TABLE rollups; DROP TABLE networks; DROP TABLE stored; PRAGMA user_version=3")
 			h = start(t, o)
 			check("after an upgrade")
 		})
@@ -239,7 +239,7 @@ func TestHoursAddUpToTotals(t *testing.T) {
 	}
 	check("at first")
 	h.stop()
-	edit(t, o.Path, "DROP TABLE rollups; DROP TABLE networks; DELETE FROM events WHERE id < 1500; PRAGMA user_version=3")
+	edit(t, o.Path, "DROP TABLE rollups; DROP TABLE networks; DROP TABLE stored; DELETE FROM events WHERE id < 1500; PRAGMA user_version=3")
 	h = start(t, o)
 	check("after an upgrade")
 	h.stop()

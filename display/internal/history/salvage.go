@@ -146,7 +146,7 @@ func salvage(path string, to *store, known summary, now, deadline time.Time) (ev
 				return err
 			}
 		}
-		return to.reroll(now)
+		return errors.Join(to.reroll(now), to.exec(storedTable))
 	})
 	return found.copied, err
 }

@@ -19,7 +19,7 @@ import (
 
 // version is written to the file as its user_version. A program refuses a file of a later one and
 // upgrades one of an earlier one.
-const version = 4
+const version = 5
 
 // schema holds the tables of the first version; [upgrades] has what came later. Numbers that
 // are uint64 in Go are kept as int64 with the same bits. Times are nanoseconds since 1970, what an
@@ -80,7 +80,17 @@ CREATE TABLE IF NOT EXISTS numbers (
 INSERT OR IGNORE INTO numbers SELECT 'last event', coalesce(max(id), 0) FROM events;`,
 	2: `ALTER TABLE events ADD COLUMN machine BLOB;`,
 	3: rollupTables,
+	4: storedTable,
 }
+
+// storedTable counts the events that are stored of each agent.
+const storedTable = `
+CREATE TABLE IF NOT EXISTS stored (
+	agent  INTEGER PRIMARY KEY,
+	events INTEGER NOT NULL
+) STRICT;
+DELETE FROM stored;
+INSERT INTO stored SELECT agent, count(*) FROM events WHERE sequence > 0 GROUP BY agent;`
 
 // pragmas, in an order that matters. Automatic vacuum must be chosen before the first page is
 // written, and would write to a file that has some, which may stand on a full disk.
@@ -110,6 +120,8 @@ type store struct {
 	conn   *sql.Conn
 	insert *sql.Stmt
 	closed bool
+	path   string
+	oldest map[int64]int64 // by agent: no event of its has a lower id
 
 	readers *sql.DB      // nil if there is no room for them: then conn reads, too
 	reading sync.RWMutex // held by who reads; to close, by the closing one
@@ -175,7 +187,7 @@ func connect(path string) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	s := &store{db: db, conn: conn}
+	s := &store{db: db, conn: conn, path: path, oldest: make(map[int64]int64)}
 	s.ctx, s.abandon = context.WithCancel(context.Background())
 	return s, nil
 }

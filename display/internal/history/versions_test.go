@@ -46,7 +46,7 @@ func TestAFileWithoutMachines(t *testing.T) {
 	h := start(t, options(path))
 	h.commit(batch{agent: "vps", epoch: 1, first: 1, events: events(2)})
 	h.stop()
-	edit(t, path, `ALTER TABLE events DROP COLUMN machine; DROP TABLE rollups; DROP TABLE networks; PRAGMA user_version = 2`)
+	edit(t, path, `ALTER TABLE events DROP COLUMN machine; DROP TABLE rollups; DROP TABLE networks; DROP TABLE stored; PRAGMA user_version = 2`)
 	h = start(t, options(path))
 	e := event(1)
 	e.Host = "router"
@@ -64,7 +64,7 @@ func TestADamagedFileWithoutMachines(t *testing.T) {
 	h := start(t, options(path))
 	h.commit(batch{agent: "vps", epoch: 1, first: 1, events: events(2)})
 	h.stop()
-	edit(t, path, `ALTER TABLE events DROP COLUMN machine; DROP TABLE marks; DROP TABLE rollups; DROP TABLE networks; PRAGMA user_version = 3`)
+	edit(t, path, `ALTER TABLE events DROP COLUMN machine; DROP TABLE marks; DROP TABLE rollups; DROP TABLE networks; DROP TABLE stored; PRAGMA user_version = 3`)
 	h = start(t, options(path))
 	records, err := h.Recent(t.Context(), 10, history.Filter{})
 	if err != nil || len(records) != 2 {

@@ -20,6 +20,7 @@ type change struct {
 	agents  map[string]bool
 	ordinal int64
 	crowd   *crowd
+	stored  map[int64]int64 // events by agent
 	rolled  rollups
 	row     [19]any
 	detail  []byte
@@ -40,7 +41,7 @@ func (s *store) write(known summary, crowd *crowd, group []pending, heard map[st
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := change{
-		store: s, next: known.clone(), crowd: crowd, rolled: newRollups(),
+		store: s, next: known.clone(), crowd: crowd, rolled: newRollups(), stored: make(map[int64]int64),
 		days: make(map[dayRoute]Sum), marks: make(map[stream]bool), agents: make(map[string]bool),
 	}
 	for _, m := range known.marks {
@@ -148,6 +149,7 @@ func (c *change) insert(p *pending, agentID int64, sequence uint64, e *attack.Ev
 	if _, err := c.store.insert.ExecContext(context.Background(), c.row[:]...); err != nil {
 		return err
 	}
+	c.stored[agentID]++
 	to := route{p.agent, e.Kind, e.Test}
 	one := Sum{Events: 1, Attempts: e.Count}
 	c.next.totals[to] = c.next.totals[to].plus(one)
@@ -181,6 +183,12 @@ func (c *change) flush() error {
 	}
 	for at, sum := range c.days {
 		if err := c.store.addTotal(at, c.next.agents[at.agent].id, int64(sum.Events), int64(sum.Attempts)); err != nil {
+			return err
+		}
+	}
+	for id, n := range c.stored {
+		if err := c.store.exec(`INSERT INTO stored (agent, events) VALUES (?,?)
+			ON CONFLICT DO UPDATE SET events=events+excluded.events`, id, n); err != nil {
 			return err
 		}
 	}

@@ -408,3 +408,41 @@ func BenchmarkEventToDriver(b *testing.B) {
 		break
 	}
 }
+
+// An output that failed is tried again by itself, though nothing moves and nobody reports anything.
+func TestAFailedOutputIsTriedAgainByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t)
+		defer f.stop()
+		f.strip.set(errors.New("no answer"))
+		f.hit(0)
+		time.Sleep(20 * time.Second) // the sweep is over: the scene does not change any more
+		synctest.Wait()
+		before := len(f.strip.drawn())
+		f.strip.set(nil)
+		time.Sleep(6 * time.Second) // more than the five between two attempts
+		synctest.Wait()
+		if got := len(f.strip.drawn()); got != before+1 {
+			t.Errorf("%d pictures were drawn after it worked again, want 1", got-before)
+		}
+	})
+}
+
+// The exit picture is drawn on an output that failed a moment ago, too: a strip that comes back must
+// not stay lit for ever.
+func TestTheExitPictureIsDrawnAfterAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t)
+		f.hit(0)
+		time.Sleep(100 * time.Millisecond)
+		f.strip.set(errors.New("no answer"))
+		time.Sleep(100 * time.Millisecond)
+		f.strip.set(nil)
+		before := len(f.strip.drawn())
+		f.stop() // within the time in which a failed output is left alone
+		drawn := f.strip.drawn()
+		if len(drawn) != before+1 || drawn[len(drawn)-1].shown != [animate.Pixels]animate.Pixel{} {
+			t.Errorf("%d pictures at the end, the last %v; want one that is dark", len(drawn)-before, drawn[len(drawn)-1].shown)
+		}
+	})
+}

@@ -1,0 +1,6 @@
+package history
+
+import "github.com/pialert/pialert/pkg/attack"
+
+// SizeOf is how much room a batch of events takes in the queue.
+func SizeOf(b []attack.Event) int { return (&batch{events: b}).measure() }
