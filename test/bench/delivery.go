@@ -30,12 +30,18 @@ type pair struct {
 
 // startPair starts both programs, joined, on a log that does not exist yet.
 func (b *bench) startPair(ctx context.Context) (*pair, error) {
+	return b.startPairWith(ctx, program.Settings{})
+}
+
+// startPairWith does so with more settings.
+func (b *bench) startPairWith(ctx context.Context, s program.Settings) (*pair, error) {
 	dir, err := os.MkdirTemp(b.dir, "pair")
 	if err != nil {
 		return nil, err
 	}
 	p := &pair{log: filepath.Join(dir, "auth.log")}
-	p.Pair, err = program.LayOut(dir, b.programs, program.Settings{Logs: []string{fmt.Sprintf("{path: %q, start: beginning}", p.log)}})
+	s.Logs = []string{fmt.Sprintf("{path: %q, start: beginning}", p.log)}
+	p.Pair, err = program.LayOut(dir, b.programs, s)
 	if err != nil {
 		return nil, err
 	}

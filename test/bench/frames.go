@@ -36,7 +36,7 @@ func (b *bench) frames(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	instructions, err := b.frameInstructions(ctx)
+	instructions, err := b.zeroInstructions(ctx, "./display/internal/framecost")
 	if err != nil {
 		return err
 	}
@@ -59,10 +59,10 @@ truncate -s 540M /dev/mem
 exec qemu-arm-static -cpu arm1176 -singlestep -d exec,nochain -D "$LOG" "$PROGRAM" "$FRAMES"
 `
 
-// frameInstructions counts the instructions of one frame, on average over the sweeps.
-func (b *bench) frameInstructions(ctx context.Context) (float64, error) {
-	program := filepath.Join(b.dir, "framecost")
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./display/internal/framecost")
+// zeroInstructions counts the instructions of one of what a program does N times, on average.
+func (b *bench) zeroInstructions(ctx context.Context, pkg string) (float64, error) {
+	program := filepath.Join(b.dir, filepath.Base(pkg))
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, pkg)
 	build.Dir = repository
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm", "GOARM=6")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -63,6 +63,7 @@ var measurements = []struct {
 	{"idle", (*bench).idle},
 	{"frames", (*bench).frames},
 	{"crash", (*bench).crash},
+	{"page", (*bench).page},
 }
 
 func names() (all []string) {

@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -31,7 +32,10 @@ func desk(change func(*page.Options)) *page.Server {
 
 // ask sends a request as a browser on this machine does.
 func ask(s http.Handler, method, path string, form url.Values, header ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, path, strings.NewReader(form.Encode()))
+	// What does not end, as a stream that should have been refused, ends here.
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	r := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(form.Encode()))
 	r.Host, r.RemoteAddr = "localhost:9480", "127.0.0.1:50000"
 	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
