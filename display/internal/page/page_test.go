@@ -201,6 +201,22 @@ func TestEventsCanBeTurnedBackToTheFirst(t *testing.T) {
 	}
 }
 
+// A correction is an entry of its own, with the reason that a person gave.
+func TestACorrectionIsShown(t *testing.T) {
+	d := pagetest.NewDesk(noon)
+	d.Records = append(d.Records, page.Record{
+		ID: int64(len(d.Records) + 1), Agent: "vps", Arrived: noon.Add(-time.Minute), By: -12345, Note: "a test <b>of mine</b>",
+		Event: attack.Event{Kind: attack.SSHLogin, Observed: noon.Add(-time.Minute)},
+	})
+	s := page.New(page.Options{History: d, State: d.State, Zone: utc, Now: d.Now})
+	for _, path := range []string{"/", "/history?range=90m"} {
+		body := ask(s, "GET", path, nil).Body.String()
+		if want := `ssh login corrected by <data value="-12345">-12345</data>: <bdi class="name">a test &lt;b&gt;of mine&lt;/b&gt;</bdi>`; !strings.Contains(body, want) {
+			t.Errorf("%s does not show it", path)
+		}
+	}
+}
+
 // broken is a history whose file cannot be read.
 type broken struct{ *pagetest.Desk }
 
