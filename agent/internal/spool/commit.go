@@ -45,6 +45,7 @@ func (s *Spool) append(events []attack.Event, state map[string][]byte, edit func
 	s.mu.Unlock()
 
 	s.number(&f, events)
+	f.ledger.settleCut(f.first)
 	edit(&f.ledger)
 	for key, value := range state {
 		f.changes = append(f.changes, change{key, value})
@@ -202,7 +203,7 @@ func (s *Spool) apply(f *frame, offset int64, size int) {
 		s.options.Logger.Warn("events were lost before they could be delivered", "events", more,
 			"total", f.ledger.lost.Events, "max_bytes", s.options.MaxBytes, "max_age", s.options.MaxAge)
 	}
-	s.ledger.lost, s.ledger.gaps = f.ledger.lost, f.ledger.gaps
+	s.ledger.lost, s.ledger.gaps, s.ledger.cut = f.ledger.lost, f.ledger.gaps, f.ledger.cut
 	s.ledger.forgetGaps()
 	for _, c := range f.changes {
 		s.change(c)

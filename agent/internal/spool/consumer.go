@@ -42,8 +42,8 @@ func (s *Spool) Numbering(name string) (epoch, first, next uint64, err error) {
 // held bounds by how many numbers a consumer may be ahead after the spool's end was cut off.
 const held = 1 << 20
 
-// Resume takes what a consumer says that it has committed of its epoch, and
-// returns the number after which it wants events.
+// Resume takes what a consumer says that it has committed of an epoch, and returns the number after
+// which it wants events. If its epoch is another by now, again is true, and the caller has to tell it its numbering anew.
 //
 // A consumer that knows numbers never given here is ahead of us. If the end of the spool was found
 // cut off, those were in it: the lines will be read again, as the positions went back with the
@@ -53,7 +53,7 @@ const held = 1 << 20
 //
 // A consumer that knows nothing, though it acknowledged events, lost its history or knows
 // this agent under another name: it goes on after those, or they would count twice there.
-func (s *Spool) Resume(name string, committed uint64) (after uint64, again bool, err error) {
+func (s *Spool) Resume(name string, epoch, committed uint64) (after uint64, again bool, err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	s.mu.Lock()
@@ -62,7 +62,11 @@ func (s *Spool) Resume(name string, committed uint64) (after uint64, again bool,
 		s.mu.Unlock()
 		return 0, false, unknown(name)
 	}
-	if committed < s.next || s.cut && committed-s.next < held {
+	if epoch != d.epoch {
+		s.mu.Unlock()
+		return 0, true, nil
+	}
+	if committed < s.next || s.ledger.cut > 0 && committed-s.ledger.cut < held {
 		if committed >= s.next {
 			s.options.Logger.Warn("a consumer is ahead: lines are read again until it is caught up with",
 				"consumer", name, "committed", committed, "next", s.next)
@@ -78,11 +82,12 @@ func (s *Spool) Resume(name string, committed uint64) (after uint64, again bool,
 	next, opened := s.next, s.opened
 	s.mu.Unlock()
 
-	epoch, err := s.random()
+	epoch, err = s.random()
 	if err != nil {
 		return 0, false, err
 	}
 	err = s.append(nil, nil, func(l *ledger) {
+		l.epoch = epoch // of consumers that are new, or that come back
 		if d := l.find(name); d != nil {
 			d.epoch, d.base, d.acked = epoch, opened-1, opened-1
 		}
@@ -96,13 +101,17 @@ func (s *Spool) Resume(name string, committed uint64) (after uint64, again bool,
 }
 
 // Ack says that a consumer has committed all events up to a number. It returns an error wrapping
-// [ErrFuture] for a number that was never given, [ErrUnknown] for a name that is no consumer.
-func (s *Spool) Ack(name string, committed uint64) error {
+// [ErrFuture] for a number that was never given, or not in that epoch, [ErrUnknown] for a name that is no
+// consumer.
+func (s *Spool) Ack(name string, epoch, committed uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := s.ledger.find(name)
 	if d == nil {
 		return unknown(name)
+	}
+	if epoch != d.epoch {
+		return fmt.Errorf("cannot take the acknowledgement of %d by %q: its numbering began anew: %w", committed, name, ErrFuture)
 	}
 	if committed <= d.acked {
 		return nil

@@ -148,7 +148,9 @@ func (d *faultyDisk) crash(t *testing.T) {
 
 // abandon lets go of a spool as the end of its process would.
 func abandon(s *Spool) {
-	s.file.Close()
+	if s.file != nil {
+		s.file.Close()
+	}
 	unlock(s.lock)
 }
 
@@ -203,7 +205,7 @@ func crashes(t *testing.T, random *rand.Rand, steps int) {
 			name := names[random.IntN(len(names))]
 			if next := uint64(len(m.events)) + 1; next > 1 {
 				committed := random.Uint64N(next)
-				if err := s.Ack(name, committed); err != nil {
+				if err := s.Ack(name, epochOf(s, name), committed); err != nil {
 					t.Fatal(err)
 				}
 				m.acked[name] = max(m.acked[name], committed)

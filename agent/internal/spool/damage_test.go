@@ -166,7 +166,7 @@ func TestDamageToWhatWasDelivered(t *testing.T) {
 	for n := range 4 {
 		commit(t, s, eventsFrom(1+n, 1), nil)
 	}
-	s.Ack("desk", 4)
+	s.Ack("desk", epochOf(s, "desk"), 4)
 	path := s.segments[0].path
 	frames := s.segments[0].marks[0].offset
 	s.Close()
@@ -299,7 +299,7 @@ func TestCutOffEndIsCaughtUpWith(t *testing.T) {
 	if err != nil || next != 7 {
 		t.Fatalf("next %d, %v", next, err)
 	}
-	after, again, err := s.Resume("desk", 8)
+	after, again, err := s.Resume("desk", epochOf(s, "desk"), 8)
 	if err != nil || again || after != 8 {
 		t.Errorf("goes on after %d (%t, %v), want 8", after, again, err)
 	}
@@ -308,10 +308,10 @@ func TestCutOffEndIsCaughtUpWith(t *testing.T) {
 	if got, _, _, _ := s.Numbering("desk"); got != epoch {
 		t.Error("the epoch changed")
 	}
-	if err := s.Ack("desk", 9); err != nil {
+	if err := s.Ack("desk", epochOf(s, "desk"), 9); err != nil {
 		t.Error(err)
 	}
-	if _, again, err := s.Resume("desk", 1<<60); err != nil || !again {
+	if _, again, err := s.Resume("desk", epochOf(s, "desk"), 1<<60); err != nil || !again {
 		t.Errorf("an absurd number: %t, %v", again, err)
 	}
 }

@@ -26,6 +26,17 @@ func setAside(path string, names []string, now time.Time) (aside string, ok bool
 	return aside, true, os.Link(path, aside)
 }
 
+// asideAfter reports whether a segment newer than all others was set aside: nothing of it could be read.
+func asideAfter(names []string, segments []*segment) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		if !strings.HasPrefix(name, damagedPrefix) || len(name) < len(damagedPrefix)+len("20060102T150405Z-") {
+			return false
+		}
+		ordinal, _, ok := parseSegmentName(name[len(damagedPrefix)+len("20060102T150405Z-"):])
+		return ok && (len(segments) == 0 || ordinal > segments[len(segments)-1].ordinal)
+	})
+}
+
 // forgetDamaged deletes the damaged files that were set aside, but for the newest.
 func forgetDamaged(dir string, names []string) error {
 	damaged := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, damagedPrefix) })

@@ -40,6 +40,7 @@ const (
 	fieldAge          protowire.Number = 12
 	fieldGap          protowire.Number = 13 // repeated: first 1, last 2, attempts 3
 	fieldReleased     protowire.Number = 14
+	fieldCut          protowire.Number = 15
 )
 
 // frame is a decoded payload. Its byte slices alias what it was decoded from.

@@ -18,6 +18,7 @@ type ledger struct {
 	released  uint64     // numbers up to this one were acknowledged by every consumer of the time
 	consumers []consumer // in the order of their names
 	lost      Loss
+	cut       uint64        // numbers from here on may have been given before, to what was lost with the spool's end; 0 if not
 	gaps      []gap         // runs of lost numbers, ascending
 	wall      time.Time     // when the frame was written, by the clock on the wall
 	age       time.Duration // how long the spool exists, by a clock that does not jump
@@ -132,6 +133,19 @@ func (l *ledger) joinGaps() {
 	l.gaps = joined[max(len(joined)-maxGaps, 0):]
 }
 
+// settleCut forgets that the end was lost once every consumer has gone on beyond it with the numbers that were
+// given since.
+func (l *ledger) settleCut(next uint64) {
+	for _, c := range l.consumers {
+		if c.acked < l.cut || c.acked >= next {
+			return
+		}
+	}
+	if len(l.consumers) > 0 {
+		l.cut = 0
+	}
+}
+
 // forgetGaps drops the gaps that every consumer has passed.
 func (l *ledger) forgetGaps() {
 	if len(l.consumers) > 0 {
@@ -153,6 +167,7 @@ func (l *ledger) covered(first, last uint64) bool {
 func (l *ledger) append(buf []byte) []byte {
 	buf = appendUint(buf, fieldEpoch, l.epoch)
 	buf = appendUint(buf, fieldReleased, l.released)
+	buf = appendUint(buf, fieldCut, l.cut)
 	buf = appendUint(buf, fieldLostEvents, l.lost.Events)
 	buf = appendUint(buf, fieldLostAttempts, l.lost.Attempts)
 	buf = appendTime(buf, fieldWall, l.wall)
@@ -178,6 +193,8 @@ func (l *ledger) decode(number protowire.Number, value uint64, raw []byte) error
 	switch number {
 	case fieldEpoch:
 		l.epoch = value
+	case fieldCut:
+		l.cut = value
 	case fieldReleased:
 		l.released = value
 	case fieldLostEvents:

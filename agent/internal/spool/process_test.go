@@ -153,7 +153,7 @@ func fillDisk(dir string) error {
 		if err != nil || first != s.Stats().Acked["desk"]+1 || count == 0 {
 			return fmt.Errorf("on a full disk %d events from %d were read, %w", count, first, err)
 		}
-		if err := s.Ack("desk", s.Next()-1); err != nil { // which makes room
+		if err := s.Ack("desk", epochOf(s, "desk"), s.Next()-1); err != nil { // which makes room
 			return err
 		}
 	}

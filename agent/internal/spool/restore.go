@@ -20,6 +20,9 @@ func (s *Spool) restore() error {
 			return fmt.Errorf("cannot read the spool: %w", err)
 		}
 	}
+	if n := len(segments); s.ledger.cut == 0 && n > 0 && (s.endMissing || asideAfter(names, s.segments)) {
+		s.ledger.cut = s.next
+	}
 	s.buf = nil // an agent that rests should not hold a segment in memory
 	if err := forgetDamaged(s.options.Dir, names); err != nil {
 		s.options.Logger.Error("cannot delete an old damaged file", "error", err)
@@ -74,7 +77,7 @@ func (s *Spool) replay(g *segment, names []string, newest bool) error {
 	rest := data[end:]
 	whole := damaged == 0 && torn(rest, g.salt)
 	if newest {
-		s.cut = len(rest) > 0 || damaged > 0
+		s.endMissing = len(rest) > 0 || damaged > 0
 	}
 	if !whole {
 		aside, ok, err := setAside(g.path, names, s.options.Now())
@@ -93,7 +96,7 @@ func (s *Spool) replay(g *segment, names []string, newest bool) error {
 	if !newest {
 		return nil
 	}
-	return s.reopen(g, whole, len(rest))
+	return s.reopen(g, whole && len(rest) == 0)
 }
 
 // readFile reads a file into buf, or into a larger one.
@@ -140,21 +143,15 @@ func (s *Spool) replayFrame(g *segment, f *frame, offset, size int) {
 }
 
 // reopen opens the newest segment. What was read from it may still be on its way to the disk, if a
-// killed process wrote it, so it is synced before anything of it is sent. If it is whole but for a
-// commit that was under way, that is cut off and writing goes on there; a damaged one is left as
-// it is.
-func (s *Spool) reopen(g *segment, whole bool, rest int) error {
+// killed process wrote it, so it is synced before anything of it is sent. Writing goes on there if it is
+// whole. Otherwise it is left as it is, and the next commit begins another: that the end is missing must be
+// seen again at the next start, unless a frame says so by then.
+func (s *Spool) reopen(g *segment, whole bool) error {
 	f, err := s.options.storage.open(g.path, os.O_WRONLY)
 	if err != nil {
 		return err
 	}
-	if whole && rest > 0 {
-		s.options.Logger.Warn("cutting an unfinished commit from the spool", "file", g.path, "bytes", rest)
-		err = f.Truncate(g.size)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
+	err = f.Sync()
 	if err != nil || !whole {
 		f.Close()
 		return err

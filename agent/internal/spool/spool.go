@@ -75,21 +75,21 @@ type Spool struct {
 	buf     []byte       // for frames
 	batch   []byte       // for events
 
-	mu       sync.Mutex // guards everything below
-	closed   bool
-	ledger   ledger
-	next     uint64 // number of the next event
-	opened   uint64 // value of next when the spool was opened
-	cut      bool   // the end of the newest segment was missing or damaged then
-	removed  bool   // a segment was deleted, and the directory not synced since
-	state    map[string][]byte
-	stateLen int64      // bytes of its keys and values
-	segments []*segment // oldest first
-	recent   recent
-	missing  []gap         // found to be unreadable, not yet in the ledger
-	changed  chan struct{} // closed at the next change, nil if nobody waits
-	refused  uint64
-	seen     time.Time // when the age was last advanced
+	mu         sync.Mutex // guards everything below
+	closed     bool
+	ledger     ledger
+	next       uint64 // number of the next event
+	opened     uint64 // value of next when the spool was opened
+	removed    bool   // a segment was deleted, and the directory not synced since
+	state      map[string][]byte
+	stateLen   int64      // bytes of its keys and values
+	segments   []*segment // oldest first
+	endMissing bool       // the end of the newest segment was missing or damaged when the spool was opened
+	recent     recent
+	missing    []gap         // found to be unreadable, not yet in the ledger
+	changed    chan struct{} // closed at the next change, nil if nobody waits
+	refused    uint64
+	seen       time.Time // when the age was last advanced
 }
 
 // Open opens the spool in options.Dir, or begins one. It returns an error wrapping [ErrLocked] if
@@ -289,14 +289,20 @@ func (s *Spool) random() (uint64, error) {
 	}
 }
 
-// maxStep bounds by how much the spool ages between two looks at the clock, so that a clock that
-// jumps years ahead cannot make everything too old at once.
-const maxStep = 24 * time.Hour
+// maxStep bounds by how much the spool ages between two looks at the clock, and what would be more than
+// maxAway is a clock that was set wrong: a jump to the year 2099 makes nothing too old.
+const (
+	maxStep = 24 * time.Hour
+	maxAway = 366 * 24 * time.Hour
+)
 
 // grow returns the spool's age now. In one run it follows the monotonic clock; from one run to the
 // next only the clock on the wall can tell.
 func (s *Spool) grow(now time.Time) time.Duration {
 	step := now.Sub(s.seen)
 	s.seen = now
+	if step > maxAway {
+		step = 0
+	}
 	return s.ledger.age + min(max(step, 0), maxStep)
 }

@@ -32,6 +32,12 @@ func eventsFrom(n, count int) []attack.Event {
 	return events
 }
 
+// epochOf returns the epoch that a consumer knows; 0 if it is none.
+func epochOf(s *Spool, name string) uint64 {
+	epoch, _, _, _ := s.Numbering(name)
+	return epoch
+}
+
 func open(t *testing.T, options Options) *Spool {
 	t.Helper()
 	if options.Agent == "" {
@@ -170,13 +176,13 @@ func TestConsumersReadOnTheirOwn(t *testing.T) {
 	for n := range 200 {
 		commit(t, s, eventsFrom(1+n, 1), nil)
 	}
-	if err := s.Ack("desk", 200); err != nil {
+	if err := s.Ack("desk", epochOf(s, "desk"), 200); err != nil {
 		t.Fatal(err)
 	}
 	if s.First() != 1 || s.Stats().Waiting != 200 {
 		t.Errorf("events that the shelf waits for: %+v", s.Stats())
 	}
-	if err := s.Ack("shelf", 150); err != nil {
+	if err := s.Ack("shelf", epochOf(s, "shelf"), 150); err != nil {
 		t.Fatal(err)
 	}
 	if s.First() == 1 || s.First() > 151 {
@@ -188,18 +194,18 @@ func TestConsumersReadOnTheirOwn(t *testing.T) {
 	if err := s.SetConsumers([]string{"desk", "hall", "shelf"}); err != nil {
 		t.Fatal(err)
 	}
-	if after, again, err := s.Resume("hall", 0); err != nil || again || after != 150 {
+	if after, again, err := s.Resume("hall", epochOf(s, "hall"), 0); err != nil || again || after != 150 {
 		t.Errorf("a new consumer begins after %d (%t, %v), want 150", after, again, err)
 	}
 	s.Close()
 	s = open(t, Options{Dir: dir})
-	if after, again, err := s.Resume("hall", 0); err != nil || again || after != 150 {
+	if after, again, err := s.Resume("hall", epochOf(s, "hall"), 0); err != nil || again || after != 150 {
 		t.Errorf("the new consumer goes on after %d (%t, %v), want 150", after, again, err)
 	}
 	if err := s.SetConsumers([]string{"desk"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Ack("hall", 151); !errors.Is(err, ErrUnknown) {
+	if err := s.Ack("hall", epochOf(s, "hall"), 151); !errors.Is(err, ErrUnknown) {
 		t.Errorf("an unpaired consumer acknowledged: %v", err)
 	}
 	if len(s.segments) != keptSegments {
@@ -212,13 +218,13 @@ func TestAckOfTheFuture(t *testing.T) {
 	s := open(t, Options{Dir: t.TempDir()})
 	s.SetConsumers([]string{"desk"})
 	commit(t, s, eventsFrom(1, 3), nil)
-	if err := s.Ack("desk", 4); !errors.Is(err, ErrFuture) {
+	if err := s.Ack("desk", epochOf(s, "desk"), 4); !errors.Is(err, ErrFuture) {
 		t.Errorf("acknowledging 4 of 3: %v", err)
 	}
-	if err := s.Ack("desk", 3); err != nil {
+	if err := s.Ack("desk", epochOf(s, "desk"), 3); err != nil {
 		t.Error(err)
 	}
-	if err := s.Ack("desk", 2); err != nil || s.Stats().Acked["desk"] != 3 {
+	if err := s.Ack("desk", epochOf(s, "desk"), 2); err != nil || s.Stats().Acked["desk"] != 3 {
 		t.Errorf("an old acknowledgement: %v, %v", err, s.Stats().Acked)
 	}
 }
@@ -233,13 +239,13 @@ func TestConsumerThatForgotTheAgentsName(t *testing.T) {
 		t.Fatal(err)
 	}
 	commit(t, s, eventsFrom(1, 5), nil)
-	if err := s.Ack("desk", 3); err != nil {
+	if err := s.Ack("desk", epochOf(s, "desk"), 3); err != nil {
 		t.Fatal(err)
 	}
-	if after, again, err := s.Resume("desk", 0); err != nil || again || after != 3 {
+	if after, again, err := s.Resume("desk", epochOf(s, "desk"), 0); err != nil || again || after != 3 {
 		t.Errorf("it goes on after %d (%t, %v), want 3", after, again, err)
 	}
-	if after, _, err := s.Resume("desk", 2); err != nil || after != 2 {
+	if after, _, err := s.Resume("desk", epochOf(s, "desk"), 2); err != nil || after != 2 {
 		t.Errorf("one that lost its last commit goes on after %d (%v), want 2", after, err)
 	}
 }
@@ -252,16 +258,16 @@ func TestFirstConsumerGetsWhatWasKept(t *testing.T) {
 	if epoch, first, next, err := s.Numbering("desk"); err != nil || epoch != s.Epoch() || first != 1 || next != 3 {
 		t.Errorf("greeting %x, %d, %d, %v", epoch, first, next, err)
 	}
-	if after, _, err := s.Resume("desk", 0); err != nil || after != 0 {
+	if after, _, err := s.Resume("desk", epochOf(s, "desk"), 0); err != nil || after != 0 {
 		t.Errorf("begins after %d, %v", after, err)
 	}
-	if err := s.Ack("desk", 2); err != nil {
+	if err := s.Ack("desk", epochOf(s, "desk"), 2); err != nil {
 		t.Fatal(err)
 	}
 	// Unpaired and paired anew, it does not get them again even if it has forgotten them.
 	s.SetConsumers(nil)
 	s.SetConsumers([]string{"desk"})
-	if after, _, err := s.Resume("desk", 0); err != nil || after != 2 {
+	if after, _, err := s.Resume("desk", epochOf(s, "desk"), 0); err != nil || after != 2 {
 		t.Errorf("begins anew after %d, %v", after, err)
 	}
 }
@@ -278,14 +284,14 @@ func TestRestoredFromAnOldCopy(t *testing.T) {
 	s = open(t, Options{Dir: dir})
 	commit(t, s, eventsFrom(4, 2), nil) // numbers that the consumer has with other content
 	old, _, _, _ := s.Numbering("desk")
-	if _, again, err := s.Resume("desk", 9); err != nil || !again {
+	if _, again, err := s.Resume("desk", epochOf(s, "desk"), 9); err != nil || !again {
 		t.Fatalf("a consumer from the future: %t, %v", again, err)
 	}
 	epoch, first, next, err := s.Numbering("desk")
 	if err != nil || epoch == old || first != 4 || next != 6 {
 		t.Errorf("greeting %x after %x, %d, %d, %v", epoch, old, first, next, err)
 	}
-	if after, again, err := s.Resume("desk", 0); err != nil || again || after != 3 {
+	if after, again, err := s.Resume("desk", epochOf(s, "desk"), 0); err != nil || again || after != 3 {
 		t.Errorf("begins after %d (%t, %v), want 3", after, again, err)
 	}
 	if other, _, _, _ := s.Numbering("shelf"); other != old {
@@ -322,4 +328,22 @@ func TestTooMuchAtOnce(t *testing.T) {
 	}
 	commit(t, s, eventsFrom(1, 1), nil)
 	wantUsers(t, s, 0, "user-1")
+}
+
+// A session that began before the numbering did anew has nothing to say about the new one.
+func TestStaleEpoch(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir()})
+	s.SetConsumers([]string{"desk"})
+	commit(t, s, eventsFrom(1, 3), nil)
+	epoch := epochOf(s, "desk")
+	if after, again, err := s.Resume("desk", epoch+1, 2); err != nil || !again || after != 0 {
+		t.Errorf("went on after %d (%t, %v) with another epoch's number", after, again, err)
+	}
+	if err := s.Ack("desk", epoch+1, 2); !errors.Is(err, ErrFuture) || s.Stats().Acked["desk"] != 0 {
+		t.Errorf("took another epoch's acknowledgement: %v, %v", err, s.Stats().Acked)
+	}
+	if epochOf(s, "desk") != epoch {
+		t.Error("that began a new epoch")
+	}
 }

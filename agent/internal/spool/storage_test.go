@@ -105,7 +105,7 @@ func TestOrderOfWritesAndSyncs(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.take()
-	if err := s.Ack("desk", 6); err != nil {
+	if err := s.Ack("desk", epochOf(s, "desk"), 6); err != nil {
 		t.Fatal(err)
 	}
 	want("an acknowledgement of several segments", "remove segment 1", "sync directory state/spool", "remove segment 2",
@@ -124,7 +124,9 @@ func TestOrderOfWritesAndSyncs(t *testing.T) {
 	}
 	s = open(t, options)
 	last := r.name(path)
-	want("a start after a kill", "truncate "+last, "sync "+last)
+	want("a start after a kill", "sync "+last)
+	commit(t, s, eventsFrom(9, 1), nil)
+	want("the first commit after it", "create segment 8", "write segment 8", "sync segment 8", "sync directory state/spool")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -86,7 +86,7 @@ func (s *memorySpool) Numbering(string) (epoch, first, next uint64, err error) {
 	return s.epoch, s.base + 1, s.next, nil
 }
 
-func (s *memorySpool) Resume(_ string, committed uint64) (after uint64, again bool, err error) {
+func (s *memorySpool) Resume(_ string, _, committed uint64) (after uint64, again bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if committed >= s.next {
@@ -131,7 +131,7 @@ func (s *memorySpool) Dropped() (events, attempts uint64) {
 	return s.dropped, s.dropped
 }
 
-func (s *memorySpool) Ack(_ string, committed uint64) error {
+func (s *memorySpool) Ack(_ string, _, committed uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if committed >= s.next {

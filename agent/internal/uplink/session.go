@@ -17,6 +17,7 @@ type session struct {
 	*Uplink
 	stream grpc.BidiStreamingClient[pialertv1.FromAgent, pialertv1.FromDisplay]
 
+	epoch    uint64        // of its numbers
 	lastSeq  uint64        // last number that the display has heard of, by event or gap; of send only
 	sent     atomic.Uint64 // last number that is sent, or is not to be sent
 	acked    atomic.Uint64 // last number that the display has committed
@@ -65,14 +66,14 @@ func (s *session) greet(hello *pialertv1.Hello, cancel context.CancelCauseFunc) 
 	case welcome.GetProtocol() != protocol:
 		return misbehaved("it speaks protocol %d, this agent %d: update the older of the two", welcome.GetProtocol(), protocol)
 	}
-	after, again, err := o.Spool.Resume(o.Display, welcome.GetCommitted())
+	after, again, err := o.Spool.Resume(o.Display, hello.GetEpoch(), welcome.GetCommitted())
 	if err != nil {
 		return err
 	}
 	if again {
 		return ErrNewEpoch
 	}
-	s.lastSeq = welcome.GetCommitted()
+	s.epoch, s.lastSeq = hello.GetEpoch(), welcome.GetCommitted()
 	s.sent.Store(after)
 	s.acked.Store(after)
 	o.Logger.Info("delivering", "display", o.Display, "version", welcome.GetVersion(), "committed", welcome.GetCommitted())
@@ -100,7 +101,7 @@ func (s *session) receive() error {
 		if committed <= s.acked.Load() {
 			continue
 		}
-		if err := s.options.Spool.Ack(s.options.Display, committed); err != nil {
+		if err := s.options.Spool.Ack(s.options.Display, s.epoch, committed); err != nil {
 			return err
 		}
 		s.acked.Store(committed)

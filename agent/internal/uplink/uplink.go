@@ -59,9 +59,9 @@ type Spool interface {
 	// Numbering returns the epoch, the lowest number to be had and the next to be given, or an error
 	// while the display is not paired.
 	Numbering(display string) (epoch, first, next uint64, err error)
-	// Resume takes what the display has committed of its epoch and returns the number to go on
+	// Resume takes what the display has committed of an epoch and returns the number to go on
 	// after; again says that its epoch is another now.
-	Resume(display string, committed uint64) (after uint64, again bool, err error)
+	Resume(display string, epoch, committed uint64) (after uint64, again bool, err error)
 	// Read returns events that follow a number, as a marshalled Batch; a count of 0 says that there
 	// are none yet. A first greater than after+1 says that the events between were lost.
 	Read(after uint64, maxBytes int) (first uint64, count int, batch []byte, err error)
@@ -69,8 +69,8 @@ type Spool interface {
 	Lost(after, through uint64) (attempts uint64)
 	// Dropped returns what was lost altogether.
 	Dropped() (events, attempts uint64)
-	// Ack takes what the display has committed.
-	Ack(display string, committed uint64) error
+	// Ack takes what the display has committed of an epoch.
+	Ack(display string, epoch, committed uint64) error
 	// Changed returns a channel that is closed when there may be more to read.
 	Changed() <-chan struct{}
 }
