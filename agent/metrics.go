@@ -16,6 +16,7 @@ var (
 	metricEvents   = metrics.Counter("events_total", "Events found, by kind.", "kind")
 	metricSpool    = metrics.Gauge("spool_events", "Events that some display has not acknowledged.")
 	metricDisk     = metrics.Gauge("spool_bytes", "Size of the spool on disk.")
+	metricStuck    = metrics.Gauge("spool_fault", "1 while the spool cannot be written, as on a full disk.")
 	metricDropped  = metrics.Counter("dropped_events_total", "Events dropped because the spool was full or damaged.")
 	metricLost     = metrics.Counter("dropped_attempts_total", "Attempts that the dropped events stood for.")
 	metricLeftOut  = metrics.Counter("discarded_total", "Attempts, connections and events left out, by the reason.", "what", "reason")
@@ -43,6 +44,7 @@ func (d *daemon) metrics() http.Handler {
 		}
 		report(metricSpool, float64(status.Spool.Waiting))
 		report(metricDisk, float64(status.Spool.Bytes))
+		report(metricStuck, metrics.Bool(status.Spool.Fault != ""))
 		report(metricDropped, float64(status.Spool.DroppedEvents))
 		report(metricLeftOut, float64(status.Spool.RefusedEvents), "events", "out_of_bounds")
 		report(metricLeftOut, float64(status.Detect.Ignored), "attempts", "ignored_address")

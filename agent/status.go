@@ -58,6 +58,10 @@ type SpoolStatus struct {
 	DroppedEvents   uint64 `json:"dropped_events"`
 	DroppedAttempts uint64 `json:"dropped_attempts"`
 	RefusedEvents   uint64 `json:"refused_events"` // outside the bounds of an event, since the start
+
+	// Fault is why it cannot be written, since FaultSince; while it cannot, no log is read on.
+	Fault      string    `json:"fault,omitempty"`
+	FaultSince time.Time `json:"fault_since,omitzero"`
 }
 
 // DetectStatus is what detection could not make an event of, since the start.
@@ -99,6 +103,9 @@ func (d *daemon) status() Status {
 	kept := d.spool.Stats()
 	status.Spool = SpoolStatus{Next: kept.Next, Waiting: kept.Waiting, Bytes: kept.Bytes, RefusedEvents: kept.Refused}
 	status.Spool.DroppedEvents, status.Spool.DroppedAttempts = d.spool.Dropped()
+	if fault := run.pipeline.Fault(); fault != nil {
+		status.Spool.Fault, status.Spool.FaultSince = fault.Err.Error(), fault.Since
+	}
 	states := d.states()
 	for _, peer := range d.keyring.Peers() {
 		display := DisplayStatus{Name: peer.Name, Link: link.State{Peer: peer.Name}, Acked: kept.Acked[peer.Name]}
@@ -202,6 +209,10 @@ func (s Status) notes() (notes []string) {
 		if n > 0 {
 			notes = append(notes, fmt.Sprintf("%d "+format, append([]any{n}, args...)...))
 		}
+	}
+	if s.Spool.Fault != "" {
+		notes = append(notes, fmt.Sprintf("no log is read on since %s, for the spool cannot be written: %s",
+			s.Spool.FaultSince.Format(time.DateTime), s.Spool.Fault))
 	}
 	behind, left := 0, source.Backlog{}
 	for _, log := range s.Sources {

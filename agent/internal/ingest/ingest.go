@@ -110,7 +110,14 @@ type Pipeline struct {
 	wake     wake.Bell // rings when the batch should be committed soon
 	found    Counts
 	stored   map[string]bool // sources of which a batch has had a position
-	lastTurn atomic.Int64    // when the loop last came round, in Unix nanoseconds
+	fault    atomic.Pointer[Fault]
+	lastTurn atomic.Int64 // when the loop last came round, in Unix nanoseconds
+}
+
+// Fault is why nothing can be committed now.
+type Fault struct {
+	Since time.Time
+	Err   error
 }
 
 // Counts says how many events were found since the start of a pipeline.
@@ -271,6 +278,9 @@ func (p *Pipeline) commit(ctx context.Context) error {
 	}
 	for failed := false; ; failed = true {
 		err := p.options.Store.Commit(events, state)
+		if err == nil {
+			p.fault.Store(nil)
+		}
 		switch {
 		case err == nil && failed:
 			p.options.Logger.Info("the spool can be written again")
@@ -280,6 +290,7 @@ func (p *Pipeline) commit(ctx context.Context) error {
 		case errors.Is(err, os.ErrClosed):
 			return fmt.Errorf("cannot keep events: %w", err)
 		case !failed:
+			p.fault.Store(&Fault{time.Now(), err})
 			p.options.Logger.Error("cannot write the spool; no log is read on until it can be", "error", err)
 		}
 		p.turn()
@@ -322,6 +333,10 @@ func (p *Pipeline) Inspect(look func()) {
 	defer p.mu.Unlock()
 	look()
 }
+
+// Fault returns why nothing can be committed, nil if it can: while the disk is full, for example, no log is
+// read on.
+func (p *Pipeline) Fault() *Fault { return p.fault.Load() }
 
 func (p *Pipeline) turn() { p.lastTurn.Store(time.Now().UnixNano()) }
 

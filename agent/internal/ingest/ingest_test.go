@@ -272,9 +272,15 @@ func TestFullDisk(t *testing.T) {
 		if err := p.Alive(time.Now()); err != nil || d.commits != 0 {
 			t.Errorf("the disk is full: %v, %d commits", err, d.commits)
 		}
+		if fault := p.Fault(); fault == nil || !errors.Is(fault.Err, syscall.ENOSPC) || time.Since(fault.Since) < stuckAfter {
+			t.Errorf("the disk is full and the fault is %+v", fault)
+		}
 		full.Store(false)
 		time.Sleep(2 * retryInterval)
 		synctest.Wait()
+		if fault := p.Fault(); fault != nil {
+			t.Errorf("there is room again and the fault is %v", fault.Err)
+		}
 		if d.attempts != 2 || string(d.state["position/log"]) != "2" {
 			t.Errorf("%d attempts and position %s were committed, want 2 and 2", d.attempts, d.state["position/log"])
 		}
