@@ -4,7 +4,7 @@
 // rules of the daemon that the header's tag names, tries those whose literal prefix the message has,
 // and reads the fields. That needs no memory, so it runs on any number of cores, and gives a [Batch].
 // An [Engine] joins batches in the order of their lines: with what earlier lines of the same
-// connection said (package connection), with what a server's other log told, and with other events
+// connection said (package connection), with what a server's other log has, and with other events
 // of one story (package episode). What it finds out it hands to [Options.Emit]. [Engine.Feed] is
 // both steps on one core.
 //

@@ -7,9 +7,9 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// duplicates knows the events that only one of a server's two logs told of so far. An access log and an
+// duplicates knows the events that only one of a server's two logs has so far. An access log and an
 // error log write about one request at nearly one time, and share nothing but the client's address
-// and what the request was: what one log told, the other may tell once more without it counting.
+// and what the request was: what one log has, the other may have once more without it counting.
 type duplicates struct {
 	ring    []report // by place, modulo maxReports
 	next    uint64   // the place of the next one
@@ -31,7 +31,7 @@ const (
 	duplicateAfter  = 30
 )
 
-// reportKey is what duplicates share, and which log told.
+// reportKey is what duplicates share, and which log has it.
 type reportKey struct {
 	addr   netip.Addr
 	host   uint64 // hash of the name of a client without address
@@ -52,7 +52,7 @@ type report struct {
 	older, newer uint64 // places plus one of its neighbours in the queue, 0 at the ends
 }
 
-// reported says whether the other log told of a request at some second already. Otherwise it notes
+// reported says whether the other log had a request at some second already. Otherwise it notes
 // that this one did.
 func (t *duplicates) reported(r *request, sec int64) bool {
 	if !r.rule.Kind.Attempt() || !r.client.Addr.IsValid() && len(r.client.Host) == 0 {
@@ -92,7 +92,7 @@ func (t *duplicates) match(key reportKey, r *request, sec int64) uint64 {
 	return 0
 }
 
-// same says whether a request of one log can be the one that the other log told of.
+// same says whether a request of one log can be the one that the other log has.
 func (w *report) same(r *request) bool {
 	return w.kind == r.rule.Kind || w.anyKind || r.rule.AnyKind || w.status != 0 && w.status == r.answer
 }

@@ -56,7 +56,7 @@ func Explain(opts Options, line string) (Explanation, error) {
 	case ignored:
 		x.Why = "counts nothing: its address is one of those that the configuration ignores"
 	case t.rule.Role == rule.RoleEvent && t.web != "":
-		x.Why = "counts by itself, unless the server's other log told of the same request"
+		x.Why = "counts by itself, unless the server's other log has the same request"
 	default:
 		x.Why = meaning[t.rule.Role]
 	}
@@ -109,10 +109,10 @@ func (t *trace) why(rules *rule.Set, typ rule.Type) string {
 var meaning = map[rule.Role]string{
 	rule.RoleEvent:    "counts by itself",
 	rule.RoleStart:    "a connection begins; counts nothing",
-	rule.RoleAnnounce: "counts one attempt, unless an earlier line of the connection told of it",
-	rule.RoleAttempt:  "counts one attempt, unless an earlier line of the connection told of it",
+	rule.RoleAnnounce: "counts one attempt, unless an earlier line of the connection counted it",
+	rule.RoleAttempt:  "counts one attempt, unless an earlier line of the connection counted it",
 	rule.RoleTrial:    "counts at the end of the connection, unless something else did or the login succeeded",
-	rule.RoleDoubt:    "counts unless the connection's next lines tell of the same attempt, or of a success",
+	rule.RoleDoubt:    "counts unless the connection's next lines are of the same attempt, or of a success",
 	rule.RoleProbe:    "counts as a probe, unless something was counted on the connection",
 	rule.RoleEnd:      "ends the connection, and counts unless something was counted on it",
 	rule.RoleContext:  "counts nothing, but may give the connection's address",

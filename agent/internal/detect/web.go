@@ -26,7 +26,7 @@ func (e *Engine) newWeb() {
 	}
 }
 
-// joinRequest reports what a rule found in the line of a web log, unless the other log told of the
+// joinRequest reports what a rule found in the line of a web log, unless the other log has the
 // same request.
 func (e *Engine) joinRequest(mem *memory, r *request, number uint64) {
 	w := &e.web

@@ -2,6 +2,7 @@ package pattern
 
 import (
 	"regexp/syntax"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 )
@@ -152,12 +153,14 @@ func (c *compiler) literal(re *syntax.Regexp, next *node) *node {
 
 // choice compiles an alternation: branches are tried in their order.
 func (c *compiler) choice(re *syntax.Regexp, branches []*syntax.Regexp, next *node) *node {
-	if len(branches) > maxBranches {
-		c.unknown = true
-		return next
-	}
 	n := &node{op: opChoice, next: next}
 	n.lowest, n.beyond = slotRange(re)
+	if len(branches) > maxBranches { // choices of choices, in the same order
+		for part := range slices.Chunk(branches, (len(branches)+maxBranches-1)/maxBranches) {
+			n.branches = append(n.branches, c.choice(re, part, next))
+		}
+		return c.add(n)
+	}
 	for _, branch := range branches {
 		n.branches = append(n.branches, c.build(branch, next))
 	}

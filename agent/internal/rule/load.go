@@ -64,8 +64,8 @@ type entry struct {
 	Pattern  string    `yaml:"pattern"`  // of the message behind the tag; see groupName for its groups
 	Method   string    `yaml:"method"`   // method of the attempt, if no group gives it
 	Reason   string    `yaml:"reason"`   // what a probe did, if no group gives it
-	Reporter string    `yaml:"reporter"` // who tells of the attempt, where several do: daemon, pam or worker
-	Defer    bool      `yaml:"defer"`    // the end is better told by the connection's next line, if one comes
+	Reporter string    `yaml:"reporter"` // who reports the attempt, where several do: daemon, pam or worker
+	Defer    bool      `yaml:"defer"`    // the end is better reported by the connection's next line, if one comes
 	Longest  int       `yaml:"longest"`  // messages of this many bytes were cut: no name or address in them is trusted
 	Root     bool      `yaml:"root"`     // only root's processes write under these tags: from anybody else's they are a lie
 	Setuid   []string  `yaml:"setuid"`   // files of the program, which writes under its caller's user id

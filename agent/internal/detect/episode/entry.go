@@ -62,7 +62,7 @@ func (d *Detector) hit(i int32, step int64, at time.Time) bool {
 		return true
 	}
 	e.requests++
-	if e.requests >= 2*e.reported || e.last-e.told >= d.steps {
+	if e.requests >= 2*e.reported || e.last-e.eventStep >= d.steps {
 		d.tell(e, attack.PhaseUpdate, at)
 	}
 	return true
@@ -71,13 +71,13 @@ func (d *Detector) hit(i int32, step int64, at time.Time) bool {
 // end ends the episode of an entry.
 func (d *Detector) end(e *entry, at time.Time) {
 	d.tell(e, attack.PhaseEnd, at)
-	e.requests, e.reported, e.told = 0, 0, 0
+	e.requests, e.reported, e.eventStep = 0, 0, 0
 }
 
 // tell emits an event of an entry's episode.
 func (d *Detector) tell(e *entry, phase attack.Phase, at time.Time) {
 	count := e.requests - e.reported
-	e.reported, e.told = e.requests, e.last
+	e.reported, e.eventStep = e.requests, e.last
 	d.emit(Event{
 		Flood: attack.Flood{Phase: phase, Network: e.key.prefix(), Method: methods[e.key.method],
 			Requests: e.requests, Window: d.limits.Window},

@@ -80,9 +80,9 @@ type entry struct {
 	last         int64 // the newest step counted
 	older, newer int32 // neighbours by last request, -1 at the ends
 
-	requests uint64 // of the running episode; 0 if there is none
-	reported uint64 // of those, how many events told of
-	told     int64  // the step of its last event
+	requests  uint64 // of the running episode; 0 if there is none
+	reported  uint64 // of those, how many events stand for
+	eventStep int64  // the step of its last event
 }
 
 // methods are the request methods that are told apart, those of RFC 9110 and WebDAV's usual one.

@@ -13,6 +13,16 @@ type Subject struct {
 	User    string
 }
 
+// place spreads subjects over the entries in front of the map.
+func (s Subject) place() int {
+	n := len(s.User)
+	if n > 0 {
+		return (n*7 + int(s.User[0])*3 + int(s.User[n-1])) & 63
+	}
+	raw := s.Network.Addr().As16()
+	return int(raw[14]^raw[13]*5^raw[7]^raw[6]) & 63
+}
+
 // SpreadLimits says what is too much.
 type SpreadLimits struct {
 	Distinct    int           // things that differ within a window which make an episode, at most 32
@@ -48,8 +58,8 @@ type Spread struct {
 	emit    func(SpreadEvent)
 	now     int64
 	entries map[Subject]*spreadEntry
-	last    *spreadEntry // of the last hit
-	newest  *spreadEntry // the entries in the order of their last hit
+	near    [64]*spreadEntry // in front of the map; may be nil
+	newest  *spreadEntry     // the entries in the order of their last hit
 	oldest  *spreadEntry
 	changed map[Subject]struct{} // since the last Changes; nil until someone asks
 	untidy  bool                 // the order has to be made after a Restore
@@ -70,9 +80,9 @@ type spreadEntry struct {
 	mixed   bool               // there were other addresses
 
 	attempts uint64 // of the running episode; 0 if there is none
-	reported uint64 // of those, how many events told of
+	reported uint64 // of those, how many events stand for
 	distinct uint64 // things of the running episode
-	toldAt   int64  // second of its last event
+	eventAt  int64  // second of its last event
 
 	older, newer *spreadEntry
 }
@@ -178,23 +188,23 @@ func (s *Spread) exceeds(e *spreadEntry, sec int64) bool {
 // than half of what makes an episode was hit in a window.
 func (s *Spread) goOn(e *spreadEntry, sec int64, at time.Time) {
 	switch {
-	case sec-e.toldAt >= s.window && s.within(e, sec) < s.limits.Distinct/2:
+	case sec-e.eventAt >= s.window && s.within(e, sec) < s.limits.Distinct/2:
 		s.end(e, at)
-	case sec-e.toldAt >= s.window || e.attempts >= 2*e.reported:
+	case sec-e.eventAt >= s.window || e.attempts >= 2*e.reported:
 		s.tell(e, attack.PhaseUpdate, at)
 	}
 }
 
 func (s *Spread) end(e *spreadEntry, at time.Time) {
 	s.tell(e, attack.PhaseEnd, at)
-	e.attempts, e.reported, e.distinct, e.toldAt = 0, 0, 0, 0
+	e.attempts, e.reported, e.distinct, e.eventAt = 0, 0, 0, 0
 	e.addr, e.mixed = netip.Addr{}, false
 }
 
 // tell emits an event of an entry's episode.
 func (s *Spread) tell(e *spreadEntry, phase attack.Phase, at time.Time) {
 	count := e.attempts - e.reported
-	e.reported, e.toldAt = e.attempts, e.last
+	e.reported, e.eventAt = e.attempts, e.last
 	ev := SpreadEvent{Subject: e.subject, At: at, Count: count, Episode: attack.Episode{
 		Phase: phase, Network: e.subject.Network, Distinct: e.distinct, Attempts: e.attempts, Window: s.limits.Window,
 	}}
@@ -228,7 +238,8 @@ func (s *Spread) Finish() {
 // get returns the entry of a subject as the newest one; where there is none it makes one, or returns
 // nil.
 func (s *Spread) get(subject Subject, sec int64, create bool) *spreadEntry {
-	e := s.last
+	near := &s.near[subject.place()]
+	e := *near
 	if e == nil || e.subject != subject {
 		e = s.entries[subject]
 	}
@@ -246,7 +257,7 @@ func (s *Spread) get(subject Subject, sec int64, create bool) *spreadEntry {
 		s.unlink(e)
 		s.link(e)
 	}
-	s.last = e
+	*near = e
 	if create {
 		e.last = sec
 		s.touch(subject)
@@ -262,8 +273,8 @@ func (s *Spread) remove(e *spreadEntry) {
 	s.unlink(e)
 	delete(s.entries, e.subject)
 	s.touch(e.subject)
-	if s.last == e {
-		s.last = nil
+	if near := &s.near[e.subject.place()]; *near == e {
+		*near = nil
 	}
 }
 

@@ -93,7 +93,7 @@ func (e *spreadEntry) encode() []byte {
 	for _, n := range []uint64{uint64(e.hits[0]), uint64(e.hits[1]), uint64(e.others[0]), uint64(e.others[1]), e.attempts, e.reported, e.distinct} {
 		b = binary.AppendUvarint(b, n)
 	}
-	b = binary.AppendVarint(b, e.toldAt)
+	b = binary.AppendVarint(b, e.eventAt)
 	b = packed.AppendBool(packed.AppendAddr(b, e.addr), e.mixed)
 	for _, t := range e.things {
 		b = binary.AppendUvarint(b, uint64(t.hash))
@@ -106,7 +106,7 @@ func (e *spreadEntry) decode(value []byte) bool {
 	d := packed.Reader{Rest: value}
 	e.last, e.turn = d.Varint(), d.Varint()
 	e.hits, e.others = [2]uint32{uint32(d.Uvarint()), uint32(d.Uvarint())}, [2]uint32{uint32(d.Uvarint()), uint32(d.Uvarint())}
-	e.attempts, e.reported, e.distinct, e.toldAt = d.Uvarint(), d.Uvarint(), d.Uvarint(), d.Varint()
+	e.attempts, e.reported, e.distinct, e.eventAt = d.Uvarint(), d.Uvarint(), d.Uvarint(), d.Varint()
 	e.addr, e.mixed = d.Addr(), d.Bool()
 	for i := range e.things {
 		e.things[i] = thing{uint32(d.Uvarint()), d.Varint()}

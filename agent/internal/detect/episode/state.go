@@ -93,7 +93,7 @@ func parseKey(name string) (key, error) {
 // last step, its episode, and the counts from the last step backwards until they make the sum.
 func (d *Detector) encode(e *entry) []byte {
 	b := make([]byte, 0, 24)
-	for _, n := range []uint64{uint64(d.step), uint64(d.steps), uint64(e.last), e.requests, e.reported, uint64(e.told)} {
+	for _, n := range []uint64{uint64(d.step), uint64(d.steps), uint64(e.last), e.requests, e.reported, uint64(e.eventStep)} {
 		b = binary.AppendUvarint(b, n)
 	}
 	for s, left := e.last, e.sum; left > 0 && s > e.last-d.steps; s-- {
@@ -119,8 +119,8 @@ func (d *Detector) decode(k key, b []byte) (e entry, ok bool) {
 	e.key = k
 	e.last = int64(next(math.MaxInt32 * 1000))
 	e.requests, e.reported = next(attack.MaxEpisode), next(attack.MaxEpisode)
-	e.told = int64(next(math.MaxInt32 * 1000))
-	ok = ok && int64(step) == d.step && int64(steps) == d.steps && e.reported <= e.requests && e.told <= e.last
+	e.eventStep = int64(next(math.MaxInt32 * 1000))
+	ok = ok && int64(step) == d.step && int64(steps) == d.steps && e.reported <= e.requests && e.eventStep <= e.last
 	for s := e.last; ok && len(b) > 0; s-- {
 		if s <= e.last-d.steps || s < 0 {
 			return e, false

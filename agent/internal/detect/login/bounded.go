@@ -7,6 +7,9 @@ type bounded[K comparable, V any] struct {
 	order   []K // in which they were entered, from next on
 	next    int
 	changed map[K]struct{} // since the last call of changes; nil until somebody asks
+
+	last      K // the entry that was looked for last: the next one is mostly the same
+	lastEntry *entry[V]
 }
 
 type entry[V any] struct {
@@ -19,18 +22,26 @@ func newBounded[K comparable, V any](limit int) bounded[K, V] {
 }
 
 func (b *bounded[K, V]) get(k K) (v V, ok bool) {
-	if e := b.entries[k]; e != nil {
+	if e := b.find(k); e != nil {
 		return e.value, true
 	}
 	return v, false
 }
 
+func (b *bounded[K, V]) find(k K) *entry[V] {
+	if b.lastEntry == nil || b.last != k {
+		b.last, b.lastEntry = k, b.entries[k]
+	}
+	return b.lastEntry
+}
+
 func (b *bounded[K, V]) put(k K, v V) {
 	b.touch(k)
-	if e := b.entries[k]; e != nil {
+	if e := b.find(k); e != nil {
 		e.value = v
 		return
 	}
+	b.lastEntry = nil // it may be what has to go
 	if len(b.order) < b.limit {
 		b.entries[k] = &entry[V]{v, len(b.order)}
 		b.order = append(b.order, k)
