@@ -94,7 +94,7 @@ func (w *Requests) matches(r *Rule) bool {
 // otherwise normalised.
 func (w *Requests) searched(p part) []byte {
 	text := w.raw(p)
-	if bytes.IndexByte(text, '%') < 0 && bytes.IndexByte(text, '\\') < 0 && (p != target || bytes.IndexByte(text, '+') < 0) {
+	if bytes.IndexByte(text, '%') < 0 && bytes.IndexByte(text, '\\') < 0 && bytes.IndexByte(text, '#') < 0 && (p != target || bytes.IndexByte(text, '+') < 0) {
 		return text
 	}
 	return w.normalised(p)

@@ -19,8 +19,10 @@ func Normalise(dst, text []byte) []byte {
 	start := len(dst)
 	dst = append(dst, text...)
 	out := dst[start:]
-	logged := decodeLog(out)
-	out = out[:logged]
+	out = out[:decodeLog(out)]
+	if bytes.IndexByte(out, '#') >= 0 {
+		out = out[:decodeHash(out)]
+	}
 	for range maxRounds {
 		n := decodePercent(out)
 		if n == len(out) {
@@ -80,6 +82,24 @@ func decodeLog(b []byte) int {
 			case '/':
 				c = next
 				i++
+			}
+		}
+		b[n] = c
+		n++
+	}
+	return n
+}
+
+// decodeHash undoes in place what HAProxy escapes: quotes and the like as #HH. No browser sends a # in
+// a request.
+func decodeHash(b []byte) int {
+	n := 0
+	for i := 0; i < len(b); i++ {
+		c := b[i]
+		if c == '#' {
+			if v, ok := hexByte(b[i+1:]); ok {
+				c = v
+				i += 2
 			}
 		}
 		b[n] = c

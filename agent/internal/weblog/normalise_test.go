@@ -27,6 +27,8 @@ func TestNormalise(t *testing.T) {
 		`\"${jndi:${lower:L}dap://x}\"`: `"${jndi:${lower:l}dap://x}"`,
 		`() { :; }; \t/bin/bash`:        "() { :; };  /bin/bash",
 		"/%":                            "/%",
+		"/#22onerror#3D":                `/"onerror=`,
+		"/a#b":                          "/a#b",
 		"/\xc3\xa9":                     "/\xc3\xa9",
 		"/%c1":                          "/\xc1",
 	} {
