@@ -134,7 +134,7 @@ func cutMicroseconds(text []byte) []byte {
 // common name and a slash before it once there is one, or with what it says of a client that has
 // no instance yet.
 func isOpenVPN(text []byte) bool {
-	if bytes.HasPrefix(text, []byte("TLS Error: ")) || bytes.HasPrefix(text, []byte("MULTI: ")) {
+	if bytes.HasPrefix(text, []byte("TLS Error: ")) || bytes.HasPrefix(text, []byte("MULTI: ")) || bytes.HasPrefix(text, []byte("Connection Attempt ")) {
 		return true
 	}
 	space := bytes.IndexByte(text, ' ')
