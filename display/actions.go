@@ -43,6 +43,7 @@ func (d *daemon) controls() http.Handler {
 	mux.Handle("POST /today", control.Handle(d.today))
 	mux.Handle("POST /count", control.Handle(d.countEvents))
 	mux.Handle("POST /correct", control.Handle(d.correct))
+	mux.Handle("POST /forget", control.Handle(d.forget))
 	mux.Handle("POST /backup", control.Stream(d.backup))
 	mux.Handle("POST /top", control.Handle(d.top))
 	d.noticeControls(mux)

@@ -19,6 +19,7 @@ import (
 	"github.com/pialert/pialert/display/internal/terminal"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/control"
+	"github.com/pialert/pialert/pkg/pairing"
 )
 
 // served is a display whose commands can be run.
@@ -410,5 +411,30 @@ func TestExportWritesEverything(t *testing.T) {
 	}
 	if lines := strings.Count(s.must("export", "--format", "csv", "--source", "192.0.2.7"), "\n"); lines != 31 {
 		t.Errorf("%d lines of CSV, want 31", lines)
+	}
+}
+
+// Unpairing can take away what an agent counted, also later.
+func TestUnpairForgets(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*Config) {})
+	s.commit(logins(7)...)
+	if err := s.keyring.Add(pairing.Peer{Name: "vps", Role: pairing.Agent, Key: pairing.Fingerprint{1}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.forget(t.Context(), forgetRequest{"vps"}); err == nil {
+		t.Error("a paired agent was forgotten")
+	}
+	if _, err := s.keyring.Remove("vps"); err != nil {
+		t.Fatal(err)
+	}
+	if out := s.must("unpair", "vps", "--forget"); !strings.Contains(out, "forgot what vps counted") {
+		t.Errorf("printed %q", out)
+	}
+	if got := s.screen.lamps.Totals(nil, time.Now()); got != 0 {
+		t.Errorf("the grand total is %d, want 0", got)
+	}
+	if out := s.must("events"); !strings.Contains(out, "corrected by -7") || strings.Count(out, "\n") != 1 {
+		t.Errorf("events printed %q", out)
 	}
 }

@@ -40,6 +40,6 @@ light over a Blinkt! and counts on a TM1637, or draws both in a terminal.`,
 		eventsCommand(s), topCommand(s), todayCommand(s), watchCommand(s), correctCommand(s),
 		backupCommand(s), restoreCommand(s), exportCommand(s),
 	)
-	root.AddCommand(pairingCommands(s)...)
+	root.AddCommand(withForget(s, pairingCommands(s))...)
 	return root
 }

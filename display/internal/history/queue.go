@@ -19,6 +19,7 @@ type batch struct {
 	attempts uint64 // that the lost events stood for
 
 	correction *Correction // instead of events
+	forget     bool        // instead of events: what is stored of the agent
 }
 
 // last returns the highest number that the batch settles.

@@ -86,8 +86,11 @@ func (s *store) transaction(do func() error) error {
 
 // add stages a batch: its events are inserted, the rest waits for flush.
 func (c *change) add(p *pending) error {
-	if p.correction != nil {
+	switch {
+	case p.correction != nil:
 		return c.correct(p)
+	case p.forget:
+		return c.forget(p)
 	}
 	a, ok := c.agent(p.agent)
 	if !ok {
