@@ -1,6 +1,8 @@
 package detect
 
 import (
+	"bytes"
+	"strconv"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect/connection"
@@ -74,6 +76,21 @@ type request struct {
 	status               uint16 // as logged
 	answer               uint16 // the status that the client got: as logged, or by what the error log says
 }
+
+// copies says whether a message is the copy of the last line of its host: exim writes what it refuses
+// to its main and its reject log, log.c, and both of them are syslog. In files of its own, which name
+// no host, each log has it once.
+func (m *message) copies(last []byte) bool {
+	if last == nil || m.PID == 0 || m.Host == noHost {
+		return false
+	}
+	process := "[" + strconv.FormatUint(uint64(m.PID), 10) + "]: "
+	_, former, found := bytes.Cut(last, []byte(process))
+	_, text, _ := bytes.Cut(m.line, []byte(process))
+	return found && bytes.Equal(former, text)
+}
+
+var noHost = connection.Hash(nil)
 
 // Reset makes it an empty batch of a log.
 func (b *Batch) Reset(src *Source) {

@@ -148,6 +148,9 @@ func (e *Engine) join(b *Batch, number uint64, again bool) {
 			m.Number = number + p.number
 			switch {
 			case again:
+			case m.Rule.Twice && m.copies(mem.last(m.Host)):
+				mem.forgetLast(m.Host)
+				continue
 			case m.counts:
 				mem.keepLast(m.Host, m.line)
 			default:

@@ -80,6 +80,7 @@ func (r *messageReader) compare(m *messages.Message, want *messages.Filled) stri
 	}
 	found := r.engine.matcher.trace.rule
 	r.engine.Finish()
+	r.engine.Forget("log")
 	switch {
 	case !taken(m, found) && (found != nil || !want.Vague):
 		id := "none"

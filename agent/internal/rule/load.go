@@ -67,6 +67,7 @@ type entry struct {
 	Reporter string    `yaml:"reporter"` // who reports the attempt, where several do: daemon, pam or worker
 	Defer    bool      `yaml:"defer"`    // the end is better reported by the connection's next line, if one comes
 	Longest  int       `yaml:"longest"`  // messages of this many bytes were cut: no name or address in them is trusted
+	Twice    bool      `yaml:"twice"`    // syslog gets each message twice, one behind the other
 	Root     bool      `yaml:"root"`     // only root's processes write under these tags: from anybody else's they are a lie
 	Setuid   []string  `yaml:"setuid"`   // files of the program, which writes under its caller's user id
 	In       string    `yaml:"in"`       // these five are of rules for web logs, see Request
@@ -183,7 +184,7 @@ func (h *file) rule(e *entry) (*Rule, error) {
 		ID: e.ID, Type: cmp.Or(e.Type, h.Type, TypeSyslog), Service: cmp.Or(e.Service, h.Service),
 		Tags: e.Tags, PAM: e.PAM, Join: cmp.Or(e.Join, h.Join, JoinPID), Role: cmp.Or(e.Role, RoleEvent),
 		Pattern: e.Pattern, Method: e.Method, Reason: e.Reason, Reporter: e.Reporter, Defer: e.Defer,
-		Longest: cmp.Or(e.Longest, h.Longest), Root: e.Root || h.Root, Setuid: e.Setuid, Note: e.Note, Match: e.Match, NoMatch: e.NoMatch,
+		Longest: cmp.Or(e.Longest, h.Longest), Twice: e.Twice, Root: e.Root || h.Root, Setuid: e.Setuid, Note: e.Note, Match: e.Match, NoMatch: e.NoMatch,
 		Request: Request{In: Part(e.In), Methods: e.Methods, Status: e.Status, Always: e.Always, AnyKind: e.AnyKind},
 	}
 	if e.Tags == nil && e.PAM == nil {

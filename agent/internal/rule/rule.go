@@ -80,6 +80,7 @@ type Rule struct {
 	Reporter string          `yaml:"reporter,omitempty"`
 	Defer    bool            `yaml:"defer,omitempty"`
 	Longest  int             `yaml:"longest,omitempty"`
+	Twice    bool            `yaml:"twice,omitempty"`
 	Root     bool            `yaml:"root,omitempty"`
 	Setuid   []string        `yaml:"setuid,omitempty"`
 	Request  `yaml:",inline"`
