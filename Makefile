@@ -18,7 +18,7 @@ NEEDS := sshd=openssh-server ssh=openssh-client sshpass=sshpass rsyslogd=rsyslog
 	dbus-daemon=dbus apt-ftparchive=apt-utils createrepo_c=createrepo-c gpg=gnupg dnf=dnf prometheus=prometheus \
 	aiosmtpd=python3-aiosmtpd node=nodejs npm=npm chromium=chromium
 
-.PHONY: help demo build test check fmt vet lint race cross proto docs packages release mutate bench crash-test case clean
+.PHONY: help demo build test check fmt vet lint race cross proto docs packages release mutate bench crash-test hostile case clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -77,6 +77,9 @@ mutate: ## change the programs in small ways, and name each change that no test 
 
 bench: build ## measure what is promised, beside peers in the same run; see docs/benchmarks.md
 	@go -C test run ./bench -programs ../build
+
+hostile: build ## strangers and lying peers at both programs for ten minutes, in memory cgroups; as root
+	@ulimit -n 20000 && go -C test build -o ../build/hostile ./hostile && build/hostile -programs build
 
 docs: build ## the table of built-in rules, the sample configurations, their manual pages, docs/configuration.md and the README's picture, from the code
 	go test ./agent/internal/rule -run '^TestTable$$' -update

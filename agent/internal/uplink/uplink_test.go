@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
@@ -294,6 +295,31 @@ func TestMisbehaviour(t *testing.T) {
 				t.Errorf("the spool took %d for committed", s.acked)
 			}
 		})
+	}
+}
+
+// What a newer display says beyond what this agent knows is left unheard.
+func TestNewerDisplay(t *testing.T) {
+	t.Parallel()
+	s := newSpool()
+	s.add(t, 3)
+	unheard := &pialertv1.FromDisplay{}
+	unheard.ProtoReflect().SetUnknown(protowire.AppendBytes(protowire.AppendTag(nil, 99, protowire.BytesType), []byte("a message")))
+	err := run(t, s, dial(t, func(stream displayStream) error {
+		greeted(stream, 0)
+		for got := 0; got < 3; {
+			message, err := stream.Recv()
+			if err != nil {
+				return err
+			}
+			got += len(message.GetBatch().GetEvents())
+		}
+		stream.Send(unheard)
+		stream.Send(ack(3))
+		return nil
+	}))
+	if s.acked != 3 || errors.Is(err, ErrMisbehaved) {
+		t.Errorf("%d are committed, the stream ended with %v", s.acked, err)
 	}
 }
 
