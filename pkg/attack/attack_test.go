@@ -210,3 +210,13 @@ func TestDetailsFitTheirKinds(t *testing.T) {
 		}
 	}
 }
+
+func TestPhases(t *testing.T) {
+	for phase, want := range map[attack.Phase]string{
+		0: "", attack.PhaseStart: "start", attack.PhaseUpdate: "update", attack.PhaseEnd: "end", 4: "", 5: "", 255: "",
+	} {
+		if phase.String() != want || phase.Valid() != (want != "") {
+			t.Errorf("phase %d is %q, valid %v", uint8(phase), phase, phase.Valid())
+		}
+	}
+}

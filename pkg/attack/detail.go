@@ -77,7 +77,12 @@ const (
 )
 
 // String returns the lower case name; it is empty for an invalid phase.
-func (p Phase) String() string { return [...]string{"", "start", "update", "end"}[p&3] }
+func (p Phase) String() string {
+	if !p.Valid() {
+		return ""
+	}
+	return [...]string{PhaseStart: "start", PhaseUpdate: "update", PhaseEnd: "end"}[p]
+}
 
 // Valid says whether p is one of the phases above.
 func (p Phase) Valid() bool { return p >= PhaseStart && p <= PhaseEnd }

@@ -54,7 +54,9 @@ func (w *writer) Number(_ int, _ string, value *uint64, _ uint64) {
 	w.b = binary.AppendUvarint(w.b, *value)
 }
 
-func (w *writer) Phase(_ int, _ string, value *attack.Phase) { w.b = append(w.b, byte(*value)) }
+func (w *writer) Phase(_ int, _ string, value *attack.Phase) {
+	w.b = binary.AppendUvarint(w.b, uint64(*value))
+}
 
 func (w *writer) Network(_ int, _ string, value *netip.Prefix, _ bool) {
 	w.b = packed.AppendText(w.b, value.Addr().AsSlice())
@@ -78,8 +80,8 @@ func (r *reader) Phase(_ int, _ string, value *attack.Phase) { *value = attack.P
 
 func (r *reader) Network(_ int, _ string, value *netip.Prefix, _ bool) {
 	addr, _ := netip.AddrFromSlice(r.Bytes())
-	if bits := int(min(r.Uvarint(), 128)); addr.IsValid() {
-		*value = netip.PrefixFrom(addr, bits)
+	if network := netip.PrefixFrom(addr, int(min(r.Uvarint(), 129))); network.IsValid() {
+		*value = network
 	}
 }
 
