@@ -485,3 +485,30 @@ func TestManyRotationsWhileDown(t *testing.T) {
 		})
 	}
 }
+
+// A log that is rotated every minute has few files open, and once nobody writes to the old ones, one.
+func TestDescriptorsComeDown(t *testing.T) { // not parallel: it counts files
+	r := newReader(t, source.Beginning)
+	const rotations = 61
+	for n := range rotations {
+		add(t, r.path, fmt.Sprintln("line", n))
+		r.pass(time.Minute)
+		for i := n; i > 0; i-- {
+			rename(t, fmt.Sprintf("%s.%d", r.path, i), fmt.Sprintf("%s.%d", r.path, i+1))
+		}
+		rename(t, r.path, r.path+".1")
+	}
+	add(t, r.path, "now\n")
+	r.run()
+	if len(r.lines) != rotations+1 {
+		t.Errorf("%d lines of %d were read", len(r.lines), rotations+1)
+	}
+	if n := openIn(t, filepath.Dir(r.path)); n > maxMarks {
+		t.Errorf("%d files are open after %d rotations", n, rotations)
+	}
+	r.pass(2 * drainWait)
+	r.pass(2 * drainWait)
+	if n := openIn(t, filepath.Dir(r.path)); n != 1 {
+		t.Errorf("%d files stay open", n)
+	}
+}
