@@ -47,6 +47,8 @@ type Config struct {
 	Flood Flood `yaml:"flood"`
 	// Spool is how much is kept for displays that are away.
 	Spool Spool `yaml:"spool"`
+	// Responses says who is banned, and how.
+	Responses Responses `yaml:"responses"`
 }
 
 // Link says how an agent and its displays come together.
@@ -129,6 +131,7 @@ func defaults() Config {
 		IgnoreSelf: true,
 		Flood:      Flood{MaxRequests: 600, Window: config.Duration(30 * time.Second)},
 		Spool:      Spool{MaxBytes: 256 << 20, MaxAge: config.Duration(30 * 24 * time.Hour)},
+		Responses:  defaultResponses(),
 	}
 }
 
@@ -177,6 +180,7 @@ func (c *Config) Validate() error {
 			refuse(fmt.Sprintf("ignore[%d]", i), entry, err.Error())
 		}
 	}
+	problems = append(problems, c.Responses.validate())
 	if c.Flood.MaxRequests < 1 || c.Flood.MaxRequests > 1_000_000 {
 		refuse("flood.max_requests", c.Flood.MaxRequests, "give 1 to 1000000")
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"os"
 	"slices"
 	"time"
 
@@ -21,11 +23,12 @@ import (
 // detection is one run of following and detecting under one configuration. A reload ends it and
 // starts another, which goes on from what the spool holds, as after a restart.
 type detection struct {
-	pipeline *ingest.Pipeline
-	engine   *detect.Engine
-	sources  []source.Source
-	ignored  *ignore.List
-	logger   *slog.Logger
+	pipeline  *ingest.Pipeline
+	engine    *detect.Engine
+	sources   []source.Source
+	ignored   *ignore.List
+	logger    *slog.Logger
+	responses *responses // nil where nothing is decided
 }
 
 // newDetection prepares a run: the engine gets back what it remembered. It starts nothing.
@@ -59,6 +62,18 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 		d.logger.Warn("going on without what was learnt", "error", err)
 	}
 	run := &detection{ignored: ignored, logger: d.logger}
+	allow, err := networks("responses.allow", cfg.Responses.Allow)
+	if err != nil {
+		return nil, err
+	}
+	include, err := networks("responses.include", cfg.Responses.Include)
+	if err != nil {
+		return nil, err
+	}
+	protect := &never{
+		allow: allow, include: include, root: os.DirFS("/"), own: net.InterfaceAddrs, peers: d.peerAddresses, now: time.Now,
+	}
+	run.responses = newResponses(cfg.Responses, protect, func(e *attack.Event) error { return run.pipeline.Add(e) }, d.logger)
 	run.pipeline, err = ingest.New(ingest.Options{
 		Detector: func(emit func(*attack.Event)) (ingest.Detector, error) {
 			run.engine, err = detect.New(detect.Options{
@@ -71,7 +86,12 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 				Episodes: true,
 				Remember: true,
 				Behind:   run.behind,
-				Emit:     func(e *attack.Event, _ uint64) { emit(e) },
+				Emit: func(e *attack.Event, _ uint64) {
+					emit(e)
+					if run.responses != nil {
+						run.responses.look(e)
+					}
+				},
 			})
 			if err != nil {
 				return nil, err
@@ -79,7 +99,11 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 			for _, known := range logins {
 				run.engine.Logins().Learn(known)
 			}
-			return newDetector(run.engine, logs.types, d.logger), nil
+			var detector ingest.Detector = newDetector(run.engine, logs.types, d.logger)
+			if run.responses != nil {
+				detector = responding{detector, run.responses}
+			}
+			return detector, nil
 		},
 		Store: d.spool, State: d.spool.State(), Watched: d.watched, Logger: d.logger,
 	})
@@ -101,6 +125,9 @@ func (run *detection) Run(ctx context.Context) error {
 	}
 	watching.Go(func() error { return run.ignored.Run(ctx) })
 	watching.Go(func() error { return run.pipeline.Run(ctx) })
+	if run.responses != nil {
+		watching.Go(func() error { return run.responses.Run(ctx) })
+	}
 	if err := watching.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("cannot follow the logs: %w", err)
 	}

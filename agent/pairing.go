@@ -53,6 +53,14 @@ func (d *daemon) logs() (all []uplink.Log) {
 	return all
 }
 
+// peerAddresses are where displays are connected from, or to.
+func (d *daemon) peerAddresses() (all []string) {
+	for _, state := range d.states() {
+		all = append(all, state.Address)
+	}
+	return all
+}
+
 // deliver serves one open connection to a display.
 func (d *daemon) deliver(ctx context.Context, conn *link.Conn) error {
 	client, err := link.ClientConn(conn)

@@ -32,6 +32,8 @@ type Status struct {
 	Spool    SpoolStatus       `json:"spool"`
 	Detect   DetectStatus      `json:"detection"`
 	Rotation []string          `json:"rotation_waits_for,omitempty"` // peers that do not know the next key yet
+
+	Responses *ResponseStats `json:"responses,omitempty"` // bans: what was decided, and what became of it
 }
 
 // SourceStatus is one followed log.
@@ -120,6 +122,10 @@ func (d *daemon) status() Status {
 		status.Displays = append(status.Displays, display)
 	}
 	_, status.Rotation = d.keyring.Rotation()
+	if run.responses != nil {
+		stats := run.responses.status()
+		status.Responses = &stats
+	}
 	return status
 }
 

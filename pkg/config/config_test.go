@@ -3,6 +3,7 @@ package config_test
 import (
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -179,4 +180,30 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		config.Parse("c.yaml", text, &sample{Name: "desk"})
 	})
+}
+
+// A mapping with names of the file's own is read over the defaults, name by name.
+func TestNames(t *testing.T) {
+	type shelf struct {
+		After int `yaml:"after"`
+		For   int `yaml:"for"`
+	}
+	var cfg struct {
+		Kinds map[string]shelf `yaml:"kinds"`
+	}
+	cfg.Kinds = map[string]shelf{"a": {1, 2}, "b": {3, 4}}
+	before := cfg.Kinds
+	if err := config.Parse("x.yaml", []byte("kinds:\n  b: {for: 5}\n  c: {after: 6}\n"), &cfg); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]shelf{"a": {1, 2}, "b": {3, 5}, "c": {6, 0}}
+	if !maps.Equal(cfg.Kinds, want) || before["b"].For != 4 {
+		t.Errorf("got %v, want %v; the defaults are %v", cfg.Kinds, want, before)
+	}
+	err := config.Parse("x.yaml", []byte("kinds:\n  d: {four: 5}\n  e: 7\n"), &cfg)
+	for _, part := range []string{"x.yaml:2:7: there is no kinds.d.four", "kinds.e: \"7\" is no mapping"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("got %v, want %q in it", err, part)
+		}
+	}
 }

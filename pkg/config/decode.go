@@ -122,6 +122,8 @@ func (d *decoder) value(node ast.Node, v reflect.Value, name string) {
 		d.value(node, v.Elem(), name)
 	case reflect.Struct:
 		d.mapping(node, v, name)
+	case reflect.Map:
+		d.named(node, v, name)
 	case reflect.Slice:
 		d.list(node, v, name)
 	default:
@@ -153,13 +155,8 @@ func placed(node ast.Node, t reflect.Type, err error) error {
 
 // mapping reads keys into the fields that have their names.
 func (d *decoder) mapping(node ast.Node, v reflect.Value, name string) {
-	var pairs []*ast.MappingValueNode
-	switch n := node.(type) {
-	case *ast.MappingNode:
-		pairs = n.Values
-	case *ast.MappingValueNode:
-		pairs = []*ast.MappingValueNode{n}
-	default:
+	pairs, ok := pairsOf(node)
+	if !ok {
 		quoted := shorten(scalar(node))
 		if holdsSecret(v.Type()) {
 			quoted = hidden
@@ -193,6 +190,43 @@ func (d *decoder) mapping(node ast.Node, v reflect.Value, name string) {
 			d.value(pair.Value, field, path)
 		}
 	}
+}
+
+// pairsOf returns the keys of a mapping with their values.
+func pairsOf(node ast.Node) (pairs []*ast.MappingValueNode, ok bool) {
+	switch n := node.(type) {
+	case *ast.MappingNode:
+		return n.Values, true
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}, true
+	}
+	return nil, false
+}
+
+// named reads a mapping whose keys the file chooses into a map with keys of text, beside what that has
+// already. What is given of a key's value is read over what the map has there.
+func (d *decoder) named(node ast.Node, v reflect.Value, name string) {
+	pairs, ok := pairsOf(node)
+	if !ok {
+		d.refuse(node, "%s: %s is no mapping: write names with what holds for them", name, shorten(scalar(node)))
+		return
+	}
+	all := reflect.MakeMap(v.Type())
+	for _, key := range v.MapKeys() {
+		all.SetMapIndex(key, v.MapIndex(key))
+	}
+	for _, pair := range pairs {
+		key := scalar(pair.Key)
+		one := reflect.New(v.Type().Elem()).Elem()
+		if had := all.MapIndex(reflect.ValueOf(key)); had.IsValid() {
+			one.Set(had)
+		}
+		if pair.Value != nil {
+			d.value(pair.Value, one, name+"."+key)
+		}
+		all.SetMapIndex(reflect.ValueOf(key), one)
+	}
+	v.Set(all)
 }
 
 // list reads items into a new slice.

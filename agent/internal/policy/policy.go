@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
@@ -37,7 +36,7 @@ type Never interface {
 }
 
 // maxSources bounds the sources that are remembered.
-const maxSources = 1 << 16
+const maxSources = 1 << 15
 
 // parts is how many parts a span of attempts is counted in.
 const parts = 10
@@ -64,6 +63,7 @@ type Policy struct {
 	order  *list.List                     // the one that was seen last in front
 	nets   map[netip.Prefix]time.Time     // banned networks, until when
 	near   map[netip.Prefix]neighbours    // those that were banned or logged in, by network
+	moved  map[netip.Prefix]bool          // sources of which what lasts has changed since Changes
 }
 
 // neighbours are sources of one network.
@@ -71,7 +71,7 @@ type neighbours map[*offender]struct{}
 
 // New returns a policy that knows nobody. The configuration must be valid.
 func New(c Config, never Never) *Policy {
-	return &Policy{config: c, never: never, known: map[netip.Prefix]*list.Element{}, order: list.New(), nets: map[netip.Prefix]time.Time{}, near: map[netip.Prefix]neighbours{}}
+	return &Policy{config: c, never: never, known: map[netip.Prefix]*list.Element{}, order: list.New(), nets: map[netip.Prefix]time.Time{}, near: map[netip.Prefix]neighbours{}, moved: map[netip.Prefix]bool{}}
 }
 
 // Spared is a ban that was not decided, since its source is never banned.
@@ -143,6 +143,7 @@ func (p *Policy) note(o *offender) {
 		p.near[network] = neighbours{}
 	}
 	p.near[network][o] = struct{}{}
+	p.moved[o.source] = true
 }
 
 // networkOf returns the network that is banned when enough of it is.
@@ -260,6 +261,9 @@ func (p *Policy) forget(element *list.Element) {
 	delete(p.known, o.source)
 	p.order.Remove(element)
 	network := p.networkOf(o.source)
+	if _, noted := p.near[network][o]; noted {
+		p.moved[o.source] = true
+	}
 	delete(p.near[network], o)
 	if len(p.near[network]) == 0 {
 		delete(p.near, network)
@@ -273,40 +277,9 @@ func (p *Policy) Lift(target netip.Prefix) {
 	if element, ok := p.known[target]; ok {
 		o := element.Value.(*offender)
 		o.banned, o.score, o.attempts = time.Time{}, [parts]float64{}, 0
+		p.moved[target] = true
 	}
 }
 
 // Sources returns how many sources are remembered.
 func (p *Policy) Sources() int { return p.order.Len() }
-
-// record is an offender as it is saved.
-type record struct {
-	Source  netip.Prefix `json:"source"`
-	Bans    int          `json:"bans,omitempty"`
-	Seen    time.Time    `json:"seen"`
-	Banned  time.Time    `json:"banned,omitzero"`
-	Welcome time.Time    `json:"welcome,omitzero"`
-}
-
-// Records returns what has to last: who was banned and who logged in. Attempts that led to nothing
-// yet are left out; they are of minutes.
-func (p *Policy) Records() []record {
-	var all []record
-	for element := p.order.Back(); element != nil; element = element.Prev() {
-		o := element.Value.(*offender)
-		if o.bans > 0 || !o.welcome.IsZero() {
-			all = append(all, record{o.source, o.bans, o.seen, o.banned, o.welcome})
-		}
-	}
-	return all
-}
-
-// Restore takes back what Records returned.
-func (p *Policy) Restore(records []record) {
-	slices.SortStableFunc(records, func(a, b record) int { return a.Seen.Compare(b.Seen) })
-	for _, r := range records {
-		o := p.touch(r.Source, r.Seen)
-		o.bans, o.banned, o.welcome = r.Bans, r.Banned, r.Welcome
-		p.note(o)
-	}
-}

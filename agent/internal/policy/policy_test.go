@@ -1,7 +1,6 @@
 package policy_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -238,16 +237,13 @@ func TestRestore(t *testing.T) {
 		c.now = c.now.Add(time.Duration(random.IntN(60)) * time.Minute)
 	}
 	c.now = c.now.Add(time.Hour) // no attempts are under way
-	text, err := json.Marshal(c.Records())
-	if err != nil {
-		t.Fatal(err)
-	}
 	restored := open(t, func(c *policy.Config) { c.Network.After = 0 }, nil)
-	records := restored.Records()
-	if err := json.Unmarshal(text, &records); err != nil {
-		t.Fatal(err)
-	}
-	restored.Restore(records)
+	c.Changes(func(key string, value []byte) {
+		if err := restored.Restore(key, value); err != nil {
+			t.Error(err)
+		}
+	})
+	c.Changes(func(key string, value []byte) { t.Errorf("%s is visited twice", key) })
 	restored.now = c.now
 	for x := range 3 {
 		for y := range 8 {
@@ -270,8 +266,17 @@ func TestMemoryIsBounded(t *testing.T) {
 		addr := netip.AddrFrom4([4]byte{byte(20 + i>>16), byte(i >> 8), byte(i), 1})
 		c.Event(&attack.Event{Kind: attack.SSHLogin, Observed: noon.Add(time.Duration(i) * time.Millisecond), Count: 1, SourceIP: addr})
 	}
-	if n := c.Sources(); n > 1<<16+1 || n < 1<<15 {
+	if n := c.Sources(); n > 1<<15+1 || n < 1<<14 {
 		t.Errorf("%d sources are remembered", n)
+	}
+}
+
+func TestWhatCannotBeRestored(t *testing.T) {
+	c := open(t, nil, nil)
+	for key, value := range map[string]string{"": "{}", "9.9.9.9": "{}", "9.9.9.9/24": "{}", "9.9.9.9/32": "x", "9.9.9.8/32": `{"bans":-1}`} {
+		if err := c.Restore(key, []byte(value)); err == nil {
+			t.Errorf("%q with %s was restored", key, value)
+		}
 	}
 }
 

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/agent/internal/policy"
+	"github.com/pialert/pialert/agent/internal/responder"
+	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/config"
+	"github.com/pialert/pialert/pkg/control"
+	"github.com/pialert/pialert/pkg/escape"
+)
+
+// What a person can do about bans. The running agent passes it on to the responder, so that a ban of a
+// person's is an event like every other.
+
+type banRequest struct {
+	Target netip.Prefix  `json:"target"`
+	For    time.Duration `json:"for,omitempty"`
+	Reason string        `json:"reason,omitempty"`
+}
+
+// Bans is what is banned, and how the responder fares.
+type Bans struct {
+	Bans   []responder.Ban  `json:"bans"`
+	Status responder.Status `json:"status"`
+}
+
+func (d *daemon) banControls(mux *http.ServeMux) {
+	client := responder.Client{Socket: d.cfg.Responses.Socket}
+	mux.Handle("POST /bans", control.Handle(func(ctx context.Context, _ struct{}) (out Bans, err error) {
+		if out.Bans, err = client.Bans(ctx); err == nil {
+			out.Status, err = client.Status(ctx)
+		}
+		return out, err
+	}))
+	mux.Handle("POST /ban", control.Handle(func(ctx context.Context, in banRequest) (responder.Ban, error) {
+		ban, err := client.Ban(ctx, responder.Request{Target: in.Target, For: in.For, Reason: in.Reason})
+		if err == nil {
+			err = d.current().pipeline.Add(banEvent(attack.Ban, ban.Target, time.Now()))
+		}
+		return ban, err
+	}))
+	mux.Handle("POST /unban", control.Handle(func(ctx context.Context, in banRequest) (responder.Ban, error) {
+		ban, err := client.Unban(ctx, in.Target)
+		if err == nil {
+			run := d.current()
+			if run.responses != nil {
+				run.responses.lift(in.Target)
+			}
+			err = run.pipeline.Add(banEvent(attack.Unban, ban.Target, time.Now()))
+		}
+		return ban, err
+	}))
+	mux.Handle("POST /bans/pause", control.Handle(func(ctx context.Context, in banRequest) (struct{}, error) {
+		return struct{}{}, client.Pause(ctx, in.For)
+	}))
+	mux.Handle("POST /bans/flush", control.Handle(func(ctx context.Context, _ struct{}) (int, error) {
+		bans, err := client.Bans(ctx)
+		if err != nil {
+			return 0, err
+		}
+		n, err := client.Flush(ctx)
+		if run := d.current(); err == nil && run.responses != nil {
+			for _, ban := range bans {
+				run.responses.lift(ban.Target)
+			}
+		}
+		return n, err
+	}))
+}
+
+// banTarget reads an address, or a network, as it is banned.
+func banTarget(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return policy.Source(addr), nil
+	}
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		return prefix, &cli.UsageError{Err: cli.Hint(fmt.Errorf("%q is no address or network", text), "give one such as 203.0.113.7 or 2001:db8::/64")}
+	}
+	return prefix.Masked(), nil
+}
+
+func askBans(s *settings, command *cobra.Command, path string, in, out any) error {
+	cfg, err := s.Load()
+	if err != nil {
+		return err
+	}
+	return cfg.running().Ask(command.Context(), path, in, out)
+}
+
+func banCommand(s *settings) *cobra.Command {
+	span, reason := config.Duration(time.Hour).String(), "by hand"
+	command := &cobra.Command{
+		Use:   "ban ADDRESS",
+		Short: "Ban an address or a network",
+		Example: `  sudo pialert-agent ban 203.0.113.7 --for 1d --reason "tries every name"
+  sudo pialert-agent ban 2001:db8::/64`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			target, err := banTarget(args[0])
+			if err != nil {
+				return err
+			}
+			length, err := config.ParseDuration(span)
+			if err != nil {
+				return &cli.UsageError{Err: fmt.Errorf("--for: %w", err)}
+			}
+			var ban responder.Ban
+			if err := askBans(s, command, "/ban", banRequest{target, time.Duration(length), reason}, &ban); err != nil {
+				return err
+			}
+			fmt.Fprintf(command.OutOrStdout(), "banned %s until %s\n", ban.Target, ban.Until.Local().Format(time.DateTime))
+			return nil
+		},
+	}
+	command.Flags().StringVar(&span, "for", span, "how long, such as 30m, 2h or 7d")
+	command.Flags().StringVar(&reason, "reason", reason, "what for, for whoever lists the bans")
+	return command
+}
+
+func unbanCommand(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:     "unban ADDRESS",
+		Short:   "Let an address or a network in again",
+		Example: "  sudo pialert-agent unban 203.0.113.7",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			target, err := banTarget(args[0])
+			if err != nil {
+				return err
+			}
+			var ban responder.Ban
+			if err := askBans(s, command, "/unban", banRequest{Target: target}, &ban); err != nil {
+				return err
+			}
+			fmt.Fprintf(command.OutOrStdout(), "let %s in again\n", ban.Target)
+			return nil
+		},
+	}
+}
+
+func bansCommand(s *settings) *cobra.Command {
+	var format string
+	command := &cobra.Command{
+		Use:   "bans",
+		Short: "List who is banned, since when, until when and why",
+		Example: `  sudo pialert-agent bans
+  sudo pialert-agent bans --format json | jq -r .target`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if format != "text" && format != "json" {
+				return &cli.UsageError{Err: fmt.Errorf("--format %s: use text or json", format)}
+			}
+			var all Bans
+			if err := askBans(s, command, "/bans", nil, &all); err != nil {
+				return err
+			}
+			if format == "json" {
+				encoder := json.NewEncoder(command.OutOrStdout())
+				for _, ban := range all.Bans {
+					if err := encoder.Encode(ban); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			return all.write(command.OutOrStdout(), time.Now())
+		},
+	}
+	command.Flags().StringVar(&format, "format", "text", "text or json, one object a line")
+	command.AddCommand(pauseBansCommand(s), flushBansCommand(s))
+	return command
+}
+
+// write prints the bans for people.
+func (b Bans) write(out io.Writer, now time.Time) error {
+	if len(b.Bans) == 0 {
+		fmt.Fprintln(out, "nobody is banned")
+	} else {
+		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "WHO\tSINCE\tENDS IN\tWHY\tEVIDENCE")
+		for _, ban := range b.Bans {
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", ban.Target, cli.Ago(ban.Since, now), ban.Until.Sub(now).Round(time.Second),
+				escape.Text(ban.Reason), escape.Text(ban.Evidence))
+		}
+		if err := table.Flush(); err != nil {
+			return err
+		}
+	}
+	if !b.Status.Paused.IsZero() {
+		fmt.Fprintf(out, "\nnone is in force: paused for %s\n", b.Status.Paused.Sub(now).Round(time.Second))
+	}
+	for _, backend := range b.Status.Backends {
+		if backend.Error != "" {
+			fmt.Fprintf(out, "\nproblem: %s: %s\n", backend.Name, escape.Text(backend.Error))
+		}
+	}
+	return nil
+}
+
+func pauseBansCommand(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:     "pause SPAN",
+		Short:   "Have no ban in force for a while; 0s ends a pause",
+		Example: "  sudo pialert-agent bans pause 5m",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			span, err := config.ParseDuration(args[0])
+			if err != nil {
+				return &cli.UsageError{Err: err}
+			}
+			return askBans(s, command, "/bans/pause", banRequest{For: time.Duration(span)}, nil)
+		},
+	}
+}
+
+func flushBansCommand(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:     "flush",
+		Short:   "Let everybody in again",
+		Example: "  sudo pialert-agent bans flush",
+		Args:    cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			var n int
+			if err := askBans(s, command, "/bans/flush", nil, &n); err != nil {
+				return err
+			}
+			fmt.Fprintf(command.OutOrStdout(), "let %d in again\n", n)
+			return nil
+		},
+	}
+}
+
+var errNoBackend = errors.New("no backend is configured: set responses.nftables")

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"testing"
+	"testing/fstest"
+	"time"
+)
+
+// session is an entry of utmp(5) of somebody who is logged in from an address.
+func session(addr string) []byte {
+	record := make([]byte, 384)
+	binary.NativeEndian.PutUint16(record, 7)
+	copy(record[348:], netip.MustParseAddr(addr).AsSlice())
+	return record
+}
+
+func TestNever(t *testing.T) {
+	gone := session("8.8.8.8")
+	binary.NativeEndian.PutUint16(gone, 8) // DEAD_PROCESS
+	now := time.Now()
+	n := &never{
+		allow:   []netip.Prefix{netip.MustParsePrefix("203.0.114.0/24")},
+		include: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")},
+		root: fstest.MapFS{
+			"proc/net/route":           {Data: []byte("Iface\tDestination\tGateway\tFlags\neth0\t00000000\t" + "010A0A09\t0003\n")},
+			"proc/net/ipv6_route":      {Data: []byte("00000000000000000000000000000000 00 00000000000000000000000000000000 00 2a000001000200030000000000000001 00000400 00000001 00000000 00000003 eth0\n")},
+			"etc/resolv.conf":          {Data: []byte("# mine\nnameserver 9.9.9.9\nnameserver fe80::1%eth0\nsearch example.org\n")},
+			"run/utmp":                 {Data: append(append(session("5.6.7.8"), session("2a00:5::6")...), gone...)},
+			"run/systemd/sessions/12":  {Data: []byte("# systemd\nUID=0\nREMOTE=1\nREMOTE_HOST=7.7.7.7\n")},
+			"run/systemd/sessions/c1":  {Data: []byte("UID=0\nREMOTE=0\n")},
+			"run/systemd/sessions/odd": {Data: []byte("REMOTE_HOST=host.example.org\n")},
+		},
+		own: func() ([]net.Addr, error) {
+			return []net.Addr{&net.IPNet{IP: net.IPv4(1, 2, 3, 4), Mask: net.CIDRMask(24, 32)}}, nil
+		},
+		peers: func() []string { return []string{"6.6.6.6:7483", "[2a00:6::6]:7483", "/run/relay.sock"} },
+		now:   func() time.Time { return now },
+	}
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		t.Fatal("the routes of this test are those of a little-endian machine")
+	}
+	for source, want := range map[string]string{
+		"203.0.114.7/32":  "it is in responses.allow",
+		"1.2.3.4/32":      "it is this machine's own",
+		"1.2.3.0/24":      "it is this machine's own",
+		"9.10.10.1/32":    "it is a gateway",
+		"2a00:1:2:3::/64": "it is a gateway",
+		"9.9.9.9/32":      "it is a resolver",
+		"5.6.7.8/32":      "somebody is logged in from there",
+		"2a00:5::/64":     "somebody is logged in from there",
+		"7.7.7.7/32":      "somebody is logged in from there",
+		"6.6.6.6/32":      "a display is there",
+		"2a00:6::/64":     "a display is there",
+		"10.0.1.1/32":     "a private network",
+		"10.0.0.7/32":     "",
+		"8.8.8.8/32":      "",
+		"1.2.3.5/32":      "",
+		"2a00:1:2:4::/64": "",
+		"0.0.0.0/0":       "no address of a host",
+		"2a00:5::/32":     "somebody is logged in from there",
+	} {
+		why, protected := n.Why(netip.MustParsePrefix(source))
+		if why != want || protected != (want != "") {
+			t.Errorf("%s: %q, want %q", source, why, want)
+		}
+	}
+}
+
+// Who logs in is protected within seconds, and who leaves is not for long.
+func TestNeverLooksAgain(t *testing.T) {
+	now := time.Now()
+	root := fstest.MapFS{}
+	n := &never{
+		root: root, own: func() ([]net.Addr, error) { return nil, nil }, peers: func() []string { return nil }, now: func() time.Time { return now },
+	}
+	source := netip.MustParsePrefix("5.6.7.8/32")
+	for _, here := range []bool{false, true, false} {
+		delete(root, "run/utmp")
+		if here {
+			root["run/utmp"] = &fstest.MapFile{Data: session("5.6.7.8")}
+		}
+		now = now.Add(staleAfter)
+		if _, protected := n.Why(source); protected != here {
+			t.Errorf("logged in: %t, protected: %t", here, protected)
+		}
+	}
+	root["run/utmp"] = &fstest.MapFile{Data: session("5.6.7.8")}
+	now = now.AddDate(-10, 0, 0) // a clock that was ahead
+	if _, protected := n.Why(source); !protected {
+		t.Error("a clock that goes back keeps what was seen before it")
+	}
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pialert/pialert/agent/internal/responder"
+	"github.com/pialert/pialert/agent/internal/responder/nftables"
+	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/control"
+)
+
+// firewall is the kernel's firewall as the responder's backend.
+type firewall struct{ *nftables.Table }
+
+func (f firewall) Sync(bans []responder.Ban, allow []netip.Prefix, now time.Time) (int, error) {
+	all := make([]nftables.Ban, len(bans))
+	for i, ban := range bans {
+		all[i] = nftables.Ban{Target: ban.Target, Until: ban.Until}
+	}
+	return f.Table.Sync(all, allow, now)
+}
+
+func (f firewall) Add(ban responder.Ban, now time.Time) error {
+	return f.Table.Add(nftables.Ban{Target: ban.Target, Until: ban.Until}, now)
+}
+
+// backends are those that are configured.
+func (r *Responses) backends() map[string]responder.Backend {
+	all := map[string]responder.Backend{}
+	if r.NFTables != nil {
+		all["nftables"] = firewall{nftables.New(nftables.Options{Forward: r.NFTables.Forward})}
+	}
+	return all
+}
+
+func responderCommand(s *settings) *cobra.Command {
+	agent := "pialert-agent"
+	command := &cobra.Command{
+		Use:   "responder",
+		Short: "Carry out what the agent decides: the privileged half of responses",
+		Long: `responder is what the unit pialert-responder.service starts. It listens on a Unix socket, on which
+only the agent's user and root are answered, and keeps bans in force. It refuses whatever is beyond
+its bounds, and nobody in responses.allow is ever banned. Bans stay in force when it stops; they end
+by themselves.`,
+		Example: "  sudo pialert-agent responder --config /etc/pialert/agent.yaml",
+		Args:    cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			cfg, err := s.Load()
+			if err != nil {
+				return err
+			}
+			return runResponder(command.Context(), cfg, agent, command)
+		},
+	}
+	command.Flags().StringVar(&agent, "agent-user", agent, "user whose processes may decide, beside root")
+	command.AddCommand(&cobra.Command{
+		Use:     "remove",
+		Short:   "Take every ban back from the system, as before an uninstallation",
+		Example: "  sudo pialert-agent responder remove",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := s.Load()
+			if err != nil {
+				return err
+			}
+			var problems []error
+			for _, backend := range cfg.Responses.backends() {
+				problems = append(problems, backend.Remove())
+			}
+			return errors.Join(problems...)
+		},
+	})
+	return command
+}
+
+func runResponder(ctx context.Context, cfg Config, agent string, command *cobra.Command) error {
+	logger, err := cfg.Log.Logger(command.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	backends := cfg.Responses.backends()
+	if len(backends) == 0 {
+		return errNoBackend
+	}
+	allow, err := networks("responses.allow", cfg.Responses.Allow)
+	if err != nil {
+		return err
+	}
+	users, err := deciders(agent)
+	if err != nil {
+		return err
+	}
+	r, err := responder.Open(responder.Options{
+		Path: filepath.Join(cfg.Responses.State, "bans.db"), Bounds: responder.DefaultBounds(), Allow: allow,
+		Backends: backends, Now: time.Now, Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	listener, err := control.Listen(cfg.Responses.Socket)
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(cfg.Responses.Socket, 0o666); err != nil { // who may speak is asked of the kernel
+		return errors.Join(fmt.Errorf("cannot open the responder's socket: %w", err), listener.Close())
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.Run(ctx) })
+	group.Go(func() error { return control.Serve(ctx, responder.Guard(listener, users...), r.Handler()) })
+	group.Go(func() error {
+		return cli.Notify(ctx, func() error { return nil }, func() string { return fmt.Sprintf("%d bans", r.Status().Bans) })
+	})
+	logger.Info("responding", "socket", cfg.Responses.Socket, "bans", len(r.Bans()))
+	if err := group.Wait(); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// deciders are root, the responder's own user, and the agent's.
+func deciders(agent string) ([]uint32, error) {
+	users := []uint32{0, uint32(os.Getuid())}
+	account, err := user.Lookup(agent)
+	if err != nil {
+		var unknown user.UnknownUserError
+		if errors.As(err, &unknown) {
+			return users, nil // the agent runs as root or as this user then
+		}
+		return nil, fmt.Errorf("cannot find the agent's user: %w", err)
+	}
+	id, err := strconv.ParseUint(account.Uid, 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("the user %s has the id %q: %w", agent, account.Uid, err)
+	}
+	return append(users, uint32(id)), nil
+}
