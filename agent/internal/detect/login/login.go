@@ -98,34 +98,34 @@ type Judgement struct {
 }
 
 // Accepted takes note of a success and judges it. A user who is known at a network may mistype a
-// password: few failures are not held against them there.
+// password: few failures are not held against them there. Who gets in after failures does not become
+// known by that.
 func (h *History) Accepted(service string, addr netip.Addr, user string, at int64) Judgement {
 	o, ok := originOf(addr, user)
 	if !ok {
 		return Judgement{Severity: attack.Info}
 	}
-	known := !addr.IsValid()
-	if addr.IsValid() {
-		v := visit{service, user, o.network}
-		last, seen := h.known.get(v)
-		known = seen && at-last <= knownFor
-		h.known.put(v, max(last, at))
-	}
+	v := visit{service, user, o.network}
+	last, known := h.known.get(v)
+	known = known && at-last <= knownFor || !addr.IsValid()
 	f, _ := h.failed.get(o)
 	failed := uint64(0)
 	if at-f.last <= failedFor {
 		failed = f.count
 	}
+	judgement := Judgement{Severity: attack.Info}
 	switch {
+	case failed == 1 && !known:
+		judgement = Judgement{attack.High, "after a failure from " + o.String()}
 	case failed >= typos || failed > 0 && !known:
-		if failed == 1 {
-			return Judgement{attack.High, "after a failure from " + o.String()}
-		}
-		return Judgement{attack.High, fmt.Sprintf("after %d failures from %s", failed, o)}
+		judgement = Judgement{attack.High, fmt.Sprintf("after %d failures from %s", failed, o)}
 	case !known:
-		return Judgement{attack.Medium, "the first login from " + o.String()}
+		judgement = Judgement{attack.Medium, "the first login from " + o.String()}
 	}
-	return Judgement{Severity: attack.Info}
+	if addr.IsValid() && (known || judgement.Severity < attack.High) {
+		h.known.put(v, max(last, at))
+	}
+	return judgement
 }
 
 // Known is where a user of a service got in, and when the last time.

@@ -73,6 +73,19 @@ func TestJudgements(t *testing.T) {
 	}
 }
 
+// An intruder who got in after failures is no more known for it on the next day.
+func TestIntrudersDoNotBecomeKnown(t *testing.T) {
+	t.Parallel()
+	h := New()
+	h.Failed(away, "root", 5, now)
+	if first := h.Accepted("sshd", away, "root", now+1); first.Severity != attack.High || len(h.Known()) != 0 {
+		t.Errorf("%+v, known %v", first, h.Known())
+	}
+	if again := h.Accepted("sshd", away, "root", now+2*day); again.Severity != attack.Medium {
+		t.Errorf("two days later: %+v", again)
+	}
+}
+
 // What one History knows another one can be taught.
 func TestLearning(t *testing.T) {
 	t.Parallel()
@@ -93,8 +106,8 @@ func TestBounds(t *testing.T) {
 	h, saved := New(), map[string][]byte{}
 	for i := range MaxFailed + 1000 {
 		addr := netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 1})
-		h.Failed(addr, "", 1, 0)
 		h.Accepted("sshd", addr, fmt.Sprint("user", i), 0)
+		h.Failed(addr, "", 1, 0)
 		if i%1000 == 0 {
 			h.Changes(func(key string, value []byte) {
 				if saved[key] = value; value == nil {
