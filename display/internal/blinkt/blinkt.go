@@ -64,12 +64,6 @@ func (d *Dev) Draw(pixels *[Count]Pixel) (sent bool) {
 	return true
 }
 
-// Halt makes the board dark, whatever was sent before.
-func (d *Dev) Halt() {
-	d.fresh = true
-	d.Draw(new([Count]Pixel))
-}
-
 func (p Pixel) word() uint32 {
 	return 0xE0000000 | uint32(min(p.Brightness, 31))<<24 | uint32(p.B)<<16 | uint32(p.G)<<8 | uint32(p.R)
 }

@@ -47,20 +47,6 @@ func TestDrawSendsOnlyChanges(t *testing.T) {
 	}
 }
 
-func TestHaltIsDark(t *testing.T) {
-	chain := pinstest.NewAPA102(t)
-	dev := blinkt.New(chain.Data(), chain.Clock())
-	dev.Halt()
-	dev.Halt() // though nothing changed: the board may have been switched meanwhile
-	for _, frame := range chain.Frames(blinkt.Count) {
-		for i, led := range frame {
-			if led != (pinstest.LED{}) {
-				t.Errorf("LED %d is %+v", i, led)
-			}
-		}
-	}
-}
-
 // Any picture comes out of the wire as it went in.
 func TestRandomPictures(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))

@@ -45,7 +45,7 @@ import (
 	"github.com/pialert/pialert/pkg/wake"
 )
 
-// Bounds that no honest set of agents reaches.
+// Bounds that no conforming set of agents reaches.
 const (
 	MaxAgents   = 256             // agents that ever sent an event to this display
 	maxEpochs   = 16              // epochs whose marks are kept per agent, the newest ones

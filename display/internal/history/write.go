@@ -8,7 +8,7 @@ import (
 )
 
 // maxDay is the most that one day's total says. It leaves room to add up the days of centuries
-// in 64 bits, and no honest server reaches it: it is a billion attempts a second.
+// in 64 bits, and no server reaches it: it is a billion attempts a second.
 const maxDay = 1 << 46
 
 // change is what one transaction writes.

@@ -75,7 +75,7 @@ type Panel struct {
 	digits  output[animate.Digits]
 	wake    wake.Bell
 
-	read, told counted       // only Run uses them
+	read, sent counted       // from the counts, to the legend; only Run uses them
 	mirrored   animate.Frame // what the mirrors were told; only Run uses it
 
 	mu    sync.Mutex
@@ -84,7 +84,7 @@ type Panel struct {
 	since time.Time // when the drivers were called that have not returned; zero if they have
 }
 
-// counted is what the counts say. told.known says whether the legend has been told.
+// counted is what the counts say. sent.known says whether the legend was told any.
 type counted struct {
 	lamps [animate.Pixels]uint64
 	grand uint64
@@ -149,11 +149,11 @@ func (p *Panel) draw() (next time.Time) {
 	p.since = now
 	p.mu.Unlock()
 
-	if p.told != p.read {
+	if p.sent != p.read {
 		for _, legend := range p.legends {
 			legend.Totals(p.read.lamps[:], p.read.grand)
 		}
-		p.told = p.read
+		p.sent = p.read
 	}
 	p.mirror(frame)
 	sent := p.strip.show(frame.Pixels, now)

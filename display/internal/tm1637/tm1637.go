@@ -107,12 +107,6 @@ func (d *Dev) Show(p Picture) error {
 	return nil
 }
 
-// Halt makes the digits dark.
-func (d *Dev) Halt() error {
-	d.known = false
-	return d.Show(Picture{Off: true})
-}
-
 func (p Picture) registers() [Digits]byte {
 	var registers [Digits]byte
 	for i, segments := range p.Segments {

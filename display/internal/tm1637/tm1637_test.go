@@ -93,12 +93,12 @@ func TestAcknowledgementEndsInTheMiddle(t *testing.T) {
 	}
 }
 
-func TestHaltSwitchesOff(t *testing.T) {
+func TestOffSwitchesOff(t *testing.T) {
 	dev, chip := device(t)
 	if err := dev.Show(tm1637.Picture{Segments: [4]uint8{127, 127, 127, 127}}); err != nil || !chip.On {
 		t.Fatalf("error %v, on %v", err, chip.On)
 	}
-	if err := dev.Halt(); err != nil || chip.On {
+	if err := dev.Show(tm1637.Picture{Off: true}); err != nil || chip.On {
 		t.Errorf("error %v, on %v", err, chip.On)
 	}
 }
