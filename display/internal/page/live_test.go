@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,17 +17,18 @@ import (
 
 // paper is the news of a test.
 type paper struct {
-	last  int64 // the newest event
-	reads int
+	last  atomic.Int64 // the newest event
+	reads atomic.Int64
 	state string
 }
 
 func (p *paper) rows(_ context.Context, after int64) ([]byte, int64, error) {
-	p.reads++
-	if after >= p.last {
+	p.reads.Add(1)
+	last := p.last.Load()
+	if after >= last {
 		return nil, after, nil
 	}
-	return message("rows", fmt.Append(nil, p.last), fmt.Appendf(nil, "%d to %d", after+1, p.last)), p.last, nil
+	return message("rows", fmt.Append(nil, last), fmt.Appendf(nil, "%d to %d", after+1, last)), last, nil
 }
 
 func (p *paper) agents(context.Context) []byte { return message("agents", nil, []byte(p.state)) }
@@ -48,14 +50,15 @@ func (s *stream) all() (names []string, open bool) {
 
 func TestAPageIsToldWhatItMissedAndThenWhatHappens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, news := newLive(), &paper{last: 7, state: "two"}
+		l, news := newLive(), &paper{state: "two"}
+		news.last.Store(7)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- l.Run(ctx, news) }()
 		l.Totals([]uint64{3, 4}, 7)
 		l.Picture(animate.Frame{Pixels: [animate.Pixels]animate.Pixel{{R: 255, Brightness: animate.MaxLights}}})
 		synctest.Wait()
-		if news.reads > 0 {
+		if news.reads.Load() > 0 {
 			t.Error("the history was read for nobody")
 		}
 		s := l.open(5)
@@ -73,7 +76,7 @@ func TestAPageIsToldWhatItMissedAndThenWhatHappens(t *testing.T) {
 
 		// A hundred commits of a second are two messages, and all of their events are in them.
 		for range 100 {
-			news.last++
+			news.last.Add(1)
 			l.Stored()
 			time.Sleep(10 * time.Millisecond)
 		}
@@ -89,10 +92,10 @@ func TestAPageIsToldWhatItMissedAndThenWhatHappens(t *testing.T) {
 			t.Errorf("the events came as %q", rows)
 		}
 		// Nothing happens, so nothing is read and nothing is told.
-		news.reads = 0
+		news.reads.Store(0)
 		time.Sleep(time.Minute)
-		if got, _ := s.all(); len(got) > 0 || news.reads > 0 {
-			t.Errorf("in a quiet minute there came %q and %d reads", got, news.reads)
+		if got, _ := s.all(); len(got) > 0 || news.reads.Load() > 0 {
+			t.Errorf("in a quiet minute there came %q and %d reads", got, news.reads.Load())
 		}
 		cancel()
 		if err := <-done; err != nil {
@@ -179,7 +182,8 @@ func TestOnlySoManyPagesAreOpen(t *testing.T) {
 // Over HTTP: what a browser that comes back names as its last event is where it goes on.
 func TestStream(t *testing.T) {
 	s := New(Options{State: func(context.Context) (State, error) { return State{}, nil }})
-	news := &paper{last: 41}
+	news := &paper{}
+	news.last.Store(41)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go s.live.Run(ctx, news)
