@@ -118,6 +118,9 @@ type Wiring struct {
 type History struct {
 	// MaxAge is how long an event is kept.
 	MaxAge config.Duration `yaml:"max_age"`
+	// Addresses is how long the addresses of events are kept whole; afterwards only their networks
+	// are, a /24 or a /48 of IPv6. 0s never stores a whole address.
+	Addresses config.Duration `yaml:"addresses"`
 	// MaxBytes is the most that the file may hold; above it the oldest events go.
 	MaxBytes config.Size `yaml:"max_bytes"`
 	// Interval is the least time between two commits under load; memory cards wear with each.
@@ -151,7 +154,7 @@ func defaults() Config {
 		Wiring: Wiring{
 			BlinktData: 23, BlinktClock: 24, DigitsClock: 5, DigitsData: 4, ButtonShow: -1, ButtonLights: -1,
 		},
-		History: History{MaxAge: config.Duration(90 * 24 * time.Hour), MaxBytes: 256 << 20, Interval: config.Duration(time.Second)},
+		History: History{MaxAge: config.Duration(90 * 24 * time.Hour), Addresses: config.Duration(90 * 24 * time.Hour), MaxBytes: 256 << 20, Interval: config.Duration(time.Second)},
 		Notices: notice.Defaults(),
 		Lost:    config.Duration(2 * time.Minute),
 	}

@@ -144,7 +144,7 @@ func (d *daemon) eventPrinter(format string, colors terminal.Colors) (func([]byt
 	case "csv":
 		return appendCSV, nil
 	case "text":
-		lamps := legend(d.configuration().Lamps)
+		lamps := legend(d.lamps())
 		return func(b []byte, r *history.Record) []byte {
 			lamp := terminal.Lamp{Name: "-"}
 			i, _ := d.screen.lamps.Route(r.Agent, r.Event.Kind)

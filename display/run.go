@@ -100,7 +100,7 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 	}
 	d.history, err = history.Open(history.Options{
 		Path: historyFile(cfg), MaxAge: time.Duration(cfg.History.MaxAge),
-		MaxBytes: int64(cfg.History.MaxBytes), Interval: time.Duration(cfg.History.Interval),
+		NetworksOnly: cfg.History.Addresses == 0, AddressAge: time.Duration(cfg.History.Addresses), MaxBytes: int64(cfg.History.MaxBytes), Interval: time.Duration(cfg.History.Interval),
 		Zone: d.screen.lamps.Zone, Logger: d.logger,
 	})
 	if err != nil {
@@ -165,15 +165,31 @@ func tallies(totals []history.Total) []lamp.Tally {
 // counts says whether a total is of what happened, rather than of what people fired to see a lamp.
 func counts(total history.Total) bool { return !total.Test && total.Kind != attack.Test }
 
-// nameFirst tells the lamps which agent was paired first.
+// nameFirst tells the lamps which agent was paired first, and the terminal what they count.
 func (d *daemon) nameFirst() {
-	peers := d.keyring.Peers()
-	if len(peers) == 0 {
+	names := d.paired()
+	if len(names) == 0 {
 		return
 	}
-	first := slices.MinFunc(peers, func(a, b pairing.Peer) int { return a.Paired.Compare(b.Paired) })
-	d.screen.lamps.SetFirst(first.Name)
+	d.screen.lamps.SetFirst(names[0])
+	if d.screen.terminal != nil {
+		d.screen.terminal.SetLamps(legend(d.lamps()))
+	}
 }
+
+// paired returns the names of the agents in the order in which they were paired.
+func (d *daemon) paired() []string {
+	peers := d.keyring.Peers()
+	slices.SortStableFunc(peers, func(a, b pairing.Peer) int { return a.Paired.Compare(b.Paired) })
+	var names []string
+	for _, peer := range peers {
+		names = append(names, peer.Name)
+	}
+	return names
+}
+
+// lamps returns the lamps in force, with labels that name the agents of this house.
+func (d *daemon) lamps() []lamp.Config { return lamp.Named(d.configuration().Lamps, d.paired()) }
 
 // Run works until ctx ends. Then it stops in the order of an event's way: the streams, the last
 // commit, the panel, which leaves everything dark.

@@ -56,7 +56,8 @@ func (d *daemon) status(ctx context.Context) (Status, error) {
 		Name: d.keyring.Name(), Version: cli.Release(), Started: d.started, Driver: cfg.Driver,
 		Total: counted.Grand, Kinds: map[string]uint64{}, Agents: withTotals(d.agents(now), counted.Tallies),
 	}
-	for i, c := range cfg.Lamps[:min(len(cfg.Lamps), len(counted.Lamps))] { // a reload may be under way
+	lamps := d.lamps()
+	for i, c := range lamps[:min(len(lamps), len(counted.Lamps))] { // a reload may be under way
 		status.Lamps = append(status.Lamps, LampStatus{c.Name, c.Label, c.Color, c.LED, counted.Lamps[i]})
 	}
 	for _, tally := range counted.Tallies {
@@ -130,9 +131,9 @@ func (s Status) kinds() []attack.Kind {
 func (s Status) write(out io.Writer, now time.Time) error {
 	fmt.Fprintf(out, "%s (%s), driver %s, up %s\n\n", s.Name, s.Version, s.Driver, now.Sub(s.Started).Round(time.Second))
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "LAMP\tCOLOUR\tLED\tTOTAL")
+	fmt.Fprintln(table, "LAMP\tCOLOUR\tLED\tTOTAL\tCOUNTS")
 	for _, lamp := range s.Lamps {
-		fmt.Fprintf(table, "%s\t%s\t%d\t%d\n", lamp.Name, lamp.Color, lamp.LED, lamp.Total)
+		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\n", lamp.Name, lamp.Color, lamp.LED, lamp.Total, lamp.Label)
 	}
 	fmt.Fprintf(table, "all\t\t\t%d\n", s.Total)
 	fmt.Fprintln(table, "\nKIND\tTOTAL")

@@ -79,7 +79,7 @@ func (d *daemon) watch(ctx context.Context, _ struct{}, out control.Flusher) err
 		defer mu.Unlock()
 		return errors.Join(encoder.Encode(update), out.Flush())
 	}
-	if err := send(watchUpdate{Lamps: legend(d.configuration().Lamps)}); err != nil {
+	if err := send(watchUpdate{Lamps: legend(d.lamps())}); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)

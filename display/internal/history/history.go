@@ -55,19 +55,22 @@ const (
 
 // Options says where a history is kept and for how long.
 type Options struct {
-	Path     string                // the file; "-wal", "-shm", ".lock", ".totals" and ".damaged-TIME" files may stand beside it
-	MaxAge   time.Duration         // events that arrived longer ago are deleted; 0 keeps them
-	MaxBytes int64                 // the oldest events are deleted when the file is larger; 0 sets no limit
-	Interval time.Duration         // least time between two commits while the queue is short; may be 0
-	MaxQueue int                   // bytes of events that may wait for a commit; 0 means 16 MiB
-	Zone     func() *time.Location // whose days and hours are counted; it may change; nil means time.Local
-	Now      func() time.Time
-	Logger   *slog.Logger
+	Path         string                // the file; "-wal", "-shm", ".lock", ".totals" and ".damaged-TIME" files may stand beside it
+	MaxAge       time.Duration         // events that arrived longer ago are deleted; 0 keeps them
+	NetworksOnly bool                  // of addresses only the /24, or /48 of IPv6, is stored
+	AddressAge   time.Duration         // of addresses of events that arrived longer ago, only that remains; 0 keeps them as long as the event
+	MaxBytes     int64                 // the oldest events are deleted when the file is larger; 0 sets no limit
+	Interval     time.Duration         // least time between two commits while the queue is short; may be 0
+	MaxQueue     int                   // bytes of events that may wait for a commit; 0 means 16 MiB
+	Zone         func() *time.Location // whose days and hours are counted; it may change; nil means time.Local
+	Now          func() time.Time
+	Logger       *slog.Logger
 }
 
 // History is one open history. Its methods may be called from several goroutines at once.
 type History struct {
 	options Options
+	coarse  int64 // events up to this id have no whole addresses any more; only Run uses it
 	log     *slog.Logger
 
 	mu     sync.Mutex
@@ -150,6 +153,7 @@ func (h *History) open() error {
 	if err != nil {
 		return err
 	}
+	opened.networksOnly = h.options.NetworksOnly
 	h.store, h.known = opened, known
 	h.copySummary()
 	return h.boundWAL()
@@ -374,6 +378,7 @@ func (h *History) set(opened *store, known summary) {
 		close(h.changed)
 		h.changed = nil
 	}
+	opened.networksOnly = h.options.NetworksOnly
 	h.store, h.known = opened, known
 }
 

@@ -33,6 +33,9 @@ func (h *History) upkeep() {
 	if h.options.MaxAge > 0 {
 		h.expire(h.options.Now().Add(-h.options.MaxAge))
 	}
+	if h.options.AddressAge > 0 {
+		h.coarsen(h.options.Now().Add(-h.options.AddressAge))
+	}
 	h.copySummary()
 }
 

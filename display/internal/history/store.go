@@ -115,13 +115,14 @@ const alone = "locking_mode=EXCLUSIVE"
 
 // store is one open SQLite file: the one connection that writes, and those that read beside it.
 type store struct {
-	mu     sync.Mutex // held for each use of conn
-	db     *sql.DB
-	conn   *sql.Conn
-	insert *sql.Stmt
-	closed bool
-	path   string
-	oldest map[int64]int64 // by agent: no event of its has a lower id
+	networksOnly bool       // see Options
+	mu           sync.Mutex // held for each use of conn
+	db           *sql.DB
+	conn         *sql.Conn
+	insert       *sql.Stmt
+	closed       bool
+	path         string
+	oldest       map[int64]int64 // by agent: no event of its has a lower id
 
 	readers *sql.DB      // nil if there is no room for them: then conn reads, too
 	reading sync.RWMutex // held by who reads; to close, by the closing one

@@ -22,6 +22,7 @@ type change struct {
 	crowd   *crowd
 	stored  map[int64]int64 // events by agent
 	rolled  rollups
+	short   bool // addresses are stored as networks only
 	row     [19]any
 	detail  []byte
 }
@@ -41,7 +42,7 @@ func (s *store) write(known summary, crowd *crowd, group []pending, heard map[st
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := change{
-		store: s, next: known.clone(), crowd: crowd, rolled: newRollups(), stored: make(map[int64]int64),
+		store: s, next: known.clone(), crowd: crowd, rolled: newRollups(), stored: make(map[int64]int64), short: s.networksOnly,
 		days: make(map[dayRoute]Sum), marks: make(map[stream]bool), agents: make(map[string]bool),
 	}
 	for _, m := range known.marks {
@@ -142,6 +143,11 @@ func (c *change) agent(name string) (agent, bool) {
 
 // insert writes one event and adds it to the totals.
 func (c *change) insert(p *pending, agentID int64, sequence uint64, e *attack.Event) error {
+	if c.short {
+		short := *e
+		short.SourceIP, short.SourceHost, short.SourcePort = coarse(e.SourceIP), "", 0
+		e = &short
+	}
 	c.detail = appendDetail(c.detail[:0], e.Detail)
 	c.next.last++
 	c.row = [...]any{

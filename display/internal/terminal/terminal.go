@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -115,7 +116,12 @@ func (t *Terminal) Totals(lamps []uint64, grand uint64) {
 
 // SetLamps changes the lamps, after their configuration did.
 func (t *Terminal) SetLamps(lamps []Lamp) {
-	t.change(func() { t.state.lamps = lamps })
+	t.mu.Lock()
+	same := slices.Equal(t.state.lamps, lamps)
+	t.mu.Unlock()
+	if !same {
+		t.change(func() { t.state.lamps = lamps })
+	}
 }
 
 // Event lists an event of an agent's: when it arrived, the lamp that shows it (-1 if none does)
