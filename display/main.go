@@ -35,7 +35,7 @@ light over a Blinkt! and counts on a TM1637, or draws both in a terminal.`,
 	}
 	s := cli.NewSettings(root, defaultConfig, defaults)
 	root.AddCommand(
-		runCommand(s), statusCommand(s), demoCommand(s), showCommand(s), lightsCommand(s), poweroffCommand(s),
+		runCommand(s), statusCommand(s), demoCommand(s), showCommand(s), lampsCommand(s), lightsCommand(s), poweroffCommand(s),
 		configCommand(s), noticesCommand(s), webCommand(s),
 		eventsCommand(s), topCommand(s), todayCommand(s), watchCommand(s), correctCommand(s),
 		backupCommand(s), restoreCommand(s), exportCommand(s),

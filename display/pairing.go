@@ -19,7 +19,7 @@ func pairingCommands(s *settings) []*cobra.Command {
 		cfg, err := s.Load()
 		return paircmd.Settings{
 			Name: cfg.Name, State: cfg.State, Control: cfg.Control, Listen: cfg.Link.sockets(), Address: cfg.Link.Address,
-			SSH: cfg.Link.SSH.login(),
+			SSH: cfg.Link.SSH.login(), Welcome: welcome(cfg),
 		}, err
 	})
 }

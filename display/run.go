@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"slices"
 	"sync"
 	"time"
 
@@ -179,13 +178,7 @@ func (d *daemon) nameFirst() {
 
 // paired returns the names of the agents in the order in which they were paired.
 func (d *daemon) paired() []string {
-	peers := d.keyring.Peers()
-	slices.SortStableFunc(peers, func(a, b pairing.Peer) int { return a.Paired.Compare(b.Paired) })
-	var names []string
-	for _, peer := range peers {
-		names = append(names, peer.Name)
-	}
-	return names
+	return inOrder(d.keyring.Peers())
 }
 
 // lamps returns the lamps in force, with labels that name the agents of this house.

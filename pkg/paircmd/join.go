@@ -136,11 +136,19 @@ func (p *program) join(ctx context.Context, stderr io.Writer, text string, via [
 		return p.explain(err)
 	}
 	fmt.Fprintf(stderr, "Paired with %s %s at %s; the link works.\n", peer.Role, peer.Name, peer.Addresses[0])
+	settings.welcome(stderr, keyring, peer)
 	running, err := settings.reload(ctx)
 	if !running {
 		fmt.Fprintf(stderr, "%s does not run yet; to start it: %s\n", p.here(), p.start())
 	}
 	return err
+}
+
+// welcome prints what there is to say of a new peer.
+func (s Settings) welcome(out io.Writer, keyring *pairing.Keyring, peer pairing.Peer) {
+	if s.Welcome != nil && keyring.Reload() == nil {
+		io.WriteString(out, s.Welcome(keyring.Peers(), peer.Name))
+	}
 }
 
 // explain adds to the error of a join what to open or repair. Of several addresses the one that

@@ -97,6 +97,7 @@ func (p *program) pair(ctx context.Context, console console, addresses []string)
 		return err
 	}
 	fmt.Fprintf(stderr, "Paired with %s %s, key %s.\n", peer.Role, peer.Name, peer.Key)
+	settings.welcome(stderr, keyring, peer)
 	if !running {
 		fmt.Fprintf(stderr, "%s does not run yet; to start it: %s\n", p.here(), p.start())
 	}

@@ -29,6 +29,8 @@ type Settings struct {
 	Listen  []string // where the program listens, as [link.Listen] takes it; none if it dials
 	Address string   // where others reach this machine; empty to look at the interfaces
 	SSH     link.SSH // how the program logs in where only sshd listens
+	// Welcome says what else a person wants to know of a peer that was paired just now; it may be nil.
+	Welcome func(peers []pairing.Peer, name string) string
 }
 
 // Commands returns the commands of a program of the given role. They call load when they run.

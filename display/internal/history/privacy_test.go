@@ -16,6 +16,7 @@ func from(t *testing.T, address string) []attack.Event {
 	e.SourceIP, e.SourcePort = netip.MustParseAddr(address), 40022
 	named := event(1)
 	named.SourceIP, named.SourceHost, named.SourcePort = netip.Addr{}, "host.example", 0
+	e.Observed, named.Observed = time.Now(), time.Now() // by a clock that agrees, or nothing is changed for its age
 	return []attack.Event{e, named}
 }
 
@@ -80,10 +81,12 @@ func TestAddressesAreKeptForATime(t *testing.T) {
 		h.stop()
 		h = start(t, o)
 		time.Sleep(2 * time.Hour)
+		h.commit(batch{agent: "a", epoch: 1, first: 7, events: from(t, "198.51.100.9")[:1]})
+		time.Sleep(time.Hour)
 		synctest.Wait()
-		expect(t, h, "host.example", "198.51.100.9 with a port", "", "2001:db8:1::", "", "192.0.2.0")
-		if got := h.totals(); len(got) != 1 || got[0].Events != 6 {
-			t.Errorf("totals %+v, want 6 events", got)
+		expect(t, h, "198.51.100.9 with a port", "host.example", "198.51.100.9 with a port", "", "2001:db8:1::", "", "192.0.2.0")
+		if got := h.totals(); len(got) != 1 || got[0].Events != 7 {
+			t.Errorf("totals %+v, want 7 events", got)
 		}
 		h.stop()
 	})
