@@ -1,0 +1,33 @@
+package scan
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/pialert/pialert/agent/internal/detect"
+)
+
+// A login that succeeds after failures from the same address comes first in the report, with how many
+// there were; it is no attempt.
+func TestSuccessesComeFirst(t *testing.T) {
+	t.Parallel()
+	log := attacked + `Jan 31 12:00:05 host sshd[11]: Accepted password for alice from 198.51.100.3 port 40000 ssh2
+Jan 31 12:00:06 host sshd[12]: Failed password for root from 192.0.2.7 port 51115 ssh2
+Jan 31 12:00:09 host sshd[13]: Accepted password for root from 192.0.2.7 port 51116 ssh2
+`
+	out, result, err := run(t, Options{Files: []string{"-"}, Stdin: strings.NewReader(log), Summary: true, Detect: detect.Options{Year: 2025}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, found := strings.Cut(out, "succeeded\n")
+	first, _, _ := strings.Cut(after, "\n")
+	if !found || !strings.HasPrefix(first, "  2025-01-31 12:00:09  root ") || !strings.HasSuffix(first, "after 2 failed attempts") {
+		t.Errorf("the report begins with %q:\n%s", first, out)
+	}
+	if i, j := strings.Index(out, "succeeded"), strings.Index(out, "Kinds"); i > j {
+		t.Errorf("kinds come before successes:\n%s", out)
+	}
+	if result.Attempts != 7 {
+		t.Errorf("%d attempts, want 7", result.Attempts)
+	}
+}
