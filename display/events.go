@@ -18,6 +18,7 @@ import (
 	"github.com/pialert/pialert/display/internal/terminal"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/config"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/escape"
 	"github.com/pialert/pialert/pkg/eventjson"
@@ -42,6 +43,28 @@ func (c *chosen) flags(command *cobra.Command) {
 	flags.StringVar(&c.Kind, "kind", "", "only this kind, such as ssh_login")
 	flags.StringVar(&c.Source, "source", "", "only from this address or network")
 	flags.StringVar(&c.User, "user", "", "only attempts to be this user")
+	var kinds []string
+	for _, kind := range attack.Kinds() {
+		kinds = append(kinds, kind.String())
+	}
+	command.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(kinds, cobra.ShellCompDirectiveNoFileComp))
+	command.RegisterFlagCompletionFunc("agent", func(command *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		var names []string
+		for _, agent := range runningAgents(command) {
+			names = append(names, agent.Name)
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// runningAgents returns the agents of the running display, for completion; none if it does not run.
+func runningAgents(command *cobra.Command) []AgentStatus {
+	path, _ := command.Flags().GetString("config")
+	cfg := defaults()
+	config.Load(path, &cfg) // one that cannot be read is as good as none here
+	var status Status
+	cfg.running().Ask(command.Context(), "/status", nil, &status)
+	return status.Agents
 }
 
 // filter reads a choice.
