@@ -378,7 +378,9 @@ func (h *History) set(opened *store, known summary) {
 		close(h.changed)
 		h.changed = nil
 	}
-	opened.networksOnly = h.options.NetworksOnly
+	if opened != nil {
+		opened.networksOnly = h.options.NetworksOnly
+	}
 	h.store, h.known = opened, known
 }
 
