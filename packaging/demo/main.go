@@ -71,7 +71,7 @@ func run(ctx context.Context, programs program.Binaries, logs string) error {
 		return err
 	}
 	defer takeBack()
-	fmt.Printf("demo: the page is at %s/ while this runs\n", pairs[0].Page)
+	fmt.Printf("demo: page at %s/\n", pairs[0].Page)
 	shown, err := show(ctx, dir, pairs, lines)
 	if errors.Is(err, errStopped) {
 		fmt.Println("demo: stopped")
