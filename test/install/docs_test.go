@@ -21,7 +21,7 @@ type example struct {
 const (
 	byQuickStart = "quick start" // see quickStart
 	byPairing    = "pairing"     // run keeps on while the other end joins
-	byGate       = "gate"        // it builds or tests this repository, as .ci/run does
+	byGate       = "gate"        // it builds or tests this repository, or another test of .ci/run does the same
 )
 
 // examples are all commands of the documents, in an order in which they work.
@@ -36,6 +36,15 @@ var examples = []example{
 	{"make crash-test", byGate, ""},
 	{"make case", byGate, ""},
 	{"make mutate", byGate, ""},
+	{"make hostile", byGate, ""},
+	{"make release", byGate, ""},
+	{"sudo pialert-display notices test phone", byGate, ""},
+	{"sudo pialert-display web password", byGate, ""},
+	{"sudo pialert-display web fingerprint", byGate, ""},
+	{"sudo systemctl restart pialert-display", byGate, ""},
+	{"ssh -N -L 9480:127.0.0.1:9480 pi@raspberrypi", byGate, ""},
+	{"pialert-agent responder", byGate, ""},
+	{"pialert-agent scan --learn", byGate, ""},
 	{"sudo systemctl enable --now pialert-responder", byGate, ""},
 	{"sudo systemctl reload pialert-agent", byGate, ""},
 	{"sudo pialert-agent bans", byGate, ""},
@@ -65,6 +74,8 @@ var examples = []example{
 	{"pialert-agent explain 'LINE'", "pialert-agent explain '" + failedLine + "'", `sshd-failed-password`},
 	{"go run ./agent explain 'LINE'", "pialert-agent explain '" + failedLine + "'", `sshd-failed-password`},
 	{"go run ./agent rules test", "pialert-agent rules test", `all hold`},
+	{"pialert-agent rules coverage", "", `sshd`},
+	{"pialert-agent rules coverage sshd", "", `sshd`},
 	{"pialert-agent rules list", "", `sshd-failed-password +ssh_login`},
 	{"pialert-agent rules show ID", "pialert-agent rules show sshd-failed-password", `(?m)^pattern: `},
 	{"sudo systemctl stop pialert-display", "", ``},

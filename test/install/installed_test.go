@@ -115,7 +115,7 @@ func metrics(m *machine) {
 func (m *machine) get(url string) string {
 	m.Helper()
 	port, path, _ := strings.Cut(url, "/")
-	return m.must(fmt.Sprintf(`exec 3<>/dev/tcp/127.0.0.1/%s && printf 'GET /%s HTTP/1.0\r\n\r\n' >&3 && cat <&3`, port, path))
+	return m.must(fmt.Sprintf(`exec 3<>/dev/tcp/127.0.0.1/%s && printf 'GET /%s HTTP/1.0\r\nHost: localhost\r\n\r\n' >&3 && cat <&3`, port, path))
 }
 
 // files lists every file of the machine but those that the package manager and the system write

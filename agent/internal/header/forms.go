@@ -28,14 +28,13 @@ func (m *Message) cutRare(line []byte) bool {
 		_, rest, ok := bytes.Cut(bytes.TrimLeft(line[4+length:], " "), []byte(" "))
 		return ok && m.cutHostAndTag(rest)
 	case value.Digit(c): // --output=short-unix: "1738324800.123456 host sshd[7]: "
-		stamp, rest, ok := bytes.Cut(line[:min(len(line), 24)], []byte(" "))
+		stamp, _, ok := bytes.Cut(line[:min(len(line), 24)], []byte(" "))
 		seconds, fraction, point := bytes.Cut(stamp, []byte("."))
 		if !ok || !point || len(seconds) < 9 || len(seconds) > 11 || !value.IsDigits(seconds) || len(fraction) != 6 || !value.IsDigits(fraction) {
 			return false
 		}
 		m.Stamp = Stamp{Form: Epoch, Text: stamp}
-		rest = line[len(stamp)+1:]
-		return m.cutHostAndTag(rest)
+		return m.cutHostAndTag(line[len(stamp)+1:])
 	case c == '[': // --output=short-monotonic, since the machine started: "[12345.678901] host sshd[7]: "
 		end := bytes.IndexByte(line[:min(len(line), 24)], ']')
 		if end < 4 || end+1 >= len(line) || line[end+1] != ' ' || !isUptime(line[1:end]) {
@@ -55,11 +54,11 @@ func isUptime(text []byte) bool {
 // cutSocklog reads "auth.info: Jan 31 12:00:00 sshd[7]: ", as socklog writes it, behind the address of the
 // machine that sent it over the network. svlogd may put a stamp before it.
 func (m *Message) cutSocklog(line []byte) bool {
-	word, rest, ok := bytes.Cut(line[:min(len(line), 64)], []byte(": "))
+	word, _, ok := bytes.Cut(line[:min(len(line), 64)], []byte(": "))
 	if !ok || bytes.IndexByte(word, ' ') >= 0 {
 		return false
 	}
-	rest = line[len(word)+2:]
+	rest := line[len(word)+2:]
 	if _, isAddr := value.Addr(word); isAddr {
 		m.Host = word
 		if word, _, ok = bytes.Cut(rest[:min(len(rest), 32)], []byte(": ")); !ok {

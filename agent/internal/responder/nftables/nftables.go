@@ -131,7 +131,7 @@ func (t *Table) Add(b Ban, now time.Time) error {
 	if until, ok := t.have[b.Target]; ok && until.After(now.Add(slack)) {
 		have[b.Target] = until
 	}
-	if _, err := layout.change(c, have, map[netip.Prefix]time.Time{b.Target: b.Until}, now); err == nil {
+	if _, err = layout.change(c, have, map[netip.Prefix]time.Time{b.Target: b.Until}, now); err == nil {
 		err = c.Flush()
 	}
 	if err != nil {
