@@ -52,6 +52,7 @@ var examples = []example{
 	{"sudo pialert-agent unban 203.0.113.9", byGate, ""},
 	{"sudo pialert-agent bans pause 5m", byGate, ""},
 	{"sudo pialert-agent bans flush", byGate, ""},
+	{"sudo pialert-agent responder remove", byGate, ""},
 	{"make proto", byGate, ""},
 	{"make bench", byGate, ""},
 	{"make crash-test", byGate, ""},

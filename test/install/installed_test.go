@@ -171,8 +171,9 @@ func (m *machine) pid(service string) string {
 }
 
 // withoutAuthLog takes syslog away, as Debian 12 comes, and lets sshd's own words reach the journal
-// alone.
+// alone. The only address that can attack the machine is its own.
 func withoutAuthLog(m *machine) {
+	m.must("cp /etc/pialert/agent.yaml /root/agent.yaml && echo 'ignore_self: false' >> /etc/pialert/agent.yaml")
 	m.must("systemctl stop rsyslog.service syslog.socket && rm /var/log/auth.log && systemctl restart pialert-agent")
 	before := m.total()
 	if out, err := m.run("ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new mallory@" + address); err == nil {
@@ -184,7 +185,7 @@ func withoutAuthLog(m *machine) {
 		}
 		return nil
 	})
-	m.must("systemctl start rsyslog && logger -p auth.info back")
+	m.must("cp /root/agent.yaml /etc/pialert/agent.yaml && systemctl start rsyslog && logger -p auth.info back")
 	m.await("auth.log", func() error { _, err := m.run("test -e /var/log/auth.log"); return err })
 	m.must("systemctl restart pialert-agent")
 	failedLogin(m)
