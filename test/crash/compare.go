@@ -48,7 +48,7 @@ func lookUp(ctx context.Context, path string, written uint64) error {
 		return err
 	}
 	defer db.Close()
-	rows, err := db.QueryContext(ctx, "SELECT user, sum(count) FROM events GROUP BY user")
+	rows, err := db.QueryContext(ctx, "SELECT user, sum(count) FROM events WHERE kind = ? GROUP BY user", int64(attack.SSHLogin))
 	if err != nil {
 		return fmt.Errorf("cannot read the history: %w", err)
 	}
