@@ -118,6 +118,7 @@ var examples = []example{
 	{"sudo pialert-display lamps --count today --write", "", `(?s)wrote these into .*count: today`},
 	{"sudo tar -C / -czpf pialert-backup.tar.gz etc/pialert var/lib/pialert", "", ``},
 	{"sudo tar -C / -xzpf pialert-backup.tar.gz --no-same-owner", "systemctl stop pialert-display && rm -rf /var/lib/pialert/display && tar -C / -xzpf pialert-backup.tar.gz --no-same-owner", ``},
+	{"sudo chgrp pialert-display /etc/pialert/display.yaml", "", ``},
 	{"sudo chown -R pialert-display: /var/lib/pialert/display", "chown -R pialert-display: /var/lib/pialert/display && systemctl start pialert-display", ``},
 	{"sudo systemctl restart fail2ban", "systemctl cat ssh >/dev/null", ``}, // not ours, and not installed
 
