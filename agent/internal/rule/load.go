@@ -149,7 +149,9 @@ func readRules(files fs.FS, name string, examples bool) ([]*Rule, error) {
 	var rules []*Rule
 	for i, e := range f.Rules {
 		if e != nil && !examples {
-			e.Match, e.NoMatch = nil, nil
+			bare := *e // the table's own is everybody's
+			bare.Match, bare.NoMatch = nil, nil
+			e = &bare
 		}
 		if e == nil {
 			if len(problems) == 0 { // else it is one that could not be read
