@@ -54,7 +54,7 @@ lint: ## staticcheck, pinned in tools/go.mod
 	build/staticcheck ./...
 	cd test && ../build/staticcheck ./...
 
-race: ## the tests under the race detector, but the history's, whose clock is shared in a test
+race: ## the tests under the race detector, but the history's, two of which fail under it
 	CGO_ENABLED=1 go test -race -short -timeout 15m $$(go list ./... | grep -v /display/internal/history$$)
 
 cross: ## both programs for every processor they are packaged for

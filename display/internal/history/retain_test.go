@@ -3,6 +3,7 @@ package history_test
 import (
 	"database/sql"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,8 +90,8 @@ func TestAWrongClockDeletesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := options(file(t))
-		jump := time.Duration(0)
-		o.Now = func() time.Time { return time.Now().Add(jump) }
+		var jump atomic.Int64 // by how much the display's clock is ahead
+		o.Now = func() time.Time { return time.Now().Add(time.Duration(jump.Load())) }
 		o.MaxAge = 24 * time.Hour
 		h := start(t, o)
 		defer h.stop()
@@ -111,11 +112,11 @@ func TestAWrongClockDeletesNothing(t *testing.T) {
 			}
 		}
 		commit()
-		jump = 73 * 365 * 24 * time.Hour
+		jump.Store(int64(73 * 365 * 24 * time.Hour))
 		expect("in 2099", 30, 1)
 		commit()
 		expect("in 2099, with new events", 30, 2)
-		jump = 0
+		jump.Store(int64(0))
 		commit()
 		expect("the clock is right again", 30, 3)
 		time.Sleep(24 * time.Hour)
