@@ -109,16 +109,13 @@ func runResponder(ctx context.Context, cfg Config, agent string, command *cobra.
 		return err
 	}
 	defer r.Close()
-	listener, err := control.Listen(cfg.Responses.Socket)
+	listener, err := control.Listen(cfg.Responses.Socket, users...)
 	if err != nil {
 		return err
 	}
-	if err := os.Chmod(cfg.Responses.Socket, 0o666); err != nil { // who may speak is asked of the kernel
-		return errors.Join(fmt.Errorf("cannot open the responder's socket: %w", err), listener.Close())
-	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.Run(ctx) })
-	group.Go(func() error { return control.Serve(ctx, responder.Guard(listener, users...), r.Handler()) })
+	group.Go(func() error { return control.Serve(ctx, listener, r.Handler()) })
 	group.Go(func() error {
 		return cli.Notify(ctx, func() error { return nil }, func() string { return fmt.Sprintf("%d bans", r.Status().Bans) })
 	})

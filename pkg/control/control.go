@@ -2,7 +2,8 @@
 // JSON over a Unix socket.
 //
 // Who may open the socket may do everything that it offers, so it is made with mode 0660 in a
-// folder that belongs to the program; there is no other access control and no TCP. A socket that a
+// folder that belongs to the program, or answers only the users that [Listen] names; there is no other
+// access control and no TCP. A socket that a
 // killed program left behind is replaced; one that is served, or anything that is no socket, is not.
 package control
 
@@ -33,14 +34,22 @@ const maxBody = 8 << 20
 // ErrNotRunning is wrapped by a [Client]'s errors when nobody serves the socket.
 var ErrNotRunning = errors.New("the program is not running")
 
-// Listen opens the socket at path. The error says so if another process serves it.
-func Listen(path string) (net.Listener, error) {
+// Listen opens the socket at path. The error says so if another process serves it. With users given,
+// they and nobody else are answered, whatever the modes of the socket and its folder.
+func Listen(path string, users ...uint32) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, fmt.Errorf("cannot make the control socket's folder: %w", err)
 	}
-	listener, err := socket.Listen(context.Background(), path, 0o660)
+	mode := os.FileMode(0o660)
+	if len(users) > 0 {
+		mode = 0o666
+	}
+	listener, err := socket.Listen(context.Background(), path, mode)
 	if err != nil {
 		return nil, fmt.Errorf("cannot serve the control socket %s: %w", path, err)
+	}
+	if len(users) > 0 {
+		listener = socket.Only(listener, users...)
 	}
 	return netutil.LimitListener(listener, maxConnections), nil
 }

@@ -98,6 +98,33 @@ func TestOnlyOneServes(t *testing.T) {
 	}
 }
 
+// A socket for some users is open to everybody's connections, but answers only theirs.
+func TestOnlySomeUsersAreAnswered(t *testing.T) {
+	me := uint32(os.Getuid())
+	for user, answered := range map[uint32]bool{me: true, me + 1: false} {
+		path := filepath.Join(t.TempDir(), "control.sock")
+		listener, err := control.Listen(path, user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o666 {
+			t.Errorf("its mode is %v, error %v", info.Mode(), err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() {
+			done <- control.Serve(ctx, listener, control.Handle(func(_ context.Context, in word) (word, error) { return in, nil }))
+		}()
+		if err := (control.Client{Path: path}).Call(t.Context(), "/", word{"hello"}, nil); (err == nil) != answered {
+			t.Errorf("user %d is asked for user %d: error %v", user, me, err)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestHandlerHearsThatTheCallerHasGone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")
 	listener, err := control.Listen(path)

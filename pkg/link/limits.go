@@ -10,10 +10,10 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 
 	"github.com/pialert/pialert/pkg/pairing"
+	"github.com/pialert/pialert/pkg/socket"
 )
 
 // What handshakes may take. One that says nothing costs about 20 KiB and a descriptor.
@@ -46,7 +46,11 @@ func sourceOf(conn net.Conn) source {
 	case *net.TCPAddr:
 		return sourceAt(remote.AddrPort().Addr())
 	case *net.UnixAddr:
-		return source{user: userOf(conn)}
+		user, err := socket.User(conn)
+		if err != nil {
+			user = nobody
+		}
+		return source{user: user}
 	}
 	return source{}
 }
@@ -61,25 +65,8 @@ func sourceAt(ip netip.Addr) source {
 	return source{network: network}
 }
 
-// userOf asks the kernel who connected to a Unix socket (SO_PEERCRED, unix(7)).
-func userOf(conn net.Conn) uint32 {
-	unknown := ^uint32(0)
-	local, ok := conn.(*net.UnixConn)
-	if !ok {
-		return unknown
-	}
-	raw, err := local.SyscallConn()
-	if err != nil {
-		return unknown
-	}
-	user := unknown
-	raw.Control(func(fd uintptr) {
-		if who, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			user = who.Uid
-		}
-	})
-	return user
-}
+// nobody stands for a user of a Unix socket whom the kernel does not name.
+const nobody = ^uint32(0)
 
 // handshakes bounds the handshakes that are under way. Nobody can keep others out by having many of
 // them: whoever has too many loses its own, and crowding hits at random, so that a peer's handshake,

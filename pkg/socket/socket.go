@@ -1,4 +1,4 @@
-// Package socket opens Unix sockets that only this program serves.
+// Package socket opens Unix sockets that only this program serves, and tells who connects to one.
 //
 // It replaces the socket of a program that was killed, one that nobody answers on. It never removes
 // anything else: not a socket that is served, and no file, folder or link.

@@ -57,3 +57,53 @@ func TestOnlyAStaleSocketIsReplaced(t *testing.T) {
 	}
 	again.Close()
 }
+
+// Only the users that are named get in; another one's connection is closed without a word.
+func TestOnly(t *testing.T) {
+	me := uint32(os.Getuid())
+	for _, tt := range []struct {
+		name  string
+		users []uint32
+		in    bool
+	}{
+		{"this user", []uint32{me}, true},
+		{"one of several", []uint32{4242, me}, true},
+		{"another user", []uint32{me + 1}, false},
+		{"nobody", nil, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			listener, err := socket.Listen(t.Context(), filepath.Join(t.TempDir(), "s"), 0o666)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				for only := socket.Only(listener, tt.users...); ; {
+					conn, err := only.Accept()
+					if err != nil {
+						return
+					}
+					conn.Write([]byte{'!'})
+					conn.Close()
+				}
+			}()
+			defer listener.Close()
+			conn, err := net.Dial("unix", listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if n, err := conn.Read(make([]byte, 1)); (n == 1) != tt.in {
+				t.Errorf("read %d bytes, error %v", n, err)
+			}
+		})
+	}
+}
+
+func TestUserOfNoUnixSocket(t *testing.T) {
+	here, there := net.Pipe()
+	defer there.Close()
+	defer here.Close()
+	if user, err := socket.User(here); err == nil {
+		t.Errorf("a pipe belongs to user %d", user)
+	}
+}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
@@ -350,38 +349,6 @@ func TestRestarts(t *testing.T) {
 	}
 	if err := r.Close(); err != nil {
 		t.Error(err)
-	}
-}
-
-// A process of another user does not get a word in.
-func TestGuard(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s")
-	listener, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	accepted := make(chan net.Conn)
-	go func() {
-		for guarded := responder.Guard(listener, 4242); ; {
-			conn, err := guarded.Accept()
-			if err != nil {
-				close(accepted)
-				return
-			}
-			accepted <- conn
-		}
-	}()
-	conn, err := net.Dial("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := conn.Read(make([]byte, 1)); err == nil {
-		t.Error("it was answered")
-	}
-	listener.Close()
-	if _, ok := <-accepted; ok {
-		t.Error("it was let in")
 	}
 }
 

@@ -3,59 +3,12 @@ package responder
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
-	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pialert/pialert/pkg/control"
 )
-
-// Guard lets only processes of some users connect to a Unix socket, by what the kernel says of them
-// (SO_PEERCRED, unix(7)), whatever the socket's mode.
-func Guard(listener net.Listener, users ...uint32) net.Listener { return &guarded{listener, users} }
-
-type guarded struct {
-	net.Listener
-	users []uint32
-}
-
-func (g *guarded) Accept() (net.Conn, error) {
-	for {
-		conn, err := g.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if user, err := peer(conn); err == nil && slices.Contains(g.users, user) {
-			return conn, nil
-		}
-		conn.Close()
-	}
-}
-
-// peer returns the user of the process at the other end.
-func peer(conn net.Conn) (uint32, error) {
-	socket, ok := conn.(*net.UnixConn)
-	if !ok {
-		return 0, fmt.Errorf("%T is no Unix socket", conn)
-	}
-	raw, err := socket.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var credentials *unix.Ucred
-	var problem error
-	err = raw.Control(func(fd uintptr) {
-		credentials, problem = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
-	if err != nil || problem != nil {
-		return 0, fmt.Errorf("cannot learn who connected: %v %v", err, problem)
-	}
-	return credentials.Uid, nil
-}
 
 // unbanRequest names whom to let in again.
 type unbanRequest struct {
