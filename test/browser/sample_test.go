@@ -189,7 +189,7 @@ func TestChartsAreTheirTables(t *testing.T) {
 func TestWithoutScript(t *testing.T) {
 	screen := chromium.Desktop
 	screen.Script = false
-	for path, want := range map[string]string{"/": "5518", "/history?range=90d": "SSH on A", "/sources": "203.0.113.77", "/agents": "112", "/counters": "visits, blog"} {
+	for path, want := range map[string]string{"/": "5518", "/history?range=90d": "SSH on vps", "/sources": "203.0.113.77", "/agents": "112", "/counters": "visits, blog"} {
 		open(t, screen, path)
 		var text string
 		if err := tab.Run(chromedp.Text("main", &text)); err != nil {

@@ -1,17 +1,24 @@
-// Command pictures takes pictures of the page's sample for the documentation. A picture that shows
-// what the one before showed is left as it is, so that nothing changes where nothing changed.
+// Command pictures takes pictures of the page's sample for the documentation.
 //
 //	go run ./browser/pictures ../docs
+//
+// Beside them it keeps the sum of what the page sent to the browser, in page.sha256. While the page
+// sends the same, it needs no browser and changes nothing; and a picture that looks as the one before
+// is left as it is. Remove page.sha256 to have them taken anyway.
 package main
 
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"image"
 	"image/png"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"github.com/pialert/pialert/test/browser"
 	"github.com/pialert/pialert/test/browser/chromium"
@@ -57,6 +64,71 @@ func run(ctx context.Context, folder string) error {
 		return err
 	}
 	defer stop()
+	sum, err := served(ctx, address)
+	if err != nil {
+		return err
+	}
+	stamp := filepath.Join(folder, "page.sha256")
+	if kept, err := os.ReadFile(stamp); err == nil && string(kept) == sum {
+		return nil
+	}
+	if err := take(ctx, folder, address); err != nil {
+		return err
+	}
+	return os.WriteFile(stamp, []byte(sum), 0o644)
+}
+
+// assets are the files that a page names.
+var assets = regexp.MustCompile(`(?:href|src)="(/assets/[^"]+)"`)
+
+// served returns the sum of all that the pictures are made of: the pages and the files that they name.
+func served(ctx context.Context, address string) (string, error) {
+	sum, seen := sha256.New(), map[string]bool{}
+	var add func(path string) error
+	add = func(path string) error {
+		if seen[path] {
+			return nil
+		}
+		seen[path] = true
+		body, err := get(ctx, address+path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(sum, "%s %d\n%s", path, len(body), body)
+		for _, name := range assets.FindAllSubmatch(body, -1) {
+			if err := add(string(name[1])); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, picture := range pictures {
+		fmt.Fprintln(sum, picture)
+		if err := add(picture.path); err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("%x\n", sum.Sum(nil)), nil
+}
+
+func get(ctx context.Context, address string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answers %s", address, answer.Status)
+	}
+	return io.ReadAll(answer.Body)
+}
+
+// take takes the pictures.
+func take(ctx context.Context, folder, address string) error {
 	tab, end, err := chromium.Start(ctx)
 	if err != nil {
 		return err

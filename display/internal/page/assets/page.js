@@ -80,7 +80,9 @@ function draw(figure) {
 	const long = data.until - data.from[0]
 	const dated = step >= 86400 || long > 3 * 86400
 	const label = new Intl.DateTimeFormat(undefined, dated ? date : clock)
-	const bars = uPlot.paths.bars({size: [1, Infinity], align: 1, gap: 1})
+	// Between narrow bars, as on a phone, gaps would take the colour away.
+	const gap = plot.clientWidth / data.from.length < 4 ? 0 : 1
+	const bars = uPlot.paths.bars({size: [1, Infinity], align: 1, gap})
 	// The highest sum is drawn first and the others over it, each from the ground.
 	const order = sums.map((_, i) => sums.length - 1 - i)
 	const chart = new uPlot({

@@ -25,9 +25,9 @@ type Desk struct {
 // The lamps of a display without a configuration, and its agents.
 var (
 	lamps = []page.Lamp{
-		{Name: "ssh-a", Label: "SSH on A", Color: page.Color{R: 255}, LED: 0},
+		{Name: "ssh-a", Label: "SSH on vps", Color: page.Color{R: 255}, LED: 0},
 		{Name: "wordpress", Label: "WordPress", Color: page.Color{G: 60, B: 255}, LED: 2},
-		{Name: "ssh-b", Label: "SSH on B", Color: page.Color{R: 170, B: 255}, LED: 4},
+		{Name: "ssh-b", Label: "SSH on blog and mail", Color: page.Color{R: 170, B: 255}, LED: 4},
 		{Name: "web", Label: "Web and the rest", Color: page.Color{G: 255}, LED: 6},
 	}
 	agents = []string{"vps", "blog", "mail"}
