@@ -78,6 +78,9 @@ type LogSource struct {
 	// Format is Apache's own LogFormat string, for an access log (type: access) in a format of
 	// your own.
 	Format string `yaml:"format"`
+	// Hosts is header for a file that a collector writes for several machines, such as rsyslog's of
+	// remote ones: events then say which machine the line names. Nothing is for this machine's own.
+	Hosts string `yaml:"hosts"`
 	// Start says where a log that was never read before begins: end, or beginning. Nothing is end.
 	Start string `yaml:"start"`
 }
@@ -102,6 +105,8 @@ type Spool struct {
 const (
 	sourceAuto    = "auto"
 	sourceJournal = "journal"
+
+	hostsHeader = "header"
 )
 
 // defaults is the configuration of an agent without one.
@@ -170,6 +175,9 @@ func (c *Config) Validate() error {
 		}
 		if _, err := detect.NewSource(source.Path, rule.Type(source.Type), source.Format); err != nil {
 			refuse(field("type"), source.Type, err.Error())
+		}
+		if source.Hosts != "" && source.Hosts != hostsHeader {
+			refuse(field("hosts"), source.Hosts, "use header, or leave it out")
 		}
 		if !slices.Contains([]string{"", "end", "beginning"}, source.Start) {
 			refuse(field("start"), source.Start, "use end or beginning")

@@ -48,6 +48,9 @@ func (d *detector) log(chunk ingest.Chunk) *detect.Source {
 		d.logger.Error("cannot read a log as configured; its lines are recognised instead", "log", chunk.Source, "error", err)
 		log, _ = detect.NewSource(chunk.Source, rule.TypeAuto, "")
 	}
+	if configured.Hosts == hostsHeader {
+		log.Of(detect.HeaderHost)
+	}
 	d.logs[chunk.Source] = log
 	return log
 }

@@ -72,6 +72,7 @@ type request struct {
 	user, method, target []byte
 	request, agent, host []byte
 	reason               []byte
+	machine              []byte // that wrote the line; nil if it is the agent's own
 	unique               []byte // what a firewall in the server calls the request, if it said so
 	status               uint16 // as logged
 	answer               uint16 // the status that the client got: as logged, or by what the error log says

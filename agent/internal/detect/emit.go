@@ -26,6 +26,7 @@ func (e *Engine) emit(a *connection.Attempt) {
 	*ev = attack.Event{
 		Kind: r.Kind, Severity: r.Severity, Rule: r.ID, Observed: time.Unix(0, a.Observed).In(e.opts.Location),
 		Count: min(a.Count, attack.MaxCount), Log: a.Log, SourceIP: a.Addr, SourcePort: a.Port, User: a.User,
+		Host: attack.Clip(a.Machine, attack.MaxName),
 	}
 	if a.Dated {
 		ev.Logged = time.Unix(a.Sec, int64(a.Nsec)).In(e.opts.Location)

@@ -33,13 +33,14 @@ type Matcher struct {
 	access weblog.Reader
 	clock  weblog.Clock
 
-	msg   header.Message
-	loc   []int
-	req   weblog.Access
-	fault weblog.Error
-	text  []byte // of the web log's line at work
-	batch *Batch
-	trace *trace // of what is made of the line at work, if somebody asks
+	msg     header.Message
+	loc     []int
+	req     weblog.Access
+	fault   weblog.Error
+	text    []byte // of the web log's line at work
+	machine []byte // that wrote it, where a header says so
+	batch   *Batch
+	trace   *trace // of what is made of the line at work, if somebody asks
 }
 
 // recentHeader is the header that the last line had, and what it leads to.
@@ -187,6 +188,7 @@ func (m *Matcher) message(line []byte, occurrences, host uint64, candidates *rul
 	f := m.batch.message()
 	f.stamp, f.line = msg.Stamp, line
 	f.Rule, f.Text, f.Repeats, f.Host, f.PID = found, text, repeats, host, msg.PID
+	f.Machine = m.src.machine(msg.Host)
 	f.Bare = msg.PID == 0 && msg.Stamp.Form == header.None
 	f.Fields.Read(found, text, loc)
 	if found.Longest > 0 && length >= found.Longest && !found.SourceLeads(loc) || msg.PAM != nil && ambiguous(msg) {

@@ -1,15 +1,18 @@
 package detect
 
-import "github.com/pialert/pialert/agent/internal/detect/connection"
+import (
+	"slices"
+
+	"github.com/pialert/pialert/agent/internal/detect/connection"
+)
 
 // memory is what detection remembers of one log across its lines.
 type memory struct {
 	name   string
 	conns  *connection.Log
-	lasts  [maxHosts]lastLine
-	kept   int    // lasts in use
-	recent int    // the last one used
-	uses   uint64 // of lasts
+	lasts  []lastLine
+	places map[uint64]int // of hosts in lasts
+	uses   uint64         // of lasts
 
 	structured bool   // a line had a stamp or a web log's format: text without header is no message
 	carriage   bool   // the last line ended in a carriage return; see joinBare
@@ -26,7 +29,7 @@ type lastLine struct {
 }
 
 const (
-	maxHosts = 8       // hosts per log whose last line is remembered
+	maxHosts = 1 << 10 // hosts per log whose last line is remembered
 	maxLast  = 2 << 10 // bytes of a line that is remembered
 )
 
@@ -41,10 +44,8 @@ func (e *Engine) memory(name string) *memory {
 }
 
 func (m *memory) last(host uint64) []byte {
-	for i := range m.lasts {
-		if l := &m.lasts[i]; l.used > 0 && l.host == host {
-			return l.line
-		}
+	if at, ok := m.places[host]; ok {
+		return m.lasts[at].line
 	}
 	return nil
 }
@@ -55,40 +56,46 @@ func (m *memory) keepLast(host uint64, line []byte) {
 		m.forgetLast(host)
 		return
 	}
-	slot := &m.lasts[m.recent]
-	if slot.host != host {
-		m.recent = m.slotFor(host)
-		slot = &m.lasts[m.recent]
-	}
-	if slot.used == 0 {
-		m.kept++
+	at, ok := m.places[host]
+	if !ok {
+		at = m.placeFor(host)
 	}
 	m.uses++
+	slot := &m.lasts[at]
 	slot.host, slot.used, slot.changed = host, m.uses, true
 	slot.line = append(slot.line[:0], line...)
 }
 
-// slotFor returns the host's place, or the least recently used.
-func (m *memory) slotFor(host uint64) int {
-	oldest := 0
-	for i := range m.lasts {
-		if l := &m.lasts[i]; l.used > 0 && l.host == host {
-			return i
-		} else if l.used < m.lasts[oldest].used {
-			oldest = i
+// placeFor gives a host a place: a free one, or that of the least recently used.
+func (m *memory) placeFor(host uint64) int {
+	at := slices.IndexFunc(m.lasts, func(l lastLine) bool { return l.used == 0 })
+	switch {
+	case at >= 0:
+	case len(m.lasts) < maxHosts:
+		at = len(m.lasts)
+		m.lasts = append(m.lasts, lastLine{})
+	default:
+		at = 0
+		for i := range m.lasts {
+			if m.lasts[i].used < m.lasts[at].used {
+				at = i
+			}
 		}
+		delete(m.places, m.lasts[at].host)
 	}
-	return oldest
+	if m.places == nil {
+		m.places = map[uint64]int{}
+	}
+	m.places[host] = at
+	return at
 }
 
 func (m *memory) forgetLast(host uint64) {
-	if m.kept == 0 {
+	if len(m.places) == 0 {
 		return
 	}
-	for i := range m.lasts {
-		if l := &m.lasts[i]; l.used > 0 && l.host == host {
-			l.used, l.changed = 0, true
-			m.kept--
-		}
+	if at, ok := m.places[host]; ok {
+		m.lasts[at].used, m.lasts[at].changed = 0, true
+		delete(m.places, host)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/packed"
@@ -68,6 +69,7 @@ func (m *memory) erase(put func(key string, value []byte)) {
 	put(keyLog+m.name, nil)
 }
 
+// lastKey is where the last line at a place is saved.
 func (m *memory) lastKey(i int) string { return keyLast + m.name + "\x00" + string(rune('0'+i)) }
 
 // errSaved means that a saved value is not one of ours.
@@ -120,16 +122,24 @@ func (m *memory) restoreLog(value []byte) error {
 func (m *memory) restoreLast(part string, value []byte) error {
 	d := packed.Reader{Rest: value}
 	used, host := d.Uvarint(), d.Uint64()
-	if d.Failed || len(part) != 1 || part[0] < '0' || int(part[0]-'0') >= maxHosts || used == 0 || len(d.Rest) > maxLast {
+	number, size := utf8.DecodeRuneInString(part)
+	at := int(number - '0')
+	if d.Failed || size != len(part) || at < 0 || at >= maxHosts || used == 0 || len(d.Rest) > maxLast {
 		return errSaved
 	}
-	l := &m.lasts[part[0]-'0']
-	if l.used == 0 {
-		m.kept++
+	for len(m.lasts) <= at {
+		m.lasts = append(m.lasts, lastLine{})
 	}
-	*l = lastLine{host: host, used: used, line: slices.Clone(d.Rest)}
-	if m.uses = max(m.uses, used); used == m.uses {
-		m.recent = int(part[0] - '0')
+	if m.lasts[at].used > 0 {
+		delete(m.places, m.lasts[at].host)
 	}
+	if other, ok := m.places[host]; ok {
+		m.lasts[other].used = 0
+	}
+	if m.places == nil {
+		m.places = map[uint64]int{}
+	}
+	m.lasts[at], m.places[host] = lastLine{host: host, used: used, line: slices.Clone(d.Rest)}, at
+	m.uses = max(m.uses, used)
 	return nil
 }

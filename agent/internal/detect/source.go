@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 
@@ -14,9 +15,41 @@ type Source struct {
 	name    string
 	typ     rule.Type
 	formats []*weblog.Format // of an access log; nil for those that are recognised
+	hosts   Hosts
 
 	lines uint64  // joined so far
 	mem   *memory // what is remembered of this log
+}
+
+// Hosts says which machine a line is of.
+type Hosts uint8
+
+const (
+	// OwnHost: every line is the agent's own machine's, whatever its header says.
+	OwnHost Hosts = iota
+	// HeaderHost: a collector's file; the header names the machine.
+	HeaderHost
+	// SenderHost: the header names who sent the line and, behind a slash, whom the line names. Lines
+	// of different senders are never of one connection, whatever they say.
+	SenderHost
+)
+
+// Of sets which machines the lines are of.
+func (s *Source) Of(hosts Hosts) { s.hosts = hosts }
+
+// machine returns what events call the machine of a line with this host in its header.
+func (s *Source) machine(host []byte) []byte {
+	switch s.hosts {
+	case HeaderHost:
+		return host
+	case SenderHost:
+		if sender, named, ok := bytes.Cut(host, []byte("/")); ok && len(named) > 0 {
+			return named
+		} else {
+			return sender
+		}
+	}
+	return nil
 }
 
 // NewSource describes a log. The name is what events say they come from and what detection's

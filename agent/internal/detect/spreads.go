@@ -22,7 +22,7 @@ const (
 // user names, and a distributed attack, the other way round, one user name from many addresses.
 type spreads struct {
 	scans, sprays, distributed *episode.Spread // nil if they are not looked for
-	log                        string          // of the line at work, for an episode that it starts
+	log, machine               string          // of the line at work, for an episode that it starts
 	observed                   time.Time       // when the last one was read
 }
 
@@ -51,7 +51,7 @@ func (s *spreads) login(ev *attack.Event, at time.Time) {
 	if s.sprays == nil || !ev.SourceIP.IsValid() || ev.User == "" {
 		return
 	}
-	s.log, s.observed = ev.Log, ev.Observed
+	s.log, s.machine, s.observed = ev.Log, ev.Host, ev.Observed
 	s.sprays.Hit(episode.Subject{Network: login.Network(ev.SourceIP)}, connection.ShortHash(ev.User), ev.SourceIP, at)
 	raw := ev.SourceIP.As16()
 	if !ev.SourceIP.Unmap().Is4() {
@@ -61,11 +61,11 @@ func (s *spreads) login(ev *attack.Event, at time.Time) {
 }
 
 // request counts a request of an access log. What is asked for behind a link of a page is no scan.
-func (s *spreads) request(v *visit, log string, at, observed time.Time) {
+func (s *spreads) request(v *visit, log, machine string, at, observed time.Time) {
 	if s.scans == nil || !v.addr.IsValid() {
 		return
 	}
-	s.log, s.observed = log, observed
+	s.log, s.machine, s.observed = log, machine, observed
 	subject := episode.Subject{Network: login.Network(v.addr)}
 	if v.missing {
 		s.scans.Hit(subject, v.path, v.addr, at)
@@ -78,7 +78,7 @@ func (s *spreads) request(v *visit, log string, at, observed time.Time) {
 func (e *Engine) emitSpread(kind attack.Kind, rule string, s episode.SpreadEvent) {
 	ev := attack.Event{
 		Kind: kind, Severity: kind.Severity(), Rule: rule, Logged: s.At.In(e.opts.Location), Observed: e.observed,
-		Count: min(s.Count, attack.MaxCount), Log: e.spreads.log, SourceIP: s.Addr, User: s.User, Detail: s.Episode,
+		Count: min(s.Count, attack.MaxCount), Log: e.spreads.log, Host: e.spreads.machine, SourceIP: s.Addr, User: s.User, Detail: s.Episode,
 	}
 	if ev.Observed.IsZero() { // nothing was read since a restart
 		ev.Observed = ev.Logged
@@ -124,4 +124,5 @@ type visit struct {
 	method  []byte
 	missing bool   // nothing is there, or nothing that may be asked for, and no page links to it
 	path    uint32 // hash of the path, where missing
+	machine []byte // that wrote the line; nil if it is the agent's own
 }

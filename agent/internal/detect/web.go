@@ -16,6 +16,7 @@ type web struct {
 	unique     uniques
 	floods     *episode.Detector
 	log        string    // of the request at work, for a flood that it starts
+	machine    string    // that wrote it
 	observed   time.Time // when the last request was read
 }
 
@@ -45,6 +46,7 @@ func (e *Engine) joinRequest(mem *memory, r *request, number uint64) {
 	*ev = attack.Event{
 		Kind: r.rule.Kind, Severity: r.rule.Severity, Rule: r.rule.ID, Observed: e.observed,
 		Count: min(r.repeats, attack.MaxCount), Log: mem.name, SourceIP: r.client.Addr, SourcePort: r.client.Port,
+		Host: attack.Clip(e.names.String(r.machine), attack.MaxName),
 	}
 	if r.dated {
 		ev.Logged = r.logged
@@ -95,11 +97,12 @@ func (e *Engine) joinVisit(mem *memory, v *visit) {
 	if !v.dated {
 		at = e.observed
 	}
+	machine := attack.Clip(e.names.String(v.machine), attack.MaxName)
 	if w.floods != nil && v.addr.IsValid() && v.method != nil {
-		w.log, w.observed = mem.name, e.observed
+		w.log, w.machine, w.observed = mem.name, machine, e.observed
 		w.floods.Add(v.addr, v.method, at)
 	}
-	e.spreads.request(v, mem.name, at, e.observed)
+	e.spreads.request(v, mem.name, machine, at, e.observed)
 }
 
 // detail makes what is particular to the kind of event.
@@ -124,7 +127,7 @@ func clipped(text []byte, n int) string { return string(text[:min(len(text), n)]
 func (e *Engine) emitFlood(f episode.Event) {
 	e.event = attack.Event{
 		Kind: attack.HTTPFlood, Severity: attack.HTTPFlood.Severity(), Rule: "http-flood",
-		Logged: f.At, Observed: e.observed, Count: min(f.Count, attack.MaxCount), Log: e.web.log, Detail: f.Flood,
+		Logged: f.At, Observed: e.observed, Count: min(f.Count, attack.MaxCount), Log: e.web.log, Host: e.web.machine, Detail: f.Flood,
 	}
 	if f.Network.IsSingleIP() {
 		e.event.SourceIP = f.Network.Addr()

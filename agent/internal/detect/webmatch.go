@@ -28,6 +28,8 @@ func fromWebServer(tag []byte) bool {
 // that is a line of a web log. nginx writes that header itself, and a relay may have wrapped it in
 // its own.
 func (m *Matcher) webBody(body []byte, repeats uint64) bool {
+	m.machine = m.src.machine(m.msg.Host)
+	defer func() { m.machine = nil }()
 	if m.webLine(body, repeats) {
 		return true
 	}
@@ -71,7 +73,7 @@ func (m *Matcher) request(repeats uint64) {
 	}
 	logged, dated := m.clock.Access(a.Stamp)
 	if m.all {
-		v := visit{addr: a.Client.Addr, logged: logged, dated: dated, method: a.Method, missing: isMissing(a)}
+		v := visit{machine: m.machine, addr: a.Client.Addr, logged: logged, dated: dated, method: a.Method, missing: isMissing(a)}
 		if v.missing {
 			path, _, _ := bytes.Cut(a.Target, []byte("?"))
 			v.path = connection.ShortHash(path)
@@ -85,7 +87,7 @@ func (m *Matcher) request(repeats uint64) {
 	r.rule, r.client, r.access, r.repeats = found, a.Client, true, repeats
 	r.logged, r.dated = logged, dated
 	r.user, r.method, r.target, r.request, r.agent, r.host = a.User, a.Method, a.Target, a.Request, a.Agent, a.Host
-	r.status, r.answer = a.Status, a.Status
+	r.status, r.answer, r.machine = a.Status, a.Status, m.machine
 }
 
 // isMissing says whether a client asked on its own account for what is not there, or not for it: no
@@ -150,7 +152,7 @@ func (m *Matcher) complaint(repeats uint64) {
 		r.answer = named.Status[0]
 	}
 	r.user, r.target, r.request, r.host, r.reason = fields.User, fields.Target, line.Request, line.Host, fields.Reason
-	r.unique = line.Unique
+	r.unique, r.machine = line.Unique, m.machine
 }
 
 // verdictOfPath returns the rule for the path that an error log names. What is no path says nothing.

@@ -27,6 +27,7 @@ type Line struct {
 	Text    []byte // that the rule matched
 	Repeats uint64 // times that the line stands for
 	Host    uint64 // hash of the name of the host that wrote it
+	Machine []byte // that name, where events are to have it
 	PID     uint32 // process that wrote it, 0 if it does not say
 	Bare    bool   // it has no header at all
 
@@ -58,7 +59,8 @@ type Attempt struct {
 	TTY         string
 	Jail        string
 	Fingerprint string
-	InvalidUser bool // the daemon says that there is no such account
+	Machine     string // that wrote the line; empty if it is the agent's own
+	InvalidUser bool   // the daemon says that there is no such account
 
 	Time
 	Log      string

@@ -289,7 +289,7 @@ func (l *Log) read(a *Attempt, line *Line, n uint64) {
 	a.Host, a.User = l.names.String(f.Host), l.names.String(f.User)
 	a.Method, a.Reason = l.names.String(f.Method), l.names.String(f.Reason)
 	a.Target, a.TTY, a.Jail = l.names.String(f.Target), l.names.String(f.TTY), l.names.String(f.Jail)
-	a.Fingerprint = l.names.String(f.Fingerprint)
+	a.Fingerprint, a.Machine = l.names.String(f.Fingerprint), l.names.String(line.Machine)
 }
 
 // settle counts what is pending.

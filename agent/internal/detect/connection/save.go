@@ -146,7 +146,11 @@ func (c *connection) encode() []byte {
 	b = packed.AppendBool(packed.AppendBool(b, p.InvalidUser), p.Dated)
 	b = binary.AppendVarint(b, p.Sec)
 	b = binary.AppendVarint(b, int64(p.Nsec))
-	return binary.AppendVarint(b, p.Observed)
+	b = binary.AppendVarint(b, p.Observed)
+	if p.Machine != "" { // which earlier versions did not write
+		b = packed.AppendText(b, p.Machine)
+	}
+	return b
 }
 
 // decode reads what encode wrote. What was pending for a rule that is gone is dropped.
@@ -165,6 +169,9 @@ func (l *Log) decode(d *packed.Reader, c *connection) bool {
 		p.Host, p.User, p.Method, p.Reason, p.Target, p.TTY, p.Log = d.Text(), d.Text(), d.Text(), d.Text(), d.Text(), d.Text(), d.Text()
 		p.InvalidUser, p.Dated = d.Bool(), d.Bool()
 		p.Sec, p.Nsec, p.Observed = d.Varint(), int32(d.Varint()), d.Varint()
+		if len(d.Rest) > 0 {
+			p.Machine = d.Text()
+		}
 		if p.Rule == nil || p.Rule.Ready() != nil {
 			c.clear()
 		}
