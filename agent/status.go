@@ -26,8 +26,9 @@ type Status struct {
 	Started time.Time `json:"started"`
 
 	Sources  []SourceStatus    `json:"sources"`
-	Kinds    map[string]uint64 `json:"kinds"` // events found since the start, by kind
-	Fired    map[string]uint64 `json:"fired"` // those of them that a person fired
+	Kinds    map[string]uint64 `json:"kinds"`           // events found since the start, by kind
+	Fired    map[string]uint64 `json:"fired"`           // those of them that a person fired
+	Hosts    map[string]uint64 `json:"hosts,omitempty"` // those of them on other machines, by the names in their lines
 	Displays []DisplayStatus   `json:"displays"`
 	Spool    SpoolStatus       `json:"spool"`
 	Detect   DetectStatus      `json:"detection"`
@@ -101,6 +102,7 @@ func (d *daemon) status() Status {
 	for kind, n := range found.Kinds {
 		status.Kinds[kind.String()] = n
 	}
+	status.Hosts = found.Hosts
 	status.Detect = DetectStatus(run.detected())
 	kept := d.spool.Stats()
 	status.Spool = SpoolStatus{Next: kept.Next, Waiting: kept.Waiting, Bytes: kept.Bytes, RefusedEvents: kept.Refused}
@@ -171,6 +173,9 @@ func (s Status) write(out io.Writer, now time.Time) error {
 	if len(s.Fired) > 0 {
 		fmt.Fprintf(table, "fired by hand\t\t\t%s\t\n", inWords(s.Fired))
 	}
+	if len(s.Hosts) > 0 {
+		fmt.Fprintf(table, "of other machines\t\t\t%s\t\n", escape.Text(inWords(s.Hosts)))
+	}
 	fmt.Fprintln(table, "\nDISPLAY\tLINK\tSINCE\tWAITING\tADDRESS")
 	for _, display := range s.Displays {
 		state := "down"
@@ -203,7 +208,11 @@ func inWords(kinds map[string]uint64) string {
 	names := slices.SortedFunc(maps.Keys(kinds), func(a, b string) int {
 		return cmp.Or(cmp.Compare(kinds[b], kinds[a]), cmp.Compare(a, b))
 	})
-	for i, name := range names {
+	const most = 20
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most], fmt.Sprintf("and of %d more", more))
+	}
+	for i, name := range names[:min(len(names), most)] {
 		names[i] = fmt.Sprintf("%d %s", kinds[name], name)
 	}
 	return strings.Join(names, ", ")

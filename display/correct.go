@@ -40,7 +40,7 @@ func (d *daemon) correct(ctx context.Context, in correctRequest) (correctAnswer,
 	answer := correctAnswer{Kind: kind.String()}
 	for _, tally := range d.screen.lamps.Snapshot(time.Now()).Tallies {
 		if tally.Agent == in.Agent && tally.Kind == kind {
-			answer.Total = tally.Count
+			answer.Total += tally.Count
 		}
 	}
 	return answer, nil
@@ -58,7 +58,9 @@ func (d *daemon) kindOf(name, agent string) (attack.Kind, error) {
 	var kinds []attack.Kind
 	var names []string
 	for _, tally := range d.screen.lamps.Snapshot(time.Now()).Tallies {
-		if lamp, counted := d.screen.lamps.Route(agent, tally.Kind); tally.Agent == agent && lamp == index && counted && tally.Count > 0 {
+		event := attack.Event{Kind: tally.Kind, Host: tally.Host, Detail: attack.Count{Key: tally.Key}}
+		if lamp, counted := d.screen.lamps.RouteEvent(agent, &event); tally.Agent == agent && lamp == index && counted && tally.Count > 0 &&
+			!slices.Contains(kinds, tally.Kind) {
 			kinds, names = append(kinds, tally.Kind), append(names, tally.Kind.String())
 		}
 	}

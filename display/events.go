@@ -32,6 +32,7 @@ type chosen struct {
 	Kind   string `json:"kind,omitempty"`
 	Source string `json:"source,omitempty"`
 	User   string `json:"user,omitempty"`
+	Host   string `json:"host,omitempty"`
 }
 
 // flags adds the flags of a choice to a command.
@@ -43,6 +44,7 @@ func (c *chosen) flags(command *cobra.Command) {
 	flags.StringVar(&c.Kind, "kind", "", "only this kind, such as ssh_login")
 	flags.StringVar(&c.Source, "source", "", "only from this address or network")
 	flags.StringVar(&c.User, "user", "", "only attempts to be this user")
+	flags.StringVar(&c.Host, "host", "", "only lines of this machine, where an agent reads those of others")
 	var kinds []string
 	for _, kind := range attack.Kinds() {
 		kinds = append(kinds, kind.String())
@@ -69,7 +71,7 @@ func runningAgents(command *cobra.Command) []AgentStatus {
 
 // filter reads a choice.
 func (c chosen) filter(now time.Time) (f history.Filter, err error) {
-	f.Agent, f.User = c.Agent, c.User
+	f.Agent, f.User, f.Host = c.Agent, c.User, c.Host
 	if f.Since, err = parseWhen(c.Since, now); err != nil {
 		return f, fmt.Errorf("--since: %w", err)
 	}
@@ -170,7 +172,7 @@ func (d *daemon) eventPrinter(format string, colors terminal.Colors) (func([]byt
 		lamps := legend(d.lamps())
 		return func(b []byte, r *history.Record) []byte {
 			lamp := terminal.Lamp{Name: "-"}
-			i, _ := d.screen.lamps.Route(r.Agent, r.Event.Kind)
+			i, _ := d.screen.lamps.RouteEvent(r.Agent, &r.Event)
 			if i >= 0 && i < len(lamps) {
 				lamp = lamps[i]
 			}

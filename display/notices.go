@@ -50,7 +50,7 @@ func (d *daemon) openNotices(cfg Config) error {
 		Around: notice.Around{
 			Heard: d.heard, Dropped: d.droppedBefore, Summary: d.night,
 			Lamp: func(agent string, event *attack.Event) string {
-				i, _ := d.screen.lamps.Route(agent, event.Kind)
+				i, _ := d.screen.lamps.RouteEvent(agent, event)
 				if lamps := d.configuration().Lamps; i >= 0 && i < len(lamps) {
 					return lamps[i].Name
 				}

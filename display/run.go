@@ -145,18 +145,35 @@ func (d *daemon) stored(ctx context.Context) (all, today []lamp.Tally, now time.
 		if err != nil {
 			return nil, nil, now, err
 		}
+		named, err := d.history.Named(ctx)
+		if err != nil {
+			return nil, nil, now, err
+		}
+		namedToday, err := d.history.NamedOn(ctx, now)
+		if err != nil {
+			return nil, nil, now, err
+		}
 		if d.history.Last() == before {
-			return tallies(totals), tallies(ofToday), now, nil
+			return tallies(totals, named), tallies(ofToday, namedToday), now, nil
 		}
 	}
 }
 
-func tallies(totals []history.Total) []lamp.Tally {
+// tallies tells totals from the part of them that was counted under names.
+func tallies(totals []history.Total, named []history.Named) []lamp.Tally {
 	var list []lamp.Tally
 	for _, total := range totals {
-		if counts(total) {
-			list = append(list, lamp.Tally{Agent: total.Agent, Kind: total.Kind, Count: total.Attempts})
+		if !counts(total) {
+			continue
 		}
+		rest := total.Attempts
+		for _, part := range named {
+			if part.Agent == total.Agent && part.Kind == total.Kind {
+				list = append(list, lamp.Tally{Agent: part.Agent, Kind: part.Kind, Host: part.Host, Key: part.Key, Count: min(part.Attempts, rest)})
+				rest -= min(part.Attempts, rest) // a correction may have taken some of them away
+			}
+		}
+		list = append(list, lamp.Tally{Agent: total.Agent, Kind: total.Kind, Count: rest})
 	}
 	return list
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -28,6 +30,7 @@ type Status struct {
 	Total  uint64            `json:"total"` // attempts of all agents and kinds
 	Lamps  []LampStatus      `json:"lamps"`
 	Kinds  map[string]uint64 `json:"kinds"`           // attempts, bans, visits ... by kind
+	Hosts  map[string]uint64 `json:"hosts,omitempty"` // attempts on machines that agents read the lines of, by their names there
 	Tests  uint64            `json:"tests,omitempty"` // events that people fired
 	Agents []AgentStatus     `json:"agents"`
 
@@ -62,6 +65,12 @@ func (d *daemon) status(ctx context.Context) (Status, error) {
 	}
 	for _, tally := range counted.Tallies {
 		status.Kinds[tally.Kind.String()] += tally.Count
+		if tally.Host != "" && tally.Kind.Attempt() {
+			if status.Hosts == nil {
+				status.Hosts = map[string]uint64{}
+			}
+			status.Hosts[tally.Host] += tally.Count
+		}
 	}
 	totals, err := d.history.Totals(ctx)
 	if err != nil {
@@ -139,6 +148,19 @@ func (s Status) write(out io.Writer, now time.Time) error {
 	fmt.Fprintln(table, "\nKIND\tTOTAL")
 	for _, kind := range s.kinds() {
 		fmt.Fprintf(table, "%s\t%d\n", kind, s.Kinds[kind.String()])
+	}
+	if len(s.Hosts) > 0 {
+		fmt.Fprintln(table, "\nMACHINE\tATTEMPTS")
+		const most = 20
+		names := slices.SortedFunc(maps.Keys(s.Hosts), func(a, b string) int {
+			return cmp.Or(cmp.Compare(s.Hosts[b], s.Hosts[a]), cmp.Compare(a, b))
+		})
+		for _, name := range names[:min(len(names), most)] {
+			fmt.Fprintf(table, "%s\t%d\n", escape.Text(name), s.Hosts[name])
+		}
+		if len(names) > most {
+			fmt.Fprintf(table, "and %d more\n", len(names)-most)
+		}
 	}
 	fmt.Fprintln(table, "\nAGENT\tLINK\tLAST HEARD\tATTEMPTS\tDROPPED")
 	for _, agent := range s.Agents {

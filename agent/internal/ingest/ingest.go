@@ -124,6 +124,14 @@ type Fault struct {
 type Counts struct {
 	Logs  map[string]map[attack.Kind]uint64 // by log; fired events have none
 	Kinds map[attack.Kind]uint64
+	Hosts map[string]uint64 // events of machines other than the agent's; of those above maxHosts under ""
+}
+
+// maxHosts bounds the machines that are counted by name.
+const maxHosts = 1000
+
+func newCounts() Counts {
+	return Counts{map[string]map[attack.Kind]uint64{}, map[attack.Kind]uint64{}, map[string]uint64{}}
 }
 
 // New returns a pipeline whose detector remembers what the store kept. It starts nothing.
@@ -131,7 +139,7 @@ func New(options Options) (*Pipeline, error) {
 	p := &Pipeline{
 		options: options, positions: map[string][]byte{}, wake: wake.New(),
 		batch: newBatch(), stored: map[string]bool{},
-		found: Counts{map[string]map[attack.Kind]uint64{}, map[attack.Kind]uint64{}},
+		found: newCounts(),
 	}
 	p.room = sync.NewCond(&p.mu)
 	p.lastTurn.Store(time.Now().UnixNano())
@@ -168,6 +176,13 @@ func (p *Pipeline) add(e *attack.Event) {
 	}
 	p.found.Logs[e.Log][e.Kind]++
 	p.found.Kinds[e.Kind]++
+	if e.Host != "" {
+		host := e.Host
+		if _, known := p.found.Hosts[host]; !known && len(p.found.Hosts) >= maxHosts {
+			host = ""
+		}
+		p.found.Hosts[host]++
+	}
 }
 
 // Add takes an event that comes from no line, such as one that a person fires. Once the pipeline has
@@ -320,7 +335,8 @@ func (p *Pipeline) take() ([]attack.Event, map[string][]byte) {
 func (p *Pipeline) Counts() Counts {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	counts := Counts{map[string]map[attack.Kind]uint64{}, maps.Clone(p.found.Kinds)}
+	counts := newCounts()
+	counts.Kinds, counts.Hosts = maps.Clone(p.found.Kinds), maps.Clone(p.found.Hosts)
 	for log, kinds := range p.found.Logs {
 		counts.Logs[log] = maps.Clone(kinds)
 	}

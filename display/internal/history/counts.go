@@ -26,8 +26,8 @@ const maxScan = 200_000
 //
 // Roll-ups answer: by hours where the bounds are on full hours of the history's zone, else by ten
 // minutes for 15 days and by minutes for two days. A step belongs to the bar in which it begins.
-// Where the filter asks for an address, a part of a network that has no roll-up, a user or minutes
-// of a network, the newest 200,000 events of the time are looked at instead; its ids are ignored.
+// Where the filter asks for an address, a part of a network that has no roll-up, a user, a machine or
+// minutes of a network, the newest 200,000 events of the time are looked at instead; its ids are ignored.
 func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter) ([]Count, error) {
 	if len(bounds) < 2 {
 		return nil, nil
@@ -37,9 +37,9 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter)
 	c := newCounting(bounds)
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		switch {
-		case filter.User == "" && !filter.Source.IsValid():
+		case filter.User == "" && filter.Host == "" && !filter.Source.IsValid():
 			return c.rollups(ctx, tx, step, filter)
-		case filter.User == "" && step == hour && isRolled(filter.Source):
+		case filter.User == "" && filter.Host == "" && step == hour && isRolled(filter.Source):
 			return c.networks(ctx, tx, filter)
 		default:
 			return c.events(ctx, tx, step, filter)

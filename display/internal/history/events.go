@@ -34,8 +34,9 @@ type Filter struct {
 	Kind   attack.Kind
 	Source netip.Prefix // an address as its own prefix, or a network
 	User   string
-	After  int64 // only ids above it
-	Before int64 // only ids below it, to turn pages; 0 begins with the newest
+	Host   string // the machine that wrote the line, by the name that it has there
+	After  int64  // only ids above it
+	Before int64  // only ids below it, to turn pages; 0 begins with the newest
 }
 
 // maxRecords bounds one answer of [History.Recent] and [History.After].
@@ -97,6 +98,9 @@ func (f *Filter) where(ctx context.Context, tx querier) (where string, args []an
 	}
 	if f.User != "" {
 		and("user = ?", []byte(f.User))
+	}
+	if f.Host != "" {
+		and("machine = ?", []byte(f.Host))
 	}
 	if f.Source.IsValid() {
 		first, last := bounds(f.Source)

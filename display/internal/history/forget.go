@@ -68,10 +68,15 @@ func (c *change) forget(p *pending) error {
 			delete(c.rolled.networks, at)
 		}
 	}
+	for at := range c.named {
+		if at.agent == p.agent {
+			delete(c.named, at)
+		}
+	}
 	delete(c.stored, agent.id)
 	agent.dropped = Sum{}
 	c.next.agents[p.agent], c.agents[p.agent] = agent, true
-	for _, table := range []string{"events", "totals", "rollups", "networks", "stored"} {
+	for _, table := range []string{"events", "totals", "rollups", "networks", "stored", "named"} {
 		if err := c.store.exec(`DELETE FROM `+table+` WHERE agent = ?`, agent.id); err != nil {
 			return err
 		}

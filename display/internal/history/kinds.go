@@ -34,6 +34,7 @@ var byKind = map[string]string{
 	"totals":   "day, agent, test",
 	"rollups":  "step, start, agent, test, key",
 	"networks": "hour, network, agent",
+	"named":    "start, agent, host, key",
 }
 
 func (s *store) nameKind(old, now int64) error {

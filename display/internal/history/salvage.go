@@ -142,7 +142,7 @@ func salvage(path string, to *store, known summary, now, deadline time.Time) (ev
 			return err
 		}
 		if openErr == nil {
-			if err := errors.Join(copyTable(from, to, "rollups"), copyTable(from, to, "networks")); err != nil {
+			if err := errors.Join(copyTable(from, to, "rollups"), copyTable(from, to, "networks"), copyTable(from, to, "named")); err != nil {
 				return err
 			}
 		}

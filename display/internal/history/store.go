@@ -19,7 +19,7 @@ import (
 
 // version is written to the file as its user_version. A program refuses a file of a later one and
 // upgrades one of an earlier one.
-const version = 5
+const version = 6
 
 // schema holds the tables of the first version; [upgrades] has what came later. Numbers that
 // are uint64 in Go are kept as int64 with the same bits. Times are nanoseconds since 1970, what an
@@ -81,6 +81,7 @@ INSERT OR IGNORE INTO numbers SELECT 'last event', coalesce(max(id), 0) FROM eve
 	2: `ALTER TABLE events ADD COLUMN machine BLOB;`,
 	3: rollupTables,
 	4: storedTable,
+	5: namedTable,
 }
 
 // storedTable counts the events that are stored of each agent.

@@ -44,7 +44,7 @@ type Tally struct {
 func (h *History) Top(ctx context.Context, by Dimension, filter Filter, limit int) ([]Tally, error) {
 	t := newTallies()
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		narrow := filter.User != "" || filter.Source.IsValid() && !isRolled(filter.Source)
+		narrow := filter.User != "" || filter.Host != "" || filter.Source.IsValid() && !isRolled(filter.Source)
 		switch {
 		case by == Counters:
 			return t.rolled(ctx, tx, "key", filter, "kind = ?", int64(attack.Counter))

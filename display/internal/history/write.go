@@ -22,6 +22,7 @@ type change struct {
 	crowd   *crowd
 	stored  map[int64]int64 // events by agent
 	rolled  rollups
+	named   map[named]Sum
 	short   bool // addresses are stored as networks only
 	row     [19]any
 	detail  []byte
@@ -42,7 +43,7 @@ func (s *store) write(known summary, crowd *crowd, group []pending, heard map[st
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := change{
-		store: s, next: known.clone(), crowd: crowd, rolled: newRollups(), stored: make(map[int64]int64), short: s.networksOnly,
+		store: s, next: known.clone(), crowd: crowd, rolled: newRollups(), named: make(map[named]Sum), stored: make(map[int64]int64), short: s.networksOnly,
 		days: make(map[dayRoute]Sum), marks: make(map[stream]bool), agents: make(map[string]bool),
 	}
 	for _, m := range known.marks {
@@ -175,6 +176,7 @@ func (c *change) roll(to route, e *attack.Event) {
 		sum.Attempts = count.Value
 	}
 	c.rolled.add(to, key, sum)
+	c.name(to, e, sum)
 	if e.SourceIP.IsValid() && !e.Test {
 		c.rolled.addNetwork(to, c.crowd.network(c.rolled.hour, e.SourceIP), sum)
 	}
@@ -202,6 +204,9 @@ func (c *change) flush() error {
 		}
 	}
 	if err := c.store.putRollups(&c.rolled, c.next.agents); err != nil {
+		return err
+	}
+	if err := c.store.putNamed(c.named, c.rolled.hour, c.next.agents); err != nil {
 		return err
 	}
 	for name := range c.marked() {

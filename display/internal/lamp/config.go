@@ -26,6 +26,12 @@ type Config struct {
 	// Agents lists the agents that the lamp collects from, by the names they were paired under,
 	// or [FirstAgent], or [OtherAgents]. An empty list means every agent.
 	Agents []string `yaml:"agents"`
+	// Hosts lists the machines that the lamp collects from, by the names that they have in collected
+	// logs, or an agent's name for its own lines. An empty list means every machine.
+	Hosts []string `yaml:"hosts"`
+	// Counters lists the keys of the counters that the lamp collects, of the kind counter alone.
+	// An empty list means every counter, if the kind is listed.
+	Counters []string `yaml:"counters"`
 	// Kinds lists kinds such as "ssh_login" and families of kinds such as "ssh". An empty list
 	// means all of them. What is no attack and no answer to one (visit, counter, ssh_accepted,
 	// login_accepted, fault) belongs to no family: list it by its name. A kind whose counts are no attempts (ban, flood, visit, ...)
@@ -102,6 +108,19 @@ func Validate(lamps []Config) error {
 				refuse(fmt.Sprintf("agents[%d]", j), agent,
 					fmt.Sprintf("give an agent's name, or %s, or %s", FirstAgent, OtherAgents))
 			}
+		}
+		for j, host := range c.Hosts {
+			if host == "" || len(host) > attack.MaxName {
+				refuse(fmt.Sprintf("hosts[%d]", j), host, "give the name that a machine has in the logs")
+			}
+		}
+		for j, key := range c.Counters {
+			if key == "" || len(key) > attack.MaxWord {
+				refuse(fmt.Sprintf("counters[%d]", j), key, fmt.Sprintf("give a counter's key of up to %d bytes", attack.MaxWord))
+			}
+		}
+		if len(c.Counters) > 0 && !slices.Contains(c.Kinds, attack.Counter.String()) {
+			refuse("counters", strings.Join(c.Counters, ", "), "list counter among the kinds, too")
 		}
 		for j, word := range c.Kinds {
 			if _, err := parseKinds(word); err != nil {

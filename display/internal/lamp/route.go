@@ -1,6 +1,7 @@
 package lamp
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/pialert/pialert/pkg/attack"
@@ -10,6 +11,8 @@ import (
 type route struct {
 	name, color string
 	agents      []string // empty: every agent
+	hosts       []string // empty: every machine
+	counters    []string // empty: every counter
 	kinds       kindSet
 	listed      kindSet // the kinds that are listed by their own names
 	sweepFrom   attack.Severity
@@ -20,7 +23,7 @@ type route struct {
 func routes(lamps []Config) []route {
 	compiled := make([]route, len(lamps))
 	for i, c := range lamps {
-		r := route{name: c.Name, color: c.Color, agents: slices.Clone(c.Agents), today: c.Count == "today"}
+		r := route{name: c.Name, color: c.Color, agents: slices.Clone(c.Agents), hosts: slices.Clone(c.Hosts), counters: slices.Clone(c.Counters), today: c.Count == "today"}
 		r.sweepFrom, _ = sweepFrom(c.SweepFrom)
 		for _, word := range c.Kinds {
 			set, _ := parseKinds(word)
@@ -42,15 +45,22 @@ func routes(lamps []Config) []route {
 // counts says whether a kind's counts enter the lamp's total.
 func (r *route) counts(kind attack.Kind) bool { return kind.Attempt() || r.listed.has(kind) }
 
-// find returns the index of the lamp that collects a kind from an agent, or -1. The caller holds
-// the lock.
-func (t *Table) find(agent string, kind attack.Kind) int {
+// find returns the index of the lamp that collects what is counted under a source, or -1. The caller
+// holds the lock.
+func (t *Table) find(from source) int {
 	for i := range t.lamps {
-		if t.lamps[i].kinds.has(kind) && t.collects(i, agent) {
+		if r := &t.lamps[i]; r.kinds.has(from.kind) && r.takes(from) && t.collects(i, from.agent) {
 			return i
 		}
 	}
 	return -1
+}
+
+// takes says whether the lamp collects from a machine, and a counter. The lines without the name of
+// a machine are of the agent's own.
+func (r *route) takes(from source) bool {
+	return (len(r.hosts) == 0 || slices.Contains(r.hosts, cmp.Or(from.host, from.agent))) &&
+		(from.kind != attack.Counter || len(r.counters) == 0 || slices.Contains(r.counters, from.key))
 }
 
 // collects says whether the lamp at index i collects from an agent.

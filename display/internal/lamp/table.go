@@ -23,11 +23,14 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// Tally is how often an agent reported a kind.
+// Tally is how often an agent reported a kind: of one machine or one counter if it names it, else of
+// all that no other tally names.
 type Tally struct {
 	Agent string
 	Kind  attack.Kind
 	Count uint64
+	Host  string
+	Key   string
 }
 
 // Hit says what an event did.
@@ -44,15 +47,50 @@ type Table struct {
 	lamps      []route
 	first      string
 	all, today map[source]uint64
+	apart      int // tallies of all with names
 	day        date
 	totals     [Max]uint64 // what all and today add up to, per lamp
 	grand      uint64
 }
 
-// source is what tallies are kept by. There are as many as paired agents times kinds.
+// source is what tallies are kept by. There are as many as paired agents times kinds, and maxNamed
+// with the names of machines or counters.
 type source struct {
 	agent string
 	kind  attack.Kind
+	host  string
+	key   string
+}
+
+// maxNamed bounds the tallies with names: whoever names machines could name ever new ones. What has no
+// tally of its own is counted where the names are not known.
+const maxNamed = 1 << 12
+
+// sourceOf returns what an event is counted under.
+func sourceOf(agent string, event *attack.Event) source {
+	from := source{agent: agent, kind: event.Kind, host: event.Host}
+	if count, ok := event.Detail.(attack.Count); ok && event.Kind == attack.Counter {
+		from.key = count.Key
+	}
+	return from
+}
+
+// bounded returns the source with its names if there is room for a tally of its own.
+func (t *Table) bounded(from source) source {
+	if from.host == "" && from.key == "" {
+		return from
+	}
+	if _, known := t.all[from]; !known {
+		if t.apart >= maxNamed {
+			return source{agent: from.agent, kind: from.kind}
+		}
+		t.apart++
+	}
+	return from
+}
+
+func (t *Tally) source() source {
+	return source{agent: t.Agent, kind: t.Kind, host: t.Host, key: t.Key}
 }
 
 type date struct {
@@ -109,11 +147,11 @@ func (t *Table) SetToday(all, today []Tally, now time.Time) {
 		add(t.today, from, count)
 	}
 	for _, tally := range all {
-		from := source{tally.Agent, tally.Kind}
+		from := tally.source()
 		t.today[from] -= min(t.today[from], tally.Count)
 	}
 	for _, tally := range today {
-		add(t.today, source{tally.Agent, tally.Kind}, tally.Count)
+		add(t.today, tally.source(), tally.Count)
 	}
 	t.sum()
 }
@@ -123,12 +161,12 @@ func (t *Table) SetToday(all, today []Tally, now time.Time) {
 func (t *Table) Load(all, today []Tally, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.all, t.today = map[source]uint64{}, map[source]uint64{}
+	t.all, t.today, t.apart = map[source]uint64{}, map[source]uint64{}, 0
 	for _, tally := range all {
-		add(t.all, source{tally.Agent, tally.Kind}, tally.Count)
+		add(t.all, t.bounded(tally.source()), tally.Count)
 	}
 	for _, tally := range today {
-		add(t.today, source{tally.Agent, tally.Kind}, tally.Count)
+		add(t.today, tally.source(), tally.Count)
 	}
 	t.day = t.date(now)
 	t.sum()
@@ -140,9 +178,10 @@ func (t *Table) Add(agent string, event *attack.Event, now time.Time) (hit Hit, 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.roll(now)
-	index := t.find(agent, event.Kind)
+	from := sourceOf(agent, event)
+	index := t.find(from)
 	if !event.Test && event.Kind != attack.Test {
-		from := source{agent, event.Kind}
+		from = t.bounded(from)
 		add(t.all, from, event.Count)
 		add(t.today, from, event.Count)
 		if event.Kind.Attempt() {
@@ -163,11 +202,22 @@ func (t *Table) Correct(agent string, kind attack.Kind, by int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, tallies := range []map[source]uint64{t.all, t.today} {
-		from := source{agent, kind}
+		from := source{agent: agent, kind: kind}
 		if by >= 0 {
 			add(tallies, from, uint64(by))
-		} else {
-			tallies[from] -= min(tallies[from], uint64(-by))
+			continue
+		}
+		left := uint64(-by)
+		take := func(from source) {
+			taken := min(tallies[from], left)
+			tallies[from] -= taken
+			left -= taken
+		}
+		take(from) // what has no name first
+		for other := range tallies {
+			if left > 0 && other.agent == agent && other.kind == kind {
+				take(other)
+			}
 		}
 	}
 	t.sum()
@@ -197,21 +247,26 @@ func (t *Table) Snapshot(now time.Time) Snapshot {
 	t.roll(now)
 	s := Snapshot{Lamps: slices.Clone(t.totals[:len(t.lamps)]), Grand: t.grand}
 	for from, count := range t.all {
-		s.Tallies = append(s.Tallies, Tally{from.agent, from.kind, count})
+		s.Tallies = append(s.Tallies, Tally{Agent: from.agent, Kind: from.kind, Count: count, Host: from.host, Key: from.key})
 	}
 	slices.SortFunc(s.Tallies, func(a, b Tally) int {
-		return cmp.Or(cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.Kind, b.Kind))
+		return cmp.Or(cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Host, b.Host), cmp.Compare(a.Key, b.Key))
 	})
 	return s
 }
 
-// Route returns the index of the lamp that collects a kind from an agent, or -1 if none does, and
-// whether the lamp's total counts it.
+// Route returns the index of the lamp that collects a kind from an agent's own machine, or -1 if none
+// does, and whether the lamp's total counts it.
 func (t *Table) Route(agent string, kind attack.Kind) (lamp int, counts bool) {
+	return t.RouteEvent(agent, &attack.Event{Kind: kind})
+}
+
+// RouteEvent returns the same of an event.
+func (t *Table) RouteEvent(agent string, event *attack.Event) (lamp int, counts bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	lamp = t.find(agent, kind)
-	return lamp, lamp >= 0 && t.lamps[lamp].counts(kind)
+	lamp = t.find(sourceOf(agent, event))
+	return lamp, lamp >= 0 && t.lamps[lamp].counts(event.Kind)
 }
 
 // OfAgent returns the index of the lamp that stands for an agent: the first that names it or
@@ -221,11 +276,11 @@ func (t *Table) OfAgent(agent string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range t.lamps {
-		if len(t.lamps[i].agents) > 0 && t.collects(i, agent) {
+		if len(t.lamps[i].agents) > 0 && len(t.lamps[i].hosts) == 0 && t.collects(i, agent) {
 			return i
 		}
 	}
-	return slices.IndexFunc(t.lamps, func(r route) bool { return len(r.agents) == 0 })
+	return slices.IndexFunc(t.lamps, func(r route) bool { return len(r.agents) == 0 && len(r.hosts) == 0 })
 }
 
 // Find returns the index of the lamp with a name, or with a colour if only one lamp has it. Its
@@ -281,7 +336,7 @@ func (t *Table) sum() {
 }
 
 func (t *Table) credit(from source, count uint64, today bool) {
-	index := t.find(from.agent, from.kind)
+	index := t.find(from)
 	if index >= 0 && t.lamps[index].today == today && t.lamps[index].counts(from.kind) {
 		t.totals[index] = plus(t.totals[index], count)
 	}

@@ -91,8 +91,8 @@ func TestBeforeTheFirstPairingEveryAgentIsAnother(t *testing.T) {
 func TestTotalsAreAttemptsFromHistoryAndEvents(t *testing.T) {
 	table := newTable(t, lamp.Defaults())
 	table.Load([]lamp.Tally{
-		{"alpha", attack.SSHLogin, 100}, {"alpha", attack.SSHProbe, 20}, {"beta", attack.SSHLogin, 7},
-		{"alpha", attack.HTTPFlood, 5000}, {"beta", attack.Ban, 3},
+		{Agent: "alpha", Kind: attack.SSHLogin, Count: 100}, {Agent: "alpha", Kind: attack.SSHProbe, Count: 20}, {Agent: "beta", Kind: attack.SSHLogin, Count: 7},
+		{Agent: "alpha", Kind: attack.HTTPFlood, Count: 5000}, {Agent: "beta", Kind: attack.Ban, Count: 3},
 	}, nil, noon)
 	expect(t, "loaded", totals(table, 4, noon), 120, 0, 7, 0, 127)
 
@@ -173,8 +173,8 @@ func TestTodayStartsAnewAtMidnightOfTheZone(t *testing.T) {
 	}
 	late := time.Date(2026, time.November, 20, 21, 59, 59, 0, time.UTC) // 23:59:59 in the zone
 	table.Load(
-		[]lamp.Tally{{"alpha", attack.SSHLogin, 100}, {"alpha", attack.FTPLogin, 10}},
-		[]lamp.Tally{{"alpha", attack.SSHLogin, 8}, {"alpha", attack.FTPLogin, 9}}, late)
+		[]lamp.Tally{{Agent: "alpha", Kind: attack.SSHLogin, Count: 100}, {Agent: "alpha", Kind: attack.FTPLogin, Count: 10}},
+		[]lamp.Tally{{Agent: "alpha", Kind: attack.SSHLogin, Count: 8}, {Agent: "alpha", Kind: attack.FTPLogin, Count: 9}}, late)
 	expect(t, "loaded", totals(table, 2, late), 8, 10, 110)
 	table.Add("alpha", event(attack.SSHLogin, 1), late)
 	expect(t, "before midnight", totals(table, 2, late), 9, 10, 111)
@@ -229,7 +229,7 @@ func TestFind(t *testing.T) {
 
 func TestATotalDoesNotWrap(t *testing.T) {
 	table := newTable(t, lamp.Defaults())
-	table.Load([]lamp.Tally{{"alpha", attack.SSHLogin, math.MaxUint64}}, nil, noon)
+	table.Load([]lamp.Tally{{Agent: "alpha", Kind: attack.SSHLogin, Count: math.MaxUint64}}, nil, noon)
 	table.Add("alpha", event(attack.SSHLogin, 2), noon)
 	expect(t, "full", totals(table, 4, noon), math.MaxUint64)
 }
@@ -321,7 +321,7 @@ func TestTheDayOfANewZone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table.Load([]lamp.Tally{{"alpha", attack.SSHLogin, 100}}, []lamp.Tally{{"alpha", attack.SSHLogin, 60}}, noon)
+	table.Load([]lamp.Tally{{Agent: "alpha", Kind: attack.SSHLogin, Count: 100}}, []lamp.Tally{{Agent: "alpha", Kind: attack.SSHLogin, Count: 60}}, noon)
 	table.Add("alpha", event(attack.SSHLogin, 3), noon) // is not stored yet
 	zone := time.FixedZone("west", -10*3600)            // its day began ten hours later
 	if err := table.Configure(lamps, zone); err != nil {
@@ -330,7 +330,7 @@ func TestTheDayOfANewZone(t *testing.T) {
 	if got := table.Zone(); got != zone {
 		t.Errorf("the zone is %v", got)
 	}
-	table.SetToday([]lamp.Tally{{"alpha", attack.SSHLogin, 100}}, []lamp.Tally{{"alpha", attack.SSHLogin, 20}}, noon)
+	table.SetToday([]lamp.Tally{{Agent: "alpha", Kind: attack.SSHLogin, Count: 100}}, []lamp.Tally{{Agent: "alpha", Kind: attack.SSHLogin, Count: 20}}, noon)
 	expect(t, "of the new day", totals(table, 1, noon), 23, 103)
 	expect(t, "after its midnight", totals(table, 1, noon.Add(22*time.Hour)), 0, 103)
 }

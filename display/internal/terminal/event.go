@@ -37,7 +37,10 @@ func line(at time.Time, agent, lamp string, e *attack.Event, total uint64) strin
 		fmt.Fprintf(&b, " as %s", quote(e.User))
 	}
 	b.WriteString(Particulars(e.Detail))
-	if agent != "" {
+	switch {
+	case e.Host != "" && agent != "":
+		fmt.Fprintf(&b, " on %s by %s", quote(e.Host), escape.Text(agent))
+	case agent != "":
 		fmt.Fprintf(&b, " on %s", escape.Text(agent))
 	}
 	if e.Test {

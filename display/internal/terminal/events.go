@@ -37,6 +37,9 @@ func rowOf(at time.Time, agent string, lamp int, e *attack.Event) row {
 	if text := strings.TrimLeft(Particulars(e.Detail), ", "); text != "" {
 		what = append(what, text)
 	}
+	if e.Host != "" {
+		what = append(what, "on "+word(e.Host))
+	}
 	if e.Test {
 		what = append(what, "(test)")
 	}

@@ -1,0 +1,74 @@
+package history_test
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/display/internal/history"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// What lines of other machines and counters say is counted by their names, too, across a restart, and
+// within a day.
+func TestNamed(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	h := start(t, options(path))
+	router, counter := event(1), event(2)
+	router.Host, router.Count = "router", 3
+	counter.Kind, counter.Severity, counter.Count, counter.Detail = attack.Counter, attack.Info, 5, attack.Count{Key: "prints", Value: 5}
+	fired := router
+	fired.Test = true
+	h.commit(batch{agent: "vps", epoch: 1, first: 1, events: []attack.Event{router, counter, event(3), fired, router}})
+	h.stop()
+	h = start(t, options(path))
+	want := []history.Named{
+		{Agent: "vps", Kind: router.Kind, Host: "router", Sum: history.Sum{Events: 2, Attempts: 6}},
+		{Agent: "vps", Kind: attack.Counter, Key: "prints", Sum: history.Sum{Events: 1, Attempts: 5}},
+	}
+	if got, err := h.Named(t.Context()); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("of all time: %+v, %v, want %+v", got, err, want)
+	}
+	if got, err := h.NamedOn(t.Context(), noon); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("of the day: %+v, %v, want %+v", got, err, want)
+	}
+	if got, err := h.NamedOn(t.Context(), noon.Add(24*time.Hour)); err != nil || len(got) != 0 {
+		t.Errorf("of the next day: %+v, %v", got, err)
+	}
+	records, err := h.Recent(t.Context(), 10, history.Filter{Host: "router"})
+	if err != nil || len(records) != 3 {
+		t.Errorf("%d events of the machine, %v, want 3", len(records), err)
+	}
+	if err := h.Forget(t.Context(), "vps"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := h.Named(t.Context()); err != nil || len(got) != 0 {
+		t.Errorf("of an agent that was forgotten: %+v, %v", got, err)
+	}
+}
+
+// A file that was made before anything was counted by names is taken over; ever new names do not make
+// it grow.
+func TestNamesAreBounded(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	start(t, options(path)).stop()
+	edit(t, path, `DROP TABLE named; PRAGMA user_version = 5`)
+	h := start(t, options(path))
+	const most = 1 << 12
+	for first := 0; first < most+1000; first += 1000 {
+		events := events(1000)
+		for i := range events {
+			events[i].Host = fmt.Sprint("host", first+i)
+		}
+		h.commit(batch{agent: "vps", epoch: 1, first: uint64(first) + 1, events: events})
+	}
+	if got, err := h.Named(t.Context()); err != nil || len(got) != most {
+		t.Errorf("%d names are counted, %v, want %d", len(got), err, most)
+	}
+	if totals := h.totals(); len(totals) == 0 || totals[0].Events < most {
+		t.Errorf("the totals are %+v", totals)
+	}
+}
