@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -31,19 +33,14 @@ type banRequest struct {
 	Reason string        `json:"reason,omitempty"`
 }
 
-// Bans is what is banned, and how the responder fares.
-type Bans struct {
-	Bans   []responder.Ban  `json:"bans"`
-	Status responder.Status `json:"status"`
-}
-
 func (d *daemon) banControls(mux *http.ServeMux) {
 	client := responder.Client{Socket: d.cfg.Responses.Socket}
-	mux.Handle("POST /bans", control.Handle(func(ctx context.Context, _ struct{}) (out Bans, err error) {
-		if out.Bans, err = client.Bans(ctx); err == nil {
-			out.Status, err = client.Status(ctx)
-		}
-		return out, err
+	mux.Handle("POST /bans", control.Stream(func(ctx context.Context, _ struct{}, out control.Flusher) error {
+		encoder := json.NewEncoder(out)
+		return client.Bans(ctx, func(ban responder.Listed) error { return encoder.Encode(ban) })
+	}))
+	mux.Handle("POST /responder", control.Handle(func(ctx context.Context, _ struct{}) (responder.Status, error) {
+		return client.Status(ctx)
 	}))
 	mux.Handle("POST /ban", control.Handle(func(ctx context.Context, in banRequest) (responder.Ban, error) {
 		ban, err := client.Ban(ctx, responder.Request{Target: in.Target, For: in.For, Reason: in.Reason})
@@ -67,15 +64,24 @@ func (d *daemon) banControls(mux *http.ServeMux) {
 		return struct{}{}, client.Pause(ctx, in.For)
 	}))
 	mux.Handle("POST /bans/flush", control.Handle(func(ctx context.Context, _ struct{}) (int, error) {
-		bans, err := client.Bans(ctx)
+		var banned []netip.Prefix
+		err := client.Bans(ctx, func(ban responder.Listed) error {
+			banned = append(banned, ban.Target)
+			return nil
+		})
 		if err != nil {
 			return 0, err
 		}
 		n, err := client.Flush(ctx)
-		if run := d.current(); err == nil && run.responses != nil {
-			for _, ban := range bans {
-				run.responses.lift(ban.Target)
+		if err != nil {
+			return n, err
+		}
+		run := d.current()
+		for _, target := range banned {
+			if run.responses != nil {
+				run.responses.lift(target)
 			}
+			err = errors.Join(err, run.pipeline.Add(banEvent(attack.Unban, target, time.Now())))
 		}
 		return n, err
 	}))
@@ -164,20 +170,24 @@ func bansCommand(s *settings) *cobra.Command {
 			if format != "text" && format != "json" {
 				return &cli.UsageError{Err: fmt.Errorf("--format %s: use text or json", format)}
 			}
-			var all Bans
-			if err := askBans(s, command, "/bans", nil, &all); err != nil {
+			cfg, err := s.Load()
+			if err != nil {
 				return err
 			}
+			answer, err := cfg.running().Open(command.Context(), "/bans", nil)
+			if err != nil {
+				return err
+			}
+			defer answer.Close()
 			if format == "json" {
 				encoder := json.NewEncoder(command.OutOrStdout())
-				for _, ban := range all.Bans {
-					if err := encoder.Encode(ban); err != nil {
-						return err
-					}
-				}
-				return nil
+				return responder.ReadBans(answer, func(ban responder.Listed) error { return encoder.Encode(ban) })
 			}
-			return all.write(command.OutOrStdout(), time.Now())
+			var status responder.Status
+			if err := askBans(s, command, "/responder", nil, &status); err != nil {
+				return err
+			}
+			return writeBans(command.OutOrStdout(), answer, status, time.Now())
 		},
 	}
 	command.Flags().StringVar(&format, "format", "text", "text or json, one object a line")
@@ -185,25 +195,28 @@ func bansCommand(s *settings) *cobra.Command {
 	return command
 }
 
-// write prints the bans for people.
-func (b Bans) write(out io.Writer, now time.Time) error {
-	if len(b.Bans) == 0 {
+// writeBans prints the bans for people.
+func writeBans(out io.Writer, bans io.Reader, status responder.Status, now time.Time) error {
+	table, n := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0), 0
+	err := responder.ReadBans(bans, func(ban responder.Listed) error {
+		if n++; n == 1 {
+			fmt.Fprintln(table, "WHO\tSINCE\tENDS IN\tIN FORCE\tWHY\tEVIDENCE")
+		}
+		where := cmp.Or(strings.Join(ban.InForce, ", "), "nowhere")
+		_, err := fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", ban.Target, cli.Ago(ban.Since, now), ban.Until.Sub(now).Round(time.Second),
+			where, escape.Text(ban.Reason), escape.Text(ban.Evidence))
+		return err
+	})
+	if err := errors.Join(err, table.Flush()); err != nil {
+		return err
+	}
+	if n == 0 {
 		fmt.Fprintln(out, "nobody is banned")
-	} else {
-		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "WHO\tSINCE\tENDS IN\tWHY\tEVIDENCE")
-		for _, ban := range b.Bans {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", ban.Target, cli.Ago(ban.Since, now), ban.Until.Sub(now).Round(time.Second),
-				escape.Text(ban.Reason), escape.Text(ban.Evidence))
-		}
-		if err := table.Flush(); err != nil {
-			return err
-		}
 	}
-	if !b.Status.Paused.IsZero() {
-		fmt.Fprintf(out, "\nnone is in force: paused for %s\n", b.Status.Paused.Sub(now).Round(time.Second))
+	if !status.Paused.IsZero() {
+		fmt.Fprintf(out, "\nnone is in force: paused for %s\n", status.Paused.Sub(now).Round(time.Second))
 	}
-	for _, backend := range b.Status.Backends {
+	for _, backend := range status.Backends {
 		if backend.Error != "" {
 			fmt.Fprintf(out, "\nproblem: %s: %s\n", backend.Name, escape.Text(backend.Error))
 		}
@@ -243,5 +256,3 @@ func flushBansCommand(s *settings) *cobra.Command {
 		},
 	}
 }
-
-var errNoBackend = errors.New("no backend is configured: set responses.nftables")

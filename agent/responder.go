@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -15,34 +14,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pialert/pialert/agent/internal/responder"
-	"github.com/pialert/pialert/agent/internal/responder/nftables"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 )
-
-// firewall is the kernel's firewall as the responder's backend.
-type firewall struct{ *nftables.Table }
-
-func (f firewall) Sync(bans []responder.Ban, allow []netip.Prefix, now time.Time) (int, error) {
-	all := make([]nftables.Ban, len(bans))
-	for i, ban := range bans {
-		all[i] = nftables.Ban{Target: ban.Target, Until: ban.Until}
-	}
-	return f.Table.Sync(all, allow, now)
-}
-
-func (f firewall) Add(ban responder.Ban, now time.Time) error {
-	return f.Table.Add(nftables.Ban{Target: ban.Target, Until: ban.Until}, now)
-}
-
-// backends are those that are configured.
-func (r *Responses) backends() map[string]responder.Backend {
-	all := map[string]responder.Backend{}
-	if r.NFTables != nil {
-		all["nftables"] = firewall{nftables.New(nftables.Options{Forward: r.NFTables.Forward})}
-	}
-	return all
-}
 
 func responderCommand(s *settings) *cobra.Command {
 	agent := "pialert-agent"
@@ -51,8 +25,8 @@ func responderCommand(s *settings) *cobra.Command {
 		Short: "Carry out what the agent decides: the privileged half of responses",
 		Long: `responder is what the unit pialert-responder.service starts. It listens on a Unix socket, on which
 only the agent's user and root are answered, and keeps bans in force. It refuses whatever is beyond
-its bounds, and nobody in responses.allow is ever banned. Bans stay in force when it stops; they end
-by themselves.`,
+its bounds, and nobody in responses.allow is ever banned. What ends by itself stays in force when it
+stops; lines of hosts.deny, which do not, are taken back.`,
 		Example: "  sudo pialert-agent responder --config /etc/pialert/agent.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -75,7 +49,7 @@ by themselves.`,
 				return err
 			}
 			var problems []error
-			for _, backend := range cfg.Responses.backends() {
+			for _, backend := range cfg.Responses.removers() {
 				problems = append(problems, backend.Remove())
 			}
 			return errors.Join(problems...)
@@ -91,7 +65,14 @@ func runResponder(ctx context.Context, cfg Config, agent string, command *cobra.
 	}
 	backends := cfg.Responses.backends()
 	if len(backends) == 0 {
-		return errNoBackend
+		return errors.New("no backend is configured: set responses.nftables")
+	}
+	for name, former := range cfg.Responses.removers() {
+		if _, used := backends[name]; !used {
+			if err := former.Remove(); err != nil { // it may be forbidden, or never have been there
+				logger.Debug("cannot take back what another configuration may have left", "backend", name, "error", err)
+			}
+		}
 	}
 	allow, err := networks("responses.allow", cfg.Responses.Allow)
 	if err != nil {

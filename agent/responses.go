@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -40,6 +41,8 @@ type Responses struct {
 	Include []string `yaml:"include"`
 	// NFTables is the kernel's firewall as a means; nothing leaves it alone.
 	NFTables *NFTables `yaml:"nftables"`
+	// HostsDeny is the file that sshd reads where it is linked to libwrap; nothing leaves it alone.
+	HostsDeny *HostsDeny `yaml:"hosts_deny"`
 }
 
 // NFTables says what the firewall drops.
@@ -47,6 +50,22 @@ type NFTables struct {
 	// Forward drops also what is forwarded, such as to the published ports of containers.
 	Forward bool `yaml:"forward"`
 }
+
+// HostsDeny says which file denies hosts.
+type HostsDeny struct {
+	// File is /etc/hosts.deny, unless another one is given.
+	File string `yaml:"file"`
+}
+
+func (h *HostsDeny) path() string {
+	if h == nil || h.File == "" {
+		return defaultHostsDeny
+	}
+	return h.File
+}
+
+// defaultHostsDeny is where libwrap looks.
+const defaultHostsDeny = "/etc/hosts.deny"
 
 // Modes of responses.
 const (
@@ -78,6 +97,9 @@ func (r *Responses) validate() error {
 	}
 	if r.Socket == "" || r.State == "" {
 		refuse("socket", r.Socket, "give a path; and one to state")
+	}
+	if r.HostsDeny != nil && r.HostsDeny.File != "" && !filepath.IsAbs(r.HostsDeny.File) {
+		refuse("hosts_deny.file", r.HostsDeny.File, "give the whole path, as a rule /etc/hosts.deny")
 	}
 	rules := r.rules()
 	for _, problem := range rules.Validate() {
@@ -315,7 +337,7 @@ const jail = "pialert"
 
 // banEvent says that a source was banned, or let in again.
 func banEvent(kind attack.Kind, target netip.Prefix, now time.Time) *attack.Event {
-	e := &attack.Event{Kind: kind, Severity: kind.Severity(), Rule: "responses", Observed: now, Count: 1, Detail: attack.BanInfo{Jail: jail}}
+	e := &attack.Event{Kind: kind, Severity: kind.Severity(), Rule: "responses", Log: "responses", Observed: now, Count: 1, Detail: attack.BanInfo{Jail: jail}}
 	if target.Addr().Is4() && target.Bits() == 32 {
 		e.SourceIP = target.Addr()
 	} else {

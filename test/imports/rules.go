@@ -52,6 +52,7 @@ var fenced = map[string][]string{
 	"github.com/coreos/go-systemd/":          {"pkg/cli"},
 	"github.com/oschwald/maxminddb-golang/":  {"display/internal/geo"},
 	"github.com/schollz/progressbar/":        {"agent/internal/scan", "display"},
+	"github.com/fsnotify/":                   {"agent/internal/responder/hostsdeny"},
 	"go.etcd.io/bbolt":                       {"agent/internal/responder"},
 	"github.com/google/nftables":             {"agent/internal/responder/nftables"},
 	"github.com/wneessen/go-mail":            {"display/internal/notice/smtp"},

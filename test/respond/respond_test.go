@@ -23,6 +23,9 @@ import (
 	"github.com/pialert/pialert/packaging/demo/program"
 )
 
+// patience is how long a test waits for what should take milliseconds, on a machine that is busy with others.
+const patience = 20 * time.Second
+
 // programs are what TestMain built.
 var programs program.Binaries
 
@@ -98,6 +101,14 @@ func (s *server) must(err error) {
 	}
 }
 
+// poll asks until it is so, and gives up after patience.
+func (s *server) poll(is func() error) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.ctx, patience)
+	defer cancel()
+	s.must(program.Poll(ctx, is))
+}
+
 func (s *server) shell(command string) string {
 	s.t.Helper()
 	out, err := exec.Command("sh", "-ec", command).CombinedOutput()
@@ -131,10 +142,10 @@ func (s *server) start() {
 	s.t.Helper()
 	s.responder = s.process("responder")
 	s.agent = s.process("run")
-	s.must(program.Poll(s.ctx, func() error {
+	s.poll(func() error {
 		_, err := s.command("status")
 		return err
-	}))
+	})
 }
 
 // command runs a command of the agent on the server.
@@ -200,12 +211,12 @@ func freebind(_, _ string, conn syscall.RawConn) (err error) {
 // await waits until packets of an address reach the server, or no longer do.
 func (s *server) await(reaches bool, from string) {
 	s.t.Helper()
-	s.must(program.Poll(s.ctx, func() error {
+	s.poll(func() error {
 		if s.reaches(from) != reaches {
 			return fmt.Errorf("packets of %s reach the server: %t, want %t", from, !reaches, reaches)
 		}
 		return nil
-	}))
+	})
 }
 
 // Five wrong passwords, and the packets of who typed them stop; a day's work of one command lets them
@@ -240,7 +251,7 @@ func TestAnAttackerIsShutOut(t *testing.T) {
 	s.await(true, "2a00:1:2:3::7")
 	status, err := s.command("status", "--format", "json")
 	s.must(err)
-	if !strings.Contains(status, `"ban": 3`) || !strings.Contains(status, `"unban": 1`) {
+	if !strings.Contains(status, `"ban": 3`) || !strings.Contains(status, `"unban": 3`) {
 		t.Errorf("the bans are no events: %s", status)
 	}
 }
@@ -250,12 +261,12 @@ func TestObservingBansNobody(t *testing.T) {
 	t.Parallel()
 	s := boot(t, "")
 	s.attack("127.0.0.2", "root", 50)
-	s.must(program.Poll(s.ctx, func() error {
+	s.poll(func() error {
 		if !strings.Contains(s.agent.Stderr.String(), "would ban") {
 			return fmt.Errorf("it does not say what it would do")
 		}
 		return nil
-	}))
+	})
 	s.await(true, "127.0.0.2")
 	if out, err := s.command("bans"); err != nil || !strings.Contains(out, "nobody is banned") {
 		t.Errorf("%s, %v", out, err)

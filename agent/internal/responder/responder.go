@@ -20,14 +20,19 @@ import (
 // Backend carries bans out. Its methods are called by one goroutine at a time, but for Watch.
 type Backend interface {
 	// Sync makes what is in force equal to the bans; nobody in allow is ever held off. It returns how
-	// much it had to change.
-	Sync(bans []Ban, allow []netip.Prefix, now time.Time) (changed int, err error)
-	// Add puts one more ban in force. An error means that Sync is due.
-	Add(ban Ban, now time.Time) error
+	// much it had to change. It may take long, but ends soon after ctx.
+	Sync(ctx context.Context, bans []Ban, allow []netip.Prefix, now time.Time) (changed int, err error)
 	// Watch calls changed when somebody else may have changed what is in force, until ctx ends.
 	Watch(ctx context.Context, changed func()) error
-	// Remove takes every ban back.
-	Remove() error
+	// Leave takes back what would not end by itself, as nobody is there any more who would end it.
+	Leave() error
+}
+
+// Quick is a backend that can put one more ban in force at once, waiting for nobody but the kernel.
+type Quick interface {
+	Backend
+	// Add puts one more ban in force. An error means that Sync is due.
+	Add(ban Ban, now time.Time) error
 }
 
 // Options say what a Responder works with.
@@ -52,7 +57,8 @@ type Responder struct {
 	paused time.Time // until when nothing is in force
 }
 
-// Open reads the bans. It starts nothing and touches no backend.
+// Open reads the bans, and drops those of whom the allow list has now. It starts nothing and touches no
+// backend.
 func Open(options Options) (*Responder, error) {
 	store, bans, err := openStore(options.Path)
 	if err != nil {
@@ -62,13 +68,16 @@ func Open(options Options) (*Responder, error) {
 		options: options, store: store, bans: bans, workers: map[string]*worker{},
 		limit: rate.NewLimiter(rate.Limit(float64(options.Bounds.PerMinute)/60), options.Bounds.PerMinute),
 	}
+	maps.DeleteFunc(bans, func(target netip.Prefix, _ Ban) bool {
+		return slices.ContainsFunc(options.Allow, target.Overlaps)
+	})
 	for name, backend := range options.Backends {
 		r.workers[name] = &worker{name: name, backend: backend, responder: r, wake: wake.New()}
 	}
 	return r, nil
 }
 
-// Close closes the file with the bans. What is in force stays so.
+// Close closes the file with the bans.
 func (r *Responder) Close() error { return r.store.close() }
 
 // Ban takes a decision. When it returns, the ban is on disk and in force in every backend that is well.
@@ -176,18 +185,31 @@ func (r *Responder) desired(now time.Time) (bans []Ban) {
 	return bans
 }
 
+// Listed is a ban and where it is in force.
+type Listed struct {
+	Ban
+	InForce []string `json:"in_force"` // backends, by name
+}
+
 // Bans returns the bans that are not over, by their end.
-func (r *Responder) Bans() []Ban {
+func (r *Responder) Bans() []Listed {
 	now := r.options.Now()
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	var bans []Ban
+	var bans []Listed
 	for _, ban := range r.bans {
 		if ban.Until.After(now) {
-			bans = append(bans, ban)
+			bans = append(bans, Listed{ban, []string{}})
 		}
 	}
-	slices.SortFunc(bans, func(a, b Ban) int {
+	r.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(r.workers)) {
+		for i := range bans {
+			if r.workers[name].holds(bans[i].Ban) {
+				bans[i].InForce = append(bans[i].InForce, name)
+			}
+		}
+	}
+	slices.SortFunc(bans, func(a, b Listed) int {
 		if c := a.Until.Compare(b.Until); c != 0 {
 			return c
 		}
@@ -206,9 +228,11 @@ type Status struct {
 // BackendStatus is how one backend fares.
 type BackendStatus struct {
 	Name     string    `json:"name"`
-	Synced   time.Time `json:"synced,omitzero"` // when what is in force was last seen to be what was decided
-	Repaired uint64    `json:"repaired"`        // looks that found it otherwise without a decision
-	Error    string    `json:"error,omitempty"` // what is wrong now
+	Synced   time.Time `json:"synced,omitzero"`        // when what is in force was last seen to be what was decided
+	Repaired uint64    `json:"repaired"`               // looks that found it otherwise without a decision
+	Failures uint64    `json:"failures"`               // looks that failed
+	Failing  time.Time `json:"failing_since,omitzero"` // since when every look has failed
+	Error    string    `json:"error,omitempty"`        // what is wrong now
 }
 
 // Status returns the backends by name.
@@ -225,20 +249,10 @@ func (r *Responder) Status() Status {
 	return status
 }
 
-// Remove takes every ban back from every backend; the bans are remembered.
-func (r *Responder) Remove() error {
-	var problems []error
-	for _, w := range r.workers {
-		problems = append(problems, w.remove())
-	}
-	return errors.Join(problems...)
-}
-
 // expireEvery is how often bans that are over are forgotten.
 const expireEvery = time.Minute
 
-// Run keeps the backends right until ctx ends, and returns nil then. What is in force stays so: it
-// ends by itself.
+// Run keeps the backends right until ctx ends, and returns nil then. What ends by itself stays in force.
 func (r *Responder) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, w := range r.workers {

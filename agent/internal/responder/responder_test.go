@@ -29,7 +29,7 @@ type wall struct {
 	changed func()
 }
 
-func (w *wall) Sync(bans []responder.Ban, _ []netip.Prefix, now time.Time) (changed int, err error) {
+func (w *wall) Sync(_ context.Context, bans []responder.Ban, _ []netip.Prefix, _ time.Time) (changed int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.broken != nil {
@@ -69,10 +69,7 @@ func (w *wall) Watch(ctx context.Context, changed func()) error {
 	return nil
 }
 
-func (w *wall) Remove() error {
-	_, err := w.Sync(nil, nil, time.Time{})
-	return err
-}
+func (w *wall) Leave() error { return nil }
 
 func (w *wall) set(broken error) {
 	w.mu.Lock()
@@ -179,6 +176,67 @@ func TestABackendThatFails(t *testing.T) {
 			}
 		})
 	})
+}
+
+// slow is a backend that takes its time, as a router does, and cannot put one ban in force by itself.
+type slow struct{ wall }
+
+func (s *slow) Sync(ctx context.Context, bans []responder.Ban, allow []netip.Prefix, now time.Time) (int, error) {
+	select {
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-time.After(30 * time.Second):
+	}
+	return s.wall.Sync(ctx, bans, allow, now)
+}
+
+func (s *slow) Add() {} // hides the other: it is not quick
+
+// A backend that takes half a minute holds up neither a decision, nor the other backend, nor an answer.
+func TestASlowBackendHoldsUpNobody(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bans.db")
+	synctest.Test(t, func(t *testing.T) {
+		fast, slow := &wall{}, &slow{}
+		run(t, options(path, map[string]responder.Backend{"fast": fast, "slow": slow}), func(r *responder.Responder) {
+			before := time.Now()
+			if _, err := r.Ban(ask("9.9.9.9/32", time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			if bans := r.Bans(); len(bans) != 1 || !slices.Equal(bans[0].InForce, []string{"fast"}) {
+				t.Errorf("bans %+v", bans)
+			}
+			r.Status()
+			wants(t, fast, "9.9.9.9/32")
+			if waited := time.Since(before); waited > 0 {
+				t.Errorf("it took %s", waited)
+			}
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			if bans := r.Bans(); !slices.Equal(bans[0].InForce, []string{"fast", "slow"}) {
+				t.Errorf("bans %+v", bans)
+			}
+		})
+	})
+}
+
+// What the owner takes into the allow list is let in at the next start.
+func TestTheAllowListHoldsForOldBansToo(t *testing.T) {
+	o := options(filepath.Join(t.TempDir(), "bans.db"), nil)
+	r := open(t, o)
+	for _, target := range []string{"9.9.9.9/32", "9.9.8.0/24", "9.9.7.7/32"} {
+		if _, err := r.Ban(ask(target, time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.Allow = []netip.Prefix{netip.MustParsePrefix("9.9.9.0/24"), netip.MustParsePrefix("9.9.8.8/32")}
+	r = open(t, o)
+	defer r.Close()
+	if bans := r.Bans(); len(bans) != 1 || bans[0].Target.String() != "9.9.7.7/32" {
+		t.Errorf("bans %+v", bans)
+	}
 }
 
 // What somebody else takes away is put back: at once where the backend notices, else within ten seconds.

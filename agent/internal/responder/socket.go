@@ -2,7 +2,10 @@ package responder
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/netip"
 	"time"
@@ -29,7 +32,15 @@ func (r *Responder) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /ban", control.Handle(func(_ context.Context, in Request) (Ban, error) { return r.Ban(in) }))
 	mux.Handle("POST /unban", control.Handle(func(_ context.Context, in unbanRequest) (Ban, error) { return r.Unban(in.Target) }))
-	mux.Handle("POST /bans", control.Handle(func(context.Context, struct{}) ([]Ban, error) { return r.Bans(), nil }))
+	mux.Handle("POST /bans", control.Stream(func(_ context.Context, _ struct{}, out control.Flusher) error {
+		encoder := json.NewEncoder(out)
+		for _, ban := range r.Bans() {
+			if err := encoder.Encode(ban); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
 	mux.Handle("POST /status", control.Handle(func(context.Context, struct{}) (Status, error) { return r.Status(), nil }))
 	mux.Handle("POST /flush", control.Handle(func(context.Context, struct{}) (flushed, error) {
 		n, err := r.Flush()
@@ -65,9 +76,29 @@ func (c Client) Unban(ctx context.Context, target netip.Prefix) (ban Ban, err er
 	return ban, c.call(ctx, "/unban", unbanRequest{target}, &ban)
 }
 
-// Bans lists what is banned.
-func (c Client) Bans(ctx context.Context) (bans []Ban, err error) {
-	return bans, c.call(ctx, "/bans", nil, &bans)
+// Bans visits what is banned, by its end, until visit fails.
+func (c Client) Bans(ctx context.Context, visit func(Listed) error) error {
+	answer, err := control.Client{Path: c.Socket}.Open(ctx, "/bans", nil)
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	return ReadBans(answer, visit)
+}
+
+// ReadBans reads a list of bans as the socket gives it: one object after another.
+func ReadBans(list io.Reader, visit func(Listed) error) error {
+	for decoder := json.NewDecoder(list); ; {
+		var ban Listed
+		if err := decoder.Decode(&ban); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("cannot read the bans: %w", err)
+		}
+		if err := visit(ban); err != nil {
+			return err
+		}
+	}
 }
 
 // Status says how the responder fares.

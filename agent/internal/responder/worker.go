@@ -24,16 +24,21 @@ type worker struct {
 	responder *Responder
 	wake      wake.Bell // rings when a look is due
 
-	mu    sync.Mutex // held while the backend works
+	busy sync.Mutex // held while the backend works
+
+	mu    sync.Mutex // guards what follows, and is never held for long
 	state BackendStatus
 	last  map[netip.Prefix]time.Time // what the last look made sure of
 }
 
-// add puts one ban in force at once. Where that fails, or the backend is busy, the next look does it.
+// add puts one ban in force at once, where the backend can. Where it cannot, or is busy, the next look
+// does it.
 func (w *worker) add(ban Ban, now time.Time) {
-	if w.mu.TryLock() {
-		defer w.mu.Unlock()
-		if w.backend.Add(ban, now) == nil {
+	if quick, ok := w.backend.(Quick); ok && w.busy.TryLock() {
+		defer w.busy.Unlock()
+		if quick.Add(ban, now) == nil {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			if w.last != nil {
 				w.last[ban.Target] = ban.Until
 			}
@@ -44,12 +49,17 @@ func (w *worker) add(ban Ban, now time.Time) {
 }
 
 // look compares and repairs.
-func (w *worker) look() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+func (w *worker) look(ctx context.Context) {
+	w.busy.Lock()
+	defer w.busy.Unlock()
 	now := w.responder.options.Now()
 	bans := w.responder.desired(now)
-	changed, err := w.backend.Sync(bans, w.responder.options.Allow, now)
+	changed, err := w.backend.Sync(ctx, bans, w.responder.options.Allow, now)
+	if err != nil && ctx.Err() != nil {
+		return // it was told to stop
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	switch {
 	case err != nil && w.state.Error == "":
 		w.responder.options.Logger.Error("cannot carry out bans; trying again", "backend", w.name, "error", err)
@@ -57,7 +67,11 @@ func (w *worker) look() {
 		w.responder.options.Logger.Info("bans are carried out again", "backend", w.name)
 	}
 	if err != nil {
+		if w.state.Failing.IsZero() {
+			w.state.Failing = now
+		}
 		w.state.Error = err.Error()
+		w.state.Failures++
 		return
 	}
 	desired := make(map[netip.Prefix]time.Time, len(bans))
@@ -67,9 +81,17 @@ func (w *worker) look() {
 	if changed > 0 && !w.state.Synced.IsZero() && maps.Equal(desired, w.last) {
 		w.state.Repaired++ // nothing was decided, so somebody else did it
 	}
-	w.state.Error, w.state.Synced, w.last = "", now, desired
+	w.state.Error, w.state.Failing, w.state.Synced, w.last = "", time.Time{}, now, desired
 }
 
+// holds says whether a ban is in force in the backend, as far as is known.
+func (w *worker) holds(ban Ban) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state.Error == "" && w.last[ban.Target].Equal(ban.Until)
+}
+
+// run looks again and again until ctx ends; then the backend takes back what would not end by itself.
 func (w *worker) run(ctx context.Context) error {
 	tick := time.NewTicker(syncEvery)
 	defer tick.Stop()
@@ -78,18 +100,28 @@ func (w *worker) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return w.leave()
 		case <-rest.C:
 		}
-		w.look()
+		w.look(ctx)
 		rest.Reset(syncRest)
 		select {
 		case <-ctx.Done():
-			return nil
+			return w.leave()
 		case <-w.wake:
 		case <-tick.C:
 		}
 	}
+}
+
+// leave is the end of run.
+func (w *worker) leave() error {
+	w.busy.Lock()
+	defer w.busy.Unlock()
+	if err := w.backend.Leave(); err != nil {
+		w.responder.options.Logger.Error("cannot take bans back that do not end by themselves", "backend", w.name, "error", err)
+	}
+	return nil
 }
 
 // watch has a look made whenever the backend notices something. Where it cannot notice, the looks
@@ -115,10 +147,4 @@ func (w *worker) status() BackendStatus {
 	state := w.state
 	state.Name = w.name
 	return state
-}
-
-func (w *worker) remove() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.backend.Remove()
 }
