@@ -81,8 +81,9 @@ bench: build ## measure what is promised, beside peers in the same run; see docs
 hostile: build ## strangers and lying peers at both programs for ten minutes, in memory cgroups; as root
 	@ulimit -n 20000 && go -C test build -o ../build/hostile ./hostile && build/hostile -programs build
 
-docs: build ## the table of built-in rules, the sample configurations, their manual pages, docs/configuration.md, the README's picture and those of the page, from the code
+docs: build ## the table of built-in rules, what docs/detection.md says of them, the sample configurations, their manual pages, docs/configuration.md, the README's picture and those of the page, from the code
 	go test ./agent/internal/rule -run '^TestTable$$' -update
+	go test ./agent -run '^TestDocumentedCoverage$$' -update
 	go run ./display/internal/portrait docs
 	go -C test run ./browser/pictures ../docs
 	cd tools && go run ./confref -root .. -programs ../build

@@ -77,9 +77,14 @@ func cover(rules *rule.Set, words []string) ([]messages.Coverage, error) {
 	var names []string
 	for _, file := range files {
 		names = append(names, file.Daemon)
-		if len(words) == 0 || strings.Contains(file.Daemon, words[0]) {
-			covered = append(covered, file.Cover(find))
+		if len(words) > 0 && !strings.Contains(file.Daemon, words[0]) {
+			continue
 		}
+		if last := len(covered) - 1; last >= 0 && covered[last].Daemon == file.Daemon { // of two files
+			covered[last].Add(file.Cover(find))
+			continue
+		}
+		covered = append(covered, file.Cover(find))
 	}
 	if len(covered) == 0 {
 		return nil, fmt.Errorf("no messages of %q are known: use one of %s", words[0], strings.Join(names, ", "))
@@ -93,8 +98,7 @@ func printCoverage(out io.Writer, covered []messages.Coverage) error {
 	var sum messages.Coverage
 	for _, c := range covered {
 		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d lines\n", c.Daemon, c.Messages, c.Attacks, c.Taken, c.Harmless, c.Lines)
-		sum.Messages, sum.Attacks, sum.Taken = sum.Messages+c.Messages, sum.Attacks+c.Attacks, sum.Taken+c.Taken
-		sum.Harmless, sum.Lines = sum.Harmless+c.Harmless, sum.Lines+c.Lines
+		sum.Add(c)
 	}
 	fmt.Fprintf(table, "all\t%d\t%d\t%d\t%d\t%d lines\n", sum.Messages, sum.Attacks, sum.Taken, sum.Harmless, sum.Lines)
 	return table.Flush()

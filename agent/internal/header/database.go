@@ -12,14 +12,14 @@ var mysqld, postgres, redis, mongod = []byte("mysqld"), []byte("postgres"), []by
 // cutDatabase reads the logs that databases write themselves, behind the stamp if there is one.
 func (m *Message) cutDatabase(rest []byte) bool {
 	switch form := m.Stamp.Form; {
-	case form == ISO && value.Digit(rest[0]):
-		body, ok := cutMySQL(rest)
-		m.Tag, m.Body = mysqld, TrimEnd(body)
-		return ok
 	case form == ISO && m.Stamp.Text[10] == 'T' && isMongo(rest):
 		m.Tag, m.Body = mongod, TrimEnd(rest)
 		return true
-	case form == ISO && m.Stamp.Text[10] == ' ':
+	case (form == ISO || form == Compact) && (value.Digit(rest[0]) || rest[0] == '[' || rest[0] == '\t'):
+		body, ok := cutMySQL(rest)
+		m.Tag, m.Body = mysqld, TrimEnd(body)
+		return ok
+	case form == ISO && m.Stamp.Text[10] == ' ' && rest[0] != '[':
 		pid, body, ok := cutPostgres(rest)
 		m.Tag, m.PID, m.Body = postgres, pid, TrimEnd(body)
 		return ok
@@ -27,20 +27,30 @@ func (m *Message) cutDatabase(rest []byte) bool {
 		m.Tag, m.Body, m.Stamp = mongod, TrimEnd(rest), stampIn(rest, `"$date":"`)
 		return true
 	case form == None && value.Digit(rest[0]):
-		return m.cutRedis(rest)
+		if m.cutRedis(rest) || m.cutPeerFirst(rest) {
+			return true
+		}
+		*m = Message{}
 	}
 	return false
 }
 
-// cutMySQL takes "42 [Warning] " off, and "[MY-010926] [Server] " of MySQL 8 behind it: sql/log.cc.
+// cutMySQL takes "42 [Warning] " off, and "[MY-010926] [Server] " of MySQL 8 behind it: sql/log.cc. Until
+// MySQL 5.6 and MariaDB 10.0 there was no number. The general log has "42 Connect\t" instead.
 func cutMySQL(text []byte) ([]byte, bool) {
-	number, rest, ok := bytes.Cut(text, []byte(" ["))
-	if !ok || len(number) > 20 || !value.IsDigits(number) {
+	number, rest := text, text
+	if end := bytes.IndexAny(text[:min(len(text), 24)], "[C"); end >= 0 {
+		number, rest = bytes.Trim(text[:end], " \t"), text[end:]
+	}
+	if len(number) > 20 || len(number) > 0 && !value.IsDigits(number) {
 		return nil, false
+	}
+	if connect, ok := bytes.CutPrefix(rest, []byte("Connect")); ok && len(number) > 0 {
+		return bytes.TrimLeft(connect, " \t"), len(connect) > 0 && (connect[0] == ' ' || connect[0] == '\t')
 	}
 	level, rest, ok := bytes.Cut(rest, []byte("] "))
 	switch string(level) {
-	case "Note", "Warning", "ERROR", "Error", "System":
+	case "[Note", "[Warning", "[ERROR", "[Error", "[System":
 	default:
 		ok = false
 	}
@@ -55,25 +65,61 @@ func cutMySQL(text []byte) ([]byte, bool) {
 }
 
 // cutPostgres takes "UTC [4711] " off: log_line_prefix is "%m [%p] " by default, and Debian's adds
-// user and database, which are the client's and stay in the body.
+// user and database, which are the client's and stay in the body. Others put a colon behind the
+// process, or the peer, as in "UTC:192.0.2.7(51112):a@b:[4711]:", behind the zone.
 func cutPostgres(text []byte) (pid uint32, rest []byte, ok bool) {
-	zone, rest, ok := bytes.Cut(text, []byte(" ["))
-	if !ok || len(zone) < 2 || len(zone) > 6 {
+	end := 0
+	for end < min(len(text), 7) && isZone(text[end]) && (text[end] != ':' || value.Digit(text[end-1])) {
+		end++
+	}
+	if end < 2 || end+2 > len(text) {
 		return 0, nil, false
 	}
-	for _, c := range zone {
-		if (c < 'A' || c > 'Z') && !value.Digit(c) && c != '+' && c != '-' && c != ':' {
-			return 0, nil, false
-		}
+	rest = text[end+1:]
+	switch {
+	case text[end] == ':':
+		return 0, rest, bytes.Contains(rest, []byte(":  "))
+	case text[end] != ' ' || rest[0] != '[':
+		return 0, nil, false
 	}
-	number, rest, ok := bytes.Cut(rest, []byte("]"))
+	number, rest, ok := bytes.Cut(rest[1:], []byte("]"))
+	number, _, _ = bytes.Cut(number, []byte("-")) // "%p-%l"
 	n, digits := value.Uint(number)
 	rest = bytes.TrimLeft(bytes.TrimPrefix(rest, []byte(":")), " ")
 	return uint32(n), rest, ok && digits && bytes.Contains(rest, []byte(":  "))
 }
 
-// isMongo says whether text starts as MongoDB's lines did up to 4.2: "I ACCESS   [conn42] ".
+// isZone says whether a zone's name or offset may hold a byte.
+func isZone(c byte) bool {
+	return 'A' <= c && c <= 'Z' || value.Digit(c) || c == '+' || c == '-' || c == ':'
+}
+
+// cutPeerFirst reads "192.0.2.7 2025-01-31 12:00:00 UTC [4711] ", PostgreSQL's if log_line_prefix starts
+// with "%h %m [%p]". The peer stays in the body.
+func (m *Message) cutPeerFirst(line []byte) bool {
+	space := bytes.IndexByte(line[:min(len(line), 48)], ' ')
+	if space < 3 {
+		return false
+	}
+	if _, ok := value.Addr(line[:space]); !ok {
+		return false
+	}
+	length := isoLength(line[space+1:])
+	if length == 0 || line[space+11] != ' ' || len(line) < space+length+10 {
+		return false
+	}
+	pid, _, ok := cutPostgres(bytes.TrimLeft(line[space+1+length:], " "))
+	m.Stamp = Stamp{Form: ISO, Text: line[space+1 : space+1+length]}
+	m.Tag, m.PID, m.Body = postgres, pid, TrimEnd(line)
+	return ok
+}
+
+// isMongo says whether text starts as MongoDB's lines did up to 4.2: "I ACCESS   [conn42] ", and up to
+// 2.6 "[conn42] ".
 func isMongo(text []byte) bool {
+	if bytes.HasPrefix(text, []byte("[conn")) || bytes.HasPrefix(text, []byte("[initandlisten] ")) {
+		return true
+	}
 	return bytes.IndexByte([]byte("IWEF"), text[0]) >= 0 && text[1] == ' ' &&
 		(bytes.HasPrefix(text[2:], []byte("ACCESS ")) || bytes.HasPrefix(text[2:], []byte("NETWORK ")))
 }
@@ -121,7 +167,7 @@ func cutOwnStamp(tag, body []byte) []byte {
 		return cutEximStamp(body)
 	}
 	inner := Message{}
-	if length, form := stampLength(body); form == ISO && length < len(body) {
+	if length, form := stampLength(body); (form == ISO || form == Compact) && length < len(body) {
 		inner.Stamp = Stamp{Form: form, Text: body[:length]}
 		if rest := bytes.TrimLeft(body[length:], " "); len(rest) > 8 && inner.cutDatabase(rest) {
 			return inner.Body

@@ -44,7 +44,7 @@ func (m *Message) Cut(line []byte) bool {
 		return m.cutOwn(rest) || m.cutRare(rest) || m.cutUnstamped(rest)
 	}
 	m.Stamp = Stamp{Form: form, Text: rest[:length]}
-	rest = bytes.TrimLeft(rest[length:], " ")
+	rest = cutWrittenPriority(bytes.TrimLeft(rest[length:], " "))
 	return m.cutOwn(rest) || m.cutRare(rest) || m.cutHostAndTag(rest)
 }
 
@@ -93,6 +93,18 @@ func (m *Message) cutHostAndTag(rest []byte) bool {
 	return true
 }
 
+// cutWrittenPriority takes off "<auth.info> " or "<4.6> ", as FreeBSD's syslogd writes with -v.
+func cutWrittenPriority(text []byte) []byte {
+	if len(text) < 6 || text[0] != '<' {
+		return text
+	}
+	priority, rest, ok := bytes.Cut(text[1:], []byte("> "))
+	if ok && (isPriority(priority) || len(priority) <= 5 && value.IsDigits(bytes.Replace(priority, []byte("."), nil, 1))) {
+		return bytes.TrimLeft(rest, " ")
+	}
+	return text
+}
+
 // isPriority says whether a word is a facility and a level, as in "authpriv.info" or "local0.notice".
 func isPriority(word []byte) bool {
 	dot := bytes.IndexByte(word, '.')
@@ -105,7 +117,7 @@ func isPriority(word []byte) bool {
 		return false
 	}
 	switch string(word[:dot]) {
-	case "auth", "authpriv", "daemon", "user", "mail", "ftp",
+	case "auth", "authpriv", "security", "daemon", "user", "mail", "ftp", "kern", "cron", "syslog", "console",
 		"local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7":
 		return true
 	}

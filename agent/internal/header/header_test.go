@@ -41,6 +41,8 @@ func TestHeaders(t *testing.T) {
 		{"topics in place of a tag", "Jan  5 01:31:41 gw system,error,critical " + body, "gw", "system,error,critical", "", 0, "2025-01-05T01:31:41Z"},
 		{"path of a program", "Jan  5 01:31:41 host /usr/sbin/sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
 		{"BusyBox", "Jan  5 01:31:41 host authpriv.info sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
+		{"FreeBSD's syslogd -vv", "Jan  5 01:31:41 <auth.info> host sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
+		{"FreeBSD's syslogd -v", "Jan  5 01:31:41 <4.6> host sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
 		{"OpenWrt", "Sun Jan  5 01:31:41 2025 authpriv.warn dropbear[7]: " + body, "", "dropbear", "", 7, "2025-01-05T01:31:41Z"},
 		{"no stamp", "host sshd[7]: " + body, "host", "sshd", "", 7, ""},
 		{"carriage return", "Jan  5 01:31:41 host sshd[7]: " + body + " \r", "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},

@@ -15,10 +15,12 @@ func (m *Message) cutOwn(rest []byte) bool {
 	switch form := m.Stamp.Form; {
 	case form == None && (m.cutApplication(rest) || m.cutDatabase(rest)):
 		return true
-	case form == ISO && rest[0] == '\t': // FormattedtextLogger.php
+	case form == ISO && bytes.HasPrefix(rest, []byte("\t")) && 'A' <= rest[1] && rest[1] <= 'Z': // FormattedtextLogger.php
 		m.Tag = joomla
-	case form == ISO && rest[0] == ':' && bytes.HasPrefix(rest, []byte(": (")): // log.c
+	case form == ISO && (bytes.HasPrefix(rest, []byte(": (")) || bytes.HasPrefix(rest, []byte(": mod_auth.c."))): // log.c
 		m.Tag, rest = lighttpd, rest[2:]
+	case form == Compact:
+		return m.cutDatabase(rest)
 	case form == Asctime && bytes.HasPrefix(rest, []byte("[pid ")): // logging.c
 		m.Tag = vsftpd
 	case value.Digit(rest[0]) && isCharon(rest): // file_logger.c with a time_format
@@ -56,6 +58,9 @@ func (m *Message) cutApplication(line []byte) bool {
 	case value.Digit(c) && len(line) > 21 && line[4] == '/' && line[20] != '[' && isSlashed(line): // modules/log
 		m.Stamp = Stamp{Form: Slashed, Text: line[:19]}
 		m.Tag, m.Body = gitea, TrimEnd(line[20:])
+	case c == '{' && bytes.Contains(line[:min(len(line), 400)], []byte(`"logger":"context",`)): // pkg/infra/log, format json, in the order of names
+		m.Tag, m.Body = grafana, TrimEnd(line)
+		m.Stamp = stampIn(line, `,"t":"`)
 	case bytes.HasPrefix(line, []byte("logger=")) || bytes.HasPrefix(line, []byte("t=2")) || bytes.HasPrefix(line, []byte(`t="2`)): // pkg/infra/log
 		m.Tag, m.Body = grafana, TrimEnd(line)
 		m.Stamp = stampIn(line, "t=")

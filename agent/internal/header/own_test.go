@@ -35,12 +35,22 @@ func TestFilesOfDaemonsTheirOwn(t *testing.T) {
 		{`logger=context t=2025-01-31T12:00:00.5+01:00 level=info msg="x"`, "grafana", `logger=context t=2025-01-31T12:00:00.5+01:00 level=info msg="x"`},
 		{"2025-01-31 12:00:00 42 [Warning] x", "mysqld", "x"},
 		{"2025-01-31T12:00:00.123456Z 8 [Note] [MY-010926] [Server] x", "mysqld", "x"},
+		{"2025-01-31  9:00:00 42 [Warning] x", "mysqld", "x"},
+		{"130131  9:00:00 [Warning] x", "mysqld", "x"},
+		{"130131 12:00:00 [Warning] x", "mysqld", "x"},
+		{"Jan 31 12:00:00 host mysqld: 130131 12:00:00 [Warning] x", "mysqld", "x"},
+		{"2025-01-31T12:00:00.123456Z\t   14 Connect\tx", "mysqld", "x"},
 		{"Jan 31 12:00:00 host mariadbd[7]: 2025-01-31 12:00:00 42 [Warning] x", "mariadbd", "x"},
 		{"2025-01-31 12:00:00.123 UTC [7] alice@db FATAL:  x", "postgres", "alice@db FATAL:  x"},
 		{"2025-01-31 12:00:00.123 +03 [7]: LOG:  x", "postgres", "LOG:  x"},
 		{"Jan 31 12:00:00 host postgres[7]: 2025-01-31 12:00:00.123 CET [8] FATAL:  x", "postgres", "FATAL:  x"},
+		{"2025-01-31 12:00:00 UTC:192.0.2.7(51112):a@b:[7]:FATAL:  x", "postgres", "192.0.2.7(51112):a@b:[7]:FATAL:  x"},
+		{"192.0.2.7 2025-01-31 12:00:00 UTC [7] a@b FATAL:  x", "postgres", "192.0.2.7 2025-01-31 12:00:00 UTC [7] a@b FATAL:  x"},
+		{"2025-01-31 12:00:00 UTC [7-1] a@b FATAL:  x", "postgres", "a@b FATAL:  x"},
 		{"7:M 31 Jan 2025 12:00:00.123 # x", "redis", "x"},
 		{"2025-01-31T12:00:00.123+0000 I ACCESS   [conn42] x", "mongod", "I ACCESS   [conn42] x"},
+		{"2016-01-31T12:00:00.123+0000 [conn42] x", "mongod", "[conn42] x"},
+		{`{"error":"x","level":"error","logger":"context","msg":"y","t":"2025-01-31T12:00:00Z"}`, "grafana", `{"error":"x","level":"error","logger":"context","msg":"y","t":"2025-01-31T12:00:00Z"}`},
 		{`{"t":{"$date":"2025-01-31T12:00:00.123+00:00"},"s":"I"}`, "mongod", `{"t":{"$date":"2025-01-31T12:00:00.123+00:00"},"s":"I"}`},
 		// others, which only look alike
 		{"2025-01-31 12:00:00 login sshd[7]: authenticator failed for x", "sshd", "authenticator failed for x"},
@@ -67,6 +77,10 @@ func TestTimesOfApplications(t *testing.T) {
 		"[31-Jan-2025 12:00:00 -0130]: <a1b2> x":                     "2025-01-31T13:30:00Z",
 		`{"reqId":"a","level":2,"time":"2025-01-31T12:00:00+01:00"}`: "2025-01-31T11:00:00Z",
 		`logger=context t=2025-01-31T12:00:00+01:00 msg="t=2026"`:    "2025-01-31T11:00:00Z",
+		`{"logger":"context","msg":"x","t":"2025-01-31T12:00:00Z"}`:  "2025-01-31T12:00:00Z",
+		"2025-01-31  9:00:00 42 [Warning] x":                         "2025-01-31T09:00:00Z",
+		"130131  9:00:00 [Warning] x":                                "2013-01-31T09:00:00Z",
+		"130131 12:00:00 [Warning] x":                                "2013-01-31T12:00:00Z",
 	} {
 		var m Message
 		if !m.Cut([]byte(line)) {

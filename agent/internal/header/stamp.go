@@ -22,6 +22,7 @@ const (
 	Dashed        // "31-Jan-2025 12:00:00 +0100", PHP
 	DayFirst      // "31 Jan 2025 12:00:00.123", Redis
 	Epoch         // "1738324800.123456", journalctl
+	Compact       // "130131  9:00:00", MySQL to 5.6 and MariaDB to 10.0
 )
 
 // Stamp is the time of a line, not yet read.
@@ -49,6 +50,9 @@ func stampLength(line []byte) (int, Form) {
 	case '0' <= c && c <= '9':
 		if length := isoLength(line); length > 0 {
 			return length, ISO
+		}
+		if isCompact(line) {
+			return 15, Compact
 		}
 	case c == '@':
 		if len(line) >= 25 && hexDigits(line[1:25]) {
@@ -82,7 +86,7 @@ func bsdLength(line []byte) int {
 // fraction and zone.
 func isoLength(line []byte) int {
 	if len(line) < 19 || line[4] != '-' || line[7] != '-' || line[10] != 'T' && line[10] != ' ' && line[10] != '_' || !value.IsDigits(line[:4]) ||
-		!value.IsDigits(line[5:7]) || !value.IsDigits(line[8:10]) || !value.IsTime(line[11:]) {
+		!value.IsDigits(line[5:7]) || !value.IsDigits(line[8:10]) || !value.IsTime(line[11:]) && !isPaddedTime(line[10:]) {
 		return 0
 	}
 	at := fraction(line, 19)
@@ -98,6 +102,16 @@ func isoLength(line []byte) int {
 		}
 	}
 	return at
+}
+
+// isPaddedTime says whether text starts with "  9:00:00", as MariaDB writes hours.
+func isPaddedTime(text []byte) bool {
+	return text[0] == ' ' && text[1] == ' ' && value.Digit(text[2]) && text[3] == ':' && value.IsDigits(text[4:6]) && text[6] == ':' && value.IsDigits(text[7:9])
+}
+
+// isCompact says whether text starts with "130131  9:00:00 ".
+func isCompact(text []byte) bool {
+	return len(text) > 15 && value.IsDigits(text[:6]) && text[6] == ' ' && text[15] == ' ' && (value.IsTime(text[7:]) || isPaddedTime(text[6:]))
 }
 
 // fraction returns where the fraction of a second that may start at the given place ends.
@@ -118,6 +132,14 @@ func hexDigits(text []byte) bool {
 		}
 	}
 	return true
+}
+
+// hourOf reads an hour that may be padded with a blank.
+func hourOf(text []byte) int {
+	if text[0] == ' ' {
+		return int(text[1] - '0')
+	}
+	return two(text)
 }
 
 func two(text []byte) int { return int(text[0]-'0')*10 + int(text[1]-'0') }
@@ -164,6 +186,10 @@ func (c *Clock) Read(s Stamp, observed time.Time) (sec int64, nsec int32, ok boo
 		at := s.Text
 		t := time.Date(yearOf(at[7:]), value.Month(at[3:]), two(at), two(at[12:]), two(at[15:]), two(at[18:]), 0, c.Location)
 		return t.Unix(), nanoseconds(at[21:24]), possible(t)
+	case Compact:
+		at := s.Text
+		t := time.Date(2000+two(at), time.Month(two(at[2:])), two(at[4:]), hourOf(at[7:]), two(at[10:]), two(at[13:]), 0, c.Location)
+		return t.Unix(), 0, possible(t)
 	case Dashed:
 		at := s.Text
 		t := time.Date(yearOf(at[7:]), value.Month(at[3:]), two(at), two(at[12:]), two(at[15:]), two(at[18:]), 0, time.UTC)
@@ -280,7 +306,7 @@ func (c *Clock) iso(text []byte) (int64, int32, bool) {
 	if end > 20 {
 		nsec = nanoseconds(text[20:end])
 	}
-	hour, minute, second := two(clock), two(clock[3:]), two(clock[6:])
+	hour, minute, second := hourOf(clock), two(clock[3:]), two(clock[6:])
 	year, month, day := yearOf(text), time.Month(two(text[5:])), two(text[8:])
 	if end == len(text) {
 		location := c.Location

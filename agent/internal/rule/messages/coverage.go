@@ -29,6 +29,13 @@ type CoverageLine struct {
 	Missed  bool     `json:"missed,omitempty"`
 }
 
+// Add adds what becomes of other messages.
+func (c *Coverage) Add(other Coverage) {
+	c.Messages, c.Attacks, c.Taken = c.Messages+other.Messages, c.Attacks+other.Attacks, c.Taken+other.Taken
+	c.Harmless, c.Lines = c.Harmless+other.Harmless, c.Lines+other.Lines
+	c.Listed = append(c.Listed, other.Listed...)
+}
+
 // Cover looks each message of a daemon up: find returns the id of the rule that takes a line, empty
 // if none does, and whether it counts an attack.
 func (f *File) Cover(find func(line string) (id string, counts bool)) Coverage {
