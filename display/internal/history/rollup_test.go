@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"sort"
 	"testing"
 	"time"
 
@@ -72,8 +73,8 @@ func expected(all []arrival, bounds []time.Time, chosen func(*arrival) bool) map
 	want := map[counted]history.Sum{}
 	for i := range all {
 		a := &all[i]
-		bar := slices.IndexFunc(bounds, func(t time.Time) bool { return t.After(a.at) }) - 1
-		if bar >= 0 && !a.event.Test && chosen(a) {
+		bar := sort.Search(len(bounds), func(i int) bool { return bounds[i].After(a.at) }) - 1
+		if bar >= 0 && bar < len(bounds)-1 && !a.event.Test && chosen(a) {
 			at := counted{bar, a.agent, a.event.Kind}
 			want[at] = history.Sum{Events: want[at].Events + 1, Attempts: want[at].Attempts + a.event.Count}
 		}
