@@ -111,6 +111,7 @@ func (m *Matcher) line(line []byte) {
 		return
 	}
 	if m.recent.Cut(&m.msg, line) {
+		m.batch.structure()
 		if !m.recent.web || !m.webBody(m.msg.Body, 1) {
 			m.message(line, 1, m.recent.hash, m.recent.candidates)
 		}

@@ -18,6 +18,7 @@ type Requests struct {
 	rules   *requests
 	access  *weblog.Access // the request at work
 	matched []*Rule        // candidates of the request at work, in the order of the rules
+	found   []*Rule        // of those, the ones for its agent
 	text    [parts]normal  // of the request at work
 	loc     []int
 	clean   agents
@@ -36,13 +37,7 @@ func (w *Requests) Verdict(a *weblog.Access) *Rule {
 	}
 	w.search(target)
 	w.search(referer)
-	if !w.clean.has(a.Agent) {
-		before := len(w.matched)
-		w.search(agent)
-		if len(w.matched) == before {
-			w.clean.add(a.Agent)
-		}
-	}
+	w.searchAgent()
 	if a.User != nil {
 		w.search(user)
 	}
@@ -77,6 +72,21 @@ func isMalformed(a *weblog.Access) bool {
 // search adds the rules that may match a part of the request to those that are tried.
 func (w *Requests) search(p part) {
 	w.matched = w.rules.searchers[p].search(w.searched(p), w.matched)
+}
+
+// searchAgent is search for the agent, unless it is known that no rule is interested in it.
+func (w *Requests) searchAgent() {
+	a := w.access.Agent
+	if w.clean.has(a) {
+		return
+	}
+	w.found = w.rules.searchers[agent].search(w.searched(agent), w.found[:0])
+	if len(w.found) == 0 {
+		w.clean.add(a)
+	}
+	for _, r := range w.found {
+		w.matched = insert(w.matched, r)
+	}
 }
 
 // matches says whether the pattern of a rule matches a part that it looks at.

@@ -39,10 +39,10 @@ func compileAll(logFormats ...string) []*Format {
 	return formats
 }
 
-// Reader reads the access lines of one log. Its zero value recognises the common formats.
+// Reader reads the access lines of one log. Its zero value recognises the common formats: a line is
+// of the first one that it has, whatever the lines before it had.
 type Reader struct {
 	Formats []*Format // the formats to expect, nil for those that are recognised
-	last    int       // the one that the last line had
 }
 
 // Access reads a line and reports whether it is one of an access log.
@@ -54,12 +54,8 @@ func (r *Reader) Access(line []byte, a *Access) bool {
 		}
 		formats = known
 	}
-	if r.try(formats[r.last], line, a) {
-		return true
-	}
-	for i, f := range formats {
-		if i != r.last && r.try(f, line, a) {
-			r.last = i
+	for _, f := range formats {
+		if r.try(f, line, a) {
 			return true
 		}
 	}
