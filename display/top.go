@@ -23,12 +23,12 @@ type topRequest struct {
 	Limit int               `json:"limit"`
 }
 
-func (d *daemon) top(ctx context.Context, in topRequest) ([]history.Tally, error) {
+func (d *daemon) top(ctx context.Context, in topRequest) (history.Ranking, error) {
 	filter, err := in.filter(d.now())
 	if err != nil {
-		return nil, err
+		return history.Ranking{}, err
 	}
-	return d.history.Top(ctx, in.Of, filter, min(in.Limit, 10_000))
+	return d.history.Rank(ctx, in.Of, filter, min(in.Limit, 10_000))
 }
 
 func topCommand(s *settings) *cobra.Command {
@@ -43,8 +43,9 @@ func topCommand(s *settings) *cobra.Command {
 		Use:   "top " + strings.Join(names, "|"),
 		Short: "Print who or what is seen the most",
 		Long: `top prints the most frequent names with the attempts that they stand for, of the last 24 hours unless
---since says otherwise. Agents, kinds and networks are counted by full hours, of as long as totals
-last; sources, users and targets among the newest 200,000 events.`,
+--since says otherwise: by full minutes of the last two days, and by full hours before, for as long as
+totals last. In a time with very many names the seldom ones are not kept apart; it then says how many
+attempts these had. Users of a source, and sources of a user, are those of the newest 200,000 events.`,
 		Example: `  pialert-display top sources
   pialert-display top users --since 30d --limit 50
   pialert-display top networks --since 2026-01-01 --format json`,
@@ -60,11 +61,17 @@ last; sources, users and targets among the newest 200,000 events.`,
 				return err
 			}
 			request.Of = history.Dimension(args[0])
-			var list []history.Tally
-			if err := cfg.running().Ask(command.Context(), "/top", request, &list); err != nil {
+			var ranking history.Ranking
+			if err := cfg.running().Ask(command.Context(), "/top", request, &ranking); err != nil {
 				return err
 			}
-			return write(command.OutOrStdout(), list)
+			if ranking.Others > 0 {
+				fmt.Fprintf(command.ErrOrStderr(), "%d attempts were of %s that are too many to be kept apart\n", ranking.Others, args[0])
+			}
+			if ranking.Newest {
+				fmt.Fprintln(command.ErrOrStderr(), "these are of the newest 200,000 events, by which alone this can be told")
+			}
+			return write(command.OutOrStdout(), ranking.Names)
 		},
 	}
 	request.flags(command)

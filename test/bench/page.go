@@ -204,7 +204,7 @@ func fill(ctx context.Context, path string) error {
 	db.SetMaxOpenConns(1)
 	since := time.Now().AddDate(0, 0, -90).UnixNano()
 	for _, statement := range []string{
-		"PRAGMA synchronous=OFF", "PRAGMA cache_size=-200000", "DELETE FROM events", "DROP TABLE rollups", "DROP TABLE networks", "DELETE FROM totals",
+		"PRAGMA synchronous=OFF", "PRAGMA cache_size=-200000", "DELETE FROM events", "DROP TABLE rollups", "DROP TABLE lists", "DELETE FROM totals",
 		fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < %d)
 			INSERT INTO events (id, agent, epoch, sequence, arrived, observed, kind, severity, test, count, rule, source, user)
 			SELECT i, (SELECT min(id) FROM agents), 1, i, %d + i*%d, 0, 1 + i*11%%6, 2, 0, 1, x'73736864',

@@ -86,7 +86,7 @@ func examine(fresh string, in io.Reader, now time.Time) (summary, error) {
 	if err := isHistory(fresh); err != nil {
 		return summary{}, err
 	}
-	opened, err := openStore(fresh, now)
+	opened, err := openStore(fresh, now, listBytes(0))
 	if err != nil {
 		return summary{}, err
 	}

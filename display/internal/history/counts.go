@@ -26,8 +26,9 @@ const maxScan = 200_000
 //
 // Roll-ups answer: by hours where the bounds are on full hours of the history's zone, else by ten
 // minutes for 15 days and by minutes for two days. A step belongs to the bar in which it begins.
-// Where the filter asks for an address, a part of a network that has no roll-up, a user, a machine or
-// minutes of a network, the newest 200,000 events of the time are looked at instead; its ids are ignored.
+// A source or a user comes from lists of names, which leave out who was too seldom seen in a time of
+// very many. Where the filter asks for both, or for their minutes of more than two days ago, the
+// newest 200,000 events of the time are looked at instead; its ids are ignored.
 func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter) ([]Count, error) {
 	if len(bounds) < 2 {
 		return nil, nil
@@ -36,14 +37,30 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter)
 	step := h.step(bounds)
 	c := newCounting(bounds)
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		what, in := filter.listing()
 		switch {
 		case filter.User == "" && filter.Host == "" && !filter.Source.IsValid():
 			return c.rollups(ctx, tx, step, filter)
-		case filter.User == "" && filter.Host == "" && step == hour && isRolled(filter.Source):
-			return c.networks(ctx, tx, filter)
-		default:
-			return c.events(ctx, tx, step, filter)
+		case what == 0 || step < hour && bounds[0].Before(h.options.Now().Add(-minutesListed)):
+			return c.events(ctx, tx, filter)
 		}
+		longest := int64(minute)
+		if step == hour {
+			longest = hour
+			if !slices.ContainsFunc(bounds, func(t time.Time) bool { return startOfDay(t.In(h.options.Zone())) != t.Unix() }) {
+				longest = dayLong
+			}
+		}
+		agents, err := agentNames(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return h.eachListed(ctx, tx, what, filter.Span, longest, filter.groups(agents), func(start int64, g group, name []byte, sum Sum) {
+			if in(name) {
+				c.start, c.agent, c.kind, c.key, c.n, c.attempts = start, agents[g.agent], g.kind, nil, int64(sum.Events), int64(sum.Attempts)
+				c.row()
+			}
+		})
 	})
 	return c.list(), err
 }
@@ -148,29 +165,8 @@ func (f *Filter) rolled(where string, args []any) (string, []any) {
 	return where, args
 }
 
-// networks reads the hours of a network.
-func (c *counting) networks(ctx context.Context, tx querier, filter Filter) error {
-	where, args := filter.network(`WHERE hour >= ? AND hour < ?`, []any{c.bounds[0], c.bounds[len(c.bounds)-1]})
-	return each(ctx, tx, `SELECT hour, agents.name, kind, x'', sum(events), sum(attempts) FROM networks JOIN agents ON agents.id = agent `+
-		where+` GROUP BY 1, 2, 3`, c.targets(), c.row, args...)
-}
-
-// network adds what networks can be filtered by.
-func (f *Filter) network(where string, args []any) (string, []any) {
-	where, args = f.rolled(where, args)
-	if f.Source.IsValid() {
-		first, last := bounds(f.Source)
-		long := bytes6
-		if len(first) == 4 {
-			long = bytes4
-		}
-		where, args = where+" AND network BETWEEN ? AND ? AND length(network) = ?", append(args, first[:long], last[:long], long)
-	}
-	return where, args
-}
-
 // events looks at events.
-func (c *counting) events(ctx context.Context, tx querier, step int64, filter Filter) error {
+func (c *counting) events(ctx context.Context, tx querier, filter Filter) error {
 	where, args, err := filter.newest(ctx, tx)
 	if err != nil {
 		return err

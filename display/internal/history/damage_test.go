@@ -71,7 +71,7 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 		{"a bit in the header", func(b []byte) []byte { b[3] ^= 1; return b }, 0},
 		{"the schema", func(b []byte) []byte { clear(b[100:4096]); return b }, 0},
 		{"the small tables", func(b []byte) []byte { clear(b[page(2):page(7)]); return b }, 6000},
-		{"a page of events", func(b []byte) []byte { clear(b[page(100):page(101)]); return b }, 5000},
+		{"a page of events", func(b []byte) []byte { clear(b[page(121):page(122)]); return b }, 5000},
 		{"noise over some pages of events", func(b []byte) []byte {
 			for i := page(100); i < page(103); i++ {
 				b[i] = byte(i * 31)
@@ -105,6 +105,14 @@ func TestDamagedFileIsSetAside(t *testing.T) {
 			}
 			if got := count(h); got < test.least {
 				t.Errorf("%d events are left, want at least %d", got, test.least)
+			}
+			ranking, err := h.Rank(t.Context(), history.Sources, history.Filter{}, 1000)
+			named := ranking.Others
+			for _, tally := range ranking.Names {
+				named += tally.Attempts
+			}
+			if err != nil || int(named) < test.least || named > 6000 {
+				t.Errorf("the sources add up to %d, want at least %d, error %v", named, test.least, err)
 			}
 			if got := h.commit(batch{agent: "a", epoch: 7, first: 2991, events: events(20)}); got != 3010 {
 				t.Errorf("it did not go on: %d", got)

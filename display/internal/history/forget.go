@@ -63,23 +63,22 @@ func (c *change) forget(p *pending) error {
 			delete(c.rolled.minutes, at)
 		}
 	}
-	for at := range c.rolled.networks {
-		if at.agent == p.agent {
-			delete(c.rolled.networks, at)
-		}
-	}
 	for at := range c.named {
 		if at.agent == p.agent {
 			delete(c.named, at)
 		}
 	}
+	c.rolled.lists.forget(agent.id)
 	delete(c.stored, agent.id)
 	agent.dropped = Sum{}
 	c.next.agents[p.agent], c.agents[p.agent] = agent, true
-	for _, table := range []string{"events", "totals", "rollups", "networks", "stored", "named"} {
+	for _, table := range []string{"events", "totals", "rollups", "stored", "named"} {
 		if err := c.store.exec(`DELETE FROM `+table+` WHERE agent = ?`, agent.id); err != nil {
 			return err
 		}
+	}
+	if err := c.store.forgetListsOf(agent.id); err != nil {
+		return err
 	}
 	c.next.last++
 	detail := append(binary.AppendVarint([]byte{correctionDetail}, -attempts), forgotten...)

@@ -73,6 +73,8 @@ type History struct {
 	coarse  int64 // events up to this id have no whole addresses any more; only Run uses it
 	log     *slog.Logger
 
+	coarseLists int64 // lists that begin before have no whole addresses any more; only Run uses it
+
 	mu     sync.Mutex
 	room   *sync.Cond // signalled when the queue gets shorter or the writer stops
 	queue  []pending
@@ -143,7 +145,7 @@ func (h *History) open() error {
 	if copyErr != nil {
 		h.log.Warn("cannot read the copy of the totals; it is made anew", "error", copyErr)
 	}
-	opened, known, err := openChecked(options.Path, h.now())
+	opened, known, err := openChecked(options.Path, h.now(), listBytes(options.MaxBytes))
 	if err == nil && len(known.agents) == 0 && len(copied.agents) > 0 {
 		err = errors.Join(fmt.Errorf("%w: it is empty, unlike its copy of the totals", errDamaged), opened.close())
 	}
@@ -160,8 +162,8 @@ func (h *History) open() error {
 }
 
 // openChecked opens a file, looks for damage and reads the summary.
-func openChecked(path string, now time.Time) (*store, summary, error) {
-	opened, err := openStore(path, now)
+func openChecked(path string, now time.Time, lists int) (*store, summary, error) {
+	opened, err := openStore(path, now, lists)
 	if resultCode(err) == sqlitelib.SQLITE_ERROR { // a table or column of ours is not there
 		err = fmt.Errorf("%w: %w", errDamaged, err)
 	}

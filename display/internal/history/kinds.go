@@ -31,10 +31,9 @@ func (s *store) nameKinds() error {
 
 // byKind are the tables that count by kind, with what else they count by.
 var byKind = map[string]string{
-	"totals":   "day, agent, test",
-	"rollups":  "step, start, agent, test, key",
-	"networks": "hour, network, agent",
-	"named":    "start, agent, host, key",
+	"totals":  "day, agent, test",
+	"rollups": "step, start, agent, test, key",
+	"named":   "start, agent, host, key",
 }
 
 func (s *store) nameKind(old, now int64) error {
@@ -49,6 +48,9 @@ func (s *store) nameKind(old, now int64) error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := s.renameKind(old, now); err != nil {
+		return err
 	}
 	return s.exec(`UPDATE events SET kind = ?2 WHERE kind = ?1`, old, now)
 }

@@ -28,6 +28,13 @@ func coarse(addr netip.Addr) netip.Addr {
 // coarsen leaves only networks of the addresses of events that arrived before a time. It stops as soon
 // as there is something to commit and goes on at the next upkeep.
 func (h *History) coarsen(before time.Time) {
+	// What was summed up since is looked at again.
+	if err := h.store.coarsenLists(h.coarseLists-2*dayLong, before.Unix()); err != nil {
+		h.log.Warn("cannot shorten the addresses in old lists of the history", "error", err)
+		h.suspect(err)
+		return
+	}
+	h.coarseLists = before.Unix()
 	for len(h.wake) == 0 {
 		last, err := h.store.coarsen(h.coarse, before)
 		if err != nil {

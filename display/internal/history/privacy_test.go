@@ -2,6 +2,7 @@ package history_test
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,6 +86,15 @@ func TestAddressesAreKeptForATime(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		expect(t, h, "198.51.100.9 with a port", "host.example", "198.51.100.9 with a port", "", "2001:db8:1::", "", "192.0.2.0")
+		top, err := h.Top(t.Context(), history.Sources, history.Filter{}, 10)
+		left := []string{"192.0.2.0", "198.51.100.0", "198.51.100.9", "2001:db8:1::"} // of a day that begins too long ago, too
+		if err != nil || len(top) < 3 || slices.ContainsFunc(top, func(t history.Tally) bool { return !slices.Contains(left, t.Name) }) {
+			t.Errorf("the most frequent are %v, error %v", top, err)
+		}
+		networks, err := h.Top(t.Context(), history.Networks, history.Filter{}, 10)
+		if err != nil || len(networks) != 3 || !slices.Contains(networks, history.Tally{Name: "2001:db8:1::/64", Attempts: 1}) {
+			t.Errorf("the networks are %v, error %v", networks, err)
+		}
 		if got := h.totals(); len(got) != 1 || got[0].Events != 7 {
 			t.Errorf("totals %+v, want 7 events", got)
 		}

@@ -27,7 +27,7 @@ func large(b *testing.B) *running {
 	defer db.Close()
 	const all = 10_000_000
 	for _, statement := range []string{
-		"PRAGMA synchronous=OFF", "PRAGMA cache_size=-200000", "DELETE FROM events", "DROP TABLE rollups", "DROP TABLE networks", "DELETE FROM totals",
+		"PRAGMA synchronous=OFF", "PRAGMA cache_size=-200000", "DELETE FROM events", "DROP TABLE rollups", "DROP TABLE lists", "DELETE FROM totals",
 		`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 10000000)
 		INSERT INTO events (id, agent, epoch, sequence, arrived, observed, kind, severity, test, count, rule, source, user)
 		SELECT i, 1 + i*7%4, 1, i, ` + unix(noon.AddDate(0, 0, -90)) + `000000000 + i*777600000, 0, 1 + i*11%6, 2, 0, 1, x'73736864',

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// rollupTables are those of roll-ups, since version 4.
-const rollupTables = `
+// rollupTable is that of roll-ups, since version 4.
+const rollupTable = `
 CREATE TABLE IF NOT EXISTS rollups (
 	step     INTEGER NOT NULL, -- 60, 600 or 3600 seconds
 	start    INTEGER NOT NULL, -- Unix time
@@ -18,15 +18,6 @@ CREATE TABLE IF NOT EXISTS rollups (
 	events   INTEGER NOT NULL,
 	attempts INTEGER NOT NULL, -- or what is counted
 	PRIMARY KEY (step, start, agent, kind, test, key)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS networks (
-	hour     INTEGER NOT NULL,
-	network  BLOB NOT NULL, -- the first 3 bytes of IPv4, 8 of IPv6; empty for those that were too many
-	agent    INTEGER NOT NULL,
-	kind     INTEGER NOT NULL,
-	events   INTEGER NOT NULL,
-	attempts INTEGER NOT NULL,
-	PRIMARY KEY (hour, network, agent, kind)
 ) STRICT, WITHOUT ROWID;`
 
 // reroll makes the roll-ups of what is in the file: of its events, and of totals whose events are
@@ -44,13 +35,6 @@ func (s *store) reroll(now time.Time) error {
 		if err != nil {
 			return err
 		}
-	}
-	err := s.exec(fmt.Sprintf(`INSERT OR IGNORE INTO networks (hour, network, agent, kind, events, attempts)
-		SELECT ((arrived/1000000000 + %[2]d) / %[1]d) * %[1]d - %[2]d, substr(source, 1, CASE length(source) WHEN 4 THEN %[3]d ELSE %[4]d END),
-		agent, kind, count(*), min(sum(count), ?2) FROM events WHERE arrived >= ?1 AND NOT test AND source IS NOT NULL GROUP BY 1, 2, 3, 4`,
-		hour, ahead, bytes4, bytes6), now.UnixNano()-networkHours*hour*int64(time.Second), int64(maxDay))
-	if err != nil {
-		return err
 	}
 	return s.settleDays(now.Location())
 }

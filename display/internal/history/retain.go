@@ -22,11 +22,15 @@ func (h *History) upkeep() {
 	if err := h.tryCommit(nil); err != nil {
 		return // said by tryCommit
 	}
+	if err := h.store.mergeLists(h.now()); err != nil {
+		h.log.Warn("cannot sum up lists of names in the history", "error", err)
+		h.suspect(err)
+	}
 	if !h.clockIsRight(h.options.Now()) {
 		h.copySummary()
 		return
 	}
-	if err := h.store.forgetRollups(h.options.Now()); err != nil {
+	if err := errors.Join(h.store.forgetRollups(h.options.Now()), h.store.forgetLists(h.options.Now())); err != nil {
 		h.log.Warn("cannot delete old roll-ups from the history", "error", err)
 		h.suspect(err)
 	}

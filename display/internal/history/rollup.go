@@ -1,14 +1,13 @@
 package history
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
 )
 
 // Roll-ups are what charts are made of: the events and attempts of each minute, ten minutes and
-// hour, by agent, kind and test, and those of each hour by network. They change in the transaction
+// hour, by agent, kind and test; and lists of what they name (lists.go). They change in the transaction
 // of their events, so they are exact: the hours of all time add up to the totals. Hours of which
 // only the day's total is known, from a file of an earlier version or a damaged one, are counted
 // at that day's midnight; days that damage made unknown, at the beginning of 1970.
@@ -36,30 +35,8 @@ func startOf(t time.Time, long int64) int64 {
 }
 
 // Networks are the /24 of an IPv4 address and the /64 of an IPv6 one, stored as their first 3 or
-// 8 bytes. What comes from more networks than maxNetworks within one hour is counted as of none.
-const (
-	bytes4, bytes6 = 3, 8
-	maxNetworks    = 4096
-	networkHours   = 90 * 24 // for which networks are kept
-)
-
-// network is the stored form of one; the zero value is none.
-type network struct {
-	bytes [bytes6]byte
-	long  int // how many of them count
-}
-
-func networkOf(ip netip.Addr) (n network) {
-	switch ip = ip.Unmap(); {
-	case ip.Is4():
-		b := ip.As4()
-		n.long = copy(n.bytes[:], b[:bytes4])
-	case ip.Is6():
-		b := ip.As16()
-		n.long = copy(n.bytes[:], b[:bytes6])
-	}
-	return n
-}
+// 8 bytes.
+const bytes4, bytes6 = 3, 8
 
 // maxKeys bounds the counters of one agent that have charts of their own.
 const maxKeys = 64
@@ -78,41 +55,27 @@ type inMinute struct {
 	key string
 }
 
-// fromNetwork is what a row of networks is kept by.
-type fromNetwork struct {
-	hour    int64
-	network network
-	agent   string
-	kind    attack.Kind
-}
-
 // rollups collects what one transaction adds.
 type rollups struct {
-	zone         *time.Location
-	minute, hour int64 // of the events that are added now
-	minutes      map[inMinute]Sum
-	networks     map[fromNetwork]Sum
+	zone    *time.Location
+	minute  int64 // of the events that are added now
+	hour    int64
+	minutes map[inMinute]Sum
+	lists   naming
 }
 
-func newRollups() rollups {
-	return rollups{minutes: make(map[inMinute]Sum), networks: make(map[fromNetwork]Sum)}
-}
+func newRollups() rollups { return rollups{minutes: make(map[inMinute]Sum)} }
 
 // begin says when the events that are added next arrived, in the history's zone.
 func (r *rollups) begin(at time.Time) {
-	r.zone, r.minute, r.hour = at.Location(), startOf(at, 60), startOf(at, hour)
+	r.zone, r.minute, r.hour = at.Location(), startOf(at, minute), startOf(at, hour)
+	r.lists.begin(r.minute)
 }
 
 // add adds an event.
 func (r *rollups) add(to route, key string, sum Sum) {
 	row := inMinute{r.minute, to, key}
 	r.minutes[row] = r.minutes[row].plus(sum)
-}
-
-// addNetwork adds an event from a network.
-func (r *rollups) addNetwork(to route, from network, sum Sum) {
-	row := fromNetwork{r.hour, from, to.agent, to.kind}
-	r.networks[row] = r.networks[row].plus(sum)
 }
 
 // steps returns what is added to each step.
@@ -129,8 +92,6 @@ func (r *rollups) steps() map[rolled]Sum {
 
 // crowd bounds what has rows of its own in the roll-ups. Only the writer uses it.
 type crowd struct {
-	hour int64
-	seen map[network]bool           // of the hour
 	keys map[string]map[string]bool // counters, by agent
 }
 
@@ -156,32 +117,10 @@ func (c *crowd) key(agent string, e *attack.Event) string {
 	return count.Key
 }
 
-// network returns the network of an address, or none if there are too many in this hour.
-func (c *crowd) network(hour int64, ip netip.Addr) network {
-	from := networkOf(ip)
-	if hour != c.hour || c.seen == nil {
-		c.hour, c.seen = hour, make(map[network]bool)
-	}
-	if !c.seen[from] {
-		if len(c.seen) >= maxNetworks {
-			return network{}
-		}
-		c.seen[from] = true
-	}
-	return from
-}
-
 // putRollups adds what was collected to the file.
 func (s *store) putRollups(r *rollups, agents map[string]agent) error {
 	for at, sum := range r.steps() {
 		if err := s.addRollup(at, agents[at.agent].id, int64(sum.Events), int64(sum.Attempts)); err != nil {
-			return err
-		}
-	}
-	for at, sum := range r.networks {
-		if err := s.exec(`INSERT INTO networks (hour, network, agent, kind, events, attempts) VALUES (?,?,?,?,?,?)
-			ON CONFLICT DO UPDATE SET events=events+excluded.events, attempts=min(attempts+excluded.attempts,?7)`,
-			at.hour, at.network.bytes[:at.network.long], agents[at.agent].id, int64(at.kind), int64(sum.Events), int64(sum.Attempts), int64(maxDay)); err != nil {
 			return err
 		}
 	}
@@ -195,7 +134,7 @@ func (s *store) addRollup(at rolled, agentID, events, attempts int64) error {
 		at.step, at.start, agentID, int64(at.kind), flag(at.test), []byte(at.key), events, attempts, int64(maxDay))
 }
 
-// forgetRollups deletes the steps and networks that are older than they are kept.
+// forgetRollups deletes the steps that are older than they are kept.
 func (s *store) forgetRollups(now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -206,5 +145,5 @@ func (s *store) forgetRollups(now time.Time) error {
 			}
 		}
 	}
-	return s.exec(`DELETE FROM networks WHERE hour < ?`, now.Unix()-networkHours*hour)
+	return nil
 }

@@ -169,11 +169,13 @@ func TestChartsAreExact(t *testing.T) {
 				}
 			}
 			check("at first")
+			h.Upkeep()
+			check("after upkeep")
 			h.stop()
 			h = start(t, o)
 			check("after a restart")
 			h.stop()
-			edit(t, o.Path, "DROP TABLE rollups; DROP TABLE networks; DROP TABLE stored; PRAGMA user_version=3")
+			edit(t, o.Path, "DROP TABLE rollups; DROP TABLE lists; DROP TABLE stored; PRAGMA user_version=3")
 			h = start(t, o)
 			check("after an upgrade")
 		})
@@ -240,7 +242,7 @@ func TestHoursAddUpToTotals(t *testing.T) {
 	}
 	check("at first")
 	h.stop()
-	edit(t, o.Path, "DROP TABLE rollups; DROP TABLE networks; DROP TABLE stored; DELETE FROM events WHERE id < 1500; PRAGMA user_version=3")
+	edit(t, o.Path, "DROP TABLE rollups; DROP TABLE lists; DROP TABLE stored; DELETE FROM events WHERE id < 1500; PRAGMA user_version=3")
 	h = start(t, o)
 	check("after an upgrade")
 	h.stop()
@@ -289,31 +291,41 @@ func TestTop(t *testing.T) {
 		"a user":    {history.Filter{User: "admin"}, func(a *arrival) bool { return a.event.User == "admin" }},
 		"a span":    {history.Filter{Span: history.Span{Since: since}}, func(a *arrival) bool { return !a.at.Before(since) }},
 	}
-	for by, name := range names {
-		for say, f := range filters {
-			sums := map[string]uint64{}
-			for i := range all {
-				if a := &all[i]; !a.event.Test && a.event.Kind.Attempt() && f.chosen(a) && a.event.Count > 0 {
-					sums[name(a)] += a.event.Count
+	check := func(when string) {
+		t.Helper()
+		for by, name := range names {
+			for say, f := range filters {
+				sums := map[string]uint64{}
+				for i := range all {
+					if a := &all[i]; !a.event.Test && a.event.Kind.Attempt() && f.chosen(a) && a.event.Count > 0 {
+						sums[name(a)] += a.event.Count
+					}
 				}
-			}
-			delete(sums, "")
-			got, err := h.Top(t.Context(), by, f.filter, 1000)
-			if err != nil {
-				t.Fatal(err)
-			}
-			list := map[string]uint64{}
-			for _, tally := range got {
-				list[tally.Name] = tally.Attempts
-			}
-			if !maps.Equal(list, sums) {
-				t.Errorf("%s of %s: %v\nwant %v", by, say, list, sums)
-			}
-			if !slices.IsSortedFunc(got, func(a, b history.Tally) int { return int(b.Attempts) - int(a.Attempts) }) {
-				t.Errorf("%s of %s: the most frequent are not first: %v", by, say, got)
+				delete(sums, "")
+				got, err := h.Top(t.Context(), by, f.filter, 1000)
+				if err != nil {
+					t.Fatal(err)
+				}
+				list := map[string]uint64{}
+				for _, tally := range got {
+					list[tally.Name] = tally.Attempts
+				}
+				if !maps.Equal(list, sums) {
+					t.Errorf("%s, %s of %s: %v\nwant %v", when, by, say, list, sums)
+				}
+				if !slices.IsSortedFunc(got, func(a, b history.Tally) int { return int(b.Attempts) - int(a.Attempts) }) {
+					t.Errorf("%s, %s of %s: the most frequent are not first: %v", when, by, say, got)
+				}
 			}
 		}
 	}
+	check("at first")
+	h.Upkeep()
+	check("after upkeep")
+	h.stop()
+	edit(t, o.Path, "DROP TABLE lists; PRAGMA user_version=5")
+	h = start(t, o)
+	check("after an upgrade")
 	top, err := h.Top(t.Context(), history.Sources, history.Filter{}, 2)
 	if err != nil || len(top) != 2 {
 		t.Errorf("two sources: %v, error %v", top, err)
@@ -360,22 +372,51 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// A flood from more networks than are told apart is counted as from none of them, and no less.
-func TestNetworksAreBounded(t *testing.T) {
+// A flood from more addresses than lists have room for is counted as from others, and no less; who
+// attacks more than the others is told by name however many they are.
+func TestListsAreBounded(t *testing.T) {
 	t.Parallel()
-	h := start(t, options(file(t)))
-	const networks = 5000
-	list := events(networks)
-	for i := range list {
-		list[i].SourceIP = netip.AddrFrom4([4]byte{byte(i >> 8), byte(i), 1, 1})
+	now := noon
+	o := options(file(t))
+	o.Now = func() time.Time { return now }
+	o.MaxBytes = 64 << 20
+	h := start(t, o)
+	const crowd, minutes = 2000, 70
+	steady := netip.MustParseAddr("203.0.113.9")
+	next := uint64(1)
+	for range minutes {
+		list := events(crowd)
+		for i := range list {
+			list[i].SourceIP = netip.AddrFrom4([4]byte{byte(next >> 16), byte(next >> 8), byte(next), byte(i)})
+			list[i].User, next = fmt.Sprint("user", next), next+1
+		}
+		list[7].SourceIP, list[7].Count = steady, 3
+		h.commit(batch{agent: "a", epoch: 1, first: next - crowd, events: list})
+		now = now.Add(time.Minute)
 	}
-	h.commit(batch{agent: "a", epoch: 1, first: 1, events: list})
-	var rows, attempts int
+	h.Upkeep()
+	for _, by := range []history.Dimension{history.Sources, history.Networks, history.Users} {
+		ranking, err := h.Rank(t.Context(), by, history.Filter{}, 100_000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := ranking.Others
+		for _, tally := range ranking.Names {
+			sum += tally.Attempts
+		}
+		if want := uint64(minutes * (crowd + 2)); sum != want || ranking.Others == 0 {
+			t.Errorf("%s add up to %d, of which %d are others'; want %d", by, sum, ranking.Others, want)
+		}
+		if first := ranking.Names[0]; by == history.Sources && (first.Name != steady.String() || first.Attempts != 3*minutes) {
+			t.Errorf("the first is %+v, want %s with %d", first, steady, 3*minutes)
+		}
+	}
+	var longest, all int
 	err := h.View(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, "SELECT count(*), sum(attempts) FROM networks").Scan(&rows, &attempts)
+		return tx.QueryRowContext(ctx, "SELECT max(length(list)), sum(length(list)) FROM lists").Scan(&longest, &all)
 	})
-	if err != nil || rows != 4097 || attempts != networks {
-		t.Errorf("%d rows with %d attempts, error %v; want 4097 with %d", rows, attempts, err, networks)
+	if most := 64 << 20 >> 15; err != nil || longest > most+100 || all > 4*(minutes+1)*(most/4+100)+4*most {
+		t.Errorf("the longest list takes %d bytes, all take %d, error %v", longest, all, err)
 	}
 }
 

@@ -63,7 +63,7 @@ func (h *History) replace(known summary, cause error) (*store, summary, error) {
 			return nil, known, fmt.Errorf("cannot replace the damaged history: %w", err)
 		}
 	}
-	to, err := openStore(fresh, h.now())
+	to, err := openStore(fresh, h.now(), listBytes(h.options.MaxBytes))
 	if err != nil {
 		return nil, known, fmt.Errorf("cannot replace the damaged history: %w", err)
 	}
@@ -81,7 +81,7 @@ func (h *History) replace(known summary, cause error) (*store, summary, error) {
 		return nil, known, fmt.Errorf("cannot set the damaged history aside: %w", err)
 	}
 	h.forgetDamaged()
-	opened, err := openStore(path, h.now())
+	opened, err := openStore(path, h.now(), listBytes(h.options.MaxBytes))
 	if err != nil {
 		return nil, known, err
 	}
@@ -142,13 +142,32 @@ func salvage(path string, to *store, known summary, now, deadline time.Time) (ev
 			return err
 		}
 		if openErr == nil {
-			if err := errors.Join(copyTable(from, to, "rollups"), copyTable(from, to, "networks"), copyTable(from, to, "named")); err != nil {
+			if err := errors.Join(copyTable(from, to, "rollups"), copyTable(from, to, "named")); err != nil {
 				return err
 			}
 		}
-		return errors.Join(to.reroll(now), to.exec(storedTable))
+		return errors.Join(to.reroll(now), to.exec(storedTable), found.lists(openErr, from, to, now))
 	})
 	return found.copied, err
+}
+
+// lists carries the lists of names over if all of them can be read. Else they are made of the events.
+func (s *salvaged) lists(openErr error, from, to *store, now time.Time) error {
+	if openErr == nil {
+		var what, step, start, part int64
+		var list []byte
+		var writeErr error
+		readErr := from.each(context.Background(), `SELECT what, step, start, part, list FROM lists`,
+			[]any{&what, &step, &start, &part, &list}, func() {
+				if writeErr == nil {
+					writeErr = to.putList(nameKind(what), step, start, part, list)
+				}
+			})
+		if readErr == nil || writeErr != nil {
+			return errors.Join(writeErr, to.loadListed(now.Location()))
+		}
+	}
+	return to.fillLists(now)
 }
 
 // salvaged is what was found in a damaged file.

@@ -75,7 +75,7 @@ func (h *History) TopSources(ctx context.Context, filter Filter, limit int) ([]S
 // portrait collects what is known of a source.
 type portrait struct {
 	Source
-	kinds, users, targets tallies
+	kinds, users, targets *tallies
 }
 
 func newPortrait(prefix netip.Prefix) *portrait {

@@ -19,7 +19,7 @@ import (
 
 // version is written to the file as its user_version. A program refuses a file of a later one and
 // upgrades one of an earlier one.
-const version = 6
+const version = 7
 
 // schema holds the tables of the first version; [upgrades] has what came later. Numbers that
 // are uint64 in Go are kept as int64 with the same bits. Times are nanoseconds since 1970, what an
@@ -79,9 +79,10 @@ CREATE TABLE IF NOT EXISTS numbers (
 ) STRICT, WITHOUT ROWID;
 INSERT OR IGNORE INTO numbers SELECT 'last event', coalesce(max(id), 0) FROM events;`,
 	2: `ALTER TABLE events ADD COLUMN machine BLOB;`,
-	3: rollupTables,
+	3: rollupTable,
 	4: storedTable,
 	5: namedTable,
+	6: listsTable,
 }
 
 // storedTable counts the events that are stored of each agent.
@@ -117,6 +118,7 @@ const alone = "locking_mode=EXCLUSIVE"
 // store is one open SQLite file: the one connection that writes, and those that read beside it.
 type store struct {
 	networksOnly bool       // see Options
+	listBytes    int        // how long a list of an hour's names may get
 	mu           sync.Mutex // held for each use of conn
 	db           *sql.DB
 	conn         *sql.Conn
@@ -124,6 +126,7 @@ type store struct {
 	closed       bool
 	path         string
 	oldest       map[int64]int64 // by agent: no event of its has a lower id
+	listed       [nameKinds]listed
 
 	readers *sql.DB      // nil if there is no room for them: then conn reads, too
 	reading sync.RWMutex // held by who reads; to close, by the closing one
@@ -132,17 +135,17 @@ type store struct {
 }
 
 // openStore opens or creates the file and its tables. now, in the history's zone, is when a file of
-// an earlier version is upgraded.
-func openStore(path string, now time.Time) (*store, error) {
+// an earlier version is upgraded; lists of names take so many bytes.
+func openStore(path string, now time.Time, lists int) (*store, error) {
 	if err := finishReplacement(path); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, err
 	}
-	s, err := openWith(path, now, pragmas[:])
+	s, err := openWith(path, now, lists, pragmas[:])
 	if noRoom(err) {
-		return openWith(path, now, append([]string{pragmas[0], alone}, pragmas[1:]...))
+		return openWith(path, now, lists, append([]string{pragmas[0], alone}, pragmas[1:]...))
 	}
 	if err != nil {
 		return nil, err
@@ -162,11 +165,12 @@ func noRoom(err error) bool {
 	return false
 }
 
-func openWith(path string, now time.Time, pragmas []string) (*store, error) {
+func openWith(path string, now time.Time, lists int, pragmas []string) (*store, error) {
 	s, err := connect(path)
 	if err != nil {
 		return nil, err
 	}
+	s.listBytes = lists
 	if err := s.prepare(pragmas, now); err != nil {
 		s.close()
 		return nil, err
@@ -214,16 +218,20 @@ func (s *store) prepare(pragmas []string, now time.Time) error {
 	}
 	for v := found; v < version; v++ {
 		err := s.transaction(func() error {
-			if err := s.exec(fmt.Sprintf("%s PRAGMA user_version=%d", upgrades[v], v+1)); err != nil || v != 3 {
-				return err
+			err := s.exec(fmt.Sprintf("%s PRAGMA user_version=%d", upgrades[v], v+1))
+			switch {
+			case err == nil && v == 3:
+				err = s.reroll(now)
+			case err == nil && v == 6:
+				err = s.fillLists(now)
 			}
-			return s.reroll(now)
+			return err
 		})
 		if err != nil {
 			return err
 		}
 	}
-	if err := errors.Join(s.nameKinds(), s.pruneMarks()); err != nil {
+	if err := errors.Join(s.nameKinds(), s.pruneMarks(), s.loadListed(now.Location())); err != nil {
 		return err
 	}
 	s.insert, err = s.conn.PrepareContext(context.Background(), `INSERT INTO events
@@ -304,7 +312,7 @@ const checkBudget = 5 * time.Second
 func (s *store) check(budget time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, table := range []string{"agents", "marks", "totals", "numbers", "rollups", "networks"} {
+	for _, table := range []string{"agents", "marks", "totals", "numbers", "rollups", "lists"} {
 		if err := s.quickCheck(context.Background(), table); err != nil {
 			return err
 		}

@@ -37,29 +37,92 @@ type Tally struct {
 	Attempts uint64 `json:"attempts"`
 }
 
-// Top lists the most frequent names, the most frequent first: at most limit. Only attempts count,
-// except for counters, and tests do not. Agents, kinds, networks and counters come from roll-ups,
-// by full hours of the span; sources, users and targets, and whatever the filter asks of these, from
-// the newest 200,000 events of it.
+// Ranking is a list of the most frequent.
+type Ranking struct {
+	Names  []Tally `json:"names"`
+	Others uint64  `json:"others,omitempty"` // attempts of names that were too many to be kept apart
+	Newest bool    `json:"newest,omitempty"` // only the newest 200,000 events of the span were looked at
+}
+
+// Top lists the most frequent names, the most frequent first: at most limit. See [History.Rank].
 func (h *History) Top(ctx context.Context, by Dimension, filter Filter, limit int) ([]Tally, error) {
+	ranking, err := h.Rank(ctx, by, filter, limit)
+	return ranking.Names, err
+}
+
+// listOf says which lists of names dimensions come from.
+var listOf = map[Dimension]nameKind{Networks: networkNames, Sources: addressNames, Users: userNames, Targets: targetNames}
+
+// Rank ranks names by attempts, the most frequent first: at most limit. Only attempts count, except for
+// counters, and tests do not. Roll-ups answer: by minutes as far as these are kept, which is two days, and
+// before by full hours. What a filter asks of users by their source, or the other way round, or of a
+// machine, comes from the newest 200,000 events.
+func (h *History) Rank(ctx context.Context, by Dimension, filter Filter, limit int) (Ranking, error) {
 	t := newTallies()
+	var newest bool
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		narrow := filter.User != "" || filter.Host != "" || filter.Source.IsValid() && !isRolled(filter.Source)
+		filtered, _ := filter.listing()
+		listed := listOf[by]
+		all := filter.User == "" && filter.Host == "" && !filter.Source.IsValid()
 		switch {
 		case by == Counters:
-			return t.rolled(ctx, tx, "key", filter, "kind = ?", int64(attack.Counter))
-		case narrow || by == Sources || by == Users || by == Targets:
-			return t.events(ctx, tx, by, filter)
-		case by == Networks || filter.Source.IsValid():
-			return t.networks(ctx, tx, by, filter)
-		case by == Agents:
-			return t.rolled(ctx, tx, "agents.name", filter, "TRUE")
-		case by == Kinds:
-			return t.rolled(ctx, tx, "kind", filter, "TRUE")
+			return h.tallyRolled(ctx, tx, t, "key", filter, "kind = ?", int64(attack.Counter))
+		case all && by == Agents:
+			return h.tallyRolled(ctx, tx, t, "agents.name", filter, "TRUE")
+		case all && by == Kinds:
+			return h.tallyRolled(ctx, tx, t, "kind", filter, "TRUE")
+		case by != Agents && by != Kinds && listed == 0:
+			return fmt.Errorf("there is no list of the most frequent %q", by)
+		case all, filtered == networkNames && by == Networks, (filtered == networkNames || filtered == addressNames) && by == Sources:
+			return h.tallyNames(ctx, tx, t, listed, filter)
+		case filtered != 0 && listed == 0:
+			return h.tallyGroups(ctx, tx, t, by, filter)
 		}
-		return fmt.Errorf("there is no list of the most frequent %q", by)
+		newest = true
+		return t.events(ctx, tx, by, filter)
 	})
-	return t.list(limit), err
+	return Ranking{t.list(limit), t.others, newest}, err
+}
+
+// tallyNames counts the names of lists.
+func (h *History) tallyNames(ctx context.Context, tx querier, t *tallies, what nameKind, filter Filter) error {
+	agents, err := agentNames(ctx, tx)
+	if err != nil {
+		return err
+	}
+	of, in := filter.groups(agents), func([]byte) bool { return true }
+	if filter.Source.IsValid() {
+		_, in = filter.listing()
+	}
+	counted := func(g group) bool { return attack.StoredKind(g.kind).Attempt() && of(g) }
+	t.text = func(name string) string { return nameText(what, name) }
+	return h.eachListed(ctx, tx, what, filter.Span, dayLong, counted, func(_ int64, _ group, name []byte, sum Sum) {
+		switch {
+		case len(name) == 0:
+			t.others += sum.Attempts
+		case in(name):
+			t.addBytes(name, sum.Attempts)
+		}
+	})
+}
+
+// tallyGroups counts the agents or kinds of a source or user.
+func (h *History) tallyGroups(ctx context.Context, tx querier, t *tallies, by Dimension, filter Filter) error {
+	agents, err := agentNames(ctx, tx)
+	if err != nil {
+		return err
+	}
+	what, in := filter.listing()
+	return h.eachListed(ctx, tx, what, filter.Span, dayLong, filter.groups(agents), func(_ int64, g group, name []byte, sum Sum) {
+		if !in(name) {
+			return
+		}
+		who := agents[g.agent]
+		if by == Kinds {
+			who = attack.StoredKind(g.kind).String()
+		}
+		t.add(who, g.kind, int64(sum.Attempts))
+	})
 }
 
 // isRolled says whether networks have roll-ups that add up to a network.
@@ -71,98 +134,94 @@ func isRolled(network netip.Prefix) bool {
 }
 
 // tallies adds attempts up by name.
-type tallies struct{ sums map[string]uint64 }
+type tallies struct {
+	index  map[string]int
+	sums   []Tally
+	others uint64
+	text   func(name string) string // how names are written, nil if they are text
+}
 
-func newTallies() tallies { return tallies{make(map[string]uint64)} }
+func newTallies() *tallies { return &tallies{index: make(map[string]int)} }
 
 func (t *tallies) add(name string, kind, attempts int64) {
 	if k := attack.StoredKind(kind); name != "" && (k.Attempt() || k == attack.Counter) && attempts > 0 {
-		t.sums[name] += uint64(attempts)
+		t.addBytes([]byte(name), uint64(attempts))
 	}
 }
 
+func (t *tallies) addBytes(name []byte, attempts uint64) {
+	i, ok := t.index[string(name)]
+	if !ok {
+		i = len(t.sums)
+		t.sums = append(t.sums, Tally{Name: string(name)})
+		t.index[t.sums[i].Name] = i
+	}
+	t.sums[i].Attempts += attempts
+}
+
+// list returns the most frequent.
 func (t *tallies) list(limit int) []Tally {
-	list := make([]Tally, 0, len(t.sums))
-	for name, attempts := range t.sums {
-		list = append(list, Tally{name, attempts})
-	}
-	slices.SortFunc(list, func(a, b Tally) int {
+	first := func(a, b Tally) int {
 		return cmp.Or(cmp.Compare(b.Attempts, a.Attempts), cmp.Compare(a.Name, b.Name))
-	})
-	return list[:min(len(list), max(limit, 0))]
-}
-
-// unix returns the bounds of a span in Unix time, of which the first is rounded down to the hour.
-func (s Span) unix() (since, until int64) {
-	until = 1 << 62
-	if !s.Until.IsZero() {
-		until = s.Until.Unix()
 	}
-	if !s.Since.IsZero() {
-		since = startOf(s.Since, hour)
-	}
-	return since, until
-}
-
-// rolled reads roll-ups by a column: hours, or the ten minutes or minutes of a short span.
-func (t *tallies) rolled(ctx context.Context, tx querier, column string, filter Filter, condition string, value ...any) error {
-	since, until := filter.unix()
-	where, args := filter.rolled("WHERE step = ? AND start >= ? AND start < ? AND NOT test", []any{hour, since, until})
-	where, args = where+" AND "+condition, append(args, value...)
-	var raw any
-	var kind, attempts int64
-	return each(ctx, tx, `SELECT `+column+`, kind, sum(attempts) FROM rollups JOIN agents ON agents.id = agent `+where+` GROUP BY 1, 2`,
-		[]any{&raw, &kind, &attempts}, func() {
-			switch name := raw.(type) {
-			case int64:
-				if k := attack.StoredKind(name); k != attack.Counter {
-					t.add(k.String(), kind, attempts)
-				}
-			case string:
-				if attack.StoredKind(kind) != attack.Counter {
-					t.add(name, kind, attempts)
-				}
-			case []byte:
-				t.add(string(name), kind, attempts)
+	var list []Tally
+	if limit = max(limit, 0); limit > shortList || len(t.sums) < 2*limit {
+		list = slices.DeleteFunc(slices.Clone(t.sums), func(t Tally) bool { return t.Attempts == 0 })
+		slices.SortFunc(list, first)
+		list = list[:min(len(list), limit)]
+	} else {
+		list = make([]Tally, 0, limit+1)
+		for _, one := range t.sums {
+			if one.Attempts == 0 || len(list) == limit && (limit == 0 || first(one, list[limit-1]) > 0) {
+				continue
 			}
-		}, args...)
-}
-
-// networks reads the hours of networks.
-func (t *tallies) networks(ctx context.Context, tx querier, by Dimension, filter Filter) error {
-	since, until := filter.unix()
-	where, args := filter.network("WHERE hour >= ? AND hour < ?", []any{since, until})
-	var network []byte
-	var kind, attempts int64
-	var agent string
-	column := map[Dimension]string{Networks: "network", Agents: "x''", Kinds: "x''"}[by]
-	name := map[Dimension]string{Networks: "''", Agents: "agents.name", Kinds: "''"}[by]
-	return each(ctx, tx, `SELECT `+column+`, `+name+`, kind, sum(attempts) FROM networks JOIN agents ON agents.id = agent `+where+` GROUP BY 1, 2, 3`,
-		[]any{&network, &agent, &kind, &attempts}, func() {
-			switch by {
-			case Networks:
-				t.add(networkName(network), kind, attempts)
-			case Kinds:
-				t.add(attack.StoredKind(kind).String(), kind, attempts)
-			default:
-				t.add(agent, kind, attempts)
-			}
-		}, args...)
-}
-
-// networkName writes a network that is stored as its first bytes.
-func networkName(first []byte) string {
-	whole := make([]byte, 16)
-	switch len(first) {
-	case bytes4:
-		whole = whole[:4]
-	case bytes6:
-	default:
-		return ""
+			at, _ := slices.BinarySearchFunc(list, one, first)
+			list = slices.Insert(list, at, one)
+			list = list[:min(len(list), limit)]
+		}
 	}
-	copy(whole, first)
-	addr, _ := netip.AddrFromSlice(whole)
-	return netip.PrefixFrom(addr, 8*len(first)).String()
+	if t.text != nil {
+		for i := range list {
+			list[i].Name = t.text(list[i].Name)
+		}
+	}
+	return list
+}
+
+// shortList is up to which length a list is kept in order while it is made; longer ones are sorted.
+const shortList = 256
+
+// tallyRolled reads roll-ups by a column. What a correction took away may be of another time than what it
+// was taken from.
+func (h *History) tallyRolled(ctx context.Context, tx querier, t *tallies, column string, filter Filter, condition string, value ...any) error {
+	type of struct {
+		name string
+		kind int64
+	}
+	sums := make(map[of]int64)
+	now := h.now()
+	made := listed{hours: startOf(now, hour)}
+	for _, part := range stretches(filter.Span, hour, made, now) {
+		where, args := filter.rolled("WHERE step = ? AND start >= ? AND start < ? AND NOT test", []any{part.step, part.since, part.until})
+		where, args = where+" AND "+condition, append(args, value...)
+		var name []byte
+		var kind, attempts int64
+		err := each(ctx, tx, `SELECT CAST(`+column+` AS BLOB), kind, sum(attempts) FROM rollups JOIN agents ON agents.id = agent `+where+` GROUP BY 1, 2`,
+			[]any{&name, &kind, &attempts}, func() { sums[of{string(name), kind}] += attempts }, args...)
+		if err != nil {
+			return err
+		}
+	}
+	for row, attempts := range sums {
+		kind := attack.StoredKind(row.kind)
+		if column == "kind" {
+			row.name = kind.String()
+		}
+		if (kind == attack.Counter) == (column == "key") {
+			t.add(row.name, row.kind, attempts)
+		}
+	}
+	return nil
 }
 
 // events looks at events.
@@ -188,8 +247,7 @@ func nameIn(by Dimension, raw []byte, kind int64) string {
 		return ""
 	case Networks:
 		addr, _ := netip.AddrFromSlice(raw)
-		from := networkOf(addr)
-		return networkName(from.bytes[:from.long])
+		return networkName(addr)
 	case Targets:
 		detail, _ := decodeDetail(raw)
 		return targetOf(detail)
@@ -198,6 +256,19 @@ func nameIn(by Dimension, raw []byte, kind int64) string {
 	default:
 		return string(raw)
 	}
+}
+
+// networkName writes the network of an address.
+func networkName(addr netip.Addr) string {
+	bits := 8 * bytes6
+	if addr = addr.Unmap(); addr.Is4() {
+		bits = 8 * bytes4
+	}
+	network, err := addr.Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return network.String()
 }
 
 // targetOf returns what an attack was at: a web page, or the user that somebody wanted to become.
@@ -212,7 +283,7 @@ func targetOf(detail attack.Detail) string {
 }
 
 // Find lists the users, or targets, whose name has a text in it, in small or capital letters, the
-// most frequent first, among the newest 200,000 events.
+// most frequent first.
 func (h *History) Find(ctx context.Context, by Dimension, text string, limit int) ([]Tally, error) {
 	all, err := h.Top(ctx, by, Filter{}, maxScan)
 	text = strings.ToLower(text)

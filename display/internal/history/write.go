@@ -165,21 +165,30 @@ func (c *change) insert(p *pending, agentID int64, sequence uint64, e *attack.Ev
 	c.next.totals[to] = c.next.totals[to].plus(one)
 	day := dayRoute{dayOf(p.arrived), to}
 	c.days[day] = c.days[day].plus(one)
-	c.roll(to, e)
+	c.roll(to, agentID, e)
 	return nil
 }
 
-// roll adds an event to the roll-ups. A counter counts what was reported of it.
-func (c *change) roll(to route, e *attack.Event) {
-	sum, key := Sum{Events: 1, Attempts: e.Count}, c.crowd.key(to.agent, e)
-	if count, ok := e.Detail.(attack.Count); ok && e.Kind == attack.Counter {
-		sum.Attempts = count.Value
-	}
+// roll adds an event to the roll-ups.
+func (c *change) roll(to route, agentID int64, e *attack.Event) {
+	sum, key := sumOfOne(e.Kind, e.Count, e.Detail), c.crowd.key(to.agent, e)
 	c.rolled.add(to, key, sum)
 	c.name(to, e, sum)
-	if e.SourceIP.IsValid() && !e.Test {
-		c.rolled.addNetwork(to, c.crowd.network(c.rolled.hour, e.SourceIP), sum)
+	if !e.Test {
+		listed := &c.rolled.lists
+		listed.set(group{agentID, int64(e.Kind)})
+		listed.network(e.SourceIP, sum)
+		listed.address(e.SourceIP, sum)
+		listed.text(e.User, e.Detail, sum)
 	}
+}
+
+// sumOfOne is what an event adds. A counter counts what was reported of it.
+func sumOfOne(kind attack.Kind, count uint64, detail attack.Detail) Sum {
+	if reported, ok := detail.(attack.Count); ok && kind == attack.Counter {
+		count = reported.Value
+	}
+	return Sum{Events: 1, Attempts: count}
 }
 
 // flush writes the rows of the small tables that changed.
@@ -207,6 +216,9 @@ func (c *change) flush() error {
 		return err
 	}
 	if err := c.store.putNamed(c.named, c.rolled.hour, c.next.agents); err != nil {
+		return err
+	}
+	if err := c.store.putLists(&c.rolled.lists, c.rolled.zone, c.next.last); err != nil {
 		return err
 	}
 	for name := range c.marked() {

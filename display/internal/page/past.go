@@ -165,22 +165,23 @@ func (s *Server) tops(ctx context.Context, v view) (all []top, err error) {
 	return all, nil
 }
 
-// byCountry lists countries, which the history does not know: those of the sources.
+// byCountry lists countries, which the history does not know: those of the networks, by the database that
+// the owner has now.
 const byCountry Dimension = "countries"
 
-// mostSources is how many sources countries are made of.
-const mostSources = 10_000
+// mostNetworks is how many networks countries are made of.
+const mostNetworks = 100_000
 
 func (s *Server) countries(ctx context.Context, v view) ([]Tally, error) {
 	if s.options.Place == nil {
 		return nil, nil
 	}
-	sources, err := s.options.History.Top(ctx, BySource, v.Span, v.Filter, mostSources)
+	networks, err := s.options.History.Top(ctx, ByNetwork, v.Span, v.Filter, mostNetworks)
 	sums := map[string]uint64{}
-	for _, source := range sources {
-		if address, err := netip.ParseAddr(source.Name); err == nil {
-			if country := s.place(address).Country; country != "" {
-				sums[country] += source.N
+	for _, network := range networks {
+		if prefix, err := netip.ParsePrefix(network.Name); err == nil {
+			if country := s.place(prefix.Addr()).Country; country != "" {
+				sums[country] += network.N
 			}
 		}
 	}

@@ -1,0 +1,376 @@
+package history
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math/bits"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Lists are the roll-ups by name: what networks, addresses, user names and targets the events of a
+// minute, an hour and a day had, by agent and kind, with what is counted of each. Whoever asks for the
+// most frequent, or for a chart of one of them, is answered from lists. Minutes are kept for two days,
+// hours and days for ever; hours of more than 90 days hold less.
+//
+// A commit adds a part to the lists of its minute, in its own transaction: one row for each of the
+// four, however many names it has. Upkeep makes one part of several, the list of an hour of those of
+// its minutes once it is over, and that of a day of those of its hours.
+//
+// A list takes a bounded number of bytes, since whoever attacks chooses the names. Those with the most
+// attempts stay; what the others had is counted as of none, so that a list always adds up.
+
+// nameKind is what a list is of.
+type nameKind int64
+
+const (
+	networkNames nameKind = 1 + iota // the first 3 or 8 bytes of an address
+	addressNames                     // 4 or 16 bytes
+	userNames
+	targetNames
+	nameKinds = iota
+)
+
+// listsTable holds lists, since version 7.
+const listsTable = `
+CREATE TABLE IF NOT EXISTS lists (
+	what  INTEGER NOT NULL, -- 1 networks, 2 addresses, 3 users, 4 targets
+	step  INTEGER NOT NULL, -- 60, 3600 or 86400 seconds
+	start INTEGER NOT NULL, -- Unix time
+	part  INTEGER NOT NULL, -- parts are added up; -1 is a list that was cut for its age
+	list  BLOB NOT NULL,
+	PRIMARY KEY (what, step, start, part)
+) STRICT, WITHOUT ROWID;`
+
+const (
+	minute  = 60
+	dayLong = 86400 // the step's name; days have 23, 24 or 25 hours
+)
+
+// longName is how many bytes of a name tell it apart.
+const longName = 200
+
+func cutName(name string) string { return name[:min(len(name), longName)] }
+
+// listBytes is how long lists may get: those of an hour so much, those of a minute a quarter of it,
+// those of a day twice as much. Under an attack that fills all of them they take at most half of
+// what the history may in the first year.
+func listBytes(most int64) int {
+	if most <= 0 {
+		return 64 << 10
+	}
+	return int(min(max(most>>15, 1<<10), 64<<10))
+}
+
+// group is what a list counts apart, beside names.
+type group struct {
+	agent int64 // its id
+	kind  int64 // as it is stored
+}
+
+// nameList is a list in memory.
+type nameList map[group]*names
+
+// names are counted in the order in which they were met. The empty name is all that have no entry of
+// their own.
+type names struct {
+	index   map[string]int
+	entries []entry
+}
+
+type entry struct {
+	name string
+	Sum
+}
+
+func (l nameList) of(g group) *names {
+	n := l[g]
+	if n == nil {
+		n = new(names)
+		l[g] = n
+	}
+	return n
+}
+
+func (n *names) add(name string, sum Sum) {
+	if n.index == nil {
+		n.reindex()
+	}
+	i, ok := n.index[name]
+	if !ok {
+		n.index[name] = len(n.entries)
+		n.entries = append(n.entries, entry{name, sum})
+		return
+	}
+	n.entries[i].Sum = n.entries[i].plus(sum)
+}
+
+func (n *names) reindex() {
+	n.index = make(map[string]int, len(n.entries))
+	for i := range n.entries {
+		n.index[n.entries[i].name] = i
+	}
+}
+
+// addBytes is add without an allocation for a name that is known.
+func (n *names) addBytes(name []byte, sum Sum) {
+	if i, ok := n.index[string(name)]; ok {
+		n.entries[i].Sum = n.entries[i].plus(sum)
+		return
+	}
+	n.add(string(name), sum)
+}
+
+// long is how many bytes an entry takes in a list, at most.
+func (e *entry) long() int {
+	return 2 + len(e.name) + (bits.Len64(e.Events|1)+6)/7 + (bits.Len64(e.Attempts|1)+6)/7
+}
+
+// cut leaves those with the most attempts, of all groups, in at most so many bytes. Among equals chance
+// decides, anew each time: nobody can choose a name that is always left out.
+func (l nameList) cut(most int) {
+	var longs [many + 1]int // bytes of those with so many attempts
+	room := most - groupLong*len(l)
+	whole := 0
+	for _, n := range l {
+		for i := range n.entries {
+			if e := &n.entries[i]; e.name != "" {
+				longs[min(e.Attempts, many)] += e.long()
+				whole += e.long()
+			}
+		}
+	}
+	if whole <= room {
+		return
+	}
+	// Those with more attempts than least have room, those with as many only in part.
+	least := uint64(many)
+	for least > 0 && longs[least] <= room {
+		room -= longs[least]
+		least--
+	}
+	equal := longs[least]
+	if least == many {
+		least, equal, room = l.leastOfMany(room)
+	}
+	chance := float64(room) / float64(max(equal, 1))
+	for _, n := range l {
+		var rest Sum
+		kept := make([]entry, 0, len(n.entries)/2)
+		for i := range n.entries {
+			e := &n.entries[i]
+			switch {
+			case e.name == "" || e.Attempts < least:
+				rest = rest.plus(e.Sum)
+			case e.Attempts > least:
+				kept = append(kept, *e)
+			case room >= e.long() && rand.Float64() < chance:
+				room -= e.long()
+				kept = append(kept, *e)
+			default:
+				rest = rest.plus(e.Sum)
+			}
+		}
+		if rest != (Sum{}) {
+			kept = append(kept, entry{"", rest})
+		}
+		n.entries, n.index = kept, nil
+	}
+}
+
+// many is from which number of attempts on names are sorted to find those with the most.
+const many = 255
+
+// groupLong is how many bytes a group takes beside its names, at most about.
+const groupLong = 16
+
+// leastOfMany returns with how many attempts names have room in part, how long these are together, and
+// the room that those with more leave.
+func (l nameList) leastOfMany(room int) (least uint64, equal, left int) {
+	var all []*entry
+	for _, n := range l {
+		for i := range n.entries {
+			if e := &n.entries[i]; e.name != "" && e.Attempts >= many {
+				all = append(all, e)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *entry) int { return cmp.Compare(b.Attempts, a.Attempts) })
+	for i := 0; i < len(all); room -= equal {
+		least, equal = all[i].Attempts, 0
+		for ; i < len(all) && all[i].Attempts == least; i++ {
+			equal += all[i].long()
+		}
+		if equal > room {
+			break
+		}
+	}
+	return least, equal, room
+}
+
+// append writes a list: of each group its agent, kind and number of entries, and of each entry its
+// name with its length, its events and its attempts. Two lists after each other are a list.
+func (l nameList) append(b []byte) []byte {
+	for g, n := range l {
+		b = binary.AppendUvarint(b, uint64(g.agent))
+		b = binary.AppendUvarint(b, uint64(g.kind))
+		b = binary.AppendUvarint(b, uint64(len(n.entries)))
+		for i := range n.entries {
+			e := &n.entries[i]
+			b = binary.AppendUvarint(b, uint64(len(e.name)))
+			b = append(b, e.name...)
+			b = binary.AppendUvarint(b, e.Events)
+			b = binary.AppendUvarint(b, e.Attempts)
+		}
+	}
+	return b
+}
+
+// eachName reads a list. Of a damaged one it reads what comes before the damage.
+func eachName(list []byte, chosen func(g group) bool, row func(g group, name []byte, sum Sum)) {
+	intact := true
+	number := func() uint64 {
+		n, size := binary.Uvarint(list)
+		if size <= 0 {
+			list, intact = nil, false
+			return 0
+		}
+		list = list[size:]
+		return n
+	}
+	for len(list) > 0 {
+		g := group{int64(number()), int64(number())}
+		wanted := chosen == nil || chosen(g)
+		for n := number(); n > 0 && intact; n-- {
+			long := number()
+			if long > uint64(len(list)) {
+				return
+			}
+			name := list[:long]
+			list = list[long:]
+			sum := Sum{number(), number()}
+			if wanted && intact {
+				row(g, name, sum)
+			}
+		}
+	}
+}
+
+// read adds a stored list.
+func (l nameList) read(list []byte) {
+	var last group
+	var n *names
+	eachName(list, nil, func(g group, name []byte, sum Sum) {
+		if n == nil || g != last {
+			last, n = g, l.of(g)
+		}
+		n.addBytes(name, sum)
+	})
+}
+
+// naming collects the lists of one transaction.
+type naming struct {
+	minutes map[int64]*[nameKinds]nameList
+	lists   *[nameKinds]nameList // of the minute that is added to now
+	group   group
+	names   [nameKinds]*names // of that group
+	added   int               // since what is held was bounded
+}
+
+// maxAdded is how many events are collected between two looks at how much is held.
+const maxAdded = 1 << 14
+
+// begin says of which minute events are added next.
+func (n *naming) begin(minute int64) {
+	if n.minutes == nil {
+		n.minutes = make(map[int64]*[nameKinds]nameList)
+	}
+	n.lists = n.minutes[minute]
+	if n.lists == nil {
+		n.lists = new([nameKinds]nameList)
+		for i := range n.lists {
+			n.lists[i] = make(nameList)
+		}
+		n.minutes[minute] = n.lists
+	}
+	n.group, n.names = group{}, [nameKinds]*names{}
+}
+
+func (n *naming) of(what nameKind) *names {
+	at := &n.names[what-1]
+	if *at == nil {
+		*at = n.lists[what-1].of(n.group)
+	}
+	return *at
+}
+
+// set says of which agent and kind events are added next.
+func (n *naming) set(g group) {
+	if g != n.group {
+		n.group, n.names = g, [nameKinds]*names{}
+	}
+	if n.added++; n.added > maxAdded {
+		n.bound()
+		n.group = g
+	}
+}
+
+// address adds the address that an event came from.
+func (n *naming) address(ip netip.Addr, sum Sum) {
+	if ip = ip.Unmap(); ip.Is4() {
+		raw := ip.As4()
+		n.of(addressNames).addBytes(raw[:], sum)
+	} else if ip.IsValid() {
+		raw := ip.As16()
+		n.of(addressNames).addBytes(raw[:], sum)
+	}
+}
+
+// network adds the network of the address that an event came from.
+func (n *naming) network(ip netip.Addr, sum Sum) {
+	if ip = ip.Unmap(); ip.Is4() {
+		raw := ip.As4()
+		n.of(networkNames).addBytes(raw[:bytes4], sum)
+	} else if ip.IsValid() {
+		raw := ip.As16()
+		n.of(networkNames).addBytes(raw[:bytes6], sum)
+	}
+}
+
+// text adds the user name and the target of an event.
+func (n *naming) text(user string, detail attack.Detail, sum Sum) {
+	if user != "" {
+		n.of(userNames).add(cutName(user), sum)
+	}
+	if target := targetOf(detail); target != "" {
+		n.of(targetNames).add(cutName(target), sum)
+	}
+}
+
+// bound keeps no more than a transaction can hold, whatever its events name.
+func (n *naming) bound() {
+	n.added = 0
+	for _, lists := range n.minutes {
+		for _, list := range lists {
+			list.cut(256 << 10)
+		}
+	}
+	n.group, n.names = group{}, [nameKinds]*names{}
+}
+
+// forget takes an agent out.
+func (n *naming) forget(agent int64) {
+	for _, lists := range n.minutes {
+		for _, list := range lists {
+			for g := range list {
+				if g.agent == agent {
+					delete(list, g)
+				}
+			}
+		}
+	}
+	n.group, n.names = group{}, [nameKinds]*names{}
+}

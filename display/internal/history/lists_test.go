@@ -1,0 +1,123 @@
+package history_test
+
+import (
+	"maps"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/display/internal/history"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// ranked returns the most frequent by name, and fails unless all are told.
+func (r *running) ranked(by history.Dimension, filter history.Filter) map[string]uint64 {
+	r.t.Helper()
+	ranking, err := r.Rank(r.t.Context(), by, filter, 10_000)
+	if err != nil || ranking.Others != 0 || ranking.Newest {
+		r.t.Errorf("%s: %+v, error %v", by, ranking, err)
+	}
+	got := map[string]uint64{}
+	for _, tally := range ranking.Names {
+		got[tally.Name] = tally.Attempts
+	}
+	return got
+}
+
+// What arrives by a clock that was set back, into hours and days that are summed up already, counts in
+// them.
+func TestListsOfAClockThatWasSetBack(t *testing.T) {
+	t.Parallel()
+	now := noon
+	o := options(file(t))
+	o.Now = func() time.Time { return now }
+	h := start(t, o)
+	h.commit(batch{agent: "a", epoch: 1, first: 1, events: events(1)})
+	now = noon.AddDate(0, 0, 2)
+	h.Upkeep()
+	now = noon.Add(10 * time.Minute)
+	h.commit(batch{agent: "a", epoch: 1, first: 2, events: events(2)})
+	want := map[string]uint64{"192.0.2.0": 2, "192.0.2.1": 1}
+	for _, say := range []string{"at once", "after upkeep"} {
+		for name, span := range map[string]history.Span{
+			"all":       {},
+			"the hour":  {Since: noon.Truncate(time.Hour), Until: noon.Truncate(time.Hour).Add(time.Hour)},
+			"the hours": {Since: noon.Add(-2 * time.Hour), Until: noon.Add(2 * time.Hour)},
+			"the days":  {Since: noon.Truncate(24 * time.Hour), Until: noon.Truncate(24*time.Hour).AddDate(0, 0, 1)},
+		} {
+			if got := h.ranked(history.Sources, history.Filter{Span: span}); !maps.Equal(got, want) {
+				t.Errorf("%s, the sources of %s are %v, want %v", say, name, got, want)
+			}
+		}
+		now = noon.AddDate(0, 0, 2).Add(time.Hour)
+		h.Upkeep()
+	}
+}
+
+// Hours and days tell what minutes that are no longer kept did.
+func TestListsOfLongAgo(t *testing.T) {
+	t.Parallel()
+	now := noon
+	o := options(file(t))
+	o.Now = func() time.Time { return now }
+	h := start(t, o)
+	all := story(h, &now, 72*time.Hour, 5)
+	want := map[string]uint64{}
+	for i := range all {
+		if e := &all[i].event; !e.Test && e.Kind.Attempt() && e.Count > 0 {
+			want[e.SourceIP.String()] += e.Count
+		}
+	}
+	for range 3 {
+		now = now.AddDate(0, 0, 50)
+		recent := event(1)
+		recent.Observed, recent.Kind = now, attack.Ban // a clock that agrees, or nothing is deleted
+		h.commit(batch{agent: "c", epoch: 1, first: uint64(now.Unix()), events: []attack.Event{recent}})
+		h.Upkeep()
+		if got := h.ranked(history.Sources, history.Filter{}); !maps.Equal(got, want) {
+			t.Errorf("%v later the sources are %v\nwant %v", now.Sub(noon), got, want)
+		}
+	}
+}
+
+// The networks that an earlier version kept by the hour are taken over, also of events that are gone;
+// addresses and users are those of the events that are left.
+func TestNetworksOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	now := noon
+	o := options(file(t))
+	o.Now = func() time.Time { return now }
+	h := start(t, o)
+	all := story(h, &now, 60*time.Hour, 9)
+	h.stop()
+	edit(t, o.Path, `CREATE TABLE networks (hour INTEGER NOT NULL, network BLOB NOT NULL, agent INTEGER NOT NULL, kind INTEGER NOT NULL,
+			events INTEGER NOT NULL, attempts INTEGER NOT NULL, PRIMARY KEY (hour, network, agent, kind)) STRICT, WITHOUT ROWID;
+		INSERT INTO networks SELECT arrived/1000000000/3600*3600, substr(source, 1, CASE length(source) WHEN 4 THEN 3 ELSE 8 END), agent, kind, count(*), sum(count)
+			FROM events WHERE NOT test GROUP BY 1, 2, 3, 4;
+		DELETE FROM events WHERE id <= 700; DROP TABLE lists; PRAGMA user_version = 5`)
+	h = start(t, o)
+	networks, users := map[string]uint64{}, map[string]uint64{}
+	for i := range all {
+		e := &all[i].event
+		if e.Test || !e.Kind.Attempt() || e.Count == 0 {
+			continue
+		}
+		bits := 64
+		if e.SourceIP.Is4() {
+			bits = 24
+		}
+		networks[netip.PrefixFrom(e.SourceIP, bits).Masked().String()] += e.Count
+		if e.User != "" && i >= 700 {
+			users[e.User] += e.Count
+		}
+	}
+	for _, say := range []string{"at first", "after upkeep"} {
+		if got := h.ranked(history.Networks, history.Filter{}); !maps.Equal(got, networks) {
+			t.Errorf("%s the networks are %v\nwant %v", say, got, networks)
+		}
+		if got := h.ranked(history.Users, history.Filter{}); !maps.Equal(got, users) {
+			t.Errorf("%s the users are %v\nwant %v", say, got, users)
+		}
+		h.Upkeep()
+	}
+}

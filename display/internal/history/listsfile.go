@@ -1,0 +1,304 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// putLists adds what a transaction collected to the file. What arrived within an hour or a day whose
+// list is made already is added to that, too.
+func (s *store) putLists(n *naming, zone *time.Location, part int64) error {
+	for at, lists := range n.minutes {
+		for i, list := range lists {
+			if len(list) == 0 {
+				continue
+			}
+			what := nameKind(i + 1)
+			list.cut(s.listBytes / 4)
+			text := list.append(nil)
+			if err := s.putList(what, minute, at, part, text); err != nil {
+				return err
+			}
+			arrived := time.Unix(at, 0).In(zone)
+			if start := startOf(arrived, hour); start < s.listed[i].hours {
+				if err := s.putList(what, hour, start, part, text); err != nil {
+					return err
+				}
+			}
+			if start := startOfDay(arrived); start < s.listed[i].days {
+				if err := s.putList(what, dayLong, start, part, text); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (s *store) putList(what nameKind, step, start, part int64, list []byte) error {
+	return s.exec(`INSERT INTO lists (what, step, start, part, list) VALUES (?,?,?,?,?)
+		ON CONFLICT DO UPDATE SET list = CAST(list || excluded.list AS BLOB)`, int64(what), step, start, part, list)
+}
+
+// startOfDay returns the midnight before a time of the history's zone, in Unix time.
+func startOfDay(t time.Time) int64 {
+	year, month, day := t.Date()
+	return time.Date(year, month, day, 0, 0, 0, 0, t.Location()).Unix()
+}
+
+// listed says until when the lists of hours and days are made.
+type listed struct{ hours, days int64 }
+
+func readListed(ctx context.Context, tx querier, what nameKind, zone *time.Location) (l listed, err error) {
+	var step int64
+	var last sql.NullInt64
+	for step = range map[int64]bool{hour: true, dayLong: true} {
+		err = each(ctx, tx, `SELECT max(start) FROM lists WHERE what = ? AND step = ?`, []any{&last}, func() {
+			switch {
+			case !last.Valid:
+			case step == hour:
+				l.hours = last.Int64 + hour
+			default:
+				l.days = startOfDay(time.Unix(last.Int64, 0).In(zone).AddDate(0, 0, 1))
+			}
+		}, int64(what), step)
+		if err != nil {
+			return l, err
+		}
+	}
+	return l, nil
+}
+
+func (s *store) loadListed(zone *time.Location) error {
+	for i := range s.listed {
+		l, err := readListed(context.Background(), s.conn, nameKind(i+1), zone)
+		if err != nil {
+			return err
+		}
+		s.listed[i] = l
+	}
+	return nil
+}
+
+// How long lists are kept as they are.
+const (
+	minutesListed = 49 * time.Hour
+	hoursListed   = 90 * 24 * time.Hour // then they are cut to an eighth
+)
+
+// mergeLists makes one part of several, and the lists of hours and days that are over.
+func (s *store) mergeLists(now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.listed {
+		what := nameKind(i + 1)
+		if err := s.mergeParts(what, now); err != nil {
+			return err
+		}
+		if err := s.sumUp(what, minute, hour, now); err != nil {
+			return err
+		}
+		if err := s.sumUp(what, hour, dayLong, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mergeParts makes one part of the several of each step that is over.
+func (s *store) mergeParts(what nameKind, now time.Time) error {
+	for _, step := range []int64{minute, hour, dayLong} {
+		var starts []int64
+		var start int64
+		err := s.each(context.Background(), `SELECT DISTINCT start FROM lists WHERE what = ? AND step = ? AND start >= ? AND start < ? AND part > 0`,
+			[]any{&start}, func() { starts = append(starts, start) }, int64(what), step, now.Add(-minutesListed).Unix(), now.Unix()-minute)
+		if err != nil {
+			return err
+		}
+		for _, start := range starts {
+			err := s.transaction(func() error { return s.mergeStep(what, step, start) })
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// mergeStep makes one part of the several of a step.
+func (s *store) mergeStep(what nameKind, step, start int64) error {
+	list, err := s.sumOf(what, step, start, start+1)
+	if err != nil {
+		return err
+	}
+	if err := s.exec(`DELETE FROM lists WHERE what = ? AND step = ? AND start = ?`, int64(what), step, start); err != nil {
+		return err
+	}
+	list.cut(s.listLong(step))
+	return s.putList(what, step, start, 0, list.append(nil))
+}
+
+// listLong is how long the lists of a step may get, in bytes.
+func (s *store) listLong(step int64) int {
+	switch step {
+	case minute:
+		return s.listBytes / 4
+	case hour:
+		return s.listBytes
+	}
+	return 2 * s.listBytes
+}
+
+// sumOf adds up the lists of a step that begin in a span.
+func (s *store) sumOf(what nameKind, step, since, until int64) (nameList, error) {
+	sum := make(nameList)
+	var list []byte
+	err := s.each(context.Background(), `SELECT list FROM lists WHERE what = ? AND step = ? AND start >= ? AND start < ?`,
+		[]any{&list}, func() { sum.read(list) }, int64(what), step, since, until)
+	return sum, err
+}
+
+// sumUp makes the lists of a longer step of those of a shorter one, for what is over.
+func (s *store) sumUp(what nameKind, from, to int64, now time.Time) error {
+	zone := now.Location()
+	at := &s.listed[what-1]
+	begun, made := startOf(now, hour), &at.hours
+	if to == dayLong {
+		begun, made = min(startOfDay(now), at.hours), &at.days
+	}
+	for {
+		first, err := s.number(`SELECT min(start) FROM lists WHERE what = ? AND step = ? AND start >= ?`, int64(what), from, *made)
+		if err != nil || first == 0 {
+			return err
+		}
+		begin := time.Unix(first, 0).In(zone)
+		start, end := startOf(begin, hour), startOf(begin, hour)+hour
+		if to == dayLong {
+			start, end = startOfDay(begin), startOfDay(begin.AddDate(0, 0, 1))
+		}
+		if end > begun {
+			return nil
+		}
+		list, err := s.sumOf(what, from, first, end)
+		if err != nil {
+			return err
+		}
+		list.cut(s.listLong(to))
+		if err := s.putList(what, to, start, 0, list.append(nil)); err != nil {
+			return err
+		}
+		*made = end
+	}
+}
+
+// forgetLists deletes lists of minutes and cuts those of hours that are older than they are kept.
+func (s *store) forgetLists(now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.listed {
+		what := nameKind(i + 1)
+		if err := s.exec(`DELETE FROM lists WHERE what = ? AND step = ? AND start < ?`, int64(what), int64(minute), now.Add(-minutesListed).Unix()); err != nil {
+			return err
+		}
+		err := s.rewriteLists(`what = ? AND step = ? AND start < ? AND part >= 0`, func(list nameList) (int64, bool) {
+			list.cut(s.listBytes / 8)
+			return -1, true
+		}, int64(what), int64(hour), now.Add(-hoursListed).Unix())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rewriteLists changes the lists that a condition chooses. change says what part a list is then, and
+// whether it changed at all.
+func (s *store) rewriteLists(condition string, change func(nameList) (part int64, changed bool), args ...any) error {
+	type key struct{ what, step, start, part int64 }
+	var keys []key
+	var k key
+	err := s.each(context.Background(), `SELECT what, step, start, part FROM lists WHERE `+condition,
+		[]any{&k.what, &k.step, &k.start, &k.part}, func() { keys = append(keys, k) }, args...)
+	for _, k := range keys {
+		if err != nil {
+			return err
+		}
+		list, text := make(nameList), []byte(nil)
+		const where = ` WHERE what = ? AND step = ? AND start = ? AND part = ?`
+		err = s.each(context.Background(), `SELECT list FROM lists`+where, []any{&text}, func() { list.read(text) }, k.what, k.step, k.start, k.part)
+		if err != nil {
+			return err
+		}
+		part, changed := change(list)
+		if !changed {
+			continue
+		}
+		if err = s.exec(`DELETE FROM lists`+where, k.what, k.step, k.start, k.part); err == nil && len(list) > 0 {
+			err = s.putList(nameKind(k.what), k.step, k.start, part, list.append(nil))
+		}
+	}
+	return err
+}
+
+// forgetListsOf takes an agent out of all lists.
+func (s *store) forgetListsOf(agent int64) error {
+	return s.rewriteLists(`TRUE`, func(list nameList) (part int64, changed bool) {
+		for g := range list {
+			if g.agent == agent {
+				delete(list, g)
+				changed = true
+			}
+		}
+		return 0, changed
+	})
+}
+
+// renameKind counts a kind as another one in all lists.
+func (s *store) renameKind(old, now int64) error {
+	return s.rewriteLists(`TRUE`, func(list nameList) (part int64, changed bool) {
+		for g, n := range list {
+			if g.kind != old {
+				continue
+			}
+			delete(list, g)
+			to := list.of(group{g.agent, now})
+			for _, e := range n.entries {
+				to.add(e.name, e.Sum)
+			}
+			changed = true
+		}
+		return 0, changed
+	})
+}
+
+// coarsenLists leaves only networks of the addresses in lists of a span, as [store.coarsen] does of events.
+func (s *store) coarsenLists(since, until int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.transaction(func() error {
+		return s.rewriteLists(`what IN (1, 2) AND start >= ? AND start < ?`, func(list nameList) (part int64, changed bool) {
+			for g, n := range list {
+				coarse := new(names)
+				for _, e := range n.entries {
+					name := coarseName(e.name)
+					changed = changed || name != e.name
+					coarse.add(name, e.Sum)
+				}
+				list[g] = coarse
+			}
+			return 0, changed
+		}, since, until)
+	})
+}
+
+// coarseName leaves the /24 or /48 of an address or network that is stored as its first bytes.
+func coarseName(name string) string {
+	keep := coarse6 / 8
+	if len(name) <= 4 {
+		keep = coarse4 / 8
+	}
+	short := make([]byte, len(name))
+	copy(short, name[:min(keep, len(name))])
+	return string(short)
+}
