@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -34,11 +35,11 @@ stops; lines of hosts.deny, which do not, are taken back.`,
 			if err != nil {
 				return err
 			}
-			return runResponder(command.Context(), cfg, agent, command)
+			return runResponder(command.Context(), cfg, agent, command.ErrOrStderr())
 		},
 	}
 	command.Flags().StringVar(&agent, "agent-user", agent, "user whose processes may decide, beside root")
-	command.AddCommand(&cobra.Command{
+	command.AddCommand(unitCommand(s), &cobra.Command{
 		Use:     "remove",
 		Short:   "Take every ban back from the system, as before an uninstallation",
 		Example: "  sudo pialert-agent responder remove",
@@ -49,8 +50,10 @@ stops; lines of hosts.deny, which do not, are taken back.`,
 				return err
 			}
 			var problems []error
-			for _, backend := range cfg.Responses.removers() {
-				problems = append(problems, backend.Remove())
+			for name, backend := range cfg.removers() {
+				if err := backend.Remove(); err != nil {
+					problems = append(problems, fmt.Errorf("%s: %w", name, err))
+				}
 			}
 			return errors.Join(problems...)
 		},
@@ -58,16 +61,16 @@ stops; lines of hosts.deny, which do not, are taken back.`,
 	return command
 }
 
-func runResponder(ctx context.Context, cfg Config, agent string, command *cobra.Command) error {
-	logger, err := cfg.Log.Logger(command.ErrOrStderr())
+func runResponder(ctx context.Context, cfg Config, agent string, log io.Writer) error {
+	logger, err := cfg.Log.Logger(log)
 	if err != nil {
 		return err
 	}
-	backends := cfg.Responses.backends()
+	backends := cfg.backends()
 	if len(backends) == 0 {
 		return errors.New("no backend is configured: set responses.nftables")
 	}
-	for name, former := range cfg.Responses.removers() {
+	for name, former := range cfg.removers() {
 		if _, used := backends[name]; !used {
 			if err := former.Remove(); err != nil { // it may be forbidden, or never have been there
 				logger.Debug("cannot take back what another configuration may have left", "backend", name, "error", err)

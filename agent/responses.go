@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,6 +44,8 @@ type Responses struct {
 	NFTables *NFTables `yaml:"nftables"`
 	// HostsDeny is the file that sshd reads where it is linked to libwrap; nothing leaves it alone.
 	HostsDeny *HostsDeny `yaml:"hosts_deny"`
+	// RouterOS lists MikroTik routers that hold bans in their address lists.
+	RouterOS []RouterOS `yaml:"routeros"`
 }
 
 // NFTables says what the firewall drops.
@@ -62,6 +65,20 @@ func (h *HostsDeny) path() string {
 		return defaultHostsDeny
 	}
 	return h.File
+}
+
+// RouterOS says which router, and which list.
+type RouterOS struct {
+	// Address is that of the router's service api-ssl, such as 192.0.2.1:8729.
+	Address string `yaml:"address"`
+	// User is one of the router's, in a group with the policies api, read and write.
+	User string `yaml:"user"`
+	// PasswordFile is the path of a file with the user's password, which only its owner and group may read.
+	PasswordFile string `yaml:"password_file"`
+	// Certificate is the router's: sha256: and the hexadecimal digits of its fingerprint.
+	Certificate string `yaml:"certificate"`
+	// List is the name of the address lists; nothing is pialert.
+	List string `yaml:"list"`
 }
 
 // defaultHostsDeny is where libwrap looks.
@@ -100,6 +117,24 @@ func (r *Responses) validate() error {
 	}
 	if r.HostsDeny != nil && r.HostsDeny.File != "" && !filepath.IsAbs(r.HostsDeny.File) {
 		refuse("hosts_deny.file", r.HostsDeny.File, "give the whole path, as a rule /etc/hosts.deny")
+	}
+	for i, one := range r.RouterOS {
+		field := func(name string) string { return fmt.Sprintf("routeros[%d].%s", i, name) }
+		if _, err := netip.ParseAddrPort(one.Address); err != nil {
+			refuse(field("address"), one.Address, "give an address and a port, such as 192.0.2.1:8729")
+		}
+		if slices.ContainsFunc(r.RouterOS[:i], func(other RouterOS) bool { return other.Address == one.Address }) {
+			refuse(field("address"), one.Address, "each router stands here once")
+		}
+		if one.User == "" {
+			refuse(field("user"), one.User, "give the router's user")
+		}
+		if !filepath.IsAbs(one.PasswordFile) {
+			refuse(field("password_file"), one.PasswordFile, "give the whole path of a file with the password")
+		}
+		if _, err := one.fingerprint(); err != nil {
+			refuse(field("certificate"), one.Certificate, err.Error())
+		}
 	}
 	rules := r.rules()
 	for _, problem := range rules.Validate() {

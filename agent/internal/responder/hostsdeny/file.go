@@ -99,19 +99,20 @@ func (s *state) replace(content []byte) (err error) {
 // dress gives a file the mode, owner and group of the one that was read; without one, those of
 // Debian's: 0644.
 func (s *state) dress(file *os.File) error {
-	mode, own := uint32(0o644), unix.Stat_t{}
-	if s.info != nil {
-		mode = s.info.Mode & 0o7777
-		if err := unix.Fstat(int(file.Fd()), &own); err != nil {
-			return err
-		}
-		if own.Uid != s.info.Uid || own.Gid != s.info.Gid {
-			if err := file.Chown(int(s.info.Uid), int(s.info.Gid)); err != nil {
-				return err
-			}
-		}
+	if s.info == nil {
+		return file.Chmod(0o644)
 	}
-	return unix.Fchmod(int(file.Fd()), mode) // after chown, which takes bits away
+	if err := file.Chmod(fs.FileMode(s.info.Mode & 0o777)); err != nil { // while it is one's own
+		return err
+	}
+	var own unix.Stat_t
+	if err := unix.Fstat(int(file.Fd()), &own); err != nil {
+		return err
+	}
+	if own.Uid == s.info.Uid && own.Gid == s.info.Gid {
+		return nil
+	}
+	return file.Chown(int(s.info.Uid), int(s.info.Gid))
 }
 
 // swap exchanges the file with a fresh one, in one step, and looks at what came out. If it is not what

@@ -1,0 +1,332 @@
+package routeros
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"time"
+)
+
+// Options say which router, and which entries.
+type Options struct {
+	Address      string // host:port of api-ssl, as a rule port 8729
+	User         string
+	PasswordFile string
+	Certificate  [sha256.Size]byte // SHA-256 of the router's certificate
+	List         string            // name of the address lists, the same for IPv4 and IPv6
+	Comment      string            // of the entries; tells them from those of others
+	Now          func() time.Time  // nil is time.Now
+}
+
+// Ban is a source that is to be in the list until a moment.
+type Ban struct {
+	Target netip.Prefix
+	Until  time.Time
+}
+
+const (
+	// lease is the longest timeout of an entry; one of which less than half is left is refreshed.
+	lease = 24 * time.Hour
+	// slack is by how much the end of an entry may differ from what is wanted: a router tells seconds,
+	// and a long list takes it many of them.
+	slack = 30 * time.Second
+	// share is how much longer the pause between two readings of everything is than a reading.
+	share = 20
+	// syncFor bounds one Sync.
+	syncFor = 5 * time.Minute
+)
+
+// Router is one router. Its methods are for one goroutine.
+type Router struct {
+	options Options
+	conn    *conn
+	lists   [2]list
+	noSet   bool // it takes no other timeout for an entry that is there
+}
+
+// list is what is known of the address list of one family.
+type list struct {
+	path  string
+	known bool
+	mine  map[netip.Prefix]entry
+	other map[netip.Prefix]bool // entries of others, who keep these sources off as well
+	extra []string              // entries of mine that nobody needs, such as a second one
+	read  time.Time             // when everything was read last
+	cost  time.Duration         // how long that took
+}
+
+// entry is an address in a list.
+type entry struct {
+	id  string
+	end time.Time
+}
+
+// New returns a Router to which nobody has spoken.
+func New(options Options) *Router {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	return &Router{options: options, lists: [2]list{{path: "/ip/firewall/address-list"}, {path: "/ipv6/firewall/address-list"}}}
+}
+
+// Sync makes the lists hold these bans. It returns how many entries it added or took away.
+func (r *Router) Sync(ctx context.Context, bans []Ban) (changed int, err error) {
+	var want [2]map[netip.Prefix]time.Time
+	for family := range want {
+		want[family] = map[netip.Prefix]time.Time{}
+	}
+	now := r.options.Now()
+	for _, ban := range bans {
+		if ban.Until.After(now) {
+			want[family(ban.Target)][ban.Target] = ban.Until
+		}
+	}
+	err = r.connected(ctx, func() error {
+		var problems []error
+		for family := range r.lists {
+			l := &r.lists[family]
+			if family == 1 && len(want[family]) == 0 && len(l.mine) == 0 && l.known {
+				continue
+			}
+			n, err := r.sync(l, want[family])
+			changed += n
+			var refused *trap
+			switch {
+			case err != nil && !errors.As(err, &refused):
+				return err // of the connection
+			case err != nil && (family == 0 || len(want[family]) > 0):
+				problems = append(problems, fmt.Errorf("cannot keep the list %s of %s: %w", r.options.List, l.path, err))
+			}
+		}
+		return errors.Join(problems...)
+	})
+	return changed, err
+}
+
+// family is 0 of IPv4 and 1 of IPv6.
+func family(target netip.Prefix) int {
+	if target.Addr().Is6() {
+		return 1
+	}
+	return 0
+}
+
+// connected does something over a connection, which ends if that fails for another reason than a
+// router's refusal. It ends with ctx.
+func (r *Router) connected(ctx context.Context, do func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, syncFor)
+	defer cancel()
+	if r.conn == nil {
+		c, err := dial(ctx, r.options)
+		if err != nil {
+			return fmt.Errorf("cannot speak to the router %s: %w", r.options.Address, err)
+		}
+		r.conn = c
+		for family := range r.lists {
+			r.lists[family].known = false
+		}
+	}
+	current := r.conn
+	stop := context.AfterFunc(ctx, func() { current.Close() })
+	defer stop()
+	err := do()
+	var refused *trap
+	if err != nil && !errors.As(err, &refused) {
+		r.hangUp()
+	}
+	if err != nil {
+		return fmt.Errorf("the router %s: %w", r.options.Address, err)
+	}
+	return nil
+}
+
+func (r *Router) hangUp() {
+	if r.conn != nil {
+		r.conn.Close()
+		r.conn = nil
+	}
+}
+
+// Leave ends the connection; entries end by themselves.
+func (r *Router) Leave() error {
+	r.hangUp()
+	return nil
+}
+
+// Remove takes every entry back.
+func (r *Router) Remove(ctx context.Context) error {
+	defer r.hangUp()
+	_, err := r.Sync(ctx, nil)
+	return err
+}
+
+// sync makes one list right.
+func (r *Router) sync(l *list, want map[netip.Prefix]time.Time) (changed int, err error) {
+	if pause := l.cost * share; !l.known || r.options.Now().Sub(l.read) >= pause || r.options.Now().Before(l.read) {
+		if err := r.read(l); err != nil {
+			return 0, err
+		}
+	}
+	return r.change(l, want)
+}
+
+// read reads a whole list.
+func (r *Router) read(l *list) error {
+	l.known = false
+	begin := r.options.Now()
+	mine, other, extra := map[netip.Prefix]entry{}, map[netip.Prefix]bool{}, []string(nil)
+	err := r.conn.list(func(one reply) error {
+		target, ok := parseTarget(one.values["address"])
+		if !ok {
+			return nil // a name, or a range
+		}
+		left, timed := parseSpan(one.values["timeout"])
+		_, twice := mine[target]
+		switch id := one.values[".id"]; {
+		case one.values["comment"] != r.options.Comment:
+			other[target] = other[target] || one.values["disabled"] != "true"
+		case id == "":
+		case twice || !timed || one.values["disabled"] == "true":
+			extra = append(extra, id) // somebody changed it
+		default:
+			mine[target] = entry{id, r.options.Now().Add(left)}
+		}
+		return nil
+	}, l.path+"/print", "=.proplist=.id,address,timeout,comment,disabled", "?list="+r.options.List)
+	if err != nil {
+		return err
+	}
+	l.mine, l.other, l.extra, l.known = mine, other, extra, true
+	l.read = r.options.Now()
+	l.cost = l.read.Sub(begin)
+	return nil
+}
+
+// parseTarget reads an address or a network.
+func parseTarget(text string) (netip.Prefix, bool) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(addr, addr.BitLen()), true
+	}
+	prefix, err := netip.ParsePrefix(text)
+	return prefix, err == nil
+}
+
+// formatTarget writes an address without, a network with the length of its prefix.
+func formatTarget(target netip.Prefix) string {
+	if target.IsSingleIP() {
+		return target.Addr().String()
+	}
+	return target.String()
+}
+
+// change gives the commands that make a list right.
+func (r *Router) change(l *list, want map[netip.Prefix]time.Time) (changed int, err error) {
+	now := r.options.Now()
+	maps.DeleteFunc(l.mine, func(_ netip.Prefix, e entry) bool { return !e.end.After(now) }) // ended by themselves
+	for _, plan := range []func(l *list, want map[netip.Prefix]time.Time, now time.Time) []step{r.removals, r.additions} {
+		steps := plan(l, want, now)
+		commands := make([][]string, len(steps))
+		for i, one := range steps {
+			commands[i] = one.words
+		}
+		var problems []error
+		broken := r.conn.each(commands, func(i int, ret string, err error) {
+			n, err := steps[i].done(ret, err)
+			if changed += n; err != nil && len(problems) < 3 {
+				problems = append(problems, err)
+			}
+		})
+		if err := errors.Join(broken, errors.Join(problems...)); err != nil {
+			return changed, err
+		}
+	}
+	return changed, nil
+}
+
+// step is a command, and what becomes of what is known by the router's answer: its name for what it made,
+// or why it refused. It returns by how much the list has changed.
+type step struct {
+	words []string
+	done  func(ret string, err error) (changed int, problem error)
+}
+
+// Reasons for which routers refuse.
+const (
+	noSuchItem   = "no such item"            // it ended, or somebody removed it
+	alreadyThere = "already have such entry" // somebody made it meanwhile
+)
+
+// off says whether an entry ends at another time than it should: later, or so early that it is to be
+// refreshed now.
+func (e entry) off(until, now time.Time) bool {
+	left, wanted := e.end.Sub(now), until.Sub(now)
+	return left > wanted+slack || left < wanted-slack && left < lease/2
+}
+
+// removals takes away what nobody needs.
+func (r *Router) removals(l *list, want map[netip.Prefix]time.Time, now time.Time) (steps []step) {
+	remove := func(id string, then func() int) {
+		steps = append(steps, step{[]string{l.path + "/remove", "=.id=" + id}, func(_ string, err error) (int, error) {
+			if err != nil && !isTrap(err, noSuchItem) {
+				l.known = false
+				return 0, err
+			}
+			return then(), nil
+		}})
+	}
+	for _, id := range l.extra {
+		remove(id, func() int { return 1 })
+	}
+	l.extra = nil
+	for target, e := range l.mine {
+		if until, wanted := want[target]; !wanted || r.noSet && e.off(until, now) {
+			remove(e.id, func() int {
+				delete(l.mine, target)
+				return 1
+			})
+		}
+	}
+	return steps
+}
+
+// additions adds what is missing, and refreshes what ends at another time than it should.
+func (r *Router) additions(l *list, want map[netip.Prefix]time.Time, now time.Time) (steps []step) {
+	for target, until := range want {
+		e, there := l.mine[target]
+		timeout := min(until.Sub(now), lease)
+		span := "=timeout=" + formatSpan(timeout)
+		switch {
+		case !there && l.other[target]:
+		case !there:
+			add := []string{l.path + "/add", "=list=" + r.options.List, "=address=" + formatTarget(target), span, "=comment=" + r.options.Comment}
+			steps = append(steps, step{add, func(ret string, err error) (int, error) {
+				if isTrap(err, alreadyThere) {
+					l.known = false // whose is it?
+					return 0, nil
+				}
+				if err != nil {
+					return 0, err
+				}
+				l.mine[target] = entry{ret, now.Add(timeout)}
+				return 1, nil
+			}})
+		case e.off(until, now):
+			steps = append(steps, step{[]string{l.path + "/set", "=.id=" + e.id, span}, func(_ string, err error) (int, error) {
+				var refused *trap
+				switch {
+				case isTrap(err, noSuchItem):
+					delete(l.mine, target)
+				case errors.As(err, &refused): // the next Sync makes it anew
+					r.noSet = true
+				case err == nil:
+					l.mine[target] = entry{e.id, now.Add(timeout)}
+				}
+				return 0, nil
+			}})
+		}
+	}
+	return steps
+}

@@ -1,0 +1,403 @@
+// Package routerostest has a router that exists in tests alone: as much of RouterOS' API over TLS as
+// MikroTik's documentation tells, with address lists that forget when the router is started anew.
+//
+// It reads and writes words by code of its own, so that a mistake of the client's is not its, too.
+package routerostest
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Entry is one of an address list.
+type Entry struct {
+	ID, List, Address, Comment string
+	Ends                       time.Time // zero lasts for ever, and over a restart
+	Disabled                   bool
+}
+
+// Router is the fake. Its fields may be changed before a client connects.
+type Router struct {
+	User, Password string
+	NoIPv6         bool          // as where the package is not there
+	Empty          bool          // answers !empty where nothing is found, as since RouterOS 7.18
+	Clock          bool          // writes spans as 1d02:03:04
+	RefuseSet      bool          // takes no other timeout for an entry that is there
+	PerEntry       time.Duration // what printing an entry takes
+	Hang           bool          // reads and never answers
+
+	listener net.Listener
+	cert     tls.Certificate
+
+	mu       sync.Mutex
+	now      func() time.Time
+	conns    map[net.Conn]bool
+	lists    map[string][]*Entry // by path
+	ids      int
+	commands []string // what it was told, without passwords
+}
+
+// Start starts a router on loopback, whose time is now's.
+func Start(now func() time.Time) (*Router, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return nil, err
+	}
+	r := &Router{
+		User: "pialert", Password: "correct horse", Empty: true, now: now, conns: map[net.Conn]bool{}, lists: map[string][]*Entry{},
+		cert: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key},
+	}
+	if r.listener, err = tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{r.cert}}); err != nil {
+		return nil, err
+	}
+	go func() {
+		for {
+			c, err := r.listener.Accept()
+			if err != nil {
+				return
+			}
+			r.mu.Lock()
+			r.conns[c] = true
+			r.mu.Unlock()
+			go r.serve(c)
+		}
+	}()
+	return r, nil
+}
+
+// Close ends it.
+func (r *Router) Close() {
+	r.listener.Close()
+	r.cut()
+}
+
+// Address is where it listens.
+func (r *Router) Address() string { return r.listener.Addr().String() }
+
+// Certificate is the SHA-256 of its certificate.
+func (r *Router) Certificate() [sha256.Size]byte { return sha256.Sum256(r.cert.Certificate[0]) }
+
+// Reboot ends every connection, and forgets what has a timeout.
+func (r *Router) Reboot() {
+	r.cut()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for path := range r.lists {
+		r.lists[path] = slices.DeleteFunc(r.lists[path], func(e *Entry) bool { return !e.Ends.IsZero() })
+	}
+}
+
+func (r *Router) cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := range r.conns {
+		c.Close()
+		delete(r.conns, c)
+	}
+}
+
+// Put adds an entry as its owner would by hand.
+func (r *Router) Put(e Entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.put(pathOf(e.Address), e)
+}
+
+func (r *Router) put(path string, e Entry) *Entry {
+	r.ids++
+	e.ID = fmt.Sprintf("*%X", r.ids)
+	r.lists[path] = append(r.lists[path], &e)
+	return &e
+}
+
+// Take removes the entries of an address, whoever made them.
+func (r *Router) Take(address string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	path := pathOf(address)
+	r.lists[path] = slices.DeleteFunc(r.lists[path], func(e *Entry) bool { return e.Address == address })
+}
+
+// Entries returns what is in the lists now, by address.
+func (r *Router) Entries() (all []Entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, path := range []string{path4, path6} {
+		r.expire(path)
+		for _, e := range r.lists[path] {
+			all = append(all, *e)
+		}
+	}
+	slices.SortFunc(all, func(a, b Entry) int { return strings.Compare(a.Address, b.Address) })
+	return all
+}
+
+// Commands returns what it was told since the last call, each as its first word.
+func (r *Router) Commands() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	told := r.commands
+	r.commands = nil
+	return told
+}
+
+const (
+	path4 = "/ip/firewall/address-list"
+	path6 = "/ipv6/firewall/address-list"
+)
+
+func pathOf(address string) string {
+	if strings.Contains(address, ":") {
+		return path6
+	}
+	return path4
+}
+
+func (r *Router) expire(path string) {
+	now := r.now()
+	r.lists[path] = slices.DeleteFunc(r.lists[path], func(e *Entry) bool { return !e.Ends.IsZero() && !e.Ends.After(now) })
+}
+
+// serve answers one client.
+func (r *Router) serve(c net.Conn) {
+	defer c.Close()
+	in, out := bufio.NewReader(c), bufio.NewWriter(c)
+	for known := false; ; {
+		words, err := sentence(in)
+		if err != nil {
+			return
+		}
+		if r.Hang {
+			continue
+		}
+		tag := ""
+		args := map[string]string{}
+		queries := map[string]string{}
+		for _, word := range words[1:] {
+			key, value, _ := strings.Cut(strings.TrimLeft(word, "=?"), "=")
+			switch word[0] {
+			case '=':
+				args[key] = value
+			case '?':
+				queries[key] = value
+			default:
+				tag = word
+			}
+		}
+		answer := func(words ...string) {
+			for _, word := range append(words, tag) {
+				if word != "" {
+					writeWord(out, word)
+				}
+			}
+			out.WriteByte(0)
+		}
+		switch {
+		case words[0] == "/login" && args["name"] == r.User && args["password"] == r.Password:
+			known = true
+			answer("!done")
+		case words[0] == "/login":
+			answer("!trap", "=message=invalid user name or password (6)")
+			answer("!done")
+		case !known:
+			answer("!fatal", "not logged in")
+			out.Flush()
+			return
+		default:
+			r.command(out, words[0], args, queries, answer)
+		}
+		if in.Buffered() == 0 {
+			if err := out.Flush(); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// command does one thing to an address list.
+func (r *Router) command(out *bufio.Writer, command string, args, queries map[string]string, answer func(words ...string)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.commands = append(r.commands, command)
+	refuse := func(message string) {
+		answer("!trap", "=message="+message)
+		answer("!done")
+	}
+	path, verb := command[:strings.LastIndex(command, "/")], command[strings.LastIndex(command, "/")+1:]
+	if path != path4 && (path != path6 || r.NoIPv6) {
+		refuse("no such command prefix")
+		return
+	}
+	r.expire(path)
+	find := func() int {
+		return slices.IndexFunc(r.lists[path], func(e *Entry) bool { return e.ID == args[".id"] })
+	}
+	switch verb {
+	case "print":
+		found := 0
+		for _, e := range r.lists[path] {
+			if list, asked := queries["list"]; asked && list != e.List {
+				continue
+			}
+			if found++; r.PerEntry > 0 && found%100 == 0 {
+				out.Flush()
+				time.Sleep(100 * r.PerEntry)
+			}
+			answer(slices.DeleteFunc([]string{
+				"!re", "=.id=" + e.ID, "=address=" + e.Address, r.span(e), comment(e), "=disabled=" + strconv.FormatBool(e.Disabled),
+			}, func(word string) bool { return word == "" })...)
+		}
+		if found == 0 && r.Empty {
+			answer("!empty")
+		}
+		answer("!done")
+	case "add":
+		if slices.ContainsFunc(r.lists[path], func(e *Entry) bool { return e.List == args["list"] && e.Address == args["address"] }) {
+			refuse("failure: already have such entry")
+			return
+		}
+		if !valid(args["address"]) {
+			refuse("invalid value for argument address")
+			return
+		}
+		ends, ok := r.ends(args)
+		if !ok {
+			refuse("invalid value for argument timeout")
+			return
+		}
+		e := r.put(path, Entry{List: args["list"], Address: args["address"], Comment: args["comment"], Ends: ends})
+		answer("!done", "=ret="+e.ID)
+	case "set", "remove":
+		i := find()
+		if i < 0 {
+			refuse("no such item")
+			return
+		}
+		if verb == "remove" {
+			r.lists[path] = slices.Delete(r.lists[path], i, i+1)
+			answer("!done")
+			return
+		}
+		ends, ok := r.ends(args)
+		if !ok || r.RefuseSet {
+			refuse("failure: can not change dynamic")
+			return
+		}
+		r.lists[path][i].Ends = ends
+		answer("!done")
+	default:
+		refuse("no such command")
+	}
+}
+
+func valid(address string) bool {
+	_, notAddr := netip.ParseAddr(address)
+	prefix, notPrefix := netip.ParsePrefix(address)
+	return notAddr == nil || notPrefix == nil && prefix == prefix.Masked()
+}
+
+func comment(e *Entry) string {
+	if e.Comment == "" {
+		return ""
+	}
+	return "=comment=" + e.Comment
+}
+
+// ends reads a timeout such as 1w2d3h4m5s.
+func (r *Router) ends(args map[string]string) (time.Time, bool) {
+	text, given := args["timeout"]
+	if !given {
+		return time.Time{}, true
+	}
+	units := map[byte]time.Duration{'w': 7 * 24 * time.Hour, 'd': 24 * time.Hour, 'h': time.Hour, 'm': time.Minute, 's': time.Second}
+	var total, n time.Duration
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c >= '0' && c <= '9':
+			n = n*10 + time.Duration(c-'0')
+		case units[c] > 0:
+			total, n = total+n*units[c], 0
+		default:
+			return time.Time{}, false
+		}
+	}
+	return r.now().Add(total), total > 0 && n == 0
+}
+
+// span writes what is left of an entry.
+func (r *Router) span(e *Entry) string {
+	if e.Ends.IsZero() {
+		return ""
+	}
+	left := int64(e.Ends.Sub(r.now()) / time.Second)
+	days, clock := left/86400, left%86400
+	if r.Clock {
+		return fmt.Sprintf("=timeout=%dd%02d:%02d:%02d", days, clock/3600, clock/60%60, clock%60)
+	}
+	return fmt.Sprintf("=timeout=%dd%dh%dm%ds", days, clock/3600, clock/60%60, clock%60)
+}
+
+// sentence reads words up to the empty one.
+func sentence(in *bufio.Reader) (words []string, err error) {
+	for {
+		first, err := in.ReadByte()
+		if err != nil {
+			return nil, err
+		}
+		var length [4]byte
+		switch {
+		case first == 0 && len(words) > 0:
+			return words, nil
+		case first == 0:
+			continue
+		case first&0x80 == 0:
+			length[3] = first
+		case first&0xc0 == 0x80:
+			length[2] = first &^ 0xc0
+			_, err = io.ReadFull(in, length[3:])
+		case first&0xe0 == 0xc0:
+			length[1] = first &^ 0xe0
+			_, err = io.ReadFull(in, length[2:])
+		default:
+			err = fmt.Errorf("a word of more than 2 MiB")
+		}
+		if err != nil {
+			return nil, err
+		}
+		word := make([]byte, binary.BigEndian.Uint32(length[:]))
+		if _, err := io.ReadFull(in, word); err != nil {
+			return nil, err
+		}
+		words = append(words, string(word))
+	}
+}
+
+func writeWord(out *bufio.Writer, word string) {
+	if len(word) < 0x80 {
+		out.WriteByte(byte(len(word)))
+	} else {
+		out.Write(binary.BigEndian.AppendUint16(nil, uint16(len(word))|0x8000))
+	}
+	out.WriteString(word)
+}
