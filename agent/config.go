@@ -36,6 +36,8 @@ type Config struct {
 	Link Link `yaml:"link"`
 	// Logs lists what is followed.
 	Logs []LogSource `yaml:"logs"`
+	// Syslog lists where other machines send their lines.
+	Syslog []Syslog `yaml:"syslog"`
 	// Rules is the folder of your own rules, *.yaml and *.yml; it need not exist.
 	Rules string `yaml:"rules"`
 	// Ignore lists whose attempts are counted as ignored and otherwise dropped: addresses, networks, host names, which
@@ -107,6 +109,7 @@ const (
 	sourceJournal = "journal"
 
 	hostsHeader = "header"
+	hostsSender = "sender" // of syslog's listeners
 )
 
 // defaults is the configuration of an agent without one.
@@ -165,8 +168,8 @@ func (c *Config) Validate() error {
 	default:
 		refuse("link.dial", c.Link.Dial, "use display, agent or ssh")
 	}
-	if len(c.Logs) == 0 {
-		refuse("logs", "none", "give at least one log to follow")
+	if len(c.Logs) == 0 && len(c.Syslog) == 0 {
+		refuse("logs", "none", "give at least one log to follow, or a listener for syslog")
 	}
 	for i, source := range c.Logs {
 		field := func(name string) string { return fmt.Sprintf("logs[%d].%s", i, name) }
@@ -182,6 +185,17 @@ func (c *Config) Validate() error {
 		if !slices.Contains([]string{"", "end", "beginning"}, source.Start) {
 			refuse(field("start"), source.Start, "use end or beginning")
 		}
+	}
+	listens := map[string]int{}
+	for i := range c.Syslog {
+		refuse := func(field string, value any, problem string) {
+			refuse(fmt.Sprintf("syslog[%d].%s", i, field), value, problem)
+		}
+		c.Syslog[i].validate(refuse)
+		if before, taken := listens[c.Syslog[i].Listen]; taken {
+			refuse("listen", c.Syslog[i].Listen, fmt.Sprintf("syslog[%d] listens there already", before))
+		}
+		listens[c.Syslog[i].Listen] = i
 	}
 	for i, entry := range c.Ignore {
 		if err := ignore.Check(entry); err != nil {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,6 +27,8 @@ type detection struct {
 	pipeline  *ingest.Pipeline
 	engine    *detect.Engine
 	sources   []source.Source
+	ports     []*port         // of syslog, among the sources
+	forgeable map[string]bool // logs whose lines cause no responses
 	ignored   *ignore.List
 	logger    *slog.Logger
 	responses *responses // nil where nothing is decided
@@ -61,7 +64,10 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if err != nil {
 		d.logger.Warn("going on without what was learnt", "error", err)
 	}
-	run := &detection{ignored: ignored, logger: d.logger}
+	run := &detection{ignored: ignored, logger: d.logger, forgeable: map[string]bool{}}
+	for _, l := range cfg.Syslog {
+		run.forgeable[l.Listen] = l.forgeable()
+	}
 	allow, err := networks("responses.allow", cfg.Responses.Allow)
 	if err != nil {
 		return nil, err
@@ -88,7 +94,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 				Behind:   run.behind,
 				Emit: func(e *attack.Event, _ uint64) {
 					emit(e)
-					if run.responses != nil {
+					if run.responses != nil && !run.forgeable[e.Log] {
 						run.responses.look(e)
 					}
 				},
@@ -114,17 +120,41 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if run.sources, err = logs.open(run.pipeline.Position, d.spool.Stats().Written, trust, d.logger); err != nil {
 		return nil, err
 	}
+	if run.ports, err = d.syslogPorts(cfg, run.pipeline.Position, d.logger); err != nil {
+		return nil, err
+	}
+	for _, p := range run.ports {
+		run.sources = append(run.sources, p)
+	}
 	return run, nil
 }
 
-// Run follows and detects until ctx ends.
+// drainFor is how long sources may take to hand on what they have read when they are to stop.
+const drainFor = 5 * time.Second
+
+// Run follows and detects until ctx ends. Then the sources stop first: what they have read is committed.
 func (run *detection) Run(ctx context.Context) error {
 	watching, ctx := errgroup.WithContext(ctx)
+	var following sync.WaitGroup
 	for _, s := range run.sources {
-		watching.Go(func() error { return run.follow(ctx, s) })
+		following.Add(1)
+		watching.Go(func() error {
+			defer following.Done()
+			return run.follow(ctx, s)
+		})
 	}
+	committing, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	watching.Go(func() error {
+		<-ctx.Done()
+		drained := time.AfterFunc(drainFor, stop) // while the disk is full nothing can be handed on
+		defer drained.Stop()
+		following.Wait()
+		stop()
+		return nil
+	})
 	watching.Go(func() error { return run.ignored.Run(ctx) })
-	watching.Go(func() error { return run.pipeline.Run(ctx) })
+	watching.Go(func() error { return run.pipeline.Run(committing) })
 	if run.responses != nil {
 		watching.Go(func() error { return run.responses.Run(ctx) })
 	}

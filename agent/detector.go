@@ -48,8 +48,11 @@ func (d *detector) log(chunk ingest.Chunk) *detect.Source {
 		d.logger.Error("cannot read a log as configured; its lines are recognised instead", "log", chunk.Source, "error", err)
 		log, _ = detect.NewSource(chunk.Source, rule.TypeAuto, "")
 	}
-	if configured.Hosts == hostsHeader {
+	switch configured.Hosts {
+	case hostsHeader:
 		log.Of(detect.HeaderHost)
+	case hostsSender:
+		log.Of(detect.SenderHost)
 	}
 	d.logs[chunk.Source] = log
 	return log

@@ -22,6 +22,9 @@ var (
 	metricLeftOut  = metrics.Counter("discarded_total", "Attempts, connections and events left out, by the reason.", "what", "reason")
 	metricSkipped  = metrics.Gauge("skipped_files", "Files of a pattern that are not followed because there are too many.", "log")
 	metricDoubted  = metrics.Counter("untrusted_lines_total", "Lines left out because their sender may not speak under their name.", "log")
+	metricSyslog   = metrics.Counter("syslog_total", "Messages and senders of a listener that were not as they should be: refused, dropped by the kernel, unparsed, truncated, empty, interrupted.", "listener", "what")
+	metricSenders  = metrics.Gauge("syslog_senders", "Senders that are remembered.", "listener")
+	metricOpen     = metrics.Gauge("syslog_connections", "Connections that are open.", "listener")
 	metricUp       = metrics.Gauge("link_up", "1 while a display is connected.", "peer")
 	metricConnects = metrics.Counter("link_connects_total", "Connections opened to a display; one less is reconnects.", "peer")
 )
@@ -38,6 +41,16 @@ func (d *daemon) metrics() http.Handler {
 			report(metricErrors, float64(source.Errors), source.Source)
 			report(metricDoubted, float64(source.Untrusted), source.Source)
 			report(metricSkipped, float64(source.Skipped), source.Source)
+			if n := source.Network; n != nil {
+				report(metricSenders, float64(n.Senders), source.Source)
+				report(metricOpen, float64(n.Connections), source.Source)
+				for what, count := range map[string]uint64{
+					"refused": n.Refused, "dropped": n.Dropped, "unparsed": n.Unparsed, "truncated": n.Truncated,
+					"empty": n.Empty, "interrupted": n.Interrupted,
+				} {
+					report(metricSyslog, float64(count), source.Source, what)
+				}
+			}
 		}
 		for kind, n := range status.Kinds {
 			report(metricEvents, float64(n), kind)

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/agent/internal/spool"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
@@ -59,9 +60,11 @@ type daemon struct {
 	dialer      *link.Dialer
 
 	replacements chan replacement
+	inherited    cli.Inherited
 
 	mu        sync.Mutex
 	detection *detection // guarded by mu: a reload replaces it
+	ports     []*port    // guarded by mu: of syslog, in use
 }
 
 // newDaemon opens what the agent keeps on disk. It starts nothing.
@@ -83,6 +86,7 @@ func newDaemon(cfg Config, load func() (Config, error), logger *slog.Logger) (*d
 	d := &daemon{
 		cfg: cfg, load: load, logger: logger, started: time.Now(),
 		keyring: keyring, invitations: &pairing.Invitations{}, replacements: make(chan replacement), spool: kept,
+		inherited: cli.InheritedSockets(),
 	}
 	d.listener = &link.Listener{Keyring: keyring, Invitations: d.invitations, Log: logger}
 	d.dialer = &link.Dialer{Keyring: keyring, Log: logger}
@@ -147,16 +151,17 @@ func (d *daemon) listen(ctx context.Context) ([]net.Listener, error) {
 func (d *daemon) detect(ctx context.Context) error {
 	for {
 		run := d.current()
-		running, stop := context.WithCancel(ctx)
+		d.keepPorts(run.ports)
+		running, stop := context.WithCancelCause(ctx)
 		ended := make(chan error, 1)
 		go func() { ended <- run.Run(running) }()
 		var next replacement
 		select {
 		case err := <-ended:
-			stop()
+			stop(nil)
 			return err
 		case next = <-d.replacements:
-			stop()
+			stop(source.ErrAgain)
 		}
 		if err := <-ended; err != nil {
 			return err

@@ -27,6 +27,7 @@ type followed struct {
 	files   []file.Log
 	journal *LogSource
 	types   map[string]LogSource // by the name that its chunks have
+	listens []string             // where other machines send lines
 	auth    string               // why auto is what it is; empty if nothing is
 }
 
@@ -34,6 +35,10 @@ type followed struct {
 // of this system, as files or in the journal.
 func logsOf(cfg Config, now time.Time) (followed, error) {
 	f := followed{types: map[string]LogSource{}}
+	for _, l := range cfg.Syslog {
+		f.types[l.Listen] = LogSource{Hosts: hostsSender}
+		f.listens = append(f.listens, l.Listen)
+	}
 	for i, log := range cfg.Logs {
 		paths := []string{log.Path}
 		if log.Path == sourceAuto {
@@ -93,6 +98,9 @@ func remedy(path string) string {
 func (f *followed) look() (lines, warnings []string) {
 	if f.auth != "" {
 		lines = append(lines, f.auth)
+	}
+	for _, listen := range f.listens {
+		lines = append(lines, listen+": takes lines of other machines")
 	}
 	for _, log := range f.files {
 		for _, path := range log.Paths {

@@ -250,6 +250,11 @@ func (s Status) notes() (notes []string) {
 		note(log.Untrusted, "entries of %s were left out: their sender may not speak under their name", escape.Text(log.Source))
 		note(uint64(log.Skipped), "files of %s are not followed: too many; name those that matter", escape.Text(log.Source))
 	}
+	for _, log := range s.Sources {
+		if log.Network != nil {
+			notes = append(notes, networkNotes(log)...)
+		}
+	}
 	for _, display := range s.Displays {
 		if !display.Link.Up && display.Link.Error != "" {
 			notes = append(notes, fmt.Sprintf("display %s is not connected: %s", display.Name, escape.Text(display.Link.Error)))
@@ -266,6 +271,26 @@ func (s Status) notes() (notes []string) {
 	}
 	if len(s.Rotation) > 0 {
 		notes = append(notes, "the key changes once these have heard of it: "+strings.Join(slices.Sorted(slices.Values(s.Rotation)), ", "))
+	}
+	return notes
+}
+
+// networkNotes says what is not as it should be with a listener.
+func networkNotes(log SourceStatus) (notes []string) {
+	n, listen := log.Network, escape.Text(log.Source)
+	note := func(n uint64, format string, args ...any) {
+		if n > 0 {
+			notes = append(notes, fmt.Sprintf("%d "+format, append([]any{n}, args...)...))
+		}
+	}
+	note(n.Refused, "were refused that tried to send to %s, the last one %s; syslog[].from says who may", listen, cmp.Or(n.RefusedLast, "unknown"))
+	note(n.Dropped, "datagrams to %s were dropped by the kernel: its buffer was full; see docs/syslog.md", listen)
+	note(n.Unparsed, "messages to %s had no header and were read as text", listen)
+	note(n.Truncated, "messages to %s were cut: longer than 64 KiB", listen)
+	note(n.Interrupted, "connections to %s were open when the agent was killed; what was on its way on them may be lost", listen)
+	if n.Buffer > 0 && n.Buffer < n.Wanted {
+		notes = append(notes, fmt.Sprintf("the kernel keeps %d bytes of %s, not the %d that are wanted; on this system: sudo sysctl -w net.core.rmem_max=%d, and restart",
+			n.Buffer, listen, n.Wanted, n.Wanted))
 	}
 	return notes
 }

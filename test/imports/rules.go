@@ -15,6 +15,9 @@ var below = map[string][]string{
 	"agent/internal/detect": {"header", "rule", "value", "weblog"},
 	"agent/internal/scan":   {"detect", "rule"},
 
+	// What came over a network has a header that has to be read before anything is a line.
+	"agent/internal/source": {"header", "value"},
+
 	// Pictures: the scene is what all that draws agrees on.
 	"display/internal/page":      {"animate"},
 	"display/internal/panel":     {"animate"},

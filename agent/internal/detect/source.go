@@ -34,6 +34,9 @@ const (
 	SenderHost
 )
 
+// ownSender stands in a header for this machine.
+const ownSender = "-"
+
 // Of sets which machines the lines are of.
 func (s *Source) Of(hosts Hosts) { s.hosts = hosts }
 
@@ -43,9 +46,11 @@ func (s *Source) machine(host []byte) []byte {
 	case HeaderHost:
 		return host
 	case SenderHost:
-		if sender, named, ok := bytes.Cut(host, []byte("/")); ok && len(named) > 0 {
+		sender, named, ok := bytes.Cut(host, []byte("/"))
+		if ok && len(named) > 0 {
 			return named
-		} else {
+		}
+		if string(sender) != ownSender {
 			return sender
 		}
 	}

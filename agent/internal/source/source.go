@@ -36,6 +36,10 @@ type Source interface {
 // ErrUnavailable says that a source does not exist on this machine; others may be read nevertheless.
 var ErrUnavailable = errors.New("this machine has no such source")
 
+// ErrAgain is why a context ends of which another one follows, under which a source that can run again
+// will.
+var ErrAgain = errors.New("the configuration is read again")
+
 // Chunk is a run of whole lines from one log and the position after them.
 type Chunk struct {
 	// Name is the configured name of the source.
@@ -82,6 +86,8 @@ const (
 	CatchingUp State = "catching up"
 	// Following: everything that was written has been handed on.
 	Following State = "following"
+	// Listening: whatever is sent is read.
+	Listening State = "listening"
 	// Failing: see Error.
 	Failing State = "failing"
 	// Duplicate: another source reads the same file already.
@@ -116,7 +122,30 @@ type Stats struct {
 	Untrusted uint64 `json:"untrusted,omitempty"`
 	// Skipped counts the files of a pattern that are not followed because there are too many.
 	Skipped int `json:"skipped,omitempty"`
+	// Network is what is known of a listener; nil of any other source.
+	Network *Network `json:"network,omitempty"`
 	// Errors counts what went wrong; Error is what is wrong now.
 	Errors uint64 `json:"errors,omitempty"`
 	Error  string `json:"error,omitempty"`
+}
+
+// Network is what a listener knows of those who send to it, since the start of this process.
+type Network struct {
+	Senders     int    `json:"senders"`     // whose addresses are remembered, see package syslog
+	Connections int    `json:"connections"` // open now
+	Refused     uint64 `json:"refused"`     // datagrams and connections of whom may not send
+	RefusedLast string `json:"refused_last,omitempty"`
+	// Unparsed counts messages without any header, which are handed on as bare text, Truncated those that
+	// were longer than the longest, of which the rest was left out, Empty those without any text.
+	Unparsed  uint64 `json:"unparsed"`
+	Truncated uint64 `json:"truncated"`
+	Empty     uint64 `json:"empty"`
+	// Dropped counts datagrams that the kernel threw away since its buffer was full; Buffer is that
+	// buffer's size in bytes, Wanted the size that was asked for.
+	Dropped uint64 `json:"dropped"`
+	Buffer  int    `json:"buffer,omitempty"`
+	Wanted  int    `json:"buffer_wanted,omitempty"`
+	// Interrupted counts connections that were open when the agent was killed: what was on its way on
+	// them may be lost.
+	Interrupted uint64 `json:"interrupted"`
 }
