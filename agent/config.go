@@ -85,6 +85,8 @@ type LogSource struct {
 	Hosts string `yaml:"hosts"`
 	// Start says where a log that was never read before begins: end, or beginning. Nothing is end.
 	Start string `yaml:"start"`
+
+	forgeable bool // anybody can forge its lines: see [Syslog.Respond]
 }
 
 // Flood says how many web requests of one method are too many.

@@ -25,10 +25,9 @@ import (
 // starts another, which goes on from what the spool holds, as after a restart.
 type detection struct {
 	pipeline  *ingest.Pipeline
-	engine    *detect.Engine
+	detector  *detector
 	sources   []source.Source
-	ports     []*port         // of syslog, among the sources
-	forgeable map[string]bool // logs whose lines cause no responses
+	ports     []*port // of syslog, among the sources
 	ignored   *ignore.List
 	logger    *slog.Logger
 	responses *responses // nil where nothing is decided
@@ -64,10 +63,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if err != nil {
 		d.logger.Warn("going on without what was learnt", "error", err)
 	}
-	run := &detection{ignored: ignored, logger: d.logger, forgeable: map[string]bool{}}
-	for _, l := range cfg.Syslog {
-		run.forgeable[l.Listen] = l.forgeable()
-	}
+	run := &detection{ignored: ignored, logger: d.logger}
 	allow, err := networks("responses.allow", cfg.Responses.Allow)
 	if err != nil {
 		return nil, err
@@ -82,7 +78,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	run.responses = newResponses(cfg.Responses, protect, func(e *attack.Event) error { return run.pipeline.Add(e) }, d.logger)
 	run.pipeline, err = ingest.New(ingest.Options{
 		Detector: func(emit func(*attack.Event)) (ingest.Detector, error) {
-			run.engine, err = detect.New(detect.Options{
+			options := detect.Options{
 				Rules:  rules,
 				Ignore: ignored.Contains,
 				Floods: &episode.Limits{
@@ -94,18 +90,27 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 				Behind:   run.behind,
 				Emit: func(e *attack.Event, _ uint64) {
 					emit(e)
-					if run.responses != nil && !run.forgeable[e.Log] {
+					if run.responses != nil {
 						run.responses.look(e)
 					}
 				},
-			})
+			}
+			engine, err := detect.New(options)
 			if err != nil {
 				return nil, err
 			}
 			for _, known := range logins {
-				run.engine.Logins().Learn(known)
+				engine.Logins().Learn(known)
 			}
-			var detector ingest.Detector = newDetector(run.engine, logs.types, d.logger)
+			run.detector = newDetector(engine, logs.types, d.logger)
+			if slices.ContainsFunc(cfg.Syslog, func(l Syslog) bool { return l.forgeable() }) {
+				options.Emit = func(e *attack.Event, _ uint64) { emit(e) }
+				if engine, err = detect.New(options); err != nil {
+					return nil, err
+				}
+				run.detector.doubt(engine)
+			}
+			var detector ingest.Detector = run.detector
 			if run.responses != nil {
 				detector = responding{detector, run.responses}
 			}
@@ -190,7 +195,7 @@ func (run *detection) behind(log string) bool {
 
 // detected returns what detection could not make an event of.
 func (run *detection) detected() (stats detect.Stats) {
-	run.pipeline.Inspect(func() { stats = run.engine.Stats() })
+	run.pipeline.Inspect(func() { stats = run.detector.Stats() })
 	return stats
 }
 

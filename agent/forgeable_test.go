@@ -1,0 +1,84 @@
+package main
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/agent/internal/ingest"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// What anybody can forge changes nothing of what is made of other lines, and causes nothing.
+func TestForgeableLinesChangeNothingElse(t *testing.T) {
+	t.Parallel()
+	rules, err := detect.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := map[string][]byte{}
+	newEngines := func(found map[bool][]attack.Event) *detector {
+		var engines [2]*detect.Engine
+		for i, forgeable := range []bool{false, true} {
+			if engines[i], err = detect.New(detect.Options{
+				Rules: rules, Remember: true, Episodes: true, Location: time.UTC,
+				Emit: func(e *attack.Event, _ uint64) { found[forgeable] = append(found[forgeable], *e) },
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d := newDetector(engines[0], map[string]LogSource{"udp": {Hosts: hostsSender, forgeable: true}}, slog.New(slog.DiscardHandler))
+		d.doubt(engines[1])
+		for key, value := range saved {
+			if err := d.Restore(key, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return d
+	}
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	feed := func(d *detector, log, line string) {
+		d.Feed(ingest.Chunk{Name: log, Source: log, Data: []byte(line + "\n"), Observed: now})
+	}
+	found := map[bool][]attack.Event{}
+	d := newEngines(found)
+	// Somebody forges a login of the server's, so that the one to come is nothing new.
+	feed(d, "udp", "Nov 20 12:00:00 192.0.2.1 sshd[7]: Accepted password for root from 203.0.113.7 port 4022 ssh2")
+	// And an error log's line, so that the access log's is its copy.
+	feed(d, "udp", `Nov 20 12:00:00 192.0.2.1 apache2: [Fri Nov 20 12:00:00.000000 2026] [auth_basic:error] [pid 7] [client 203.0.113.7:4022] AH01618: user root not found: /x`)
+	d.Changes(func(key string, value []byte) { saved[key] = value })
+	d = newEngines(found) // and after a restart
+	feed(d, "file", "Nov 20 12:00:01 web sshd[8]: Accepted password for root from 203.0.113.7 port 4023 ssh2")
+	feed(d, "file", `203.0.113.7 - root [20/Nov/2026:12:00:01 +0000] "GET /x HTTP/1.1" 401 1 "-" "-"`)
+	if len(found[true]) != 2 {
+		t.Errorf("%d events of forgeable lines, want 2: %+v", len(found[true]), found[true])
+	}
+	if events := found[false]; len(events) != 2 || events[0].Severity != attack.Medium || events[0].Host != "" || events[1].Kind != attack.HTTPAuth {
+		t.Errorf("events of the server's own lines: %+v, want a first login and a failed one", events)
+	}
+
+	// Where no such listener is configured any more, what was remembered of it goes.
+	engine, err := detect.New(detect.Options{Rules: rules, Remember: true, Emit: func(*attack.Event, uint64) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := newDetector(engine, nil, slog.New(slog.DiscardHandler))
+	kept := 0
+	for key, value := range saved {
+		if err := without.Restore(key, value); err != nil {
+			t.Fatal(err)
+		}
+		if len(key) > len(forgeableKey) && key[:len(forgeableKey)] == forgeableKey {
+			kept++
+		}
+	}
+	without.Changes(func(key string, value []byte) {
+		if len(key) > len(forgeableKey) && key[:len(forgeableKey)] == forgeableKey && value == nil {
+			kept--
+		}
+	})
+	if kept != 0 {
+		t.Errorf("%d of the keys of a listener that is gone are kept", kept)
+	}
+}
