@@ -42,7 +42,7 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter)
 		case filter.User == "" && filter.Host == "" && !filter.Source.IsValid():
 			return c.rollups(ctx, tx, step, filter)
 		case what == 0 || step < hour && bounds[0].Before(h.options.Now().Add(-minutesListed)):
-			return c.events(ctx, tx, filter)
+			return c.events(ctx, tx, h, filter)
 		}
 		longest := int64(minute)
 		if step == hour {
@@ -166,29 +166,9 @@ func (f *Filter) rolled(where string, args []any) (string, []any) {
 }
 
 // events looks at events.
-func (c *counting) events(ctx context.Context, tx querier, filter Filter) error {
-	where, args, err := filter.newest(ctx, tx)
-	if err != nil {
-		return err
-	}
+func (c *counting) events(ctx context.Context, tx querier, h *History, filter Filter) error {
 	// Steps of UTC serve for bars: bounds are on full minutes.
-	return each(ctx, tx, `SELECT arrived/1000000000/?*?, agents.name, kind, x'', count(*), sum(count) FROM events JOIN agents ON agents.id = agent `+
-		where+` AND NOT test GROUP BY 1, 2, 3`, c.targets(), c.row, append([]any{int64(60), int64(60)}, args...)...)
-}
-
-// newest returns the filter as the end of a query on the newest events of its span.
-func (f *Filter) newest(ctx context.Context, tx querier) (where string, args []any, err error) {
-	newest := *f
-	var last int64
-	if f.Until.IsZero() {
-		err = each(ctx, tx, `SELECT coalesce(max(id), 0) + 1 FROM events`, []any{&last}, func() {})
-	} else {
-		last, err = idAt(ctx, tx, f.Until)
-	}
-	if err != nil {
-		return "", nil, err
-	}
-	newest.Until, newest.Before, newest.After = time.Time{}, last, max(f.After, last-maxScan-1)
-	where, args, err = newest.where(ctx, tx)
-	return where + " AND sequence > 0", args, err // without corrections
+	_, err := h.eachNewest(ctx, tx, filter, `SELECT arrived/1000000000/?*?, agents.name, kind, x'', count(*), sum(count) FROM events JOIN agents ON agents.id = agent`,
+		` AND NOT test GROUP BY 1, 2, 3`, c.targets(), c.row, int64(minute), int64(minute))
+	return err
 }

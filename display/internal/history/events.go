@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"database/sql"
+	"iter"
 	"net/netip"
 	"slices"
 	"time"
@@ -45,29 +46,35 @@ const maxRecords = 1000
 // Recent returns the newest events that the filter chooses, the newest first: at most limit,
 // and never more than 1000.
 func (h *History) Recent(ctx context.Context, limit int, filter Filter) ([]Record, error) {
-	var records []Record
-	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
-		where, args, err := filter.where(ctx, tx)
-		if err != nil {
-			return err
-		}
-		records, err = readRecords(ctx, tx, where+" ORDER BY events.id DESC LIMIT ?", append(args, min(max(limit, 0), maxRecords))...)
-		return err
-	})
-	return records, err
+	return h.read(ctx, limit, filter, " ORDER BY events.id DESC LIMIT ?", slices.All[[]idRange])
 }
 
 // Select returns the oldest events that the filter chooses, the oldest first: at most limit, and
 // never more than 1000. Who sets the filter's After to the id of the last one reads on.
 func (h *History) Select(ctx context.Context, limit int, filter Filter) ([]Record, error) {
+	return h.read(ctx, limit, filter, " ORDER BY events.id LIMIT ?", slices.Backward[[]idRange])
+}
+
+// read reads events range by range.
+func (h *History) read(ctx context.Context, limit int, filter Filter, order string, in func([]idRange) iter.Seq2[int, idRange]) ([]Record, error) {
+	limit = min(max(limit, 0), maxRecords)
 	var records []Record
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		ranges, err := h.ranges(ctx, tx, filter)
+		if err != nil {
+			return err
+		}
 		where, args, err := filter.where(ctx, tx)
 		if err != nil {
 			return err
 		}
-		records, err = readRecords(ctx, tx, where+" ORDER BY events.id LIMIT ?", append(args, min(max(limit, 0), maxRecords))...)
-		return err
+		for _, r := range in(ranges) {
+			more, err := readRecords(ctx, tx, where+" AND events.id BETWEEN ? AND ?"+order, append(slices.Clone(args), r.first, r.last, limit-len(records))...)
+			if records = append(records, more...); err != nil || len(records) >= limit {
+				return err
+			}
+		}
+		return nil
 	})
 	return records, err
 }
@@ -76,12 +83,26 @@ func (h *History) Select(ctx context.Context, limit int, filter Filter) ([]Recor
 // oldest of these: [History.Select] after it returns them.
 func (h *History) Newest(ctx context.Context, most int, filter Filter) (count int, after int64, err error) {
 	err = h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		ranges, err := h.ranges(ctx, tx, filter)
+		if err != nil {
+			return err
+		}
 		where, args, err := filter.where(ctx, tx)
 		if err != nil {
 			return err
 		}
-		return each(ctx, tx, `SELECT count(*), coalesce(min(id), 1) - 1 FROM (SELECT id FROM events `+where+` ORDER BY id DESC LIMIT ?)`,
-			[]any{&count, &after}, func() {}, append(args, most)...)
+		for _, r := range ranges {
+			n, before := 0, int64(0)
+			err := each(ctx, tx, `SELECT count(*), coalesce(min(id), 1) - 1 FROM (SELECT id FROM events `+where+` AND events.id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?)`,
+				[]any{&n, &before}, func() {}, append(slices.Clone(args), r.first, r.last, most-count)...)
+			if n > 0 {
+				count, after = count+n, before
+			}
+			if err != nil || count >= most {
+				return err
+			}
+		}
+		return nil
 	})
 	return count, after, err
 }

@@ -68,8 +68,11 @@ func listBytes(most int64) int {
 // group is what a list counts apart, beside names.
 type group struct {
 	agent int64 // its id
-	kind  int64 // as it is stored
+	kind  int64 // as it is stored; of tests, testKind besides
 }
+
+// testKind marks groups of tests: nothing counts them, but they are found.
+const testKind = 1 << 40
 
 // nameList is a list in memory.
 type nameList map[group]*names

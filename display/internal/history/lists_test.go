@@ -3,6 +3,7 @@ package history_test
 import (
 	"maps"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -120,4 +121,75 @@ func TestNetworksOfAnEarlierVersion(t *testing.T) {
 		}
 		h.Upkeep()
 	}
+}
+
+// Events of a source or a user are found wherever they are: in minutes, hours and days that are summed
+// up or not, before and after the clock was set back, tests among them; and what users a source tried is
+// told of all of them.
+func TestEventsOfASource(t *testing.T) {
+	t.Parallel()
+	now := noon
+	o := options(file(t))
+	o.Now = func() time.Time { return now }
+	h := start(t, o)
+	all := story(h, &now, 80*time.Hour, 13)
+	h.Upkeep()
+	now = now.Add(-7 * time.Hour)
+	more := events(40)
+	for i := range more {
+		more[i].User = []string{"root", "rare"}[i%2]
+		more[i].Test = i%3 == 0
+		all = append(all, arrival{now, "c", more[i]})
+	}
+	h.commit(batch{agent: "c", epoch: 1, first: 1, events: more})
+	for _, say := range []string{"at first", "after upkeep"} {
+		for name, filter := range map[string]history.Filter{
+			"an address":             {Source: netip.MustParsePrefix("198.51.2.3/32")},
+			"one of the set-back":    {Source: netip.MustParsePrefix("192.0.2.7/32")},
+			"a network":              {Source: netip.MustParsePrefix("2001:db8:1::/64")},
+			"a user":                 {User: "rare"},
+			"a user and a network":   {User: "root", Source: netip.MustParsePrefix("192.0.2.0/24")},
+			"an address and a span":  {Source: netip.MustParsePrefix("198.51.1.1/32"), Span: history.Span{Since: noon.Add(9 * time.Hour), Until: noon.Add(70*time.Hour + 90*time.Second)}},
+			"an address of an agent": {Source: netip.MustParsePrefix("198.51.0.2/32"), Agent: "b"},
+		} {
+			var ids []int64
+			users := map[string]uint64{}
+			for i := range all {
+				a := &all[i]
+				e := &a.event
+				if filter.User != "" && e.User != filter.User || filter.Source.IsValid() && !filter.Source.Contains(e.SourceIP) || filter.Agent != "" && a.agent != filter.Agent ||
+					!filter.Since.IsZero() && (a.at.Before(filter.Since) || !a.at.Before(filter.Until)) {
+					continue
+				}
+				ids = append(ids, int64(i+1))
+				if !e.Test && e.Kind.Attempt() && e.User != "" && e.Count > 0 {
+					users[e.User] += e.Count
+				}
+			}
+			oldest, err := h.Select(t.Context(), 1000, filter)
+			newest, err2 := h.Recent(t.Context(), 1000, filter)
+			slices.Reverse(newest)
+			for _, records := range [][]history.Record{oldest, newest} {
+				if got := idsOf(records); !slices.Equal(got, ids) || err != nil || err2 != nil {
+					t.Errorf("%s, of %s there are %v\nwant %v, errors %v %v", say, name, got, ids, err, err2)
+				}
+			}
+			n, after, err := h.Newest(t.Context(), 5, filter)
+			if want := ids[len(ids)-min(5, len(ids)):]; err != nil || n != len(want) || after != want[0]-1 {
+				t.Errorf("%s, the newest five of %s are %d above %d, error %v, want %v", say, name, n, after, err, want)
+			}
+			if got := h.ranked(history.Users, filter); !maps.Equal(got, users) {
+				t.Errorf("%s, the users of %s are %v, want %v", say, name, got, users)
+			}
+		}
+		now = now.Add(30 * time.Hour)
+		h.Upkeep()
+	}
+}
+
+func idsOf(records []history.Record) (ids []int64) {
+	for _, r := range records {
+		ids = append(ids, r.ID)
+	}
+	return ids
 }

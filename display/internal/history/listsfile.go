@@ -258,11 +258,11 @@ func (s *store) forgetListsOf(agent int64) error {
 func (s *store) renameKind(old, now int64) error {
 	return s.rewriteLists(`TRUE`, func(list nameList) (part int64, changed bool) {
 		for g, n := range list {
-			if g.kind != old {
+			if g.kind&^testKind != old {
 				continue
 			}
 			delete(list, g)
-			to := list.of(group{g.agent, now})
+			to := list.of(group{g.agent, now | g.kind&testKind})
 			for _, e := range n.entries {
 				to.add(e.name, e.Sum)
 			}

@@ -90,7 +90,7 @@ func (s *store) fillNetworks() (until int64, err error) {
 func (s *store) fillFromEvents(now time.Time, networksKnown int64) error {
 	zone, recent := now.Location(), startOf(now.Add(-minutesListed), hour)+hour
 	var n naming
-	var start, step, id, arrived, agentID, kind, count int64
+	var start, step, id, arrived, agentID, kind, count, test int64
 	var source, user, detail []byte
 	var failed error
 	flush := func() {
@@ -105,9 +105,9 @@ func (s *store) fillFromEvents(now time.Time, networksKnown int64) error {
 		}
 		n = naming{}
 	}
-	err := s.each(context.Background(), `SELECT id, arrived, agent, kind, count, source, user, detail FROM events
-		WHERE sequence > 0 AND NOT test ORDER BY id`,
-		[]any{&id, &arrived, &agentID, &kind, &count, &source, &user, &detail}, func() {
+	err := s.each(context.Background(), `SELECT id, arrived, agent, kind, count, test, source, user, detail FROM events
+		WHERE sequence > 0 ORDER BY id`,
+		[]any{&id, &arrived, &agentID, &kind, &count, &test, &source, &user, &detail}, func() {
 			seconds := arrived / int64(time.Second)
 			if n.lists == nil || seconds < start || seconds >= start+step {
 				flush()
@@ -120,7 +120,7 @@ func (s *store) fillFromEvents(now time.Time, networksKnown int64) error {
 			ip, _ := netip.AddrFromSlice(source)
 			known, _ := decodeDetail(detail)
 			sum := sumOfOne(attack.StoredKind(kind), uint64(count), known)
-			n.set(group{agentID, kind})
+			n.set(group{agentID, kind | test*testKind})
 			n.address(ip, sum)
 			n.text(string(user), known, sum)
 			if seconds >= networksKnown {

@@ -60,18 +60,19 @@ func stretches(span Span, longest int64, made listed, now time.Time) []stretch {
 // above60 returns the full minute at or after a time.
 func above60(t int64) int64 { return (t + minute - 1) / minute * minute }
 
-// eachListed reads the names of a span.
+// eachListed reads the names of a span, but those of tests.
 func (h *History) eachListed(ctx context.Context, tx querier, what nameKind, span Span, longest int64, chosen func(group) bool, row func(start int64, g group, name []byte, sum Sum)) error {
 	now := h.now()
 	made, err := readListed(ctx, tx, what, now.Location())
 	if err != nil {
 		return err
 	}
+	counted := func(g group) bool { return g.kind < testKind && (chosen == nil || chosen(g)) }
 	var start int64
 	var list []byte
 	for _, part := range stretches(span, longest, made, now) {
 		err := each(ctx, tx, `SELECT start, list FROM lists WHERE what = ? AND step = ? AND start >= ? AND start < ?`, []any{&start, &list}, func() {
-			eachName(list, chosen, func(g group, name []byte, sum Sum) { row(start, g, name, sum) })
+			eachName(list, counted, func(g group, name []byte, sum Sum) { row(start, g, name, sum) })
 		}, int64(what), part.step, part.since, part.until)
 		if err != nil {
 			return err

@@ -127,6 +127,7 @@ type store struct {
 	path         string
 	oldest       map[int64]int64 // by agent: no event of its has a lower id
 	listed       [nameKinds]listed
+	latest       int64 // arrival of an event, 0 if unknown; no event arrived later
 
 	readers *sql.DB      // nil if there is no room for them: then conn reads, too
 	reading sync.RWMutex // held by who reads; to close, by the closing one

@@ -56,11 +56,11 @@ var listOf = map[Dimension]nameKind{Networks: networkNames, Sources: addressName
 // Rank ranks names by attempts, the most frequent first: at most limit. Only attempts count, except for
 // counters, and tests do not. Roll-ups answer: by minutes as far as these are kept, which is two days, and
 // before by full hours. What a filter asks of users by their source, or the other way round, or of a
-// machine, comes from the newest 200,000 events.
+// machine, comes from the newest 200,000 events of the hours in which it was seen.
 func (h *History) Rank(ctx context.Context, by Dimension, filter Filter, limit int) (Ranking, error) {
 	t := newTallies()
 	var newest bool
-	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 		filtered, _ := filter.listing()
 		listed := listOf[by]
 		all := filter.User == "" && filter.Host == "" && !filter.Source.IsValid()
@@ -78,8 +78,8 @@ func (h *History) Rank(ctx context.Context, by Dimension, filter Filter, limit i
 		case filtered != 0 && listed == 0:
 			return h.tallyGroups(ctx, tx, t, by, filter)
 		}
-		newest = true
-		return t.events(ctx, tx, by, filter)
+		newest, err = t.events(ctx, tx, h, by, filter)
+		return err
 	})
 	return Ranking{t.list(limit), t.others, newest}, err
 }
@@ -225,16 +225,12 @@ func (h *History) tallyRolled(ctx context.Context, tx querier, t *tallies, colum
 }
 
 // events looks at events.
-func (t *tallies) events(ctx context.Context, tx querier, by Dimension, filter Filter) error {
-	where, args, err := filter.newest(ctx, tx)
-	if err != nil {
-		return err
-	}
+func (t *tallies) events(ctx context.Context, tx querier, h *History, by Dimension, filter Filter) (more bool, err error) {
 	column := map[Dimension]string{Sources: "source", Networks: "source", Users: "user", Targets: "detail", Agents: "CAST(agents.name AS BLOB)", Kinds: "x''"}[by]
 	var raw []byte
 	var kind, attempts int64
-	return each(ctx, tx, `SELECT `+column+`, kind, sum(count) FROM events JOIN agents ON agents.id = agent `+where+` AND NOT test GROUP BY 1, 2`,
-		[]any{&raw, &kind, &attempts}, func() { t.add(nameIn(by, raw, kind), kind, attempts) }, args...)
+	return h.eachNewest(ctx, tx, filter, `SELECT `+column+`, kind, sum(count) FROM events JOIN agents ON agents.id = agent`, ` AND NOT test GROUP BY 1, 2`,
+		[]any{&raw, &kind, &attempts}, func() { t.add(nameIn(by, raw, kind), kind, attempts) })
 }
 
 // nameIn returns the name of a dimension in an event's column.

@@ -113,6 +113,9 @@ func (c *change) add(p *pending) error {
 		c.next.agents[p.agent], c.agents[p.agent] = a, true
 	}
 	c.rolled.begin(p.arrived)
+	if err := c.arrive(p.arrived); err != nil {
+		return err
+	}
 	for i := range p.events {
 		if sequence := p.first + uint64(i); sequence > m.committed {
 			if err := c.insert(p, a.id, sequence, &p.events[i]); err != nil {
@@ -174,13 +177,14 @@ func (c *change) roll(to route, agentID int64, e *attack.Event) {
 	sum, key := sumOfOne(e.Kind, e.Count, e.Detail), c.crowd.key(to.agent, e)
 	c.rolled.add(to, key, sum)
 	c.name(to, e, sum)
-	if !e.Test {
-		listed := &c.rolled.lists
-		listed.set(group{agentID, int64(e.Kind)})
-		listed.network(e.SourceIP, sum)
-		listed.address(e.SourceIP, sum)
-		listed.text(e.User, e.Detail, sum)
+	listed, kind := &c.rolled.lists, int64(e.Kind)
+	if e.Test {
+		kind |= testKind
 	}
+	listed.set(group{agentID, kind})
+	listed.network(e.SourceIP, sum)
+	listed.address(e.SourceIP, sum)
+	listed.text(e.User, e.Detail, sum)
 }
 
 // sumOfOne is what an event adds. A counter counts what was reported of it.
