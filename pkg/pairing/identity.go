@@ -2,6 +2,7 @@ package pairing
 
 import (
 	"crypto/ed25519"
+	"crypto/hpke"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -26,6 +27,7 @@ const (
 type identity struct {
 	certificate tls.Certificate
 	fingerprint Fingerprint
+	sealing     hpke.PrivateKey // the same key in the form that messages are sealed for
 }
 
 // newIdentity makes a key in memory and returns it with the content of its file.
@@ -93,7 +95,12 @@ func identityFor(key ed25519.PrivateKey) (*identity, error) {
 	if err != nil {
 		return nil, err
 	}
+	sealing, err := sealingKey(key)
+	if err != nil {
+		return nil, err
+	}
 	return &identity{
+		sealing:     sealing,
 		certificate: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf},
 		fingerprint: fingerprintOf(leaf),
 	}, nil

@@ -35,6 +35,7 @@ type keys struct {
 	own   *identity
 	next  *identity // nil unless a change of keys is under way
 	peers []Peer
+	index map[Fingerprint]int // of peers by either key; nil until published
 }
 
 // Open reads the keyring in a state directory, and makes the directory and the key where they
@@ -227,6 +228,11 @@ func (k *Keyring) store(before keys, after *keys) error {
 
 // publish makes state this process' view and wakes those who wait for a change.
 func (k *Keyring) publish(state keys) {
+	state.index = make(map[Fingerprint]int, len(state.peers))
+	for at, peer := range slices.Backward(state.peers) {
+		state.index[peer.Key], state.index[peer.NextKey] = at, at
+	}
+	delete(state.index, Fingerprint{})
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	same := k.state.own != nil && k.state.own.fingerprint == state.own.fingerprint &&
@@ -253,12 +259,18 @@ func (s *keys) byKey(key Fingerprint) int {
 	if key.IsZero() {
 		return -1
 	}
+	if s.index != nil {
+		if at, ok := s.index[key]; ok {
+			return at
+		}
+		return -1
+	}
 	return slices.IndexFunc(s.peers, func(p Peer) bool { return p.Key == key || p.NextKey == key })
 }
 
 func samePeer(a, b Peer) bool {
 	return a.Name == b.Name && a.Role == b.Role && a.Key == b.Key && a.NextKey == b.NextKey &&
-		a.Knows == b.Knows && slices.Equal(a.Addresses, b.Addresses) && a.Paired.Equal(b.Paired)
+		a.Knows == b.Knows && a.Public == b.Public && slices.Equal(a.Addresses, b.Addresses) && a.Paired.Equal(b.Paired)
 }
 
 // Dir returns the state directory.

@@ -75,14 +75,15 @@ type Peer struct {
 	Key       Fingerprint `json:"key"`
 	NextKey   Fingerprint `json:"next_key,omitzero"`   // the key that it is about to change to
 	Knows     Fingerprint `json:"knows,omitzero"`      // the next key of ours that it has stored
+	Public    PublicKey   `json:"public,omitzero"`     // the key itself, if it was told; messages over a broker are sealed for it
 	Addresses []string    `json:"addresses,omitempty"` // where it is dialled; none if it dials us
 	Paired    time.Time   `json:"paired"`
 }
 
 // Bounds of what is kept of peers.
 const (
-	MaxPeers     = 256
-	MaxName      = 63 // bytes, as in a label of a host name (RFC 1035 section 2.3.4)
+	MaxPeers     = 1 << 14 // of a display; an agent has a few
+	MaxName      = 63      // bytes, as in a label of a host name (RFC 1035 section 2.3.4)
 	MaxAddresses = 8
 	MaxAddress   = 300 // bytes: a host name of 255 and room for a user, a port and a scheme
 )

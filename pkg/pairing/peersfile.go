@@ -11,7 +11,7 @@ import (
 const (
 	peersFile    = "peers.json"
 	peersVersion = 1
-	maxPeersFile = 1 << 20 // bytes; a full file of MaxPeers peers stays below it
+	maxPeersFile = 1 << 26 // bytes; a full file of MaxPeers peers stays below it
 )
 
 // peersJSON is the form of peers.json. Peers stand in the order in which they were paired.
