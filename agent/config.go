@@ -13,6 +13,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/agent/internal/ignore"
 	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/pkg/broker"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/config"
 	"github.com/pialert/pialert/pkg/link"
@@ -56,8 +57,9 @@ type Config struct {
 // Link says how an agent and its displays come together.
 type Link struct {
 	// Dial says who opens connections: display (the default: the agent listens), agent (the
-	// agent dials the displays that it joined), or ssh (the display logs in by SSH and runs
-	// pialert-agent relay; the agent listens only on the relay socket).
+	// agent dials the displays that it joined), ssh (the display logs in by SSH and runs
+	// pialert-agent relay; the agent listens only on the relay socket), or nats (both dial a NATS
+	// server).
 	Dial string `yaml:"dial"`
 	// Listen is the TCP address that displays dial.
 	Listen string `yaml:"listen"`
@@ -66,7 +68,24 @@ type Link struct {
 	Address string `yaml:"address"`
 	// Relay is the Unix socket that pialert-agent relay joins to an SSH login; empty serves none.
 	Relay string `yaml:"relay"`
+	// NATS says where the NATS server is, for dial: nats.
+	NATS NATS `yaml:"nats"`
 }
+
+// NATS says where the NATS server is, and how far it is trusted to keep events.
+type NATS struct {
+	broker.Config `yaml:",inline"`
+	// Acknowledged says when the agent forgets an event: shown (the default: when every display has committed it),
+	// or stored (when the NATS server has it, so that a display may be away for longer than the spool
+	// holds; the server's disks are trusted to keep it).
+	Acknowledged string `yaml:"acknowledged"`
+}
+
+// When an agent forgets an event that it delivers by NATS.
+const (
+	acknowledgedShown  = "shown"
+	acknowledgedStored = "stored"
+)
 
 // LogSource is a log to follow.
 type LogSource struct {
@@ -123,7 +142,7 @@ func defaults() Config {
 		Control: "/run/pialert-agent/control.sock",
 		Metrics: "127.0.0.1:9477",
 		Log:     cli.Log{Format: "text"},
-		Link:    Link{Dial: link.DialDisplay, Listen: ":" + link.DefaultPort, Relay: "/run/pialert-agent/relay.sock"},
+		Link:    Link{Dial: link.DialDisplay, Listen: ":" + link.DefaultPort, Relay: "/run/pialert-agent/relay.sock", NATS: NATS{Config: broker.Defaults(), Acknowledged: acknowledgedShown}},
 		Logs: []LogSource{
 			{Path: sourceAuto},
 			{Path: "/var/log/apache2/*.log"},
@@ -167,8 +186,13 @@ func (c *Config) Validate() error {
 			refuse("link.relay", c.Link.Relay, "give the path of a Unix socket: dial: ssh needs it")
 		}
 	case link.DialAgent:
+	case broker.Dial:
+		problems = append(problems, c.Link.NATS.Check("link.nats"))
+		if !slices.Contains([]string{acknowledgedShown, acknowledgedStored}, c.Link.NATS.Acknowledged) {
+			refuse("link.nats.acknowledged", c.Link.NATS.Acknowledged, "use shown or stored")
+		}
 	default:
-		refuse("link.dial", c.Link.Dial, "use display, agent or ssh")
+		refuse("link.dial", c.Link.Dial, "use display, agent, ssh or nats")
 	}
 	if len(c.Logs) == 0 && len(c.Syslog) == 0 {
 		refuse("logs", "none", "give at least one log to follow, or a listener for syslog")

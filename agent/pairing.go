@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pialert/pialert/agent/internal/uplink"
+	"github.com/pialert/pialert/pkg/broker"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/paircmd"
@@ -19,7 +20,7 @@ func pairingCommands(s *settings) []*cobra.Command {
 	return paircmd.Commands(pairing.Agent, func() (paircmd.Settings, error) {
 		cfg, err := s.Load()
 		return paircmd.Settings{
-			Name: cfg.Name, State: cfg.State, Control: cfg.Control, Listen: cfg.Link.sockets(), Address: cfg.Link.Address,
+			Name: cfg.Name, State: cfg.State, Control: cfg.Control, Listen: cfg.Link.sockets(), Address: cfg.Link.Address, Broker: cfg.Link.broker(),
 		}, err
 	})
 }
@@ -35,9 +36,21 @@ func (l Link) sockets() []string {
 	return nil
 }
 
+// broker is what both ends dial; nil if they dial each other.
+func (l Link) broker() *broker.Config {
+	if l.Dial != broker.Dial {
+		return nil
+	}
+	return &l.NATS.Config
+}
+
 // states returns how the links stand.
 func (d *daemon) states() []link.State {
-	return append(d.listener.States(), d.dialer.States()...)
+	states := append(d.listener.States(), d.dialer.States()...)
+	if d.broker != nil {
+		states = append(states, d.broker.States()...)
+	}
+	return states
 }
 
 // watched says whether a display is connected.

@@ -17,6 +17,9 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/agent/internal/spool"
+	"github.com/pialert/pialert/agent/internal/uplink"
+	"github.com/pialert/pialert/agent/internal/uplink/nats"
+	"github.com/pialert/pialert/pkg/broker"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/link"
@@ -58,6 +61,7 @@ type daemon struct {
 	spool       *spool.Spool
 	listener    *link.Listener
 	dialer      *link.Dialer
+	broker      *nats.Uplink // nil unless the configuration says so
 
 	replacements chan replacement
 	inherited    cli.Inherited
@@ -90,6 +94,12 @@ func newDaemon(cfg Config, load func() (Config, error), logger *slog.Logger) (*d
 	}
 	d.listener = &link.Listener{Keyring: keyring, Invitations: d.invitations, Log: logger}
 	d.dialer = &link.Dialer{Keyring: keyring, Log: logger}
+	if cfg.Link.Dial == broker.Dial {
+		d.broker = nats.New(nats.Options{
+			Uplink:  uplink.Options{Version: cli.Release(), Spool: kept, Logs: d.logs, Logger: logger},
+			Keyring: keyring, Broker: cfg.Link.NATS.Config, Stored: cfg.Link.NATS.Acknowledged == acknowledgedStored,
+		})
+	}
 	if d.detection, err = d.newDetection(cfg); err != nil {
 		return nil, errors.Join(err, kept.Close())
 	}
@@ -127,7 +137,11 @@ func (d *daemon) Run(ctx context.Context) error {
 		group.Go(func() error { return metrics.Serve(ctx, scrapes, d.metrics()) })
 	}
 	group.Go(func() error { return d.listener.Run(links, sockets, d.deliver) })
-	group.Go(func() error { return d.dialer.Run(links, d.deliver) })
+	if d.broker != nil {
+		group.Go(func() error { return d.broker.Run(links) })
+	} else {
+		group.Go(func() error { return d.dialer.Run(links, d.deliver) })
+	}
 	group.Go(func() error { return cli.Notify(ctx, d.alive, d.summary) })
 	d.logger.Info("running", "name", d.cfg.Name, "version", cli.Release(), "key", d.keyring.Key())
 	err = group.Wait()

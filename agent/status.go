@@ -259,6 +259,9 @@ func (s Status) notes() (notes []string) {
 		if !display.Link.Up && display.Link.Error != "" {
 			notes = append(notes, fmt.Sprintf("display %s is not connected: %s", display.Name, escape.Text(display.Link.Error)))
 		}
+		if display.Link.Note != "" {
+			notes = append(notes, fmt.Sprintf("display %s: %s", display.Name, escape.Text(display.Link.Note)))
+		}
 	}
 	note(s.Spool.DroppedEvents, "events of %d attempts had to be dropped", s.Spool.DroppedAttempts)
 	note(s.Spool.RefusedEvents, "events were left out: a field was outside its bounds; the log has them")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/pialert/pialert/display/internal/lamp"
 	"github.com/pialert/pialert/display/internal/notice"
 	"github.com/pialert/pialert/display/internal/pins"
+	"github.com/pialert/pialert/pkg/broker"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/config"
 	"github.com/pialert/pialert/pkg/link"
@@ -60,8 +62,8 @@ type Config struct {
 // Link says how a display and its agents come together.
 type Link struct {
 	// Dial says who opens connections: display (the default: it dials the agents that it
-	// joined), agent (the display listens), or ssh (it logs in to the agents' servers and runs
-	// pialert-agent relay there).
+	// joined), agent (the display listens), ssh (it logs in to the agents' servers and runs
+	// pialert-agent relay there), or nats (both dial a NATS server).
 	Dial string `yaml:"dial"`
 	// Listen is the TCP address that agents dial, for dial: agent.
 	Listen string `yaml:"listen"`
@@ -72,6 +74,42 @@ type Link struct {
 	// DNS is the provider of a dynamic name to keep up to date, for dial: agent behind a changing
 	// address.
 	DNS DNS `yaml:"dns"`
+	// NATS says where the NATS server is, for dial: nats.
+	NATS NATS `yaml:"nats"`
+}
+
+// NATS says where the NATS server is, and which agents this display takes of it.
+type NATS struct {
+	broker.Config `yaml:",inline"`
+	// Agents are patterns of the names of the agents that this display takes, such as web-*, where several
+	// displays split a fleet between them; none takes all that it is paired with.
+	Agents []string `yaml:"agents"`
+	// Replicas is how many servers of a cluster keep each event: 1, 3 or 5. It concerns a stream
+	// that is not there yet.
+	Replicas int `yaml:"replicas"`
+	// MaxBytes is the most that the stream may hold; when it is full, events stay with the agents. It
+	// concerns a stream that is not there yet.
+	MaxBytes config.Size `yaml:"max_bytes"`
+}
+
+// validate returns every field that cannot be used as joined [config.FieldError].
+func (n NATS) validate() error {
+	problems := []error{n.Check("link.nats")}
+	refuse := func(field string, value any, problem string) {
+		problems = append(problems, &config.FieldError{Path: "link.nats." + field, Value: value, Problem: problem})
+	}
+	for i, pattern := range n.Agents {
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+			refuse(fmt.Sprintf("agents[%d]", i), pattern, "give a name or a pattern such as web-*")
+		}
+	}
+	if n.Replicas != 1 && n.Replicas != 3 && n.Replicas != 5 {
+		refuse("replicas", n.Replicas, "use 1, 3 or 5")
+	}
+	if n.MaxBytes < 1<<20 {
+		refuse("max_bytes", n.MaxBytes, "give at least 1MiB")
+	}
+	return errors.Join(problems...)
 }
 
 // SSH is how the display logs in to servers.
@@ -147,7 +185,7 @@ func defaults() Config {
 		Web:     Web{Listen: "127.0.0.1:9480"},
 		Log:     cli.Log{Format: "text"},
 		Driver:  driverBlinkt,
-		Link:    Link{Dial: link.DialDisplay, Listen: ":" + link.DefaultPort, DNS: DNS{Every: config.Duration(5 * time.Minute)}},
+		Link:    Link{Dial: link.DialDisplay, Listen: ":" + link.DefaultPort, DNS: DNS{Every: config.Duration(5 * time.Minute)}, NATS: NATS{Config: broker.Defaults(), Replicas: 1, MaxBytes: 1 << 30}},
 		Lamps:   lamp.Defaults(),
 		Look:    animate.Defaults(),
 		Pins:    pins.Auto,
@@ -185,8 +223,10 @@ func (c *Config) Validate() error {
 		if _, _, err := net.SplitHostPort(c.Link.Listen); err != nil {
 			refuse("link.listen", c.Link.Listen, "give an address such as :7483")
 		}
+	case broker.Dial:
+		problems = append(problems, c.Link.NATS.validate())
 	default:
-		refuse("link.dial", c.Link.Dial, "use display, agent or ssh")
+		refuse("link.dial", c.Link.Dial, "use display, agent, ssh or nats")
 	}
 	if updater, err := c.Link.updater(nil); err != nil {
 		refuse("link.dns.update_file", c.Link.DNS.UpdateFile, err.Error())

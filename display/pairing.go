@@ -1,11 +1,16 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/pialert/pialert/display/internal/receive/nats"
+	"github.com/pialert/pialert/pkg/broker"
 	"github.com/pialert/pialert/pkg/config"
 	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/link/dyndns"
@@ -19,7 +24,7 @@ func pairingCommands(s *settings) []*cobra.Command {
 		cfg, err := s.Load()
 		return paircmd.Settings{
 			Name: cfg.Name, State: cfg.State, Control: cfg.Control, Listen: cfg.Link.sockets(), Address: cfg.Link.Address,
-			SSH: cfg.Link.SSH.login(), Welcome: welcome(cfg),
+			SSH: cfg.Link.SSH.login(), Welcome: welcome(cfg), Broker: cfg.Link.broker(),
 		}, err
 	})
 }
@@ -30,6 +35,14 @@ func (l Link) sockets() []string {
 		return []string{l.Listen}
 	}
 	return nil
+}
+
+// broker is what both ends dial; nil if they dial each other.
+func (l Link) broker() *broker.Config {
+	if l.Dial != broker.Dial {
+		return nil
+	}
+	return &l.NATS.Config
 }
 
 // login is how the link logs in.
@@ -46,5 +59,43 @@ func (l Link) updater(logger *slog.Logger) (*dyndns.Updater, error) {
 
 // states returns how the links stand.
 func (d *daemon) states() []link.State {
-	return append(d.listener.States(), d.dialer.States()...)
+	states := append(d.listener.States(), d.dialer.States()...)
+	if d.broker == nil {
+		return states
+	}
+	server := d.broker.Status().Server
+	for _, stream := range d.receiver.Status() {
+		state := link.State{Peer: stream.Agent, Up: stream.Connected, Since: stream.Since, Address: server, Error: stream.LastError}
+		states = append(states, state)
+	}
+	return states
+}
+
+// joinByBroker answers an agent that redeems a token by the broker.
+func (d *daemon) joinByBroker(ctx context.Context, subject string, request []byte) []byte {
+	agent := broker.Sender(subject)
+	letter, err := d.keyring.ReadJoin(subject, request)
+	if err != nil {
+		return nil
+	}
+	if refused := d.acceptByBroker(ctx, letter, agent); refused != nil {
+		d.logger.Warn("refused to pair by the broker", "agent", letter.Peer.Name, "reason", refused)
+		err = refused
+	} else {
+		d.logger.Info("paired", "peer", letter.Peer.Name, "role", letter.Peer.Role, "key", letter.Peer.Key)
+		d.nameFirst()
+	}
+	answer, failed := d.keyring.AnswerJoin(letter, err, broker.JoinReply(broker.DisplayID(d.keyring.Key()), agent))
+	if failed != nil {
+		return nil
+	}
+	return answer
+}
+
+// acceptByBroker pairs with an agent that holds a token, unless there is a reason not to.
+func (d *daemon) acceptByBroker(ctx context.Context, letter pairing.JoinLetter, agent broker.ID) error {
+	if patterns := d.cfg.Link.NATS.Agents; !nats.Takes(patterns, letter.Peer.Name) {
+		return fmt.Errorf("display %s takes agents named %s only", d.cfg.Name, strings.Join(patterns, ", "))
+	}
+	return d.keyring.AcceptJoin(ctx, d.invitations, letter, "the broker, as "+string(agent))
 }

@@ -19,7 +19,9 @@ import (
 	"github.com/pialert/pialert/display/internal/page"
 	"github.com/pialert/pialert/display/internal/receive"
 	"github.com/pialert/pialert/display/internal/receive/grpc"
+	"github.com/pialert/pialert/display/internal/receive/nats"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/broker"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/link"
@@ -78,6 +80,7 @@ type daemon struct {
 	receiver    *receive.Admission
 	listener    *link.Listener
 	dialer      *link.Dialer
+	broker      *nats.Server         // nil unless the configuration says so
 	notices     *notice.Service      // guarded by mu, like the next one
 	noticeFault error                // why some channel of the notices could not be opened
 	working     map[string]time.Time // when what notices look at worked last; the planner's alone
@@ -118,6 +121,13 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 	d.receiver = receive.New(receive.Options{Store: d.history, Show: d.screen.feed, Logger: d.logger})
 	d.listener = &link.Listener{Keyring: keyring, Invitations: d.invitations, Log: d.logger}
 	d.dialer = &link.Dialer{Keyring: keyring, Log: d.logger, SSH: cfg.Link.SSH.login()}
+	if cfg.Link.Dial == broker.Dial {
+		d.broker = nats.New(nats.Options{
+			Admission: d.receiver, Keyring: keyring, Broker: cfg.Link.NATS.Config, Agents: cfg.Link.NATS.Agents,
+			Room:    broker.Room{Replicas: cfg.Link.NATS.Replicas, MaxBytes: int64(cfg.Link.NATS.MaxBytes)},
+			Version: cli.Release(), Logger: d.logger, Paired: d.nameFirst, Joins: d.joinByBroker,
+		})
+	}
 	return d, d.openNotices(cfg)
 }
 
@@ -260,7 +270,11 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls net
 	streams := grpc.New(grpc.Options{Admission: d.receiver, Version: cli.Release()})
 	group.Go(func() error { return streams.Run(ctx, accepted) })
 	group.Go(func() error { return d.listener.Run(ctx, sockets, handle) })
-	group.Go(func() error { return d.dialer.Run(ctx, handle) })
+	if d.broker != nil {
+		group.Go(func() error { return d.broker.Run(ctx) })
+	} else {
+		group.Go(func() error { return d.dialer.Run(ctx, handle) })
+	}
 	group.Go(func() error { return control.Serve(ctx, controls, d.controls()) })
 	if scrapes != nil {
 		group.Go(func() error { return metrics.Serve(ctx, scrapes, d.metrics()) })

@@ -18,6 +18,7 @@ type State struct {
 	Connects uint64    `json:"connects"`          // connections opened so far
 	Tries    uint64    `json:"tries,omitempty"`   // failed ones since it went down, at the end that dials
 	Error    string    `json:"error,omitempty"`   // why it is down
+	Note     string    `json:"note,omitempty"`    // what its owner should know though it is up
 }
 
 // board keeps the states of the peers that were heard of. The zero value is ready to use.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pialert/pialert/pkg/broker"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/pairing"
@@ -114,6 +115,9 @@ func (p *program) join(ctx context.Context, stderr io.Writer, text string, via [
 	if err != nil {
 		return err
 	}
+	if settings.Broker != nil {
+		return p.joinByBroker(ctx, stderr, settings, keyring, token)
+	}
 	addresses := token.Addresses
 	if len(via) > 0 {
 		addresses = nil
@@ -174,6 +178,7 @@ func (p *program) explain(err error) error {
 		is   bool
 		hint string
 	}{
+		{errors.Is(err, broker.ErrAway), fmt.Sprintf("see on the display that %s runs, with link.dial: nats and the same broker", p.there())},
 		{errors.Is(err, link.ErrNotVerified), fmt.Sprintf("see %s peers; the running program goes on trying", p.here())},
 		{errors.Is(err, pairing.ErrJoinRefused), fmt.Sprintf("when that is put right, run %s there for a new token", again)},
 		{errors.Is(err, pairing.ErrNoInvitation), fmt.Sprintf("on the %s, run %s again and use the new line while it waits", p.role.Other(), again)},

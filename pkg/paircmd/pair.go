@@ -66,6 +66,12 @@ func (p *program) pair(ctx context.Context, console console, addresses []string)
 	if err != nil {
 		return err
 	}
+	if settings.Broker != nil {
+		if p.role == pairing.Agent {
+			return cli.Hint(errors.New("by NATS it is the display that invites"), "run sudo %s pair on the display, and paste here what it prints", p.there())
+		}
+		return p.pairByBroker(ctx, settings, keyring, console)
+	}
 	if len(settings.Listen) == 0 {
 		return cli.Hint(fmt.Errorf("this %s dials and does not listen, so nobody can come to it", p.role),
 			"run %s pair on the other machine and %s join here, or change who dials in the configuration", p.there(), p.here())
@@ -86,6 +92,17 @@ func (p *program) pair(ctx context.Context, console console, addresses []string)
 		running = false
 		peer, err = p.pairAlone(ctx, settings, keyring, request, console, show)
 	}
+	if err := p.paired(ctx, settings, keyring, console, peer, err); err != nil {
+		return err
+	}
+	if !running {
+		fmt.Fprintf(stderr, "%s does not run yet; to start it: %s\n", p.here(), p.start())
+	}
+	return nil
+}
+
+// paired says what became of an invitation.
+func (p *program) paired(ctx context.Context, settings Settings, keyring *pairing.Keyring, console console, peer pairing.Peer, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("the line was withdrawn before anybody ran it")
@@ -96,11 +113,8 @@ func (p *program) pair(ctx context.Context, console console, addresses []string)
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(stderr, "Paired with %s %s, key %s.\n", peer.Role, peer.Name, peer.Key)
-	settings.welcome(stderr, keyring, peer)
-	if !running {
-		fmt.Fprintf(stderr, "%s does not run yet; to start it: %s\n", p.here(), p.start())
-	}
+	fmt.Fprintf(console.stderr, "Paired with %s %s, key %s.\n", peer.Role, peer.Name, peer.Key)
+	settings.welcome(console.stderr, keyring, peer)
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pialert/pialert/pkg/broker"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/pairing"
@@ -23,12 +24,13 @@ import (
 
 // Settings is what the commands need of the program's configuration.
 type Settings struct {
-	Name    string   // that this machine goes by
-	State   string   // directory of keys and peers
-	Control string   // socket of the running program
-	Listen  []string // where the program listens, as [link.Listen] takes it; none if it dials
-	Address string   // where others reach this machine; empty to look at the interfaces
-	SSH     link.SSH // how the program logs in where only sshd listens
+	Name    string         // that this machine goes by
+	State   string         // directory of keys and peers
+	Control string         // socket of the running program
+	Listen  []string       // where the program listens, as [link.Listen] takes it; none if it dials
+	Address string         // where others reach this machine; empty to look at the interfaces
+	SSH     link.SSH       // how the program logs in where only sshd listens
+	Broker  *broker.Config // what both programs dial; nil if they dial each other
 	// Welcome says what else a person wants to know of a peer that was paired just now; it may be nil.
 	Welcome func(peers []pairing.Peer, name string) string
 }

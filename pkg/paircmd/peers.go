@@ -183,6 +183,10 @@ everywhere and pair it anew.`,
 			if err != nil {
 				return err
 			}
+			if settings.Broker != nil {
+				return cli.Hint(errors.New("keys are told over a connection between the two machines, which link.dial: nats does not make"),
+					"unpair this machine everywhere, remove identity.key from its state folder, and pair it anew")
+			}
 			next, err := keyring.Rotate()
 			if err != nil {
 				return fmt.Errorf("cannot change the key: %w", err)

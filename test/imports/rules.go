@@ -59,6 +59,9 @@ var fenced = map[string][]string{
 	"go.etcd.io/bbolt":                       {"agent/internal/responder"},
 	"github.com/google/nftables":             {"agent/internal/responder/nftables"},
 	"github.com/wneessen/go-mail":            {"display/internal/notice/smtp"},
+	"github.com/nats-io/nats.go":             {"pkg/broker", "agent/internal/uplink/nats", "display/internal/receive/nats"},
+	"github.com/nats-io/nkeys":               {"pkg/broker"},
+	"filippo.io/edwards25519":                {"pkg/pairing"},
 	"google.golang.org/grpc/codes":           {"agent/internal/uplink", "display/internal/receive", "proto/pialert/v1"},
 	"google.golang.org/protobuf/types/known": {"pkg/wire", "proto/pialert/v1", "agent/internal/uplink"},
 }

@@ -24,10 +24,9 @@ type session struct {
 	progress wake.Bell     // rings when acked has grown
 }
 
-// hello returns what to say first. A display that was paired a moment ago may not be known to the
+// Hello returns what to say first. A display that was paired a moment ago may not be known to the
 // spool yet, so that is waited for.
-func (u *Uplink) hello(ctx context.Context) (*pialertv1.Hello, error) {
-	o := &u.options
+func (o *Options) Hello(ctx context.Context) (*pialertv1.Hello, error) {
 	late := time.NewTimer(pairingTimeout)
 	defer late.Stop()
 	for {
@@ -35,7 +34,7 @@ func (u *Uplink) hello(ctx context.Context) (*pialertv1.Hello, error) {
 		epoch, first, next, err := o.Spool.Numbering(o.Display)
 		if err == nil {
 			return &pialertv1.Hello{
-				Protocol: protocol, Version: o.Version, Epoch: epoch, FirstSequence: first, NextSequence: next,
+				Protocol: Protocol, Version: o.Version, Epoch: epoch, FirstSequence: first, NextSequence: next,
 			}, nil
 		}
 		select {
@@ -63,8 +62,8 @@ func (s *session) greet(hello *pialertv1.Hello, cancel context.CancelCauseFunc) 
 	switch {
 	case welcome == nil:
 		return misbehaved("it did not begin with a welcome")
-	case welcome.GetProtocol() != protocol:
-		return misbehaved("it speaks protocol %d, this agent %d: update the older of the two", welcome.GetProtocol(), protocol)
+	case welcome.GetProtocol() != Protocol:
+		return misbehaved("it speaks protocol %d, this agent %d: update the older of the two", welcome.GetProtocol(), Protocol)
 	}
 	after, again, err := o.Spool.Resume(o.Display, hello.GetEpoch(), welcome.GetCommitted())
 	if err != nil {
@@ -113,7 +112,7 @@ func (s *session) receive() error {
 func (s *session) send(ctx context.Context) error {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	if err := s.stream.Send(s.beat()); err != nil {
+	if err := s.stream.Send(s.options.Beat(s.acked.Load())); err != nil {
 		return err
 	}
 	for {
@@ -127,14 +126,14 @@ func (s *session) send(ctx context.Context) error {
 			case <-changed:
 			case <-s.progress:
 			case <-beat.C:
-				err = s.stream.Send(s.beat())
+				err = s.stream.Send(s.options.Beat(s.acked.Load()))
 			case <-ctx.Done():
 				return ctx.Err()
 			}
 		} else {
 			select {
 			case <-beat.C:
-				err = s.stream.Send(s.beat())
+				err = s.stream.Send(s.options.Beat(s.acked.Load()))
 			default:
 			}
 		}

@@ -30,7 +30,8 @@ import (
 )
 
 const (
-	protocol = 1
+	// Protocol is the version of the protocol that is spoken.
+	Protocol = 1
 	// maxBatch is about how many bytes of events one message carries: far below gRPC's limit of
 	// 4 MiB for a receiver, enough to make what a message costs beside its bytes not count.
 	maxBatch = 128 << 10
@@ -99,21 +100,24 @@ const maxLogs = 64
 type Uplink struct{ options Options }
 
 // New returns an Uplink that does nothing before Run.
-func New(options Options) *Uplink {
-	if options.Now == nil {
-		options.Now = time.Now
+func New(options Options) *Uplink { return &Uplink{options: options.WithDefaults()} }
+
+// WithDefaults returns the options with what may be left out.
+func (o Options) WithDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	if options.Logger == nil {
-		options.Logger = slog.New(slog.DiscardHandler)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Uplink{options: options}
+	return o
 }
 
 // Run delivers over client until the stream or ctx ends, and returns why. The client stays open.
 func (u *Uplink) Run(ctx context.Context, client grpc.ClientConnInterface) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	hello, err := u.hello(ctx)
+	hello, err := u.options.Hello(ctx)
 	if err != nil {
 		return u.explain(ctx, err)
 	}
@@ -164,18 +168,21 @@ func misbehaved(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrMisbehaved, fmt.Sprintf(format, args...))
 }
 
-func (u *Uplink) beat() *pialertv1.FromAgent {
-	events, attempts := u.options.Spool.Dropped()
-	return &pialertv1.FromAgent{Message: &pialertv1.FromAgent_Heartbeat{Heartbeat: &pialertv1.Heartbeat{
-		Now: timestamppb.New(u.options.Now()), DroppedEvents: events, DroppedAttempts: attempts, Logs: u.logs(),
-	}}}
+// Beat returns a heartbeat, given the last number that the display has acknowledged.
+func (o *Options) Beat(acked uint64) *pialertv1.FromAgent {
+	events, attempts := o.Spool.Dropped()
+	beat := &pialertv1.Heartbeat{Now: timestamppb.New(o.Now()), DroppedEvents: events, DroppedAttempts: attempts, Logs: o.logs()}
+	if _, first, next, err := o.Spool.Numbering(o.Display); err == nil {
+		beat.Waiting = next - min(next, max(first, acked+1))
+	}
+	return &pialertv1.FromAgent{Message: &pialertv1.FromAgent_Heartbeat{Heartbeat: beat}}
 }
 
-func (u *Uplink) logs() (all []*pialertv1.Log) {
-	if u.options.Logs == nil {
+func (o *Options) logs() (all []*pialertv1.Log) {
+	if o.Logs == nil {
 		return nil
 	}
-	logs := u.options.Logs()
+	logs := o.Logs()
 	for _, log := range logs[:min(len(logs), maxLogs)] {
 		one := &pialertv1.Log{Name: []byte(log.Name), Error: []byte(log.Error)}
 		if !log.LastLine.IsZero() {

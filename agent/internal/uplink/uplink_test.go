@@ -374,7 +374,7 @@ func TestHeartbeatsTellOfLogs(t *testing.T) {
 		logs = append(logs, Log{Name: "more"})
 	}
 	u := New(Options{Display: "desk", Spool: newSpool(), Logs: func() []Log { return logs }})
-	got := u.beat().GetHeartbeat().GetLogs()
+	got := u.options.Beat(0).GetHeartbeat().GetLogs()
 	if len(got) != maxLogs {
 		t.Fatalf("%d logs, want %d", len(got), maxLogs)
 	}

@@ -21,6 +21,7 @@ type Status struct {
 	Version   string    `json:"version,omitempty"`    // of its program, as it says
 	Events    uint64    `json:"events"`               // accepted in the life of this process
 	Dropped   Dropped   `json:"dropped"`              // what it says that it had to drop
+	Waiting   uint64    `json:"waiting"`              // events that it has and this display did not acknowledge, as it says
 	Logs      []Log     `json:"logs,omitempty"`       // what it follows, as it says
 	LastError string    `json:"last_error,omitempty"` // why it was cut off; empty once it is welcomed again
 }
@@ -176,8 +177,8 @@ func (a *agent) mayName(kind attack.Kind) bool {
 	return true
 }
 
-// welcome notes that a session begins to deliver an epoch.
-func (a *agent) welcome(epoch, committed uint64, version string, progress wake.Bell, now time.Time) {
+// welcome notes that a session begins to deliver an epoch, and whether that shows that the agent lives.
+func (a *agent) welcome(epoch, committed uint64, version string, progress wake.Bell, now time.Time, lives bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.begun || a.epoch != epoch {
@@ -187,7 +188,9 @@ func (a *agent) welcome(epoch, committed uint64, version string, progress wake.B
 	a.committed = max(a.committed, committed)
 	a.shown, a.queued = max(a.shown, committed), max(a.queued, committed)
 	a.progress = progress
-	a.status.Connected, a.status.Since, a.status.LastHeard = true, now, now
+	if lives {
+		a.status.Connected, a.status.Since, a.status.LastHeard = true, now, now
+	}
 	a.status.Version, a.status.LastError = version, ""
 }
 

@@ -11,7 +11,7 @@ import (
 // epoch when its spool was lost.
 const (
 	maxEvents  = 1 << 14 // events of one batch
-	maxAgents  = 1024    // names in the life of the process
+	maxAgents  = 1 << 14 // names in the life of the process
 	maxKinds   = 64      // kinds of one agent that this display does not know
 	maxVersion = 64      // bytes that are kept of an agent's version
 

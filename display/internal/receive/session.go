@@ -22,6 +22,7 @@ type Session struct {
 	cancel   context.CancelCauseFunc
 	name     string
 	greeted  bool
+	kept     bool // what comes may have been kept on the way
 	epoch    uint64
 	lastSeq  atomic.Uint64 // last number that this session brought, or said would not come
 	acked    atomic.Uint64 // last number that was acknowledged on this session
@@ -31,11 +32,21 @@ type Session struct {
 // Open begins a session of an agent, as soon as its former one is closed. The error is a [Later]
 // if there were too many, or a [Refusal] a moment ago. Whoever opened a session closes it.
 func (a *Admission) Open(ctx context.Context, name string) (*Session, error) {
-	agent, err := a.agents.get(name)
+	return a.open(ctx, &Session{name: name, progress: wake.New()})
+}
+
+// OpenKept does the same for an agent whose messages were kept by somebody on their way, so that they
+// say nothing of whether it lives now: only heartbeats do. Progress is rung by any number of sessions.
+func (a *Admission) OpenKept(ctx context.Context, name string, progress wake.Bell) (*Session, error) {
+	return a.open(ctx, &Session{name: name, progress: progress, kept: true})
+}
+
+func (a *Admission) open(ctx context.Context, s *Session) (*Session, error) {
+	agent, err := a.agents.get(s.name)
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{Admission: a, agent: agent, name: name, progress: wake.New()}
+	s.Admission, s.agent = a, agent
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	if err := agent.begin(s, a.options.Now()); err != nil {
 		s.cancel(err)
@@ -109,7 +120,7 @@ func (s *Session) Hello(hello Hello) (committed uint64, err error) {
 		return 0, ErrUnavailable
 	}
 	version := escape.Text(attack.Clip(hello.Version, maxVersion))
-	s.welcome(s.epoch, committed, version, s.progress, now)
+	s.welcome(s.epoch, committed, version, s.progress, now, !s.kept)
 	s.lastSeq.Store(committed)
 	s.acked.Store(committed)
 	s.greeted = true
@@ -144,7 +155,9 @@ func (s *Session) take() (now time.Time, err error) {
 		return now, &Refusal{OutOfTurn, "it did not say hello first"}
 	}
 	now = s.options.Now()
-	s.note(func(status *Status) { status.LastHeard = now })
+	if !s.kept {
+		s.note(func(status *Status) { status.LastHeard = now })
+	}
 	return now, nil
 }
 
@@ -242,16 +255,48 @@ func (s *Session) Gap(through, attempts uint64) error {
 	})
 }
 
+// Beat is what an agent says of itself now and then.
+type Beat struct {
+	Dropped Dropped
+	Waiting uint64 // events that it has and this display has not acknowledged
+	Logs    []Log
+}
+
 // Heartbeat notes that the agent is alive, what it had to drop, and how its logs are. It keeps the
 // slice.
-func (s *Session) Heartbeat(dropped Dropped, logs []Log) error {
+func (s *Session) Heartbeat(beat Beat) error {
 	now, err := s.take()
 	if err != nil {
 		return err
 	}
-	s.note(func(status *Status) { status.Dropped, status.Logs = dropped, bounded(logs) })
+	s.note(func(status *Status) {
+		status.Dropped, status.Waiting, status.Logs = beat.Dropped, beat.Waiting, bounded(beat.Logs)
+		if s.kept {
+			status.LastHeard = now
+			if !status.Connected {
+				status.Connected, status.Since = true, now
+			}
+		}
+	})
 	s.options.Store.Heard(s.name, now)
 	return nil
+}
+
+// Silent notes that no heartbeat has come for too long on a session of [Admission.OpenKept].
+func (s *Session) Silent() {
+	now := s.options.Now()
+	s.note(func(status *Status) {
+		if status.Connected {
+			status.Connected, status.Since = false, now
+		}
+	})
+}
+
+// Runs notes the version of the agent's program, which may change during a session of
+// [Admission.OpenKept].
+func (s *Session) Runs(version string) {
+	version = escape.Text(attack.Clip(version, maxVersion))
+	s.note(func(status *Status) { status.Version = version })
 }
 
 // Unknown takes a message that only a newer agent knows. It comes on top of what an agent must say,

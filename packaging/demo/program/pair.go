@@ -34,6 +34,8 @@ type Settings struct {
 	Agent, Display string
 	// AgentMetrics and DisplayMetrics are where either serves metrics; nowhere if they are empty.
 	AgentMetrics, DisplayMetrics string
+	// AgentNATS and DisplayNATS are link.nats of either, as YAML flow mappings, for Dial "nats".
+	AgentNATS, DisplayNATS string
 	// Listen is the address to listen on, a free one of loopback if it is empty.
 	Listen string
 	// Address is what is put into the token for the other end to dial, Listen if it is empty.
@@ -88,7 +90,14 @@ func LayOut(dir string, programs Binaries, s Settings) (*Pair, error) {
 	if s.Name == "" {
 		s.Name = AgentName
 	}
-	agent := agentConfig(s.Name, dir, "agent", s.AgentMetrics, link, s.Logs)
+	agentLink := link
+	if s.AgentNATS != "" {
+		agentLink += ", nats: " + s.AgentNATS
+	}
+	if s.DisplayNATS != "" {
+		link += ", nats: " + s.DisplayNATS
+	}
+	agent := agentConfig(s.Name, dir, "agent", s.AgentMetrics, agentLink, s.Logs)
 	display := fmt.Sprintf("name: %[1]s\nstate: %[2]s/display\ncontrol: %[2]s/display.sock\nmetrics: %[6]q\nweb: {listen: %[3]q}\ndriver: %[4]s\n%[5]s}\n",
 		DisplayName, dir, web, s.Driver, link, s.DisplayMetrics)
 	if err := os.WriteFile(p.AgentConfig, []byte(agent+s.Agent), 0o644); err != nil {
@@ -157,7 +166,7 @@ func (p *Pair) Join(ctx context.Context) error {
 		return err
 	}
 	listener, config, dialler := p.programs.Agent, p.AgentConfig, p.Display
-	if p.dial == "agent" {
+	if p.dial == "agent" || p.dial == "nats" {
 		listener, config, dialler = p.programs.Display, p.DisplayConfig, p.Agent
 	}
 	pair, err := Start(p.Command(listener, "pair", "--config", config))

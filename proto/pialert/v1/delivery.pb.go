@@ -474,7 +474,9 @@ type Heartbeat struct {
 	DroppedEvents   uint64 `protobuf:"varint,2,opt,name=dropped_events,json=droppedEvents,proto3" json:"dropped_events,omitempty"`
 	DroppedAttempts uint64 `protobuf:"varint,3,opt,name=dropped_attempts,json=droppedAttempts,proto3" json:"dropped_attempts,omitempty"`
 	// The logs that the agent follows, 64 of them at the most.
-	Logs          []*Log `protobuf:"bytes,4,rep,name=logs,proto3" json:"logs,omitempty"`
+	Logs []*Log `protobuf:"bytes,4,rep,name=logs,proto3" json:"logs,omitempty"`
+	// Events that the agent has and this display has not acknowledged.
+	Waiting       uint64 `protobuf:"varint,5,opt,name=waiting,proto3" json:"waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -535,6 +537,13 @@ func (x *Heartbeat) GetLogs() []*Log {
 		return x.Logs
 	}
 	return nil
+}
+
+func (x *Heartbeat) GetWaiting() uint64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
 }
 
 // Log is how an agent gets on with one of its logs.
@@ -645,6 +654,188 @@ func (x *Ack) GetCommitted() uint64 {
 	return 0
 }
 
+// Parcel is what an agent sends a display over a broker, signed and sealed. Each stands for itself:
+// it may wait for days, and the display may have been started anew since the one before.
+type Parcel struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Made anew, of 16 random bytes, with each hello. The display's receipts carry it.
+	Session []byte `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	// The numbering that the message is about.
+	Epoch   uint64     `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Message *FromAgent `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// Protocol and program of the agent, as in a hello.
+	Protocol uint32 `protobuf:"varint,4,opt,name=protocol,proto3" json:"protocol,omitempty"`
+	Version  string `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	// With a heartbeat, the newest tick that the agent has heard of this display: 16 random bytes that it
+	// publishes now and then. It shows that the agent lived after that, whatever the broker kept.
+	Tick          []byte `protobuf:"bytes,6,opt,name=tick,proto3" json:"tick,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Parcel) Reset() {
+	*x = Parcel{}
+	mi := &file_pialert_v1_delivery_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Parcel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Parcel) ProtoMessage() {}
+
+func (x *Parcel) ProtoReflect() protoreflect.Message {
+	mi := &file_pialert_v1_delivery_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Parcel.ProtoReflect.Descriptor instead.
+func (*Parcel) Descriptor() ([]byte, []int) {
+	return file_pialert_v1_delivery_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Parcel) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *Parcel) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Parcel) GetMessage() *FromAgent {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *Parcel) GetProtocol() uint32 {
+	if x != nil {
+		return x.Protocol
+	}
+	return 0
+}
+
+func (x *Parcel) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Parcel) GetTick() []byte {
+	if x != nil {
+		return x.Tick
+	}
+	return nil
+}
+
+// Receipt is what a display answers over a broker, signed and sealed.
+type Receipt struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Session and epoch of the newest parcel that it answers.
+	Session []byte `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Epoch   uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// A welcome answers a hello, once everything that came before it is committed.
+	Message *FromDisplay `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// Numbers after the committed ones are missing: begin a new session, and send them again.
+	Again bool `protobuf:"varint,4,opt,name=again,proto3" json:"again,omitempty"`
+	// Why the agent is cut off or not wanted, for people.
+	Refusal string `protobuf:"bytes,5,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	// Why the broker may lose what it has acknowledged, for people; empty if a power cut may not make
+	// it.
+	Frail         string `protobuf:"bytes,6,opt,name=frail,proto3" json:"frail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Receipt) Reset() {
+	*x = Receipt{}
+	mi := &file_pialert_v1_delivery_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Receipt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Receipt) ProtoMessage() {}
+
+func (x *Receipt) ProtoReflect() protoreflect.Message {
+	mi := &file_pialert_v1_delivery_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
+func (*Receipt) Descriptor() ([]byte, []int) {
+	return file_pialert_v1_delivery_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Receipt) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *Receipt) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Receipt) GetMessage() *FromDisplay {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *Receipt) GetAgain() bool {
+	if x != nil {
+		return x.Again
+	}
+	return false
+}
+
+func (x *Receipt) GetRefusal() string {
+	if x != nil {
+		return x.Refusal
+	}
+	return ""
+}
+
+func (x *Receipt) GetFrail() string {
+	if x != nil {
+		return x.Frail
+	}
+	return ""
+}
+
 var File_pialert_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_pialert_v1_delivery_proto_rawDesc = "" +
@@ -675,18 +866,33 @@ const file_pialert_v1_delivery_proto_rawDesc = "" +
 	"\x06events\x18\x01 \x03(\v2\x11.pialert.v1.EventR\x06events\";\n" +
 	"\x03Gap\x12\x18\n" +
 	"\athrough\x18\x01 \x01(\x04R\athrough\x12\x1a\n" +
-	"\battempts\x18\x02 \x01(\x04R\battempts\"\xb0\x01\n" +
+	"\battempts\x18\x02 \x01(\x04R\battempts\"\xca\x01\n" +
 	"\tHeartbeat\x12,\n" +
 	"\x03now\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x03now\x12%\n" +
 	"\x0edropped_events\x18\x02 \x01(\x04R\rdroppedEvents\x12)\n" +
 	"\x10dropped_attempts\x18\x03 \x01(\x04R\x0fdroppedAttempts\x12#\n" +
-	"\x04logs\x18\x04 \x03(\v2\x0f.pialert.v1.LogR\x04logs\"h\n" +
+	"\x04logs\x18\x04 \x03(\v2\x0f.pialert.v1.LogR\x04logs\x12\x18\n" +
+	"\awaiting\x18\x05 \x01(\x04R\awaiting\"h\n" +
 	"\x03Log\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\fR\x04name\x127\n" +
 	"\tlast_line\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\blastLine\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\fR\x05error\"#\n" +
 	"\x03Ack\x12\x1c\n" +
-	"\tcommitted\x18\x01 \x01(\x04R\tcommitted2H\n" +
+	"\tcommitted\x18\x01 \x01(\x04R\tcommitted\"\xb3\x01\n" +
+	"\x06Parcel\x12\x18\n" +
+	"\asession\x18\x01 \x01(\fR\asession\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12/\n" +
+	"\amessage\x18\x03 \x01(\v2\x15.pialert.v1.FromAgentR\amessage\x12\x1a\n" +
+	"\bprotocol\x18\x04 \x01(\rR\bprotocol\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\tR\aversion\x12\x12\n" +
+	"\x04tick\x18\x06 \x01(\fR\x04tick\"\xb2\x01\n" +
+	"\aReceipt\x12\x18\n" +
+	"\asession\x18\x01 \x01(\fR\asession\x12\x14\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x121\n" +
+	"\amessage\x18\x03 \x01(\v2\x17.pialert.v1.FromDisplayR\amessage\x12\x14\n" +
+	"\x05again\x18\x04 \x01(\bR\x05again\x12\x18\n" +
+	"\arefusal\x18\x05 \x01(\tR\arefusal\x12\x14\n" +
+	"\x05frail\x18\x06 \x01(\tR\x05frail2H\n" +
 	"\aDisplay\x12=\n" +
 	"\aDeliver\x12\x15.pialert.v1.FromAgent\x1a\x17.pialert.v1.FromDisplay(\x010\x01B7Z5github.com/pialert/pialert/proto/pialert/v1;pialertv1b\x06proto3"
 
@@ -702,7 +908,7 @@ func file_pialert_v1_delivery_proto_rawDescGZIP() []byte {
 	return file_pialert_v1_delivery_proto_rawDescData
 }
 
-var file_pialert_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_pialert_v1_delivery_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_pialert_v1_delivery_proto_goTypes = []any{
 	(*FromAgent)(nil),             // 0: pialert.v1.FromAgent
 	(*FromDisplay)(nil),           // 1: pialert.v1.FromDisplay
@@ -713,8 +919,10 @@ var file_pialert_v1_delivery_proto_goTypes = []any{
 	(*Heartbeat)(nil),             // 6: pialert.v1.Heartbeat
 	(*Log)(nil),                   // 7: pialert.v1.Log
 	(*Ack)(nil),                   // 8: pialert.v1.Ack
-	(*Event)(nil),                 // 9: pialert.v1.Event
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*Parcel)(nil),                // 9: pialert.v1.Parcel
+	(*Receipt)(nil),               // 10: pialert.v1.Receipt
+	(*Event)(nil),                 // 11: pialert.v1.Event
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
 }
 var file_pialert_v1_delivery_proto_depIdxs = []int32{
 	2,  // 0: pialert.v1.FromAgent.hello:type_name -> pialert.v1.Hello
@@ -723,17 +931,19 @@ var file_pialert_v1_delivery_proto_depIdxs = []int32{
 	5,  // 3: pialert.v1.FromAgent.gap:type_name -> pialert.v1.Gap
 	3,  // 4: pialert.v1.FromDisplay.welcome:type_name -> pialert.v1.Welcome
 	8,  // 5: pialert.v1.FromDisplay.ack:type_name -> pialert.v1.Ack
-	9,  // 6: pialert.v1.Batch.events:type_name -> pialert.v1.Event
-	10, // 7: pialert.v1.Heartbeat.now:type_name -> google.protobuf.Timestamp
+	11, // 6: pialert.v1.Batch.events:type_name -> pialert.v1.Event
+	12, // 7: pialert.v1.Heartbeat.now:type_name -> google.protobuf.Timestamp
 	7,  // 8: pialert.v1.Heartbeat.logs:type_name -> pialert.v1.Log
-	10, // 9: pialert.v1.Log.last_line:type_name -> google.protobuf.Timestamp
-	0,  // 10: pialert.v1.Display.Deliver:input_type -> pialert.v1.FromAgent
-	1,  // 11: pialert.v1.Display.Deliver:output_type -> pialert.v1.FromDisplay
-	11, // [11:12] is the sub-list for method output_type
-	10, // [10:11] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	12, // 9: pialert.v1.Log.last_line:type_name -> google.protobuf.Timestamp
+	0,  // 10: pialert.v1.Parcel.message:type_name -> pialert.v1.FromAgent
+	1,  // 11: pialert.v1.Receipt.message:type_name -> pialert.v1.FromDisplay
+	0,  // 12: pialert.v1.Display.Deliver:input_type -> pialert.v1.FromAgent
+	1,  // 13: pialert.v1.Display.Deliver:output_type -> pialert.v1.FromDisplay
+	13, // [13:14] is the sub-list for method output_type
+	12, // [12:13] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_pialert_v1_delivery_proto_init() }
@@ -758,7 +968,7 @@ func file_pialert_v1_delivery_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pialert_v1_delivery_proto_rawDesc), len(file_pialert_v1_delivery_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -110,26 +110,13 @@ func (d *delivery) take(ctx context.Context, message *pialertv1.FromAgent) error
 	case *pialertv1.FromAgent_Gap:
 		return d.Gap(m.Gap.GetThrough(), m.Gap.GetAttempts())
 	case *pialertv1.FromAgent_Heartbeat:
-		dropped := receive.Dropped{Events: m.Heartbeat.GetDroppedEvents(), Attempts: m.Heartbeat.GetDroppedAttempts()}
-		return d.Heartbeat(dropped, logs(m.Heartbeat.GetLogs()))
+		return d.Heartbeat(receive.BeatOf(m.Heartbeat))
 	default:
 		if err := d.Unknown(); err != nil || len(message.ProtoReflect().GetUnknown()) > 0 {
 			return err
 		}
 		return &receive.Refusal{Reason: receive.Invalid, Text: "it sent an empty message"}
 	}
-}
-
-// logs reads what an agent says of its logs.
-func logs(messages []*pialertv1.Log) (all []receive.Log) {
-	for _, m := range messages {
-		log := receive.Log{Name: string(m.GetName()), Error: string(m.GetError())}
-		if at := m.GetLastLine(); at.IsValid() {
-			log.LastLine = at.AsTime()
-		}
-		all = append(all, log)
-	}
-	return all
 }
 
 // greet takes the hello and answers it.

@@ -1,0 +1,318 @@
+// Package nats receives events through a NATS broker, which keeps them while the display is away.
+//
+// Agents publish messages that are signed by them and sealed for this display. A durable consumer of
+// the broker's stream hands them over, the admission of display/internal/receive takes them, and a message
+// is acknowledged to the broker only when its events are committed. The agent is told so with a
+// receipt, signed and sealed as well.
+//
+// The broker is trusted with nothing. What it altered, made up or took from elsewhere does not open, and is
+// counted and dropped. What it says twice is known by its numbers. What it leaves out or says too early
+// leaves a hole in the numbers: then the stream is read again from the first message that was not
+// acknowledged, and if the hole is still there, the agent is asked to send again. That an agent lives is
+// believed only if it answers a tick of this display, which nobody could know before.
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	client "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/pialert/pialert/display/internal/receive"
+	"github.com/pialert/pialert/pkg/backoff"
+	"github.com/pialert/pialert/pkg/broker"
+	"github.com/pialert/pialert/pkg/pairing"
+	"github.com/pialert/pialert/pkg/wake"
+)
+
+const (
+	// ackWait is how long the broker waits for an acknowledgement before it says a message again.
+	ackWait = time.Minute
+	// maxAckPending is how many messages may be on their way into the history.
+	maxAckPending = 8192
+	// Messages are pulled in groups of this size.
+	pullMessages = 256
+	pullBytes    = 8 << 20
+	// flushEvery is how often receipts that are due later are looked at.
+	flushEvery = time.Second
+	// resyncEvery bounds how often the stream is read again.
+	resyncEvery = 2 * time.Second
+	// maxJoins is how many tokens may be being redeemed at a time.
+	maxJoins = 64
+	// apiTimeout bounds requests to the broker.
+	apiTimeout = 10 * time.Second
+)
+
+// Options say what a Server receives, and for whom.
+type Options struct {
+	Admission *receive.Admission
+	Keyring   *pairing.Keyring
+	Broker    broker.Config
+	Room      broker.Room // for the stream, where this display makes it
+	Agents    []string    // patterns of the agents' names that this display takes; none takes all
+	Version   string      // of this program
+	Logger    *slog.Logger
+	Paired    func() // called when an agent that is new here came
+
+	// Joins answers a request, on a subject, to redeem a token; what it returns is sent back. It is called in
+	// goroutines of their own, maxJoins at the most.
+	Joins func(ctx context.Context, subject string, request []byte) []byte
+}
+
+// Server receives from any number of agents.
+type Server struct {
+	options Options
+	id      broker.ID
+	conn    *broker.Conn
+	js      jetstream.JetStream
+	bell    wake.Bell // rings when there may be something to acknowledge
+	again   chan struct{}
+	reading atomic.Uint64 // how many times the stream was read from the beginning
+	joining chan struct{} // holds a token for each join that is being answered
+	frail   atomic.Pointer[string]
+	ticks   ticks
+
+	mu     sync.Mutex
+	agents map[string]*agent // by name
+	status Status
+}
+
+// Status is how the way through the broker stands.
+type Status struct {
+	Server  string  `json:"server,omitempty"`  // that is connected; empty while none is
+	Error   string  `json:"error,omitempty"`   // why nothing comes now
+	Frail   string  `json:"frail,omitempty"`   // why the broker may lose what it has acknowledged
+	Waiting uint64  `json:"waiting"`           // messages that the broker has for this display, when last asked
+	Dropped Dropped `json:"dropped,omitzero"`  // messages that were no agent's
+	Resyncs uint64  `json:"resyncs,omitempty"` // times that the stream was read again, since numbers were missing
+}
+
+// Dropped counts messages that were dropped, by why.
+type Dropped struct {
+	Sealed   uint64 `json:"not_sealed"` // altered, or not for this display
+	Unpaired uint64 `json:"unpaired"`   // of machines that are not paired
+	Unwanted uint64 `json:"unwanted"`   // of agents that another display takes
+	Refused  uint64 `json:"refused"`    // of agents that were cut off
+	Stale    uint64 `json:"stale"`      // heartbeats that were kept or made up on the way
+}
+
+// New returns a Server that does nothing before Run.
+func New(options Options) *Server {
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{
+		options: options, id: broker.DisplayID(options.Keyring.Key()), bell: wake.New(), again: make(chan struct{}, 1), joining: make(chan struct{}, maxJoins), agents: map[string]*agent{},
+	}
+	s.frail.Store(new(string))
+	return s
+}
+
+// Takes says whether a display whose configuration lists these patterns takes an agent.
+func Takes(patterns []string, name string) bool {
+	for _, pattern := range patterns {
+		if ok, _ := path.Match(pattern, name); ok {
+			return true
+		}
+	}
+	return len(patterns) == 0
+}
+
+// Run receives until ctx ends. It returns an error if the configuration's files cannot be used.
+func (s *Server) Run(ctx context.Context) (err error) {
+	s.conn, err = broker.Connect(s.options.Broker, broker.Options{Keyring: s.options.Keyring, Log: s.options.Logger, Changed: s.resync})
+	if err != nil {
+		return err
+	}
+	defer s.conn.Close()
+	if s.js, err = jetstream.New(s.conn.Conn); err != nil {
+		return err
+	}
+	if err := s.listen(ctx); err != nil {
+		return err
+	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer s.closeAll()
+	all.Go(func() { s.acknowledge(ctx) })
+	all.Go(func() { s.tick(ctx) })
+	pause := backoff.Backoff{First: time.Second, Last: 30 * time.Second, Least: 0.5}
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := s.consume(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		s.fail(err)
+		if time.Since(began) > resyncEvery {
+			pause.Reset()
+		}
+		backoff.Wait(ctx, pause.Next(), nil)
+	}
+	return nil
+}
+
+// listen answers what is not kept: questions for the key, heartbeats and tokens.
+func (s *Server) listen(ctx context.Context) error {
+	public := s.options.Keyring.Public()
+	_, keys := s.conn.Subscribe(broker.Of(broker.Key, s.id), func(m *client.Msg) { m.Respond(public[:]) })
+	beats, err := s.conn.Subscribe(broker.Subject(broker.Beats, s.id, broker.Any), func(m *client.Msg) { s.beat(ctx, m.Subject, m.Data) })
+	if err == nil {
+		err = beats.SetPendingLimits(1<<14, 16<<20) // those above are not heard
+	}
+	_, joins := s.conn.Subscribe(broker.Subject(broker.Join, s.id, broker.Any), func(m *client.Msg) {
+		if s.options.Joins == nil {
+			return
+		}
+		select {
+		case s.joining <- struct{}{}:
+		default:
+			return // it asks again
+		}
+		go func() { // which may wait for the owner
+			defer func() { <-s.joining }()
+			if answer := s.options.Joins(ctx, m.Subject, m.Data); answer != nil {
+				m.Respond(answer)
+			}
+		}()
+	})
+	if err := errors.Join(keys, err, joins); err != nil {
+		return fmt.Errorf("cannot listen to the broker: %w", err)
+	}
+	return nil
+}
+
+// consume takes what the stream has, from the first message that was not acknowledged, until the
+// stream has to be read again or ctx ends.
+func (s *Server) consume(ctx context.Context) error {
+	if err := s.conn.Await(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-s.again: // what it asks for begins here
+	default:
+	}
+	messages, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, messages.Stop)
+	defer stop()
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		select {
+		case <-s.again:
+			messages.Stop()
+		case <-done:
+		}
+	}()
+	defer messages.Stop()
+	s.fail(nil)
+	for {
+		message, err := messages.Next()
+		switch {
+		case errors.Is(err, jetstream.ErrMsgIteratorClosed):
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := s.take(ctx, message); err != nil {
+			return err
+		}
+	}
+}
+
+// open makes the display's durable consumer anew, so that it begins with the first message that was not
+// acknowledged. One that goes on says what is under way only after its time, and what came later first.
+func (s *Server) open(ctx context.Context) (jetstream.MessagesContext, error) {
+	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
+	defer cancel()
+	stream, err := broker.EnsureStream(ctx, s.js, s.options.Broker.Stream, s.options.Room)
+	if err != nil {
+		return nil, err
+	}
+	name := "display-" + string(s.id)
+	if err := stream.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil, fmt.Errorf("cannot read the stream anew: %w", err)
+	}
+	s.forgetUnacknowledged()
+	s.reading.Add(1)
+	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: name, Description: "display " + s.options.Keyring.Name(), FilterSubject: broker.Subject(broker.Events, s.id, broker.Any),
+		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxAckPending: maxAckPending,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the stream: %w", err)
+	}
+	s.look(ctx, stream, consumer)
+	return consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(pullMessages, pullBytes))
+}
+
+// resync has the stream read again from the first message that was not acknowledged.
+func (s *Server) resync() {
+	select {
+	case s.again <- struct{}{}:
+	default:
+	}
+}
+
+// look finds out how safe the broker keeps what it has, and how much that is.
+func (s *Server) look(ctx context.Context, stream jetstream.Stream, consumer jetstream.Consumer) {
+	frail := ""
+	if info := stream.CachedInfo(); info != nil {
+		frail = s.conn.Frail(ctx, info.Config.Replicas)
+	}
+	s.frail.Store(&frail)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.Frail = frail
+	if info := consumer.CachedInfo(); info != nil {
+		s.status.Waiting = info.NumPending
+	}
+}
+
+// fail notes why nothing comes, or that it comes again.
+func (s *Server) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.status.Error
+	s.status.Error = ""
+	if err == nil {
+		return
+	}
+	s.status.Error = err.Error()
+	if was != s.status.Error {
+		s.options.Logger.Warn("nothing comes by the broker, trying again", "error", err)
+	}
+}
+
+// Status returns how the way through the broker stands.
+func (s *Server) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status := s.status
+	if s.conn != nil && s.conn.IsConnected() {
+		status.Server = s.conn.ConnectedUrlRedacted()
+	}
+	return status
+}
+
+// drop takes a message off the stream that is of no use.
+func (s *Server) drop(message jetstream.Msg, count *uint64, why string, args ...any) {
+	s.mu.Lock()
+	*count++
+	n := *count
+	s.mu.Unlock()
+	if n&(n-1) == 0 { // the first, the second, the fourth ...
+		s.options.Logger.Warn("dropped a message of the broker", append([]any{"reason", why, "so far", n}, args...)...)
+	}
+	message.Term()
+}

@@ -1,0 +1,71 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Bounds of the stream.
+const (
+	// MaxWaiting is how many messages of one agent may wait for one display: nobody can fill the stream for the others.
+	MaxWaiting = 4096
+	// MaxMessage is the most bytes of one message: a hundred events of the largest size, sealed.
+	MaxMessage = 1 << 20
+)
+
+// Room says how much a stream may keep.
+type Room struct {
+	// Replicas are on how many servers of a cluster each message is kept: 1, 3 or 5.
+	Replicas int `yaml:"replicas"`
+	// MaxBytes is the most that the stream may hold on a server; when it is full, events stay with
+	// the agents.
+	MaxBytes int64
+}
+
+// EnsureStream makes the stream, unless it is there. It removes a message when its display has
+// acknowledged it, and refuses new ones rather than forget old ones.
+func EnsureStream(ctx context.Context, js jetstream.JetStream, name string, room Room) (jetstream.Stream, error) {
+	stream, err := js.Stream(ctx, name)
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return stream, err
+	}
+	stream, err = js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: name, Description: "events of PiAlert's agents, sealed for their displays",
+		Subjects:  []string{Subject(Events, Any, Any)},
+		Retention: jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage, Replicas: room.Replicas,
+		Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: MaxWaiting,
+		MaxBytes: room.MaxBytes, MaxMsgSize: MaxMessage, Duplicates: time.Second,
+	})
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // by another display, this moment
+		return js.Stream(ctx, name)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the stream %s: %w", name, err)
+	}
+	return stream, nil
+}
+
+// IsFull says whether a publish was refused since the stream has no room, be it of this agent or of all.
+func IsFull(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && (api.ErrorCode == storeFailed || api.ErrorCode == noRoom || api.ErrorCode == noAccountRoom)
+}
+
+// Error codes of nats-server (server/errors.json): the stream's limits, the server's, and the account's.
+const (
+	storeFailed   = 10077
+	noRoom        = 10047
+	noAccountRoom = 10002
+)
+
+// IsAway says whether a publish failed since the broker could not be reached, or did not answer.
+func IsAway(err error) bool {
+	return errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrTimeout) ||
+		errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrReconnectBufExceeded) ||
+		errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, context.DeadlineExceeded)
+}
