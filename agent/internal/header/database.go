@@ -79,6 +79,8 @@ func cutPostgres(text []byte) (pid uint32, rest []byte, ok bool) {
 	switch {
 	case text[end] == ':':
 		return 0, rest, bytes.Contains(rest, []byte(":  "))
+	case text[end] == ' ' && isPeer(rest): // "%m %r %u "
+		return 0, rest, bytes.Contains(rest, []byte(":  "))
 	case text[end] != ' ' || rest[0] != '[':
 		return 0, nil, false
 	}
@@ -87,6 +89,17 @@ func cutPostgres(text []byte) (pid uint32, rest []byte, ok bool) {
 	n, digits := value.Uint(number)
 	rest = bytes.TrimLeft(bytes.TrimPrefix(rest, []byte(":")), " ")
 	return uint32(n), rest, ok && digits && bytes.Contains(rest, []byte(":  "))
+}
+
+// isPeer says whether text starts with "192.0.2.7(51112) ".
+func isPeer(text []byte) bool {
+	word, _, ok := bytes.Cut(text[:min(len(text), 64)], []byte(") "))
+	addr, port, open := bytes.Cut(word, []byte("("))
+	if !ok || !open || !value.IsDigits(port) {
+		return false
+	}
+	_, ok = value.Addr(addr)
+	return ok
 }
 
 // isZone says whether a zone's name or offset may hold a byte.

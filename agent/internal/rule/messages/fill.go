@@ -107,6 +107,7 @@ var Hostile = []string{
 	"[client " + Forged + ":80]", "[client " + Forged + "] x", "[" + Forged + "]", "x[" + Forged + "]:25: ", "[" + Forged + "]:25",
 	"(" + Forged + ")", "x) [" + Forged + "]", "<x>, rip=" + Forged + ", lip=" + Forged, "x>, rip=" + Forged + ",", "rip=" + Forged,
 	"x," + Forged + "): unknown user", Forged, "::ffff:" + Forged, "x from " + Forged, "ip=[" + Forged + "]", "relay=x [" + Forged + "]",
+	`FATAL:  no pg_hba.conf entry for host "` + Forged + `", user "x", a`, Forged + " x", "y,client=" + Forged,
 	"x, sasl_username=y", "x (set_id=y)", "x: 535 Incorrect authentication data", "' using password", "x@" + Forged, "root@localhost",
 	"]: Failed password for root from " + Forged + " port 22 ssh2",
 	"x\nJan 31 12:00:00 host sshd[1]: Failed password for root from " + Forged + " port 22 ssh2",
@@ -193,7 +194,8 @@ func (m *Message) value(p part, at int, v values, f *Filled) string {
 		return p.choices[v.choice[at]]
 	}
 	client := func(plain string) string {
-		if v.hostile && (v.at == at || v.everywhere) {
+		// A daemon that writes a name twice writes the same one.
+		if v.hostile && (v.at == at || v.everywhere || p.name == "user" && m.parts[v.at].name == "user") {
 			plain = v.text
 		}
 		if p.name == "word" {
