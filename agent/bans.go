@@ -17,7 +17,6 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/policy"
 	"github.com/pialert/pialert/agent/internal/responder"
-	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/config"
 	"github.com/pialert/pialert/pkg/control"
@@ -37,31 +36,32 @@ func (d *daemon) banControls(mux *http.ServeMux) {
 	client := responder.Client{Socket: d.cfg.Responses.Socket}
 	mux.Handle("POST /bans", control.Stream(func(ctx context.Context, _ struct{}, out control.Flusher) error {
 		encoder := json.NewEncoder(out)
-		return client.Bans(ctx, func(ban responder.Listed) error { return encoder.Encode(ban) })
+		return noResponder(client.Bans(ctx, func(ban responder.Listed) error { return encoder.Encode(ban) }))
 	}))
 	mux.Handle("POST /responder", control.Handle(func(ctx context.Context, _ struct{}) (responder.Status, error) {
-		return client.Status(ctx)
+		status, err := client.Status(ctx)
+		return status, noResponder(err)
 	}))
 	mux.Handle("POST /ban", control.Handle(func(ctx context.Context, in banRequest) (responder.Ban, error) {
-		ban, err := client.Ban(ctx, responder.Request{Target: in.Target, For: in.For, Reason: in.Reason})
-		if err == nil {
-			err = d.current().pipeline.Add(banEvent(attack.Ban, ban.Target, time.Now()))
+		decided := d.current().responses
+		if why, never := decided.never.Why(in.Target); never {
+			return responder.Ban{}, fmt.Errorf("%s is never banned: %s", in.Target, why)
 		}
-		return ban, err
+		ban, _, err := client.Ban(ctx, responder.Request{Target: in.Target, For: in.For, Reason: in.Reason})
+		if err != nil {
+			return ban, noResponder(err)
+		}
+		return ban, decided.banned(ban)
 	}))
 	mux.Handle("POST /unban", control.Handle(func(ctx context.Context, in banRequest) (responder.Ban, error) {
 		ban, err := client.Unban(ctx, in.Target)
-		if err == nil {
-			run := d.current()
-			if run.responses != nil {
-				run.responses.lift(in.Target)
-			}
-			err = run.pipeline.Add(banEvent(attack.Unban, ban.Target, time.Now()))
+		if err != nil {
+			return ban, noResponder(err)
 		}
-		return ban, err
+		return ban, d.current().responses.lifted(ban.Target)
 	}))
 	mux.Handle("POST /bans/pause", control.Handle(func(ctx context.Context, in banRequest) (struct{}, error) {
-		return struct{}{}, client.Pause(ctx, in.For)
+		return struct{}{}, noResponder(client.Pause(ctx, in.For))
 	}))
 	mux.Handle("POST /bans/flush", control.Handle(func(ctx context.Context, _ struct{}) (int, error) {
 		var banned []netip.Prefix
@@ -70,21 +70,28 @@ func (d *daemon) banControls(mux *http.ServeMux) {
 			return nil
 		})
 		if err != nil {
-			return 0, err
+			return 0, noResponder(err)
 		}
 		n, err := client.Flush(ctx)
 		if err != nil {
-			return n, err
+			return n, noResponder(err)
 		}
-		run := d.current()
 		for _, target := range banned {
-			if run.responses != nil {
-				run.responses.lift(target)
-			}
-			err = errors.Join(err, run.pipeline.Add(banEvent(attack.Unban, target, time.Now())))
+			err = errors.Join(err, d.current().responses.lifted(target))
 		}
 		return n, err
 	}))
+	mux.Handle("POST /responses/confirm", control.Handle(func(context.Context, struct{}) (struct{}, error) {
+		return struct{}{}, d.current().responses.confirm()
+	}))
+}
+
+// noResponder says what to do where the responder does not run.
+func noResponder(err error) error {
+	if errors.Is(err, control.ErrNotRunning) {
+		return errors.New("nobody carries bans out: start the responder with: sudo systemctl enable --now pialert-responder")
+	}
+	return err
 }
 
 // banTarget reads an address, or a network, as it is banned.

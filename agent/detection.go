@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -30,7 +28,9 @@ type detection struct {
 	ports     []*port // of syslog, among the sources
 	ignored   *ignore.List
 	logger    *slog.Logger
-	responses *responses // nil where nothing is decided
+	responses *responses
+	allowed   *ignore.List // who is never banned
+	reloaded  bool         // the owner had the configuration read again
 }
 
 // newDetection prepares a run: the engine gets back what it remembered. It starts nothing.
@@ -64,18 +64,9 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 		d.logger.Warn("going on without what was learnt", "error", err)
 	}
 	run := &detection{ignored: ignored, logger: d.logger}
-	allow, err := networks("responses.allow", cfg.Responses.Allow)
-	if err != nil {
+	if run.responses, run.allowed, err = d.respond(cfg, func(do func(func(*attack.Event))) error { return run.pipeline.Do(do) }); err != nil {
 		return nil, err
 	}
-	include, err := networks("responses.include", cfg.Responses.Include)
-	if err != nil {
-		return nil, err
-	}
-	protect := &never{
-		allow: allow, include: include, root: os.DirFS("/"), own: net.InterfaceAddrs, peers: d.peerAddresses, now: time.Now,
-	}
-	run.responses = newResponses(cfg.Responses, protect, func(e *attack.Event) error { return run.pipeline.Add(e) }, d.logger)
 	run.pipeline, err = ingest.New(ingest.Options{
 		Detector: func(emit func(*attack.Event)) (ingest.Detector, error) {
 			options := detect.Options{
@@ -90,9 +81,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 				Behind:   run.behind,
 				Emit: func(e *attack.Event, _ uint64) {
 					emit(e)
-					if run.responses != nil {
-						run.responses.look(e)
-					}
+					run.responses.look(e)
 				},
 			}
 			engine, err := detect.New(options)
@@ -110,11 +99,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 				}
 				run.detector.doubt(engine)
 			}
-			var detector ingest.Detector = run.detector
-			if run.responses != nil {
-				detector = responding{detector, run.responses}
-			}
-			return detector, nil
+			return responding{run.detector, run.responses}, nil
 		},
 		Store: d.spool, State: d.spool.State(), Watched: d.watched, Logger: d.logger,
 	})
@@ -139,6 +124,9 @@ const drainFor = 5 * time.Second
 
 // Run follows and detects until ctx ends. Then the sources stop first: what they have read is committed.
 func (run *detection) Run(ctx context.Context) error {
+	if err := run.responses.begin(run.reloaded); err != nil {
+		return err
+	}
 	watching, ctx := errgroup.WithContext(ctx)
 	var following sync.WaitGroup
 	for _, s := range run.sources {
@@ -160,9 +148,8 @@ func (run *detection) Run(ctx context.Context) error {
 	})
 	watching.Go(func() error { return run.ignored.Run(ctx) })
 	watching.Go(func() error { return run.pipeline.Run(committing) })
-	if run.responses != nil {
-		watching.Go(func() error { return run.responses.Run(ctx) })
-	}
+	watching.Go(func() error { return run.allowed.Run(ctx) })
+	watching.Go(func() error { return run.responses.Run(ctx) })
 	if err := watching.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("cannot follow the logs: %w", err)
 	}

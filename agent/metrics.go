@@ -26,6 +26,12 @@ var (
 	metricSenders  = metrics.Gauge("syslog_senders", "Senders that are remembered.", "listener")
 	metricOpen     = metrics.Gauge("syslog_connections", "Connections that are open.", "listener")
 	metricUp       = metrics.Gauge("link_up", "1 while a display is connected.", "peer")
+	metricBans     = metrics.Gauge("bans", "Bans that the responder keeps.")
+	metricDecided  = metrics.Counter("responses_total", "Bans that were decided, and those that were not carried out, by the reason.", "what")
+	metricPending  = metrics.Gauge("responses_pending", "Bans that the responder has not taken yet.")
+	metricBackend  = metrics.Gauge("responder_backend_up", "1 while a backend carries bans out.", "backend")
+	metricRepaired = metrics.Counter("responder_repairs_total", "Times that a backend had to put back what somebody else changed.", "backend")
+	metricFailed   = metrics.Counter("responder_failures_total", "Times that a backend could not carry bans out.", "backend")
 	metricConnects = metrics.Counter("link_connects_total", "Connections opened to a display; one less is reconnects.", "peer")
 )
 
@@ -64,6 +70,18 @@ func (d *daemon) metrics() http.Handler {
 		report(metricLeftOut, float64(status.Detect.Evicted), "connections", "evicted")
 		report(metricLeftOut, float64(status.Detect.Unattributed), "connections", "no_address")
 		report(metricLost, float64(status.Spool.DroppedAttempts))
+		if responses := status.Responses; responses != nil {
+			report(metricBans, float64(responses.Bans))
+			report(metricDecided, float64(responses.Decided), "decided")
+			report(metricDecided, float64(responses.Spared), "spared")
+			report(metricDecided, float64(responses.Refused), "refused")
+			report(metricPending, float64(responses.Pending))
+			for _, backend := range responses.Backends {
+				report(metricBackend, metrics.Bool(backend.Error == ""), backend.Name)
+				report(metricRepaired, float64(backend.Repaired), backend.Name)
+				report(metricFailed, float64(backend.Failures), backend.Name)
+			}
+		}
 		for _, display := range status.Displays {
 			report(metricUp, metrics.Bool(display.Link.Up), display.Name)
 			report(metricConnects, float64(display.Link.Connects), display.Name)

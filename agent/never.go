@@ -19,7 +19,7 @@ import (
 // never protects from bans: special networks, the allow list, this machine and its way out, the
 // displays, and whoever is logged in. It looks anew once what it knows is stale.
 type never struct {
-	allow   []netip.Prefix
+	allow   func() []netip.Prefix // the owner's list, as known now
 	include []netip.Prefix
 	root    fs.FS // the file system, for what the kernel and systemd say of routes and sessions
 	own     func() ([]net.Addr, error)
@@ -44,7 +44,7 @@ func (n *never) Why(source netip.Prefix) (string, bool) {
 	if why, never := policy.Special(source, n.include); never {
 		return why, true
 	}
-	if policy.Listed(source, n.allow) {
+	if policy.Listed(source, n.allow()) {
 		return "it is in responses.allow", true
 	}
 	n.mu.Lock()
@@ -84,14 +84,23 @@ func (n *never) look() (all []protected) {
 	add("it is a gateway", gateways4(n.read("proc/net/route"))...)
 	add("it is a gateway", gateways6(n.read("proc/net/ipv6_route"))...)
 	add("it is a resolver", resolvers(n.read("etc/resolv.conf"))...)
-	add("somebody is logged in from there", utmp(n.read("run/utmp"))...)
-	if sessions, err := fs.ReadDir(n.root, "run/systemd/sessions"); err == nil {
-		for _, session := range sessions[:min(len(sessions), maxSessions)] {
-			add("somebody is logged in from there", remoteHost(n.read(path.Join("run/systemd/sessions", session.Name()))))
-		}
-	}
+	add("somebody is logged in from there", n.sessions()...)
 	return all
 }
+
+// sessions returns from where somebody is logged in now, by utmp(5) and by systemd-logind.
+func (n *never) sessions() (all []netip.Addr) {
+	all = utmp(n.read("run/utmp"))
+	if sessions, err := fs.ReadDir(n.root, "run/systemd/sessions"); err == nil {
+		for _, session := range sessions[:min(len(sessions), maxSessions)] {
+			all = append(all, remoteHost(n.read(path.Join("run/systemd/sessions", session.Name()))))
+		}
+	}
+	return slices.DeleteFunc(all, func(addr netip.Addr) bool { return !addr.IsValid() || addr.IsUnspecified() })
+}
+
+// remote says whether somebody is logged in from another machine.
+func (n *never) remote() bool { return len(n.sessions()) > 0 }
 
 const (
 	maxSessions = 4096

@@ -22,7 +22,7 @@ func TestNever(t *testing.T) {
 	binary.NativeEndian.PutUint16(gone, 8) // DEAD_PROCESS
 	now := time.Now()
 	n := &never{
-		allow:   []netip.Prefix{netip.MustParsePrefix("203.0.114.0/24")},
+		allow:   func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("203.0.114.0/24")} },
 		include: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")},
 		root: fstest.MapFS{
 			"proc/net/route":           {Data: []byte("Iface\tDestination\tGateway\tFlags\neth0\t00000000\t" + "010A0A09\t0003\n")},
@@ -74,7 +74,8 @@ func TestNeverLooksAgain(t *testing.T) {
 	now := time.Now()
 	root := fstest.MapFS{}
 	n := &never{
-		root: root, own: func() ([]net.Addr, error) { return nil, nil }, peers: func() []string { return nil }, now: func() time.Time { return now },
+		allow: func() []netip.Prefix { return nil },
+		root:  root, own: func() ([]net.Addr, error) { return nil, nil }, peers: func() []string { return nil }, now: func() time.Time { return now },
 	}
 	source := netip.MustParsePrefix("5.6.7.8/32")
 	for _, here := range []bool{false, true, false} {

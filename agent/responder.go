@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -77,7 +78,12 @@ func runResponder(ctx context.Context, cfg Config, agent string, log io.Writer) 
 			}
 		}
 	}
-	allow, err := networks("responses.allow", cfg.Responses.Allow)
+	// Names are for the agent: the responder speaks to no name server.
+	allowed, err := cfg.Responses.allowed(func(context.Context, string) ([]netip.Addr, error) { return nil, nil }, logger)
+	if err != nil {
+		return err
+	}
+	protect, err := cfg.Responses.never(allowed)
 	if err != nil {
 		return err
 	}
@@ -86,7 +92,7 @@ func runResponder(ctx context.Context, cfg Config, agent string, log io.Writer) 
 		return err
 	}
 	r, err := responder.Open(responder.Options{
-		Path: filepath.Join(cfg.Responses.State, "bans.db"), Bounds: responder.DefaultBounds(), Allow: allow,
+		Path: filepath.Join(cfg.Responses.State, "bans.db"), Bounds: responder.DefaultBounds(), Allow: allowed.Prefixes, Never: protect.Why,
 		Backends: backends, Now: time.Now, Logger: logger,
 	})
 	if err != nil {
@@ -99,6 +105,7 @@ func runResponder(ctx context.Context, cfg Config, agent string, log io.Writer) 
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.Run(ctx) })
+	group.Go(func() error { return allowed.Run(ctx) })
 	group.Go(func() error { return control.Serve(ctx, listener, r.Handler()) })
 	group.Go(func() error {
 		return cli.Notify(ctx, func() error { return nil }, func() string { return fmt.Sprintf("%d bans", r.Status().Bans) })

@@ -55,7 +55,7 @@ func TestTheResponderAndItsRouters(t *testing.T) {
 		}
 	}
 	poll(func() error {
-		_, err := client.Ban(ctx, responder.Request{Target: netip.MustParsePrefix("9.9.9.9/32"), For: time.Hour, Reason: "a test"})
+		_, _, err := client.Ban(ctx, responder.Request{Target: netip.MustParsePrefix("9.9.9.9/32"), For: time.Hour, Reason: "a test"})
 		return err
 	})
 	want := []string{"hosts_deny", "routeros " + there.Address()}

@@ -185,6 +185,7 @@ func (d *daemon) detect(ctx context.Context) error {
 			// It was tried a moment ago; only what it needs may have gone meanwhile.
 			return fmt.Errorf("cannot go on after a reload: %w", err)
 		}
+		fresh.reloaded = true
 		d.mu.Lock()
 		d.detection = fresh
 		d.mu.Unlock()

@@ -124,10 +124,8 @@ func (d *daemon) status() Status {
 		status.Displays = append(status.Displays, display)
 	}
 	_, status.Rotation = d.keyring.Rotation()
-	if run.responses != nil {
-		stats := run.responses.status()
-		status.Responses = &stats
-	}
+	responses := run.responses.status()
+	status.Responses = &responses
 	return status
 }
 
@@ -191,6 +189,9 @@ func (s Status) write(out io.Writer, now time.Time) error {
 		return err
 	}
 	fmt.Fprintf(out, "\n%d events so far, %d wait for a display (%d bytes)\n", s.Spool.Next-1, s.Spool.Waiting, s.Spool.Bytes)
+	if s.Responses != nil {
+		fmt.Fprintln(out, s.Responses.inWords(now))
+	}
 	for _, note := range s.notes() {
 		fmt.Fprintln(out, note)
 	}
@@ -254,6 +255,9 @@ func (s Status) notes() (notes []string) {
 		if log.Network != nil {
 			notes = append(notes, networkNotes(log)...)
 		}
+	}
+	if s.Responses != nil {
+		notes = append(notes, s.Responses.notes()...)
 	}
 	for _, display := range s.Displays {
 		if !display.Link.Up && display.Link.Error != "" {

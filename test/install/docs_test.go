@@ -53,6 +53,8 @@ var examples = []example{
 	{"sudo pialert-agent bans pause 5m", byGate, ""},
 	{"sudo pialert-agent bans flush", byGate, ""},
 	{"sudo pialert-agent responder remove", byGate, ""},
+	{"sudo pialert-agent responses check", byGate, ""},
+	{"sudo pialert-agent responses confirm", byGate, ""},
 	{"sudo mkdir -p /etc/systemd/system/pialert-responder.service.d", byGate, ""},
 	{"pialert-agent responder unit | sudo tee /etc/systemd/system/pialert-responder.service.d/backends.conf", byGate, ""},
 	{"sudo systemctl daemon-reload", byGate, ""},

@@ -118,6 +118,9 @@ func (l *List) Contains(addr netip.Addr) bool {
 	return false
 }
 
+// Prefixes returns whom the list has now.
+func (l *List) Prefixes() []netip.Prefix { return slices.Clone(*l.current.Load()) }
+
 // Run looks everything up again and again until ctx ends.
 func (l *List) Run(ctx context.Context) error {
 	tick := time.NewTicker(lookAgain)

@@ -343,6 +343,19 @@ func (p *Pipeline) Counts() Counts {
 	return counts
 }
 
+// Do lets a function add events and change what the detector remembers in one step: either both are
+// committed, or neither is. Once the pipeline has stopped it returns [ErrStopped].
+func (p *Pipeline) Do(do func(emit func(*attack.Event))) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.stopped {
+		return ErrStopped
+	}
+	do(p.add)
+	p.wake.Ring()
+	return nil
+}
+
 // Inspect calls look while the detector rests, so that look may ask it.
 func (p *Pipeline) Inspect(look func()) {
 	p.mu.Lock()

@@ -281,5 +281,50 @@ func (p *Policy) Lift(target netip.Prefix) {
 	}
 }
 
+// Banned returns which sources and networks it takes for banned at a time.
+func (p *Policy) Banned(now time.Time) (targets []netip.Prefix) {
+	for source, element := range p.known {
+		if now.Before(element.Value.(*offender).banned) {
+			targets = append(targets, source)
+		}
+	}
+	for network, until := range p.nets {
+		if now.Before(until) {
+			targets = append(targets, network)
+		}
+	}
+	return targets
+}
+
+// Welcome says whether somebody has logged in from a source, or from within a network, so lately that
+// it is not banned.
+func (p *Policy) Welcome(target netip.Prefix, now time.Time) bool {
+	welcome := func(o *offender) bool {
+		return target.Overlaps(o.source) && now.Sub(o.welcome) < time.Duration(p.config.Ban.Remember)
+	}
+	if element, ok := p.known[target]; ok {
+		return welcome(element.Value.(*offender))
+	}
+	for o := range p.near[p.networkOf(target)] {
+		if welcome(o) {
+			return true
+		}
+	}
+	return false
+}
+
+// Acquit forgets every ban and every attempt, as if nobody had done anything; who has logged in is
+// remembered.
+func (p *Policy) Acquit() {
+	clear(p.nets)
+	for source, element := range p.known {
+		o := element.Value.(*offender)
+		if o.bans > 0 || !o.banned.IsZero() {
+			p.moved[source] = true
+		}
+		o.bans, o.banned, o.score, o.attempts = 0, time.Time{}, [parts]float64{}, 0
+	}
+}
+
 // Sources returns how many sources are remembered.
 func (p *Policy) Sources() int { return p.order.Len() }

@@ -288,6 +288,36 @@ func TestLift(t *testing.T) {
 	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 1), "9.9.9.9/32 for 2h0m0s")
 }
 
+// What is taken for banned, who is welcome, and how both are forgotten.
+func TestBannedWelcomeAndAcquit(t *testing.T) {
+	c := open(t, func(c *policy.Config) { c.Network.After = 2 }, nil)
+	c.attempts("9.9.9.1", attack.SSHLogin, 5)
+	c.attempts("9.9.9.2", attack.SSHLogin, 5)
+	c.attempts("9.9.8.1", attack.SSHLogin, 4)
+	c.attempts("9.9.7.1", attack.SSHAccepted, 1)
+	var got []string
+	for _, target := range c.Banned(c.now) {
+		got = append(got, target.String())
+	}
+	slices.Sort(got)
+	c.wants(got, "9.9.9.0/24", "9.9.9.1/32", "9.9.9.2/32")
+	for target, want := range map[string]bool{"9.9.7.1/32": true, "9.9.7.2/32": false, "9.9.7.0/24": true, "9.9.9.1/32": false, "9.9.8.0/24": false} {
+		if c.Welcome(netip.MustParsePrefix(target), c.now) != want {
+			t.Errorf("%s is welcome: %t, want %t", target, !want, want)
+		}
+	}
+	if c.Welcome(netip.MustParsePrefix("9.9.7.1/32"), c.now.AddDate(0, 0, 31)) {
+		t.Error("a login of a month ago is remembered")
+	}
+	c.Acquit()
+	if banned := c.Banned(c.now); len(banned) > 0 {
+		t.Errorf("acquitted, but %v are banned", banned)
+	}
+	c.wants(c.attempts("9.9.8.1", attack.SSHLogin, 4))
+	c.wants(c.attempts("9.9.9.1", attack.SSHLogin, 5), "9.9.9.1/32 for 1h0m0s") // the first time
+	c.wants(c.attempts("9.9.7.1", attack.SSHLogin, 50))
+}
+
 func TestSpecial(t *testing.T) {
 	for text, want := range map[string]bool{
 		"127.0.0.1/32": true, "10.1.2.3/32": true, "192.168.1.0/24": true, "172.31.255.255/32": true, "172.32.0.0/32": false,

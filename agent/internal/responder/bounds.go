@@ -36,7 +36,7 @@ type Request struct {
 const maxText = 1024
 
 // check refuses what is out of bounds by itself.
-func (b Bounds) check(r Request, allow []netip.Prefix) error {
+func (b Bounds) check(r Request) error {
 	refuse := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %s", ErrRefused, fmt.Sprintf(format, args...))
 	}
@@ -51,11 +51,6 @@ func (b Bounds) check(r Request, allow []netip.Prefix) error {
 		return refuse("a ban of %s is not between 1s and %s", r.For, b.Longest)
 	case len(r.Reason) > maxText || len(r.Evidence) > maxText:
 		return refuse("its reason is longer than %d bytes", maxText)
-	}
-	for _, one := range allow {
-		if one.Overlaps(r.Target) {
-			return refuse("%s is in the responder's allow list by %s", r.Target, one)
-		}
 	}
 	return nil
 }

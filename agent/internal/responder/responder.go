@@ -39,7 +39,8 @@ type Quick interface {
 type Options struct {
 	Path     string // of the file with the bans
 	Bounds   Bounds
-	Allow    []netip.Prefix // never banned, whatever is decided
+	Allow    func() []netip.Prefix                              // never banned, whatever is decided, as known now; nil is nobody
+	Never    func(target netip.Prefix) (why string, never bool) // who is not banned either; nil is nobody
 	Backends map[string]Backend
 	Now      func() time.Time
 	Logger   *slog.Logger
@@ -57,9 +58,14 @@ type Responder struct {
 	paused time.Time // until when nothing is in force
 }
 
-// Open reads the bans, and drops those of whom the allow list has now. It starts nothing and touches no
-// backend.
+// Open reads the bans. It starts nothing and touches no backend.
 func Open(options Options) (*Responder, error) {
+	if options.Allow == nil {
+		options.Allow = func() []netip.Prefix { return nil }
+	}
+	if options.Never == nil {
+		options.Never = func(netip.Prefix) (string, bool) { return "", false }
+	}
 	store, bans, err := openStore(options.Path)
 	if err != nil {
 		return nil, err
@@ -68,9 +74,6 @@ func Open(options Options) (*Responder, error) {
 		options: options, store: store, bans: bans, workers: map[string]*worker{},
 		limit: rate.NewLimiter(rate.Limit(float64(options.Bounds.PerMinute)/60), options.Bounds.PerMinute),
 	}
-	maps.DeleteFunc(bans, func(target netip.Prefix, _ Ban) bool {
-		return slices.ContainsFunc(options.Allow, target.Overlaps)
-	})
 	for name, backend := range options.Backends {
 		r.workers[name] = &worker{name: name, backend: backend, responder: r, wake: wake.New()}
 	}
@@ -80,35 +83,56 @@ func Open(options Options) (*Responder, error) {
 // Close closes the file with the bans.
 func (r *Responder) Close() error { return r.store.close() }
 
-// Ban takes a decision. When it returns, the ban is on disk and in force in every backend that is well.
-// A ban of the same target gets the later end of the two.
-func (r *Responder) Ban(request Request) (Ban, error) {
+// again is by how much a ban of the same target may end later and still be the same decision, handed over
+// once more.
+const again = time.Second
+
+// Ban takes a decision. When it returns, the ban is on disk and in force in every quick backend that is
+// well; in the others it soon is. A ban of the same target gets the later end of the two; fresh says
+// whether anything has changed.
+func (r *Responder) Ban(request Request) (ban Ban, fresh bool, err error) {
 	now := r.options.Now()
-	if err := r.options.Bounds.check(request, r.options.Allow); err != nil {
-		return Ban{}, err
+	if err := r.check(request); err != nil {
+		return Ban{}, false, err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	former, renewed := r.bans[request.Target]
-	ban := Ban{Target: request.Target, Since: now, Until: now.Add(request.For), Reason: request.Reason, Evidence: request.Evidence}
+	ban = Ban{Target: request.Target, Since: now, Until: now.Add(request.For), Reason: request.Reason, Evidence: request.Evidence}
 	if renewed && former.Until.After(now) {
-		if ban.Since = former.Since; !ban.Until.After(former.Until) {
-			return former, nil
+		if ban.Since = former.Since; !ban.Until.After(former.Until.Add(again)) {
+			return former, false, nil
 		}
 	} else if err := r.room(now); err != nil {
-		return Ban{}, err
+		return Ban{}, false, err
+	}
+	if !now.Before(r.paused) { // first the packets: the disk may take its time
+		for _, w := range r.workers {
+			w.add(ban, now)
+		}
 	}
 	if err := r.store.change([]Ban{ban}, nil); err != nil {
-		return Ban{}, fmt.Errorf("cannot keep a ban: %w", err)
+		r.ring()
+		return Ban{}, false, fmt.Errorf("cannot keep a ban: %w", err)
 	}
 	r.bans[ban.Target] = ban
-	if now.Before(r.paused) {
-		return ban, nil
+	return ban, true, nil
+}
+
+// check refuses what must not be banned.
+func (r *Responder) check(request Request) error {
+	if err := r.options.Bounds.check(request); err != nil {
+		return err
 	}
-	for _, w := range r.workers {
-		w.add(ban, now)
+	for _, one := range r.options.Allow() {
+		if one.Overlaps(request.Target) {
+			return fmt.Errorf("%w: %s is in the responder's allow list by %s", ErrRefused, request.Target, one)
+		}
 	}
-	return ban, nil
+	if why, never := r.options.Never(request.Target); never {
+		return fmt.Errorf("%w: %s is never banned: %s", ErrRefused, request.Target, why)
+	}
+	return nil
 }
 
 // room refuses one more ban where there are too many, or they come too fast.
@@ -170,19 +194,20 @@ func (r *Responder) ring() {
 	}
 }
 
-// desired returns the bans that should be in force now.
-func (r *Responder) desired(now time.Time) (bans []Ban) {
+// desired returns the bans that should be in force now, and whom they must not hit.
+func (r *Responder) desired(now time.Time) (bans []Ban, allow []netip.Prefix) {
+	allow = r.options.Allow()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now.Before(r.paused) {
-		return nil
+		return nil, allow
 	}
 	for _, ban := range r.bans {
-		if ban.Until.After(now) {
+		if ban.Until.After(now) && !slices.ContainsFunc(allow, ban.Target.Overlaps) {
 			bans = append(bans, ban)
 		}
 	}
-	return bans
+	return bans, allow
 }
 
 // Listed is a ban and where it is in force.

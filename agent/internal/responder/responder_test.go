@@ -90,7 +90,7 @@ func (w *wall) holds() (all []string) {
 
 func options(path string, backends map[string]responder.Backend) responder.Options {
 	return responder.Options{
-		Path: path, Bounds: responder.DefaultBounds(), Allow: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")},
+		Path: path, Bounds: responder.DefaultBounds(), Allow: func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")} },
 		Backends: backends, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	}
 }
@@ -136,7 +136,7 @@ func TestABanIsInForceAtOnceAndEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wall{}
 		run(t, options(path, map[string]responder.Backend{"wall": w}), func(r *responder.Responder) {
-			if _, err := r.Ban(ask("9.9.9.9/32", time.Minute)); err != nil {
+			if _, _, err := r.Ban(ask("9.9.9.9/32", time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 			wants(t, w, "9.9.9.9/32") // before anything else happens
@@ -156,7 +156,7 @@ func TestABackendThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		good, bad := &wall{}, &wall{broken: errors.New("no such kernel")}
 		run(t, options(path, map[string]responder.Backend{"good": good, "bad": bad}), func(r *responder.Responder) {
-			if _, err := r.Ban(ask("9.9.9.9/32", time.Hour)); err != nil {
+			if _, _, err := r.Ban(ask("9.9.9.9/32", time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)
@@ -199,7 +199,7 @@ func TestASlowBackendHoldsUpNobody(t *testing.T) {
 		fast, slow := &wall{}, &slow{}
 		run(t, options(path, map[string]responder.Backend{"fast": fast, "slow": slow}), func(r *responder.Responder) {
 			before := time.Now()
-			if _, err := r.Ban(ask("9.9.9.9/32", time.Hour)); err != nil {
+			if _, _, err := r.Ban(ask("9.9.9.9/32", time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 			if bans := r.Bans(); len(bans) != 1 || !slices.Equal(bans[0].InForce, []string{"fast"}) {
@@ -219,23 +219,66 @@ func TestASlowBackendHoldsUpNobody(t *testing.T) {
 	})
 }
 
-// What the owner takes into the allow list is let in at the next start.
+// What the owner takes into the allow list is let in, though it was banned before.
 func TestTheAllowListHoldsForOldBansToo(t *testing.T) {
-	o := options(filepath.Join(t.TempDir(), "bans.db"), nil)
-	r := open(t, o)
-	for _, target := range []string{"9.9.9.9/32", "9.9.8.0/24", "9.9.7.7/32"} {
-		if _, err := r.Ban(ask(target, time.Hour)); err != nil {
-			t.Fatal(err)
+	path := filepath.Join(t.TempDir(), "bans.db")
+	synctest.Test(t, func(t *testing.T) {
+		w := &wall{}
+		var mu sync.Mutex
+		var allow []netip.Prefix
+		o := options(path, map[string]responder.Backend{"wall": w})
+		o.Allow = func() []netip.Prefix {
+			mu.Lock()
+			defer mu.Unlock()
+			return allow
 		}
+		run(t, o, func(r *responder.Responder) {
+			for _, target := range []string{"9.9.9.9/32", "9.9.8.0/24", "9.9.7.7/32"} {
+				if _, _, err := r.Ban(ask(target, time.Hour)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			mu.Lock()
+			allow = []netip.Prefix{netip.MustParsePrefix("9.9.9.0/24"), netip.MustParsePrefix("9.9.8.8/32")}
+			mu.Unlock()
+			time.Sleep(11 * time.Second)
+			synctest.Wait()
+			wants(t, w, "9.9.7.7/32")
+		})
+	})
+}
+
+// Whom the responder itself knows must not be banned, it does not, whoever asks.
+func TestNever(t *testing.T) {
+	o := options(filepath.Join(t.TempDir(), "bans.db"), nil)
+	o.Never = func(target netip.Prefix) (string, bool) {
+		return "it is a gateway", target.Contains(netip.MustParseAddr("9.9.9.1"))
 	}
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
-	}
-	o.Allow = []netip.Prefix{netip.MustParsePrefix("9.9.9.0/24"), netip.MustParsePrefix("9.9.8.8/32")}
-	r = open(t, o)
+	r := open(t, o)
 	defer r.Close()
-	if bans := r.Bans(); len(bans) != 1 || bans[0].Target.String() != "9.9.7.7/32" {
-		t.Errorf("bans %+v", bans)
+	if _, _, err := r.Ban(ask("9.9.9.0/24", time.Hour)); !errors.Is(err, responder.ErrRefused) || !strings.Contains(err.Error(), "it is a gateway") {
+		t.Errorf("a gateway: %v", err)
+	}
+	if _, _, err := r.Ban(ask("9.9.9.2/32", time.Hour)); err != nil {
+		t.Error(err)
+	}
+}
+
+// A decision that is handed over twice is one: its end stays, and nothing is new the second time.
+func TestTheSameDecisionTwice(t *testing.T) {
+	o := options(filepath.Join(t.TempDir(), "bans.db"), nil)
+	now := time.Now()
+	o.Now = func() time.Time { return now }
+	r := open(t, o)
+	defer r.Close()
+	for i, test := range []struct {
+		after, span time.Duration
+		fresh       bool
+	}{{0, time.Hour, true}, {time.Minute, 59*time.Minute + 100*time.Millisecond, false}, {time.Minute, 10 * time.Minute, false}, {0, 2 * time.Hour, true}, {3 * time.Hour, time.Minute, true}} {
+		now = now.Add(test.after)
+		if _, fresh, err := r.Ban(ask("9.9.9.9/32", test.span)); err != nil || fresh != test.fresh {
+			t.Errorf("%d: fresh %t, %v", i, fresh, err)
+		}
 	}
 }
 
@@ -245,7 +288,7 @@ func TestForeignChangesAreRepaired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wall{}
 		run(t, options(path, map[string]responder.Backend{"wall": w}), func(r *responder.Responder) {
-			if _, err := r.Ban(ask("9.9.9.9/32", time.Hour)); err != nil {
+			if _, _, err := r.Ban(ask("9.9.9.9/32", time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 			for _, wait := range []time.Duration{time.Second, 11 * time.Second} {
@@ -277,7 +320,7 @@ func TestUnbanPauseAndFlush(t *testing.T) {
 		}
 		run(t, options(path, map[string]responder.Backend{"wall": w}), func(r *responder.Responder) {
 			for _, target := range []string{"9.9.9.7/32", "9.9.9.8/32", "2a00:1:2:3::/64"} {
-				if _, err := r.Ban(ask(target, time.Hour)); err != nil {
+				if _, _, err := r.Ban(ask(target, time.Hour)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -292,7 +335,7 @@ func TestUnbanPauseAndFlush(t *testing.T) {
 			r.Pause(5 * time.Minute)
 			settle()
 			wants(t, w)
-			if _, err := r.Ban(ask("9.9.9.9/32", time.Hour)); err != nil {
+			if _, _, err := r.Ban(ask("9.9.9.9/32", time.Hour)); err != nil {
 				t.Fatal(err)
 			}
 			wants(t, w)
@@ -332,28 +375,28 @@ func TestRefusals(t *testing.T) {
 		"around allowed": ask("198.51.0.0/16", time.Hour),
 		"a novel":        long,
 	} {
-		if _, err := r.Ban(request); !errors.Is(err, responder.ErrRefused) {
+		if _, _, err := r.Ban(request); !errors.Is(err, responder.ErrRefused) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for i := range 3 {
-		if _, err := r.Ban(ask(fmt.Sprintf("9.9.9.%d/32", i), time.Hour)); err != nil {
+		if _, _, err := r.Ban(ask(fmt.Sprintf("9.9.9.%d/32", i), time.Hour)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := r.Ban(ask("9.9.9.3/32", time.Hour)); !errors.Is(err, responder.ErrRefused) {
+	if _, _, err := r.Ban(ask("9.9.9.3/32", time.Hour)); !errors.Is(err, responder.ErrRefused) {
 		t.Errorf("a fourth ban of three: %v", err)
 	}
-	if _, err := r.Ban(ask("9.9.9.0/32", 2*time.Hour)); err != nil {
+	if _, _, err := r.Ban(ask("9.9.9.0/32", 2*time.Hour)); err != nil {
 		t.Errorf("one of them again: %v", err)
 	}
 	if _, err := r.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Ban(ask("9.9.9.3/32", time.Hour)); err != nil {
+	if _, _, err := r.Ban(ask("9.9.9.3/32", time.Hour)); err != nil {
 		t.Errorf("the fourth of a minute: %v", err)
 	}
-	if _, err := r.Ban(ask("9.9.9.4/32", time.Hour)); !errors.Is(err, responder.ErrRefused) {
+	if _, _, err := r.Ban(ask("9.9.9.4/32", time.Hour)); !errors.Is(err, responder.ErrRefused) {
 		t.Errorf("the fifth of a minute: %v", err)
 	}
 }
@@ -382,10 +425,10 @@ func TestRestarts(t *testing.T) {
 			r = open(t, o)
 		default:
 			span := time.Duration(1+random.IntN(600)) * time.Second
-			if _, err := r.Ban(ask(target, span)); err != nil {
+			if _, _, err := r.Ban(ask(target, span)); err != nil {
 				t.Fatal(err)
 			}
-			if until := now.Add(span); until.After(truth[target]) || !truth[target].After(now) {
+			if until := now.Add(span); until.After(truth[target].Add(time.Second)) || !truth[target].After(now) {
 				truth[target] = until
 			}
 		}

@@ -22,6 +22,12 @@ type pauseRequest struct {
 	For time.Duration `json:"for"`
 }
 
+// accepted is a ban, and whether it was not there before.
+type accepted struct {
+	Ban
+	Fresh bool `json:"fresh"`
+}
+
 // flushed says how many bans were lifted.
 type flushed struct {
 	Bans int `json:"bans"`
@@ -30,7 +36,10 @@ type flushed struct {
 // Handler answers what comes over the socket.
 func (r *Responder) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("POST /ban", control.Handle(func(_ context.Context, in Request) (Ban, error) { return r.Ban(in) }))
+	mux.Handle("POST /ban", control.Handle(func(_ context.Context, in Request) (accepted, error) {
+		ban, fresh, err := r.Ban(in)
+		return accepted{ban, fresh}, err
+	}))
 	mux.Handle("POST /unban", control.Handle(func(_ context.Context, in unbanRequest) (Ban, error) { return r.Unban(in.Target) }))
 	mux.Handle("POST /bans", control.Stream(func(_ context.Context, _ struct{}, out control.Flusher) error {
 		encoder := json.NewEncoder(out)
@@ -66,9 +75,11 @@ func (c Client) call(ctx context.Context, path string, in, out any) error {
 	return control.Client{Path: c.Socket}.Call(ctx, path, in, out)
 }
 
-// Ban hands a decision over.
-func (c Client) Ban(ctx context.Context, r Request) (ban Ban, err error) {
-	return ban, c.call(ctx, "/ban", r, &ban)
+// Ban hands a decision over, as [Responder.Ban] takes it.
+func (c Client) Ban(ctx context.Context, r Request) (ban Ban, fresh bool, err error) {
+	var out accepted
+	err = c.call(ctx, "/ban", r, &out)
+	return out.Ban, out.Fresh, err
 }
 
 // Unban lets a target in again.

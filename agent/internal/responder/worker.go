@@ -53,8 +53,8 @@ func (w *worker) look(ctx context.Context) {
 	w.busy.Lock()
 	defer w.busy.Unlock()
 	now := w.responder.options.Now()
-	bans := w.responder.desired(now)
-	changed, err := w.backend.Sync(ctx, bans, w.responder.options.Allow, now)
+	bans, allow := w.responder.desired(now)
+	changed, err := w.backend.Sync(ctx, bans, allow, now)
 	if err != nil && ctx.Err() != nil {
 		return // it was told to stop
 	}

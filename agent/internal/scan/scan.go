@@ -52,6 +52,7 @@ type Options struct {
 	Missed    bool                      // print the lines of known daemons that no rule takes, and nothing else
 	Since     time.Time                 // leave out what was logged before, if it is not zero
 	Until     time.Time                 // leave out what was logged later, if it is not zero
+	Each      func(*attack.Event)       // takes each event; then nothing is printed
 	Look      Look                      // of text
 	Detect    detect.Options            // Emit is the scan's own
 	Learned   func([]login.Known) error // takes where users got in, at the end; nil if nobody asks
@@ -127,7 +128,7 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 		problems = append(problems, opts.Learned(s.engine.Logins().Known()))
 	}
 	s.result.Unread = s.engine.Stats().Unread
-	if (s.opts.Format == Text || s.opts.Summary) && !s.opts.Missed {
+	if (s.opts.Format == Text || s.opts.Summary) && !s.opts.Missed && s.opts.Each == nil {
 		s.summarise()
 	}
 	if err := s.out.Flush(); err != nil && s.failed == nil {
@@ -185,6 +186,10 @@ func (s *scan) emit(ev *attack.Event, line uint64) {
 	s.result.Events++
 	if ev.Kind.Attempt() {
 		s.result.Attempts += ev.Count
+	}
+	if s.opts.Each != nil {
+		s.opts.Each(ev)
+		return
 	}
 	s.tally.add(ev)
 	switch {

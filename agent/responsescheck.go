@@ -1,0 +1,303 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/agent/internal/policy"
+	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/agent/internal/scan"
+	"github.com/pialert/pialert/agent/internal/source"
+	"github.com/pialert/pialert/agent/internal/source/journal"
+	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/escape"
+)
+
+func responsesCommand(s *settings) *cobra.Command {
+	command := &cobra.Command{
+		Use:   "responses",
+		Short: "Try out and confirm what shuts attackers out",
+		Args:  cobra.NoArgs,
+	}
+	command.AddCommand(checkResponsesCommand(s), confirmResponsesCommand(s))
+	return command
+}
+
+func confirmResponsesCommand(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "confirm",
+		Short: "Say that bans may stay enforced, as you are not locked out",
+		Long: `confirm ends the trial of five minutes that begins when responses.mode becomes enforce while somebody is
+logged in from another machine. Without it the agent then lets everybody in again, and only observes.`,
+		Example: "  sudo pialert-agent responses confirm",
+		Args:    cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if err := askBans(s, command, "/responses/confirm", nil, nil); err != nil {
+				return err
+			}
+			fmt.Fprintln(command.OutOrStdout(), "bans are enforced")
+			return nil
+		},
+	}
+}
+
+// checkDays is how far back the check looks unless it is told.
+const checkDays = 30
+
+func checkResponsesCommand(s *settings) *cobra.Command {
+	var since, format string
+	command := &cobra.Command{
+		Use:   "check",
+		Short: "Say who would have been banned by the logs of the last 30 days, and who of them ever logged in",
+		Long: `check reads the logs of the configuration, with those that were rotated, and decides as run would have. It bans
+nobody. It fails if somebody would have been banned who has logged in, before or after: put such
+addresses into responses.allow before responses.mode becomes enforce.`,
+		Example: `  sudo pialert-agent responses check
+  sudo pialert-agent responses check --since 7d --format json | jq -r .target`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if err := cli.CheckFormat(format); err != nil {
+				return err
+			}
+			cfg, err := s.Load()
+			if err != nil {
+				return err
+			}
+			from, err := parseTime(since, time.Now())
+			if err != nil {
+				return &cli.UsageError{Err: fmt.Errorf("--since: %w", err)}
+			}
+			past, problem := cfg.past(command.Context(), s, from, command.ErrOrStderr())
+			result, err := past.judge(&cfg)
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				encoder := json.NewEncoder(command.OutOrStdout())
+				for _, one := range result.Banned {
+					if err := encoder.Encode(one); err != nil {
+						return err
+					}
+				}
+			} else if err := result.write(command.OutOrStdout(), from); err != nil {
+				return err
+			}
+			return errors.Join(problem, result.err())
+		},
+	}
+	command.Flags().StringVar(&since, "since", fmt.Sprintf("%dd", checkDays), "how far to look back: a time, yesterday, or a span such as 7d")
+	cli.FormatFlag(command, &format)
+	return command
+}
+
+// past is what the logs say, without what a check does not need.
+type past struct {
+	deeds []deed
+	names []string          // of rules and logs
+	index map[string]uint16 // of names
+}
+
+// deed is an event: many of them are kept until they can be put in order.
+type deed struct {
+	at        int64 // nanoseconds since 1970
+	from      netip.Addr
+	count     uint32
+	kind      attack.Kind
+	rule, log uint16
+}
+
+func (p *past) name(text string) uint16 {
+	if i, ok := p.index[text]; ok || len(p.names) > 1<<15 {
+		return i
+	}
+	p.index[text] = uint16(len(p.names))
+	p.names = append(p.names, text)
+	return p.index[text]
+}
+
+// maxDeeds bounds what is kept of the past; later ones are left out, and that is told.
+const maxDeeds = 2 << 20
+
+// past reads the configured logs. What could not be read is the error; the rest is good.
+func (c *Config) past(ctx context.Context, s *settings, from time.Time, progress io.Writer) (*past, error) {
+	p := &past{index: map[string]uint16{}}
+	p.name("")
+	followed, err := logsOf(*c, time.Now())
+	if err != nil {
+		return p, err
+	}
+	var problems []error
+	read := func(log LogSource, files []string) {
+		options := scan.Options{Files: files, Type: rule.Type(log.Type), LogFormat: log.Format, Since: from, Stdout: io.Discard, Now: time.Now}
+		var err error
+		if options.Detect, err = detectOptions(s, ""); err != nil {
+			problems = append(problems, err)
+			return
+		}
+		trust := source.Trust{RootOnly: options.Detect.Rules.RootOnly(), Setuid: options.Detect.Rules.Setuid()}
+		options.Journal = func(ctx context.Context, to io.Writer) error {
+			reader := journal.New(journal.Options{Name: sourceJournal, Matches: journalMatches, Trust: trust})
+			return reader.Read(ctx, from, time.Time{}, func(lines []byte) error {
+				_, err := to.Write(lines)
+				return err
+			})
+		}
+		options.Each = func(e *attack.Event) {
+			if e.SourceIP.IsValid() && !e.Logged.IsZero() && len(p.deeds) < maxDeeds {
+				p.deeds = append(p.deeds, deed{e.Logged.UnixNano(), e.SourceIP, uint32(min(e.Count, math.MaxUint32)), e.Kind, p.name(e.Rule), p.name(e.Log)})
+			}
+		}
+		if _, err := scan.Run(ctx, options); err != nil && !errors.Is(err, scan.ErrNothingRead) {
+			problems = append(problems, err)
+		}
+	}
+	for _, log := range followed.files {
+		if files := withRotated(log.Paths, from); len(files) > 0 {
+			fmt.Fprintf(progress, "reading %s\n", strings.Join(files, " "))
+			read(followed.types[log.Name], files)
+		}
+	}
+	if followed.journal != nil {
+		fmt.Fprintln(progress, "reading the journal")
+		read(*followed.journal, []string{sourceJournal})
+	}
+	if len(p.deeds) >= maxDeeds {
+		problems = append(problems, fmt.Errorf("only the first %d events were looked at; give a later --since", maxDeeds))
+	}
+	return p, errors.Join(problems...)
+}
+
+// withRotated returns the files of patterns and what they were rotated to, as far as they were written to
+// since.
+func withRotated(patterns []string, since time.Time) (files []string) {
+	for _, pattern := range patterns {
+		matches, _ := filepath.Glob(pattern + "*") // Validate knows the pattern
+		for _, path := range matches {
+			info, err := os.Stat(path)
+			if err == nil && info.Mode().IsRegular() && info.ModTime().After(since) && !slices.Contains(files, path) {
+				files = append(files, path)
+			}
+		}
+	}
+	return files
+}
+
+// Checked is somebody who would have been banned.
+type Checked struct {
+	Target   netip.Prefix `json:"target"`
+	Bans     int          `json:"bans"`
+	First    time.Time    `json:"first"`
+	Last     time.Time    `json:"last"`
+	Reason   string       `json:"reason"`    // of the first ban
+	LoggedIn uint64       `json:"logged_in"` // how often somebody got in from there, at any time
+}
+
+// checked is the result of a check.
+type checked struct {
+	Banned []*Checked
+	spared map[string]int // sources that are never banned, by the reason
+	events int
+}
+
+// judge decides about the past as run would have.
+func (p *past) judge(c *Config) (*checked, error) {
+	allowed, err := c.Responses.allowed(nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	protect, err := c.Responses.never(allowed)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(p.deeds, func(a, b deed) int { return cmp.Compare(a.at, b.at) })
+	court := policy.New(c.Responses.rules(), protect)
+	result := &checked{spared: map[string]int{}, events: len(p.deeds)}
+	all, spared, logins := map[netip.Prefix]*Checked{}, map[netip.Prefix]bool{}, map[netip.Prefix]uint64{}
+	for _, d := range p.deeds {
+		at := time.Unix(0, d.at)
+		e := &attack.Event{
+			Kind: d.kind, Logged: at, Observed: at, SourceIP: d.from, Count: uint64(d.count), Rule: p.names[d.rule], Log: p.names[d.log],
+		}
+		if isLogin(e) {
+			logins[policy.Source(d.from)] += uint64(max(d.count, 1))
+		}
+		decisions, none := court.Event(e)
+		if none != nil && !spared[none.Source] {
+			spared[none.Source] = true
+			result.spared[none.Why]++
+		}
+		for _, one := range decisions {
+			known := all[one.Target]
+			if known == nil {
+				known = &Checked{Target: one.Target, First: at, Reason: one.Reason}
+				all[one.Target] = known
+				result.Banned = append(result.Banned, known)
+			}
+			known.Bans, known.Last = known.Bans+1, at
+		}
+	}
+	for source, n := range logins {
+		for _, one := range result.Banned {
+			if one.Target.Overlaps(source) {
+				one.LoggedIn += n
+			}
+		}
+	}
+	slices.SortStableFunc(result.Banned, func(a, b *Checked) int {
+		return cmp.Or(cmp.Compare(b.LoggedIn, a.LoggedIn), cmp.Compare(b.Bans, a.Bans), a.Target.Addr().Compare(b.Target.Addr()))
+	})
+	return result, nil
+}
+
+// write prints a check for people, who has logged in first.
+func (c *checked) write(out io.Writer, from time.Time) error {
+	if len(c.Banned) == 0 {
+		fmt.Fprintf(out, "nobody would have been banned since %s, by %d events\n", from.Format(time.DateOnly), c.events)
+	} else {
+		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(table, "WHO\tBANS\tFIRST\tLAST\tLOGINS FROM THERE\tWHY FIRST")
+		for _, one := range c.Banned {
+			fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%d\t%s\n", one.Target, one.Bans, one.First.Local().Format(time.DateTime),
+				one.Last.Local().Format(time.DateTime), one.LoggedIn, escape.Text(one.Reason))
+		}
+		if err := table.Flush(); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "\n%d would have been banned since %s, by %d events\n", len(c.Banned), from.Format(time.DateOnly), c.events)
+	}
+	for _, why := range slices.Sorted(maps.Keys(c.spared)) {
+		fmt.Fprintf(out, "%d would not, though they did enough: %s\n", c.spared[why], why)
+	}
+	return nil
+}
+
+// err says that somebody who has logged in would have been banned.
+func (c *checked) err() error {
+	var known []string
+	for _, one := range c.Banned {
+		if one.LoggedIn > 0 {
+			known = append(known, one.Target.String())
+		}
+	}
+	if len(known) == 0 {
+		return nil
+	}
+	return cli.Hint(fmt.Errorf("%d of them have logged in: %s", len(known), strings.Join(known[:min(len(known), 10)], ", ")),
+		"if these are yours, put them into responses.allow before you set responses.mode to enforce")
+}
