@@ -2,6 +2,7 @@ package main
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 )
 
@@ -32,6 +33,21 @@ func draw(root, only string, seed uint64) (*sample, error) {
 		s.queues = append(s.queues, queue)
 	}
 	return s, nil
+}
+
+// packages returns the packages whose tests it needs.
+func (s *sample) packages() (all []string) {
+	for _, queue := range s.queues {
+		if len(queue) == 0 {
+			continue
+		}
+		for _, dir := range queue[0].target.tests {
+			if !slices.Contains(all, dir) {
+				all = append(all, dir)
+			}
+		}
+	}
+	return all
 }
 
 // next hands out a change unless as many as are wanted are being tried.
