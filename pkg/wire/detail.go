@@ -97,17 +97,15 @@ func (e *encoder) Span(number int, _ string, value *time.Duration) {
 	e.message.Set(e.field(number), protoreflect.ValueOfMessage(durationpb.New(*value).ProtoReflect()))
 }
 
-// decoder takes the fields from the message. Of what cannot be held by the Go type it keeps the
-// first error; other bounds are for [attack.Event.Check].
+// decoder takes the fields from the message. Of what cannot be held by the Go type it keeps an
+// error; other bounds are for [attack.Event.Check].
 type decoder struct {
 	codec
 	err error
 }
 
 func (d *decoder) refuse(format string, args ...any) {
-	if d.err == nil {
-		d.err = invalid(format, args...)
-	}
+	d.err = invalid(format, args...)
 }
 
 func (d *decoder) Text(number int, _ string, value *string, _ int) {
@@ -122,15 +120,12 @@ func (d *decoder) Number(number int, name string, value *uint64, most uint64) {
 	}
 }
 
-func (d *decoder) Phase(number int, name string, value *attack.Phase) {
-	switch n := d.get(number).Enum(); {
-	case n <= 0:
-		d.refuse("%s %d is unknown", name, n)
-	case n > protoreflect.EnumNumber(attack.PhaseEnd):
-		*value = attack.PhaseUpdate
-	default:
-		*value = attack.Phase(n)
+func (d *decoder) Phase(number int, _ string, value *attack.Phase) {
+	n := d.get(number).Enum()
+	if n > protoreflect.EnumNumber(attack.PhaseEnd) {
+		n = protoreflect.EnumNumber(attack.PhaseUpdate)
 	}
+	*value = attack.Phase(max(n, 0)) // that there must be one is for Check to say
 }
 
 func (d *decoder) Network(number int, name string, value *netip.Prefix, _ bool) {

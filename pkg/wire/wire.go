@@ -13,7 +13,6 @@ package wire
 
 import (
 	"fmt"
-	"math"
 	"net/netip"
 	"time"
 
@@ -58,19 +57,20 @@ func Decode(message *pialertv1.Event) (sequence uint64, event attack.Event, err 
 	if err != nil {
 		return 0, attack.Event{}, err
 	}
-	severity := message.GetSeverity()
-	if severity <= 0 {
+	severity := min(message.GetSeverity(), pialertv1.Severity(attack.High))
+	if severity != pialertv1.Severity(uint8(severity)) {
 		return 0, attack.Event{}, invalid("severity %d is unknown", severity)
 	}
-	if message.GetSourcePort() > 65535 {
-		return 0, attack.Event{}, invalid("source port %d is above 65535", message.GetSourcePort())
+	port := message.GetSourcePort()
+	if port != uint32(uint16(port)) {
+		return 0, attack.Event{}, invalid("source port %d is above 65535", port)
 	}
 	event = attack.Event{
 		Kind:       kind,
-		Severity:   attack.Severity(min(severity, pialertv1.Severity(attack.High))),
+		Severity:   attack.Severity(severity),
 		Rule:       message.GetRule(),
 		SourceHost: string(message.GetSourceHost()),
-		SourcePort: uint16(message.GetSourcePort()),
+		SourcePort: uint16(port),
 		User:       string(message.GetUser()),
 		Count:      message.GetCount(),
 		Test:       message.GetTest(),
@@ -99,11 +99,11 @@ func Decode(message *pialertv1.Event) (sequence uint64, event attack.Event, err 
 // says of it: its family, and whether it counts attempts.
 func decodeKind(message *pialertv1.Event) (attack.Kind, error) {
 	number, family := message.GetKind(), message.GetFamily()
-	if number <= 0 || number > math.MaxUint16 {
+	if number != pialertv1.Kind(uint16(number)) {
 		return 0, invalid("kind %d is no kind", number)
 	}
-	if family < 0 || family > math.MaxUint8 {
-		family = 0
+	if family != pialertv1.Family(uint8(family)) {
+		family = pialertv1.Family_FAMILY_UNSPECIFIED
 	}
 	return attack.UnknownKind(uint16(number), attack.Family(family), message.GetAttempt()), nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/pialert/pialert/pkg/attack"
@@ -61,9 +62,15 @@ func TestEventSurvivesTheWire(t *testing.T) {
 			e.Kind = attack.SSHAccepted
 			e.Detail = attack.Accepted{Service: "sshd", Method: "publickey", Fingerprint: "SHA256:abc", Reason: "new network"}
 		},
-		"counted elsewhere": func(e *attack.Event) { e.Kind, e.Detail = attack.Counter, attack.Count{Key: "mails", Value: 12} },
-		"a newer program's": func(e *attack.Event) { e.Kind = attack.UnknownKind(4711, attack.FamilyWordPress, true) },
-		"mail":              func(e *attack.Event) { e.Detail = attack.Service{Name: "dovecot", Reason: "auth failed"} },
+		"counted elsewhere": func(e *attack.Event) { e.Kind, e.Detail = attack.Counter, attack.Count{Key: "mails", Value: 1} },
+		"the highest port":  func(e *attack.Event) { e.SourcePort = 65535 },
+		"one address": func(e *attack.Event) {
+			e.Kind = attack.HTTPScan
+			e.Detail = attack.Episode{Phase: attack.PhaseStart, Network: netip.MustParsePrefix("192.0.2.7/32"), Distinct: 1}
+		},
+		"the highest number of a kind": func(e *attack.Event) { e.Kind = attack.UnknownKind(65535, attack.FamilySSH, true) },
+		"a newer program's":            func(e *attack.Event) { e.Kind = attack.UnknownKind(4711, attack.FamilyWordPress, true) },
+		"mail":                         func(e *attack.Event) { e.Detail = attack.Service{Name: "dovecot", Reason: "auth failed"} },
 	}
 	for name, change := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -88,11 +95,17 @@ func TestEventSurvivesTheWire(t *testing.T) {
 	}
 }
 
+// episode makes a message that of a scan with a detail.
+func episode(detail *pialertv1.EpisodeDetail) func(*pialertv1.Event) {
+	return func(m *pialertv1.Event) {
+		m.Kind, m.Detail = pialertv1.Kind_KIND_HTTP_SCAN, &pialertv1.Event_Episode{Episode: detail}
+	}
+}
+
 func TestDecodeRefuses(t *testing.T) {
 	tests := map[string]func(*pialertv1.Event){
 		"no number":         func(m *pialertv1.Event) { m.Sequence = 0 },
 		"no kind":           func(m *pialertv1.Event) { m.Kind = 0 },
-		"wrapping kind":     func(m *pialertv1.Event) { m.Kind = 1<<16 + 1 },
 		"negative kind":     func(m *pialertv1.Event) { m.Kind = -1 },
 		"no severity":       func(m *pialertv1.Event) { m.Severity = 0 },
 		"negative severity": func(m *pialertv1.Event) { m.Severity = -1 },
@@ -115,7 +128,20 @@ func TestDecodeRefuses(t *testing.T) {
 		"status 1000": func(m *pialertv1.Event) {
 			m.Detail = &pialertv1.Event_Http{Http: &pialertv1.HTTPDetail{Status: 1000}}
 		},
-		"flood from nowhere": func(m *pialertv1.Event) { m.Detail = &pialertv1.Event_Flood{} },
+		"a status that wraps to 200": func(m *pialertv1.Event) {
+			m.Kind = pialertv1.Kind_KIND_HTTP_PROBE
+			m.Detail = &pialertv1.Event_Http{Http: &pialertv1.HTTPDetail{Status: 1<<16 + 200}}
+		},
+		"a port that wraps to 22":           func(m *pialertv1.Event) { m.SourcePort = 1<<16 + 22 },
+		"a severity that wraps to medium":   func(m *pialertv1.Event) { m.Severity = -254 },
+		"a kind that wraps to ssh_login":    func(m *pialertv1.Event) { m.Kind = 1<<16 + 1 },
+		"scan without a phase":              episode(&pialertv1.EpisodeDetail{}),
+		"scan with a negative phase":        episode(&pialertv1.EpisodeDetail{Phase: -1}),
+		"scan over a window of no duration": episode(&pialertv1.EpisodeDetail{Phase: 1, Window: &durationpb.Duration{Seconds: 1, Nanos: -1}}),
+		"scan from a /129": episode(&pialertv1.EpisodeDetail{
+			Phase: 1, Network: netip.MustParseAddr("2001:db8::").AsSlice(), PrefixLength: 129}),
+		"scan from a network of five bytes": episode(&pialertv1.EpisodeDetail{Phase: 1, Network: []byte("12345"), PrefixLength: 8}),
+		"flood from nowhere":                func(m *pialertv1.Event) { m.Detail = &pialertv1.Event_Flood{} },
 		"flood from a /33": func(m *pialertv1.Event) {
 			m.Detail = &pialertv1.Event_Flood{Flood: &pialertv1.FloodDetail{Phase: 1, Network: []byte{192, 0, 2, 0}, PrefixLength: 33}}
 		},
@@ -143,7 +169,7 @@ func TestDecodeTakesWhatANewerAgentSays(t *testing.T) {
 			func(e *attack.Event) { e.Kind = attack.UnknownKind(300, attack.FamilyOther, true) },
 		},
 		"a kind of a new family": {
-			func(m *pialertv1.Event) { m.Kind, m.Family, m.Attempt = 300, 260, false },
+			func(m *pialertv1.Event) { m.Kind, m.Family, m.Attempt = 300, 256+2, false },
 			func(e *attack.Event) { e.Kind = attack.UnknownKind(300, attack.FamilyOther, false) },
 		},
 		"a kind that counts nothing": {
