@@ -60,9 +60,8 @@ func (in *Invitations) Invite() (*Invitation, error) {
 	}
 	rand.Read(invitation.Secret[:]) // never fails
 	invitation.hash = sha256.Sum256(invitation.Secret[:])
-	in.mu.Lock()
+	in.lock()
 	defer in.mu.Unlock()
-	in.expire()
 	if len(in.pending) >= maxInvitations {
 		return nil, fmt.Errorf("%d invitations are pending already: let one be used, or wait ten minutes", maxInvitations)
 	}
@@ -72,9 +71,8 @@ func (in *Invitations) Invite() (*Invitation, error) {
 
 // Find returns the pending invitation with that secret, for who made it.
 func (in *Invitations) Find(secret [SecretSize]byte) (*Invitation, error) {
-	in.mu.Lock()
+	in.lock()
 	defer in.mu.Unlock()
-	in.expire()
 	for _, invitation := range in.pending {
 		if subtle.ConstantTimeCompare(secret[:], invitation.Secret[:]) == 1 {
 			return invitation, nil
@@ -176,9 +174,8 @@ func (in *Invitations) Pending() bool {
 	if in == nil {
 		return false
 	}
-	in.mu.Lock()
+	in.lock()
 	defer in.mu.Unlock()
-	in.expire()
 	return len(in.pending) > 0
 }
 
@@ -189,9 +186,8 @@ func (in *Invitations) claim(secret []byte) (*Invitation, error) {
 	if in == nil {
 		return nil, errNotPending
 	}
-	in.mu.Lock()
+	in.lock()
 	defer in.mu.Unlock()
-	in.expire()
 	var found *Invitation
 	for _, invitation := range in.pending {
 		if subtle.ConstantTimeCompare(hash[:], invitation.hash[:]) == 1 && !invitation.claimed {
@@ -207,16 +203,15 @@ func (in *Invitations) claim(secret []byte) (*Invitation, error) {
 
 // release gives up a claim: the token can be redeemed again.
 func (in *Invitations) release(i *Invitation) {
-	in.mu.Lock()
+	in.lock()
 	defer in.mu.Unlock()
 	i.claimed = false
 }
 
 // use takes a claimed invitation out of what is pending, for good. Its holder must finish it.
 func (in *Invitations) use(i *Invitation) error {
-	in.mu.Lock()
+	in.lock()
 	defer in.mu.Unlock()
-	in.expire()
 	at := slices.Index(in.pending, i)
 	if at < 0 {
 		return errNotPending
@@ -235,20 +230,23 @@ func (i *Invitation) finish(peer Peer, err error) {
 func (in *Invitations) end(i *Invitation, err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.endLocked(i, err)
+	in.drop(i, err)
 }
 
-func (in *Invitations) endLocked(i *Invitation, err error) {
+// drop is [Invitations.end] for who holds the lock.
+func (in *Invitations) drop(i *Invitation, err error) {
 	if at := slices.Index(in.pending, i); at >= 0 {
 		in.pending = slices.Delete(in.pending, at, at+1)
 		i.finish(Peer{}, err)
 	}
 }
 
-func (in *Invitations) expire() {
+// lock takes the lock. What is pending then has not expired.
+func (in *Invitations) lock() {
+	in.mu.Lock()
 	for _, invitation := range slices.Clone(in.pending) {
 		if time.Until(invitation.expires) <= 0 {
-			in.endLocked(invitation, ErrExpired)
+			in.drop(invitation, ErrExpired)
 		}
 	}
 }

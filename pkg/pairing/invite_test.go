@@ -53,6 +53,80 @@ func TestWaitEndsTheInvitation(t *testing.T) {
 	})
 }
 
+// An invitation that has expired is no longer there, whatever is asked of it first.
+func TestAnExpiredInvitationIsGone(t *testing.T) {
+	t.Parallel()
+	for name, ask := range map[string]func(*Invitations, *Invitation) error{
+		"found":    func(in *Invitations, i *Invitation) error { _, err := in.Find(i.Secret); return err },
+		"redeemed": func(in *Invitations, i *Invitation) error { _, err := in.claim(i.Secret[:]); return err },
+		"used":     func(in *Invitations, i *Invitation) error { return in.use(i) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			for _, age := range []time.Duration{InvitationLifetime - 1, InvitationLifetime} {
+				var invitations Invitations
+				invitation, _ := invitations.Invite()
+				time.Sleep(age)
+				want := error(nil)
+				if age == InvitationLifetime {
+					want = errNotPending
+				}
+				if err := ask(&invitations, invitation); !errors.Is(err, want) {
+					t.Errorf("%s after %v: %v, want %v", name, age, err, want)
+				}
+			}
+		})
+	}
+}
+
+// Who waits for a token that is being redeemed at the last moment hears who redeemed it.
+func TestTheLastMoment(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var invitations Invitations
+		invitation, _ := invitations.Invite()
+		if err := invitations.use(invitation); err != nil {
+			t.Fatal(err)
+		}
+		heard := make(chan string)
+		go func() {
+			peer, err := invitation.Wait(t.Context())
+			if err != nil {
+				t.Error(err)
+			}
+			heard <- peer.Name
+		}()
+		time.Sleep(InvitationLifetime)
+		synctest.Wait()
+		invitation.finish(Peer{Name: "desk"}, nil)
+		if name := <-heard; name != "desk" {
+			t.Errorf("%q redeemed it", name)
+		}
+	})
+}
+
+func TestWithdraw(t *testing.T) {
+	t.Parallel()
+	var invitations Invitations
+	other, _ := invitations.Invite()
+	invitation, _ := invitations.Invite()
+	invitation.Withdraw()
+	if _, err := invitations.claim(invitation.Secret[:]); !errors.Is(err, errNotPending) {
+		t.Errorf("whoever has the token hears %v", err)
+	}
+	if _, err := invitation.Wait(t.Context()); !errors.Is(err, context.Canceled) {
+		t.Errorf("its holder hears %v", err)
+	}
+	if _, err := invitation.Asked(t.Context()); !errors.Is(err, errNotPending) {
+		t.Errorf("who asks for a candidate hears %v", err)
+	}
+	if err := invitation.Answer(t.Context(), true); !errors.Is(err, errNotPending) {
+		t.Errorf("who answers hears %v", err)
+	}
+	if found, err := invitations.Find(other.Secret); err != nil || found != other {
+		t.Errorf("the other one: %v", err)
+	}
+}
+
 func TestOneClaimAtATime(t *testing.T) {
 	t.Parallel()
 	var invitations Invitations
@@ -93,13 +167,19 @@ func TestWrongSecretsWithdrawNothing(t *testing.T) {
 
 func TestInvitationsAreBounded(t *testing.T) {
 	t.Parallel()
-	var invitations Invitations
-	for range maxInvitations {
-		if _, err := invitations.Invite(); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		var invitations Invitations
+		for range maxInvitations {
+			if _, err := invitations.Invite(); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if _, err := invitations.Invite(); err == nil {
-		t.Error("there is no limit")
-	}
+		if _, err := invitations.Invite(); err == nil {
+			t.Error("there is no limit")
+		}
+		time.Sleep(InvitationLifetime)
+		if _, err := invitations.Invite(); err != nil {
+			t.Errorf("those that have expired take room: %v", err)
+		}
+	})
 }

@@ -175,6 +175,52 @@ func TestJoinCutShort(t *testing.T) {
 	})
 }
 
+// A listener that can no longer keep the newcomer says so at the end, in words.
+func TestJoinRefusedAtTheEnd(t *testing.T) {
+	t.Parallel()
+	display := open(t, Display, "desk")
+	near, far := wire(t)
+	go func() {
+		receive(far, &pialertv1.JoinRequest{})
+		send(far, &pialertv1.JoinReply{Name: "web1"})
+		receive(far, &pialertv1.JoinConfirm{})
+		send(far, &pialertv1.JoinDone{Refusal: "the token has \x1bexpired"})
+	}()
+	token := Token{Role: Agent, Name: "web1", Key: open(t, Agent, "web1").Key()}
+	err := display.redeem(near, token, Peer{Name: token.Name, Role: token.Role, Key: token.Key})
+	if !errors.Is(err, ErrJoinRefused) || !strings.HasSuffix(err.Error(), `the token has \x1bexpired`) {
+		t.Errorf("it hears %q", err)
+	}
+	if peers := display.Peers(); len(peers) > 0 {
+		t.Errorf("the display keeps %v", peers)
+	}
+}
+
+// Only a valid token makes its bearer more than a stranger.
+func TestAValidTokenIsTrusted(t *testing.T) {
+	t.Parallel()
+	for _, valid := range []bool{true, false} {
+		agent, display := open(t, Agent, "web1"), open(t, Display, "desk")
+		var invitations Invitations
+		token, _ := invite(t, agent, &invitations)
+		if !valid {
+			token.Secret[0] ^= 1
+		}
+		dialled, listening := wire(t)
+		trusted := make(chan bool, 1)
+		go func() {
+			told := false
+			agent.Accept(bounded(t), listening, &invitations, func() { told = true })
+			trusted <- told
+		}()
+		reached := false
+		display.Join(bounded(t), dialled, token, nil, func() { reached = true })
+		if got := <-trusted; got != valid || !reached {
+			t.Errorf("valid %v: it is trusted %v, and reached %v", valid, got, reached)
+		}
+	}
+}
+
 func TestJoinAgainRefreshesAddresses(t *testing.T) {
 	t.Parallel()
 	agent, display := open(t, Agent, "web1"), open(t, Display, "desk")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 func TestStateIsPrivate(t *testing.T) {
@@ -143,6 +144,11 @@ func TestAddRefuses(t *testing.T) {
 		{"upper case", Peer{Name: "Web2", Role: Agent, Key: Fingerprint{1}}, "'W'"},
 		{"a path", Peer{Name: "../web2", Role: Agent, Key: Fingerprint{1}}, "begins or ends"},
 		{"a long name", Peer{Name: strings.Repeat("a", 64), Role: Agent, Key: Fingerprint{1}}, "at most 63"},
+		{"nine addresses", Peer{Name: "web2", Role: Agent, Key: Fingerprint{1}, Addresses: strings.Split("abcdefghi", "")}, "at most 8"},
+		{"an empty address", Peer{Name: "web2", Role: Agent, Key: Fingerprint{1}, Addresses: []string{""}}, "use 1 to 300"},
+		{"a long address", Peer{Name: "web2", Role: Agent, Key: Fingerprint{1}, Addresses: []string{strings.Repeat("a", 301)}}, "use 1 to 300"},
+		{"an address with a blank", Peer{Name: "web2", Role: Agent, Key: Fingerprint{1}, Addresses: []string{"a b"}}, "no address has"},
+		{"an address with a delete", Peer{Name: "web2", Role: Agent, Key: Fingerprint{1}, Addresses: []string{"a\x7f"}}, "no address has"},
 		{"an address with an escape", Peer{Name: "web2", Role: Agent, Key: Fingerprint{1}, Addresses: []string{"a\x1b[0m"}}, "no address has"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -153,6 +159,51 @@ func TestAddRefuses(t *testing.T) {
 	}
 	if got := names(desk.Peers()); got != "web1" {
 		t.Errorf("afterwards there are %s", got)
+	}
+}
+
+// What is just within the bounds is kept, also in the file.
+func TestAddTakes(t *testing.T) {
+	t.Parallel()
+	desk := open(t, Display, "desk")
+	want := Peer{
+		Name: strings.Repeat("a", 59) + "09.z", Role: Agent, Key: Fingerprint{1}, Paired: time.Unix(1e9, 0).UTC(),
+		Addresses: []string{strings.Repeat("a", 298) + "!~"},
+	}
+	if err := desk.Add(want); err != nil {
+		t.Fatal(err)
+	}
+	if got := reopen(t, desk.Dir(), Display, "desk").Peers(); len(got) != 1 || !samePeer(got[0], want) {
+		t.Errorf("it has %+v, want %+v", got, want)
+	}
+}
+
+// Whatever differs between two states of a peer wakes those who wait for a change, and is on disk.
+func TestEveryChangeOfAPeerCounts(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*Peer){
+		"its name":       func(p *Peer) { p.Name = "web2" },
+		"its key":        func(p *Peer) { p.Key[0]++ },
+		"its next key":   func(p *Peer) { p.NextKey[0]++ },
+		"what it knows":  func(p *Peer) { p.Knows[0]++ },
+		"its addresses":  func(p *Peer) { p.Addresses = []string{"192.0.2.2:7483"} },
+		"when it paired": func(p *Peer) { p.Paired = p.Paired.Add(time.Second) },
+	} {
+		desk := open(t, Display, "desk")
+		befriend(t, desk, open(t, Agent, "web1"))
+		changed := desk.Changed()
+		err := desk.update(func(state *keys) error { change(&state.peers[0]); return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-changed:
+		default:
+			t.Errorf("%s changes, and nobody wakes", name)
+		}
+		if got := reopen(t, desk.Dir(), Display, "desk").Peers()[0]; !samePeer(got, desk.Peers()[0]) {
+			t.Errorf("%s changes, and the disk has %+v", name, got)
+		}
 	}
 }
 
@@ -176,9 +227,13 @@ func TestPeersAreBounded(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, peersFile), data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err = reopen(t, dir, Display, "desk").Add(Peer{Name: "more", Role: Agent, Key: Fingerprint{2}})
-	if !errors.Is(err, ErrTooMany) {
+	desk := reopen(t, dir, Display, "desk")
+	if err := desk.Add(Peer{Name: "more", Role: Agent, Key: Fingerprint{2}}); !errors.Is(err, ErrTooMany) {
 		t.Errorf("one more: %v", err)
+	}
+	peers[0].Addresses = []string{"192.0.2.1:7483"}
+	if err := desk.Add(peers[0]); err != nil || desk.Peers()[0].Addresses[0] != "192.0.2.1:7483" {
+		t.Errorf("one of them pairs again: %v", err)
 	}
 }
 

@@ -99,9 +99,9 @@ func CheckName(name string) error {
 	case strings.Trim(name, ".-") != name:
 		return fmt.Errorf("the name %q begins or ends with a dot or a dash", name)
 	}
-	for _, c := range []byte(name) {
-		if !nameByte(c) {
-			return fmt.Errorf("the name %q has %q in it: use a-z, 0-9, dot and dash", name, rune(c))
+	for _, c := range name {
+		if !inName(c) {
+			return fmt.Errorf("the name %q has %q in it: use a-z, 0-9, dot and dash", name, c)
 		}
 	}
 	return nil
@@ -111,7 +111,7 @@ func CheckName(name string) error {
 // have. It returns "pialert" where nothing is left.
 func NameFor(host string) string {
 	name := strings.Map(func(c rune) rune {
-		if c < 0x80 && nameByte(byte(c)) {
+		if inName(c) {
 			return c
 		}
 		return '-'
@@ -123,7 +123,7 @@ func NameFor(host string) string {
 	return name
 }
 
-func nameByte(c byte) bool {
+func inName(c rune) bool {
 	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '.' || c == '-'
 }
 

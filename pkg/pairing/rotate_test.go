@@ -191,9 +191,77 @@ func TestNobodyAnnouncesAnothersKey(t *testing.T) {
 	desk, web1, web2 := open(t, Display, "desk"), open(t, Agent, "web1"), open(t, Agent, "web2")
 	befriend(t, desk, web1)
 	befriend(t, desk, web2)
-	for _, key := range []Fingerprint{web2.Key(), desk.Key()} {
-		if err := desk.learn(web1.Key(), key[:]); err == nil {
-			t.Errorf("web1 may announce %s", key)
+	for _, test := range []struct {
+		by  *Keyring
+		key Fingerprint
+	}{{web1, web2.Key()}, {web2, web1.Key()}, {web1, desk.Key()}} {
+		if err := desk.learn(test.by.Key(), test.key[:]); err == nil {
+			t.Errorf("%s may announce %s", test.by.Name(), test.key)
+		}
+	}
+}
+
+// A change of keys goes on only with who has stored the very key that is announced.
+func TestStoringAnotherKeyIsNoAnswer(t *testing.T) {
+	t.Parallel()
+	agent, desk := open(t, Agent, "web1"), open(t, Display, "desk")
+	befriend(t, agent, desk)
+	_, atAgent := mustMeet(t, desk, agent)
+	next, err := agent.Rotate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, stored := range map[string][]byte{"nothing": nil, "the key of now": atAgent.own[:], "half a key": next[:16]} {
+		answer := func(_ *Session, announced Fingerprint, _ func([]byte) error) ([]byte, error) {
+			if announced != next {
+				t.Errorf("%s is announced, not %s", announced, next)
+			}
+			return stored, nil
+		}
+		if err := agent.greet(atAgent, answer); err != nil {
+			t.Fatal(err)
+		}
+		if _, waiting := agent.Rotation(); len(waiting) != 1 {
+			t.Errorf("the desk stored %s, and the agent waits for %v", name, waiting)
+		}
+	}
+}
+
+// Machines that have met before meet again without a write: also where the disk is full or gone.
+func TestAnOldFriendNeedsNoDisk(t *testing.T) {
+	t.Parallel()
+	desk, web1 := open(t, Display, "desk"), open(t, Agent, "web1")
+	befriend(t, desk, web1)
+	next := Fingerprint{7}
+	if err := desk.learn(web1.Key(), next[:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(desk.Dir()); err != nil {
+		t.Fatal(err)
+	}
+	for name, announced := range map[string][]byte{"no next key": nil, "the next key once more": next[:]} {
+		if err := desk.learn(web1.Key(), announced); err != nil {
+			t.Errorf("with %s: %v", name, err)
+		}
+	}
+	if _, err := os.Stat(desk.Dir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("something was written: %v", err)
+	}
+}
+
+func TestNextKeysInGreetings(t *testing.T) {
+	t.Parallel()
+	whole := Fingerprint{1, 31: 2}
+	for name, test := range map[string]struct {
+		raw  []byte
+		want Fingerprint
+		ok   bool
+	}{
+		"none": {nil, Fingerprint{}, true}, "one": {whole[:], whole, true},
+		"cut": {whole[:31], Fingerprint{}, false}, "too long": {append(whole[:], 3), Fingerprint{}, false},
+	} {
+		if got, err := parseNext(test.raw); (err == nil) != test.ok || got != test.want {
+			t.Errorf("%s: %s, error %v", name, got, err)
 		}
 	}
 }
