@@ -23,11 +23,10 @@ func (e *Engine) emit(a *connection.Attempt) {
 		return
 	}
 	r, ev := a.Rule, &e.event
-	*ev = attack.Event{
-		Kind: r.Kind, Severity: r.Severity, Rule: r.ID, Observed: time.Unix(0, a.Observed).In(e.opts.Location),
-		Count: min(a.Count, attack.MaxCount), Log: a.Log, SourceIP: a.Addr, SourcePort: a.Port, User: a.User,
-		Host: attack.Clip(a.Machine, attack.MaxName),
-	}
+	*ev = attack.Event{}
+	ev.Kind, ev.Severity, ev.Rule = r.Kind, r.Severity, r.ID
+	ev.Count, ev.Log, ev.SourceIP, ev.SourcePort, ev.User = min(a.Count, attack.MaxCount), a.Log, a.Addr, a.Port, a.User
+	ev.Observed, ev.Host = time.Unix(0, a.Observed).In(e.opts.Location), attack.Clip(a.Machine, attack.MaxName)
 	if a.Dated {
 		ev.Logged = time.Unix(a.Sec, int64(a.Nsec)).In(e.opts.Location)
 	}

@@ -33,6 +33,7 @@ type Matcher struct {
 	access weblog.Reader
 	clock  weblog.Clock
 
+	fields  rule.Reader
 	msg     header.Message
 	loc     []int
 	req     weblog.Access
@@ -191,7 +192,7 @@ func (m *Matcher) message(line []byte, occurrences, host uint64, candidates *rul
 	f.Rule, f.Text, f.Repeats, f.Host, f.PID = found, text, repeats, host, msg.PID
 	f.Machine = m.src.machine(msg.Host)
 	f.Bare = msg.PID == 0 && msg.Stamp.Form == header.None
-	f.Fields.Read(found, text, loc)
+	m.fields.Read(&f.Fields, found, text, loc)
 	if found.Longest > 0 && length >= found.Longest && !found.SourceLeads(loc) || msg.PAM != nil && ambiguous(msg) {
 		f.Fields.Distrust()
 	}

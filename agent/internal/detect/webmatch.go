@@ -108,7 +108,7 @@ func (m *Matcher) complaint(repeats uint64) {
 	found, loc := m.requests.Error(line, m.loc)
 	m.loc = loc
 	if found != nil {
-		fields.Read(found, line.Message, loc)
+		m.fields.Read(&fields, found, line.Message, loc)
 		if fields.User == nil {
 			fields.User = line.User
 		}

@@ -24,8 +24,16 @@ type Fields struct {
 	InvalidUser bool   // the daemon says that there is no such account
 }
 
+// Reader reads fields. It remembers the last address, since the next line mostly has the same, and
+// belongs to one goroutine.
+type Reader struct {
+	text   [len("255.255.255.255")]byte
+	length int
+	addr   netip.Addr
+}
+
 // Read fills the fields from the groups of a match.
-func (f *Fields) Read(r *Rule, text []byte, loc []int) {
+func (x *Reader) Read(f *Fields, r *Rule, text []byte, loc []int) {
 	*f = Fields{Count: 1}
 	for _, g := range r.groups {
 		if loc[g.slot] < 0 {
@@ -34,7 +42,7 @@ func (f *Fields) Read(r *Rule, text []byte, loc []int) {
 		part := text[loc[g.slot]:loc[g.slot+1]]
 		switch g.name {
 		case groupSource:
-			f.setSource(part)
+			x.readSource(f, part)
 		case groupPort:
 			f.Port, _ = value.Port(part)
 		case groupUser:
@@ -74,11 +82,16 @@ func (f *Fields) Distrust() {
 	f.Source, f.Port, f.Host, f.User = netip.Addr{}, 0, nil, nil
 }
 
-// setSource reads what a daemon writes for a peer: an address, "[address]:port", or else a host
+// readSource reads what a daemon writes for a peer: an address, "[address]:port", or else a host
 // name. sshd writes UNKNOWN for a peer that it can no longer ask for.
-func (f *Fields) setSource(text []byte) {
+func (x *Reader) readSource(f *Fields, text []byte) {
+	if x.length > 0 && string(text) == string(x.text[:x.length]) {
+		f.Source = x.addr
+		return
+	}
 	if addr, ok := value.IPv4(text); ok { // as nearly always
 		f.Source = addr
+		x.addr, x.length = addr, copy(x.text[:], text)
 		return
 	}
 	read := value.ParsePeer

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 )
 
@@ -22,12 +23,23 @@ type Candidates [256][]candidate
 // candidate is a rule for texts that start with a literal. A rule is one candidate for each literal
 // that its matches can start with; no two of those are the start of one text.
 type candidate struct {
+	start, mask uint64 // the first eight bytes of prefix, and which of them there are
 	*Rule
 	prefix []byte // empty if none is known
 	suffix []byte // likewise
 	needs  []byte // literal that every match contains, where looking for it is worth its while
 
 	prefixed bool // the prefix has all of the pattern's own
+}
+
+// startOf returns up to eight bytes that a text starts with, the first one lowest, and a mask of those
+// that there are.
+func startOf[T ~string | ~[]byte](text T) (start, mask uint64) {
+	for i := range min(len(text), 8) {
+		start |= uint64(text[i]) << (8 * i)
+		mask |= 0xff << (8 * i)
+	}
+	return start, mask
 }
 
 func newIndex(rules []*Rule) index {
@@ -111,8 +123,9 @@ func (c *Candidates) add(rule *Rule) {
 		return // of a built-in rule whose tests were not run
 	}
 	for _, prefix := range rule.expr.Prefixes() {
+		start, mask := startOf(prefix)
 		c[prefix[0]] = append(c[prefix[0]], candidate{
-			Rule: rule, prefix: []byte(prefix), suffix: []byte(rule.expr.Suffix()), prefixed: strings.HasPrefix(prefix, rule.expr.Prefix()),
+			start: start, mask: mask, Rule: rule, prefix: []byte(prefix), suffix: []byte(rule.expr.Suffix()), prefixed: strings.HasPrefix(prefix, rule.expr.Prefix()),
 		})
 	}
 	if rule.expr.Prefixes() == nil {
@@ -172,10 +185,16 @@ func (c *Candidates) Find(text []byte, loc []int) (*Rule, []int) {
 	if len(text) == 0 {
 		return nil, loc
 	}
+	var start uint64
+	if len(text) >= 8 {
+		start = binary.LittleEndian.Uint64(text)
+	} else {
+		start, _ = startOf(text)
+	}
 	rules := c[text[0]]
 	for i := range rules {
 		rule := &rules[i]
-		if !bytes.HasPrefix(text, rule.prefix) || !bytes.HasSuffix(text, rule.suffix) ||
+		if start&rule.mask != rule.start || !bytes.HasPrefix(text, rule.prefix) || !bytes.HasSuffix(text, rule.suffix) ||
 			len(rule.needs) > 0 && !bytes.Contains(text, rule.needs) {
 			continue
 		}

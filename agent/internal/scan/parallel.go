@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	blockSize = 64 << 10 // bytes read at a time
+	blockSize = 32 << 10 // bytes read at a time
 	maxLine   = 1 << 20  // bytes of the longest line that is looked at
 )
 

@@ -1,6 +1,7 @@
 package episode
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"time"
 
@@ -14,13 +15,15 @@ type Subject struct {
 }
 
 // place spreads subjects over the entries in front of the map.
-func (s Subject) place() int {
-	n := len(s.User)
-	if n > 0 {
-		return (n*7 + int(s.User[0])*3 + int(s.User[n-1])) & 63
+func (s *Subject) place() int {
+	var h uint64
+	if n := len(s.User); n > 0 {
+		h = uint64(n)<<16 | uint64(s.User[0])<<8 | uint64(s.User[n-1])
+	} else {
+		raw := s.Network.Addr().As16()
+		h = binary.LittleEndian.Uint64(raw[8:]) ^ binary.LittleEndian.Uint64(raw[:])
 	}
-	raw := s.Network.Addr().As16()
-	return int(raw[14]^raw[13]*5^raw[7]^raw[6]) & 63
+	return int(h * 0x9e3779b97f4a7c15 >> (64 - nearBits))
 }
 
 // SpreadLimits says what is too much.
@@ -57,21 +60,27 @@ type Spread struct {
 	window  int64 // in seconds
 	emit    func(SpreadEvent)
 	now     int64
+	turn    int64 // the window that now is in
 	entries map[Subject]*spreadEntry
-	near    [64]*spreadEntry // in front of the map; may be nil
-	newest  *spreadEntry     // the entries in the order of their last hit
+	near    [1 << nearBits]*spreadEntry // in front of the map; may be nil
+	newest  *spreadEntry                // the entries in the order of their last hit
 	oldest  *spreadEntry
+	free    *spreadEntry         // entries to be used again, by older
 	changed map[Subject]struct{} // since the last Changes; nil until someone asks
 	untidy  bool                 // the order has to be made after a Restore
 }
 
-// maxDistinct bounds the distinct things that are remembered of a subject.
-const maxDistinct = 32
+const (
+	maxDistinct = 32 // distinct things that are remembered of a subject
+	nearBits    = 8
+)
 
 // spreadEntry is what is known of a subject.
 type spreadEntry struct {
 	subject Subject
-	things  [maxDistinct]thing // the last ones, in no order
+	things  [maxDistinct]thing // the last ones, in no order, without gaps
+	known   int                // how many there are
+	hit     int                // the one that was hit last
 	last    int64              // second of the last hit
 	turn    int64              // the window that hits and others are of
 	hits    [2]uint32          // in this window and the one before
@@ -90,7 +99,7 @@ type spreadEntry struct {
 // thing is something distinct, by its hash.
 type thing struct {
 	hash uint32
-	sec  int64 // when it was hit last; 0 if there is none
+	sec  int64 // when it was hit last
 }
 
 // NewSpread returns a Spread that calls emit for every event, from within its own methods.
@@ -101,10 +110,10 @@ func NewSpread(limits SpreadLimits, emit func(SpreadEvent)) *Spread {
 
 // Hit counts that a subject, from an address, hit a thing.
 func (s *Spread) Hit(subject Subject, hash uint32, addr netip.Addr, at time.Time) {
-	s.Tick(at)
 	sec := at.Unix()
-	e := s.get(subject, sec, true)
-	e.roll(sec/s.window, &e.hits)
+	s.advance(sec)
+	e := s.get(&subject, sec, true)
+	e.roll(s.turn, &e.hits)
 	if !e.addr.IsValid() {
 		e.addr = addr
 	} else if e.addr != addr {
@@ -125,10 +134,11 @@ func (s *Spread) Hit(subject Subject, hash uint32, addr netip.Addr, at time.Time
 
 // Other counts that a subject did something that does not count.
 func (s *Spread) Other(subject Subject, at time.Time) {
-	s.Tick(at)
-	if e := s.get(subject, at.Unix(), false); e != nil {
-		e.roll(at.Unix()/s.window, &e.others)
-		s.touch(subject)
+	sec := at.Unix()
+	s.advance(sec)
+	if e := s.get(&subject, sec, false); e != nil {
+		e.roll(s.turn, &e.others)
+		s.touch(&e.subject)
 	}
 }
 
@@ -147,26 +157,41 @@ func (e *spreadEntry) roll(turn int64, counter *[2]uint32) {
 
 // note remembers a thing, in place of the one that was hit longest ago, and says whether it is new.
 func (e *spreadEntry) note(hash uint32, sec int64) bool {
-	oldest := 0
-	for i := range e.things {
-		t := &e.things[i]
-		if t.sec != 0 && t.hash == hash {
-			t.sec = sec
+	if t := &e.things[e.hit]; e.known > 0 && t.hash == hash {
+		t.sec = sec
+		return false
+	}
+	for i := range e.things[:e.known] {
+		if e.things[i].hash == hash {
+			e.things[i].sec, e.hit = sec, i
 			return false
 		}
-		if t.sec < e.things[oldest].sec {
+	}
+	if e.hit = e.known; e.known < maxDistinct {
+		e.known++
+	} else {
+		e.hit = e.oldest()
+	}
+	e.things[e.hit] = thing{hash, sec}
+	return true
+}
+
+// oldest returns the thing that was hit longest ago.
+func (e *spreadEntry) oldest() int {
+	oldest := 0
+	for i := range e.things[:e.known] {
+		if e.things[i].sec < e.things[oldest].sec {
 			oldest = i
 		}
 	}
-	e.things[oldest] = thing{hash, sec}
-	return true
+	return oldest
 }
 
 // within returns how many distinct things were hit within the window.
 func (s *Spread) within(e *spreadEntry, sec int64) int {
 	n := 0
-	for i := range e.things {
-		if t := &e.things[i]; t.sec != 0 && t.sec > sec-s.window {
+	for i := range e.things[:e.known] {
+		if e.things[i].sec > sec-s.window {
 			n++
 		}
 	}
@@ -215,13 +240,19 @@ func (s *Spread) tell(e *spreadEntry, phase attack.Phase, at time.Time) {
 }
 
 // Tick tells the time when nothing is hit: episodes that stopped end.
-func (s *Spread) Tick(at time.Time) {
-	s.order()
-	sec := at.Unix()
-	if sec == s.now {
-		return
+func (s *Spread) Tick(at time.Time) { s.advance(at.Unix()) }
+
+// advance moves the time on, or back where another log is read.
+func (s *Spread) advance(sec int64) {
+	if sec != s.now || s.untidy {
+		s.expire(sec)
 	}
-	s.now = sec
+}
+
+// expire ends and forgets what is too old at a time.
+func (s *Spread) expire(sec int64) {
+	s.order()
+	s.now, s.turn = sec, sec/s.window
 	for s.oldest != nil && (sec-s.oldest.last >= 2*s.window || s.oldest.last-sec >= 2*s.window) {
 		s.remove(s.oldest)
 	}
@@ -237,31 +268,57 @@ func (s *Spread) Finish() {
 
 // get returns the entry of a subject as the newest one; where there is none it makes one, or returns
 // nil.
-func (s *Spread) get(subject Subject, sec int64, create bool) *spreadEntry {
-	near := &s.near[subject.place()]
-	e := *near
-	if e == nil || e.subject != subject {
-		e = s.entries[subject]
-	}
+func (s *Spread) get(subject *Subject, sec int64, create bool) *spreadEntry {
+	e := s.find(subject)
 	if e == nil {
 		if !create {
 			return nil
 		}
-		if len(s.entries) >= s.limits.MaxSubjects {
-			s.remove(s.oldest)
-		}
-		e = &spreadEntry{subject: subject}
-		s.entries[subject] = e
-		s.link(e)
+		e = s.add(subject)
 	} else if create && e != s.newest {
 		s.unlink(e)
 		s.link(e)
 	}
-	*near = e
 	if create {
 		e.last = sec
-		s.touch(subject)
+		s.touch(&e.subject)
 	}
+	return e
+}
+
+// find returns the entry of a subject, or nil. The next hit is mostly of the subject that the last one
+// was of.
+func (s *Spread) find(subject *Subject) *spreadEntry {
+	if s.newest != nil && s.newest.subject == *subject {
+		return s.newest
+	}
+	near := &s.near[subject.place()]
+	if *near == nil || (*near).subject != *subject {
+		e := s.entries[*subject]
+		if e == nil {
+			return nil
+		}
+		*near = e
+	}
+	return *near
+}
+
+// add makes an entry for a subject that has none, in place of the oldest one if there are too many.
+func (s *Spread) add(subject *Subject) *spreadEntry {
+	if len(s.entries) >= s.limits.MaxSubjects {
+		s.remove(s.oldest)
+	}
+	e := s.free
+	if e == nil {
+		e = &spreadEntry{}
+	} else {
+		s.free = e.older
+		*e = spreadEntry{}
+	}
+	e.subject = *subject
+	s.entries[*subject] = e
+	s.near[subject.place()] = e
+	s.link(e)
 	return e
 }
 
@@ -272,10 +329,11 @@ func (s *Spread) remove(e *spreadEntry) {
 	}
 	s.unlink(e)
 	delete(s.entries, e.subject)
-	s.touch(e.subject)
+	s.touch(&e.subject)
 	if near := &s.near[e.subject.place()]; *near == e {
 		*near = nil
 	}
+	e.older, s.free = s.free, e
 }
 
 func (s *Spread) link(e *spreadEntry) {
@@ -301,8 +359,8 @@ func (s *Spread) unlink(e *spreadEntry) {
 	}
 }
 
-func (s *Spread) touch(subject Subject) {
+func (s *Spread) touch(subject *Subject) {
 	if s.changed != nil {
-		s.changed[subject] = struct{}{}
+		s.changed[*subject] = struct{}{}
 	}
 }

@@ -21,7 +21,7 @@ func (s *Spread) Changes(put func(name string, value []byte)) {
 	if s.changed == nil {
 		s.changed = map[Subject]struct{}{}
 		for subject := range s.entries {
-			s.touch(subject)
+			s.touch(&subject)
 		}
 	}
 	for subject := range s.changed {
@@ -95,7 +95,7 @@ func (e *spreadEntry) encode() []byte {
 	}
 	b = binary.AppendVarint(b, e.eventAt)
 	b = packed.AppendBool(packed.AppendAddr(b, e.addr), e.mixed)
-	for _, t := range e.things {
+	for _, t := range e.things { // those that there are not as zeros
 		b = binary.AppendUvarint(b, uint64(t.hash))
 		b = binary.AppendVarint(b, t.sec)
 	}
@@ -109,7 +109,9 @@ func (e *spreadEntry) decode(value []byte) bool {
 	e.attempts, e.reported, e.distinct, e.eventAt = d.Uvarint(), d.Uvarint(), d.Uvarint(), d.Varint()
 	e.addr, e.mixed = d.Addr(), d.Bool()
 	for i := range e.things {
-		e.things[i] = thing{uint32(d.Uvarint()), d.Varint()}
+		if e.things[i] = (thing{uint32(d.Uvarint()), d.Varint()}); e.things[i].sec != 0 && e.known == i {
+			e.known++
+		}
 	}
 	return d.Done() && e.reported <= e.attempts && e.attempts <= attack.MaxEpisode && e.distinct <= attack.MaxEpisode
 }

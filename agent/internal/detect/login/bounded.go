@@ -35,24 +35,33 @@ func (b *bounded[K, V]) find(k K) *entry[V] {
 	return b.lastEntry
 }
 
-func (b *bounded[K, V]) put(k K, v V) {
+func (b *bounded[K, V]) put(k K, v V) { *b.at(k) = v }
+
+// at returns the value of a key to be changed, a new one if there is none.
+func (b *bounded[K, V]) at(k K) *V {
 	b.touch(k)
-	if e := b.find(k); e != nil {
-		e.value = v
-		return
+	e := b.find(k)
+	if e == nil {
+		e = b.enter(k)
 	}
-	b.lastEntry = nil // it may be what has to go
+	return &e.value
+}
+
+// enter makes an entry for a key that has none.
+func (b *bounded[K, V]) enter(k K) *entry[V] {
+	e := &entry[V]{place: len(b.order)}
 	if len(b.order) < b.limit {
-		b.entries[k] = &entry[V]{v, len(b.order)}
 		b.order = append(b.order, k)
-		return
+	} else {
+		e.place = b.next
+		first := b.order[b.next]
+		b.touch(first)
+		delete(b.entries, first)
+		b.order[b.next] = k
+		b.next = (b.next + 1) % b.limit
 	}
-	first := b.order[b.next]
-	b.touch(first)
-	delete(b.entries, first)
-	b.entries[k] = &entry[V]{v, b.next}
-	b.order[b.next] = k
-	b.next = (b.next + 1) % b.limit
+	b.entries[k], b.last, b.lastEntry = e, k, e
+	return e
 }
 
 func (b *bounded[K, V]) touch(k K) {

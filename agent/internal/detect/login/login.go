@@ -68,11 +68,12 @@ func originOf(addr netip.Addr, user string) (origin, bool) {
 
 // Network returns the /24 of an IPv4 address, the /64 of an IPv6 address.
 func Network(addr netip.Addr) netip.Prefix {
-	bits := 64
 	if addr = addr.Unmap(); addr.Is4() {
-		bits = 24
+		raw := addr.As4()
+		raw[3] = 0
+		return netip.PrefixFrom(netip.AddrFrom4(raw), 24)
 	}
-	network, _ := addr.WithZone("").Prefix(bits) // the bits fit
+	network, _ := addr.WithZone("").Prefix(64) // the bits fit
 	return network
 }
 
@@ -83,12 +84,11 @@ func (h *History) Failed(addr netip.Addr, user string, attempts uint64, at int64
 	if !ok {
 		return
 	}
-	f, _ := h.failed.get(o)
+	f := h.failed.at(o)
 	if at-f.last > failedFor {
 		f.count = 0
 	}
 	f.count, f.last = min(f.count+attempts, attack.MaxCount), max(f.last, at)
-	h.failed.put(o, f)
 }
 
 // Judgement is how much a success means.
