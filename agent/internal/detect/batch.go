@@ -158,10 +158,15 @@ func (b *Batch) message() *message {
 	return f
 }
 
-// visit adds a request of an access log.
-func (b *Batch) visit(v visit) {
+// visit returns a new request of an access log, to be filled in.
+func (b *Batch) visit() *visit {
 	b.add(place{kind: visitLine, index: int32(len(b.visits))})
-	b.visits = append(b.visits, v)
+	if len(b.visits) < cap(b.visits) {
+		b.visits = b.visits[:len(b.visits)+1]
+	} else {
+		b.visits = append(b.visits, visit{})
+	}
+	return &b.visits[len(b.visits)-1]
 }
 
 // request returns a new request.

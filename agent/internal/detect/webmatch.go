@@ -73,12 +73,12 @@ func (m *Matcher) request(repeats uint64) {
 	}
 	logged, dated := m.clock.Access(a.Stamp)
 	if m.all {
-		v := visit{machine: m.machine, addr: a.Client.Addr, logged: logged, dated: dated, method: a.Method, missing: isMissing(a)}
+		v := m.batch.visit()
+		v.machine, v.addr, v.logged, v.dated, v.method, v.missing = m.machine, a.Client.Addr, logged, dated, a.Method, isMissing(a)
 		if v.missing {
 			path, _, _ := bytes.Cut(a.Target, []byte("?"))
 			v.path = connection.ShortHash(path)
 		}
-		m.batch.visit(v)
 	}
 	if found == nil {
 		return

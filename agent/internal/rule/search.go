@@ -8,19 +8,22 @@ import "encoding/binary"
 // literals.
 type searcher struct {
 	bits     [1 << gramBits / 64]uint64
-	literals map[uint32][]literal // by their gram
-	others   []*Rule              // rules that have no literals to search for
+	buckets  [1 << bucketBits][]literal // by the first bits of the hash of their gram; nil where there are none
+	literals bool                       // there are some
+	others   []*Rule                    // rules that have no literals to search for
 }
 
 const (
 	gramLength = 3
-	gramBits   = 15
+	gramBits   = 16
+	bucketBits = 10
 )
 
 // literal is a text to find, in lower case, and where in it its gram stands.
 type literal struct {
-	text string
+	gram uint32
 	at   int
+	text string
 	rule *Rule
 }
 
@@ -46,9 +49,7 @@ func (s *searcher) add(r *Rule) {
 		s.others = append(s.others, r)
 		return
 	}
-	if s.literals == nil {
-		s.literals = map[uint32][]literal{}
-	}
+	s.literals = true
 	for _, text := range literals {
 		best, at := -1, 0
 		for i := 0; i+gramLength <= len(text); i++ {
@@ -60,7 +61,8 @@ func (s *searcher) add(r *Rule) {
 		gram := gramOf(uint32(text[at]) | uint32(text[at+1])<<8 | uint32(text[at+2])<<16)
 		h := gramHash(gram)
 		s.bits[h/64] |= 1 << (h % 64)
-		s.literals[gram] = append(s.literals[gram], literal{text, at, r})
+		bucket := &s.buckets[h>>(gramBits-bucketBits)]
+		*bucket = append(*bucket, literal{gram, at, text, r})
 	}
 }
 
@@ -80,7 +82,7 @@ func (s *searcher) search(text []byte, found []*Rule) []*Rule {
 	for _, r := range s.others {
 		found = insert(found, r)
 	}
-	if s.literals == nil {
+	if !s.literals {
 		return found
 	}
 	at := 0
@@ -104,9 +106,11 @@ func (s *searcher) search(text []byte, found []*Rule) []*Rule {
 
 // verify compares the literals that have a gram with the text around it.
 func (s *searcher) verify(text []byte, at int, gram uint32, found []*Rule) []*Rule {
-	for _, l := range s.literals[gram] {
+	bucket := s.buckets[gramHash(gram)>>(gramBits-bucketBits)]
+	for i := range bucket {
+		l := &bucket[i]
 		start := at - l.at
-		if start < 0 || start+len(l.text) > len(text) {
+		if l.gram != gram || start < 0 || start+len(l.text) > len(text) {
 			continue
 		}
 		same := true

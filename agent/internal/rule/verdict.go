@@ -2,6 +2,7 @@ package rule
 
 import (
 	"bytes"
+	"encoding/binary"
 
 	"github.com/pialert/pialert/agent/internal/weblog"
 )
@@ -12,16 +13,16 @@ type normal struct {
 	known bool
 }
 
-// Requests judges the lines of web logs. It remembers user agents that no rule is interested in,
-// and belongs to one goroutine.
+// Requests judges the lines of web logs. It remembers referers and user agents that no rule is
+// interested in, and belongs to one goroutine.
 type Requests struct {
 	rules   *requests
 	access  *weblog.Access // the request at work
 	matched []*Rule        // candidates of the request at work, in the order of the rules
-	found   []*Rule        // of those, the ones for its agent
+	found   []*Rule        // of those, the ones for the part at work
 	text    [parts]normal  // of the request at work
 	loc     []int
-	clean   agents
+	clean   [parts]seen
 }
 
 // Requests returns a judge by the rules of the set.
@@ -36,8 +37,8 @@ func (w *Requests) Verdict(a *weblog.Access) *Rule {
 		w.text[i].known = false
 	}
 	w.search(target)
-	w.search(referer)
-	w.searchAgent()
+	w.searchUnseen(referer)
+	w.searchUnseen(agent)
 	if a.User != nil {
 		w.search(user)
 	}
@@ -74,15 +75,16 @@ func (w *Requests) search(p part) {
 	w.matched = w.rules.searchers[p].search(w.searched(p), w.matched)
 }
 
-// searchAgent is search for the agent, unless it is known that no rule is interested in it.
-func (w *Requests) searchAgent() {
-	a := w.access.Agent
-	if w.clean.has(a) {
+// searchUnseen is search for a part that mostly has the text of an earlier request, unless it is known
+// that no rule is interested in it.
+func (w *Requests) searchUnseen(p part) {
+	text := w.raw(p)
+	if len(text) > 0 && w.clean[p].has(text) {
 		return
 	}
-	w.found = w.rules.searchers[agent].search(w.searched(agent), w.found[:0])
+	w.found = w.rules.searchers[p].search(w.searched(p), w.found[:0])
 	if len(w.found) == 0 {
-		w.clean.add(a)
+		w.clean[p].add(text)
 	}
 	for _, r := range w.found {
 		w.matched = insert(w.matched, r)
@@ -104,11 +106,16 @@ func (w *Requests) matches(r *Rule) bool {
 // otherwise normalised.
 func (w *Requests) searched(p part) []byte {
 	text := w.raw(p)
-	if bytes.IndexByte(text, '%') < 0 && bytes.IndexByte(text, '\\') < 0 && bytes.IndexByte(text, '#') < 0 && (p != target || bytes.IndexByte(text, '+') < 0) {
-		return text
+	for _, c := range text {
+		if escapes[c] && (c != '+' || p == target) {
+			return w.normalised(p)
+		}
 	}
-	return w.normalised(p)
+	return text
 }
+
+// escapes are the bytes by which a text can differ from what it means.
+var escapes = [256]bool{'%': true, '\\': true, '#': true, '+': true}
 
 // normalised returns the text of a part that patterns see.
 func (w *Requests) normalised(p part) []byte {
@@ -141,23 +148,24 @@ func (w *Requests) raw(p part) []byte {
 	return nil
 }
 
-// agents remembers user agents that no rule is interested in: there are few different ones.
-type agents [256][]byte
+// seen remembers texts in which no rule found anything: of referers and agents there are few different
+// ones.
+type seen [256][]byte
 
-func (c *agents) slot(agent []byte) *[]byte {
-	h := uint32(len(agent))
-	for i := len(agent) / 3; i < len(agent); i += 1 + len(agent)/12 {
-		h = h*31 + uint32(agent[i])
+func (s *seen) slot(text []byte) *[]byte {
+	h := uint64(len(text))
+	if len(text) >= 12 {
+		h ^= binary.LittleEndian.Uint64(text[len(text)/3:]) ^ binary.LittleEndian.Uint64(text[len(text)-8:])<<1
 	}
-	return &c[(h^h>>8)%uint32(len(c))]
+	return &s[h*0x9e3779b97f4a7c15>>56] // of its 256 places
 }
 
-func (c *agents) has(agent []byte) bool { return bytes.Equal(*c.slot(agent), agent) }
+func (s *seen) has(text []byte) bool { return bytes.Equal(*s.slot(text), text) }
 
-func (c *agents) add(agent []byte) {
-	if len(agent) <= 512 {
-		slot := c.slot(agent)
-		*slot = append((*slot)[:0], agent...)
+func (s *seen) add(text []byte) {
+	if len(text) <= 512 {
+		slot := s.slot(text)
+		*slot = append((*slot)[:0], text...)
 	}
 }
 

@@ -110,23 +110,22 @@ func IPv4(b []byte) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	var quad [4]byte
-	at := 0
-	for part := range quad {
-		if part > 0 {
-			if at == len(b) || b[at] != '.' {
-				return netip.Addr{}, false
-			}
-			at++
-		}
-		start, number := at, uint(0)
-		for at < len(b) && at < start+3 && Digit(b[at]) {
-			number = number*10 + uint(b[at]-'0')
-			at++
-		}
-		if at == start || number > 255 {
+	part, digits, number := 0, 0, uint(0)
+	for _, c := range b {
+		switch {
+		case Digit(c) && digits < 3:
+			number = number*10 + uint(c-'0')
+			digits++
+		case c == '.' && digits > 0 && number <= 255 && part < 3:
+			quad[part] = byte(number)
+			part, digits, number = part+1, 0, 0
+		default:
 			return netip.Addr{}, false
 		}
-		quad[part] = byte(number)
 	}
-	return netip.AddrFrom4(quad), at == len(b)
+	if part != 3 || digits == 0 || number > 255 {
+		return netip.Addr{}, false
+	}
+	quad[3] = byte(number)
+	return netip.AddrFrom4(quad), true
 }

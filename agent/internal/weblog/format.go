@@ -16,6 +16,7 @@ const (
 // Format is a compiled LogFormat. It is immutable.
 type Format struct {
 	tokens []token
+	steps  []step // the same, for reading forwards
 	text   string
 }
 
@@ -96,6 +97,7 @@ func CompileFormat(logFormat string) (*Format, error) {
 	if err := f.check(); err != nil {
 		return nil, fmt.Errorf("cannot read log format %q: %w", logFormat, err)
 	}
+	f.steps = stepsOf(f.tokens)
 	return f, nil
 }
 
@@ -317,23 +319,6 @@ func (f *Format) literalAt(i int) string {
 func (f *Format) Parse(line []byte, a *Access) bool {
 	line = trimRight(line)
 	return f.forwards(line, a) || f.inwards(line, a)
-}
-
-// forwards reads a line in which no field but the last holds spaces that the format does not
-// allow, as nearly all lines are. It has to account for the line up to its end. A line in which
-// it could be misled is not accounted for: in such a one, spaces or quotes are left over.
-func (f *Format) forwards(line []byte, a *Access) bool {
-	*a = Access{}
-	at := 0
-	for i := range f.tokens {
-		t := &f.tokens[i]
-		size, ok := t.take(line[at:])
-		if !ok || t.literal == "" && !a.set(t.field, line[at:at+size]) {
-			return false
-		}
-		at += size
-	}
-	return at == len(line)
 }
 
 // inwards reads a line with a field that can hold anything. Those behind it, up to the next

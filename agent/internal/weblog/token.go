@@ -19,9 +19,16 @@ func (t *token) take(text []byte) (int, bool) {
 	case stamp:
 		end := bytes.IndexByte(text, ']')
 		return end, end >= 0
+	case number:
+		if t.after == "" && len(text) > 3 && text[3] == ' ' && isStatus(text) { // as nearly always
+			return 3, true
+		}
 	}
 	if t.last {
 		return len(text), true
+	}
+	if len(text) > 1 && text[0] == '-' && text[1] == ' ' && t.after == "" {
+		return 1, true // not known
 	}
 	// A word ends at a space, or before the literal that follows in it: the last time that it
 	// does, since host names may hold colons.
@@ -70,6 +77,11 @@ func (t *token) takeBack(text []byte) (int, bool) {
 		start = len(text) - len(after)
 	}
 	return start, start < len(text) && (t.shape != number || isNumber(text[start:]))
+}
+
+// isStatus says whether three digits stand at the front of a text that has as many bytes.
+func isStatus(text []byte) bool {
+	return value.Digit(text[0]) && value.Digit(text[1]) && value.Digit(text[2])
 }
 
 func isNumber(b []byte) bool {
@@ -125,6 +137,10 @@ func (a *Access) set(f field, text []byte) bool {
 	}
 	switch f {
 	case client:
+		if addr, ok := value.IPv4(text); ok { // as nearly always
+			a.Client.Addr = addr
+			return true
+		}
 		c, ok := value.ParsePeer(text)
 		if !ok {
 			c, ok = value.ParsePeerPort(text)
@@ -165,6 +181,10 @@ func (a *Access) set(f field, text []byte) bool {
 	case protocol:
 		a.Proto = text
 	case status:
+		if len(text) == 3 && isStatus(text) {
+			a.Status = uint16(text[0]-'0')*100 + uint16(text[1]-'0')*10 + uint16(text[2]-'0')
+			return true
+		}
 		n, ok := value.Int(text, 999)
 		a.Status = uint16(n)
 		return ok

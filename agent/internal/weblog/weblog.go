@@ -39,6 +39,10 @@ type Access struct {
 // line of HTTP/0.9 has no protocol.
 func (a *Access) parseRequest(line []byte) {
 	a.Request = line
+	if end := len(line) - len(" HTTP/1.1"); end >= len("GET /") && string(line[:5]) == "GET /" && isProtocol(line[end:]) { // as nearly always
+		a.Method, a.Target, a.Proto = line[:3], line[4:end], line[end+1:]
+		return
+	}
 	method, rest, found := bytes.Cut(line, space)
 	if !found || !isToken(method) || len(rest) == 0 {
 		return
@@ -48,6 +52,11 @@ func (a *Access) parseRequest(line []byte) {
 	} else if last < 0 && string(method) == "GET" {
 		a.Method, a.Target = method, rest
 	}
+}
+
+// isProtocol says whether nine bytes are " HTTP/" and a version.
+func isProtocol(b []byte) bool {
+	return string(b[:6]) == " HTTP/" && b[6] != ' ' && b[7] != ' ' && b[8] != ' '
 }
 
 var (
