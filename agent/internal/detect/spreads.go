@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"strings"
 	"time"
@@ -53,11 +54,17 @@ func (s *spreads) login(ev *attack.Event, at time.Time) {
 	}
 	s.log, s.machine, s.observed = ev.Log, ev.Host, ev.Observed
 	s.sprays.Hit(episode.Subject{Network: login.Network(ev.SourceIP)}, connection.ShortHash(ev.User), ev.SourceIP, at)
-	raw := ev.SourceIP.As16()
-	if !ev.SourceIP.Unmap().Is4() {
-		clear(raw[8:]) // a /64 is one attacker
+	s.distributed.Hit(episode.Subject{User: ev.User}, attacker(ev.SourceIP), ev.SourceIP, at)
+}
+
+// attacker is a hash of an address, the same for all of a /64 of IPv6.
+func attacker(addr netip.Addr) uint32 {
+	raw := addr.As16()
+	h := binary.LittleEndian.Uint64(raw[:])
+	if addr.Is4() {
+		h = binary.LittleEndian.Uint64(raw[8:])
 	}
-	s.distributed.Hit(episode.Subject{User: ev.User}, uint32(connection.Hash(raw[:])), ev.SourceIP, at)
+	return uint32(h * 0x9e3779b97f4a7c15 >> 32)
 }
 
 // request counts a request of an access log. What is asked for behind a link of a page is no scan.

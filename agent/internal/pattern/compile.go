@@ -28,28 +28,27 @@ const (
 )
 
 // node is one step of a match; next is the step after it. The steps form a graph in which
-// branches meet again, and in which a choice that repeats a group leads back to itself.
+// branches meet again, and in which a choice that repeats a group leads back to itself. What every
+// match looks at stands first, in one line of the processor's cache.
 type node struct {
-	op      op
-	next    *node
-	literal string
-	class   *class
-
-	min, max   int // of opRepeat, in characters; max is -1 where there is none
+	op         op
+	printable  bool // of opRun: the class has every byte above the space
 	lazy       bool
-	possessive bool   // of opRepeat: only the longest run can lead to a match
-	printable  bool   // of opRun: the class has every byte above the space
-	follow     *first // of opRepeat: what can come after it
-	ahead      string // of opUntil: the literal that has to come after it
-	rare       int    // of opUntil: place of the literal's rarest byte
+	possessive bool // of opRepeat: only the longest run can lead to a match
+	loop       bool
+	slot       int32 // of opSave; of opRun: the first of two if the run is a group, else 0
+	min, max   int32 // of opRepeat, in characters; max is -1 where there is none
+	next       *node
+	literal    string
+	class      *class
+	viable     *[256]uint64 // of opChoice: the branches, as bits, that can start with a byte
 
-	branches []*node
-	viable   *[256]uint64 // of opChoice: the branches, as bits, that can start with a byte
-	atEnd    uint64       // of opChoice: the branches that can match at the end of the text
-	loop     bool
-
-	slot           int // of opSave; of opRun: the first of two if the run is a group, else 0
-	lowest, beyond int // of opChoice: the range of slots that its branches save
+	branches       []*node
+	atEnd          uint64 // of opChoice: the branches that can match at the end of the text
+	lowest, beyond int    // of opChoice: the range of slots that its branches save
+	follow         *first // of opRepeat: what can come after it
+	ahead          string // of opUntil: the literal that has to come after it
+	rare           int    // of opUntil: place of the literal's rarest byte
 }
 
 // Limits on what is compiled; an expression beyond them is left to regexp.
@@ -95,8 +94,8 @@ func (c *compiler) build(re *syntax.Regexp, next *node) *node {
 		if c.inLoop {
 			c.unknown = true
 		}
-		end := c.add(&node{op: opSave, slot: 2*re.Cap + 1, next: next})
-		return c.add(&node{op: opSave, slot: 2 * re.Cap, next: c.build(re.Sub[0], end)})
+		end := c.add(&node{op: opSave, slot: int32(2*re.Cap + 1), next: next})
+		return c.add(&node{op: opSave, slot: int32(2 * re.Cap), next: c.build(re.Sub[0], end)})
 	case syntax.OpAlternate:
 		return c.choice(re, re.Sub, next)
 	case syntax.OpQuest:
@@ -187,7 +186,7 @@ func inOrder(re *syntax.Regexp, once, none *node) []*node {
 func (c *compiler) repeat(re *syntax.Regexp, least, most int, next *node) *node {
 	sub := re.Sub[0]
 	if isClass(sub) {
-		return c.add(&node{op: opRepeat, class: classOf(sub), min: least, max: most,
+		return c.add(&node{op: opRepeat, class: classOf(sub), min: int32(least), max: int32(most),
 			lazy: re.Flags&syntax.NonGreedy != 0, next: next})
 	}
 	if minLen(sub) == 0 { // an iteration that matches nothing would never end

@@ -48,8 +48,8 @@ func (m *matcher) run(n *node, at int) bool {
 			}
 		case opRun:
 			from, limit := at, len(text)
-			if n.max >= 0 && n.max < limit-at {
-				limit = at + n.max
+			if n.max >= 0 && int(n.max) < limit-at {
+				limit = at + int(n.max)
 			}
 			if n.printable {
 				at = printableRun(text, at, limit)
@@ -57,7 +57,7 @@ func (m *matcher) run(n *node, at int) bool {
 			for at < limit && n.class.one[text[at]] {
 				at++
 			}
-			if at-from < n.min {
+			if at-from < int(n.min) {
 				return false
 			}
 			if n.slot > 0 {
@@ -129,7 +129,7 @@ func (m *matcher) enter(choice, branch *node, at int) bool {
 
 // least returns the position after the characters that a repetition must have, or -1.
 func (m *matcher) least(n *node, at int) int {
-	for i := 0; i < n.min && at >= 0; i++ {
+	for i := int32(0); i < n.min && at >= 0; i++ {
 		at = n.class.after(m.text, at)
 	}
 	return at
@@ -139,7 +139,7 @@ func (m *matcher) least(n *node, at int) int {
 func (m *matcher) longest(n *node, least int) int {
 	more := -1
 	if n.max >= 0 {
-		more = n.max - n.min
+		more = int(n.max - n.min)
 	}
 	at := n.class.run(m.text, least, more)
 	m.steps -= (at - least) >> 4

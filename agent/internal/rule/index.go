@@ -52,14 +52,14 @@ func newIndex(rules []*Rule) index {
 	return x
 }
 
-// ask lets candidates that others follow with the same prefix look for what they need: whether one
-// of those does match is not known from the prefix.
+// ask lets candidates that others follow, whose prefix says as much or more, look for what they need
+// first: whether one of those matches instead is not known from the prefix.
 func (c *Candidates) ask() {
 	for _, rules := range c {
 		for i := range rules {
 			rule := &rules[i]
 			for _, other := range rules[i+1:] {
-				if bytes.HasPrefix(rule.prefix, other.prefix) || bytes.HasPrefix(other.prefix, rule.prefix) {
+				if bytes.HasPrefix(other.prefix, rule.prefix) {
 					if needs := []byte(rule.expr.Required()); !bytes.Contains(rule.prefix, needs) && !bytes.Contains(rule.suffix, needs) {
 						rule.needs = needs
 					}

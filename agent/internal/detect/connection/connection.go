@@ -155,6 +155,9 @@ func (l *Log) evict(c *connection) {
 
 // recall takes a connection back that was evicted, or returns nil.
 func (l *Log) recall(k key) *connection {
+	if len(l.aside.summaries) == 0 {
+		return nil
+	}
 	e, ok := l.aside.take(k)
 	if !ok {
 		return nil

@@ -62,7 +62,8 @@ type Spread struct {
 	now     int64
 	turn    int64 // the window that now is in
 	entries map[Subject]*spreadEntry
-	near    [1 << nearBits]*spreadEntry // in front of the map; may be nil
+	near    [1 << nearBits]*spreadEntry // in front of the map, by place; may be nil
+	crowd   [1 << nearBits]uint16       // how many entries have a place
 	newest  *spreadEntry                // the entries in the order of their last hit
 	oldest  *spreadEntry
 	free    *spreadEntry         // entries to be used again, by older
@@ -72,7 +73,7 @@ type Spread struct {
 
 const (
 	maxDistinct = 32 // distinct things that are remembered of a subject
-	nearBits    = 8
+	nearBits    = 10
 )
 
 // spreadEntry is what is known of a subject.
@@ -292,7 +293,11 @@ func (s *Spread) find(subject *Subject) *spreadEntry {
 	if s.newest != nil && s.newest.subject == *subject {
 		return s.newest
 	}
-	near := &s.near[subject.place()]
+	place := subject.place()
+	if s.crowd[place] == 0 {
+		return nil
+	}
+	near := &s.near[place]
 	if *near == nil || (*near).subject != *subject {
 		e := s.entries[*subject]
 		if e == nil {
@@ -316,10 +321,16 @@ func (s *Spread) add(subject *Subject) *spreadEntry {
 		*e = spreadEntry{}
 	}
 	e.subject = *subject
-	s.entries[*subject] = e
+	s.enter(e)
 	s.near[subject.place()] = e
 	s.link(e)
 	return e
+}
+
+// enter lets an entry be found.
+func (s *Spread) enter(e *spreadEntry) {
+	s.entries[e.subject] = e
+	s.crowd[e.subject.place()]++
 }
 
 // remove forgets an entry, and ends its episode.
@@ -330,8 +341,10 @@ func (s *Spread) remove(e *spreadEntry) {
 	s.unlink(e)
 	delete(s.entries, e.subject)
 	s.touch(&e.subject)
-	if near := &s.near[e.subject.place()]; *near == e {
-		*near = nil
+	place := e.subject.place()
+	s.crowd[place]--
+	if s.near[place] == e {
+		s.near[place] = nil
 	}
 	e.older, s.free = s.free, e
 }

@@ -44,7 +44,7 @@ func (s *Spread) Restore(name string, value []byte) error {
 	if !e.decode(value) || s.entries[subject] != nil || len(s.entries) >= s.limits.MaxSubjects {
 		return errSaved
 	}
-	s.entries[subject] = e
+	s.enter(e)
 	s.untidy = true
 	return nil
 }
