@@ -83,6 +83,29 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// A priority is one to three digits between < and > (RFC 5424 section 6.2.1). What is not one stays
+// in the line.
+func TestPriority(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"<0>x": "x", "<86>x": "x", "<191>x": "x", "<191>": "",
+		"<>x": "<>x", "<1910>x": "<1910>x", "<8a>x": "<8a>x", "<86": "<86", "<-1>x": "<-1>x",
+	} {
+		got, ok := cutPriority([]byte(line))
+		if string(got) != want || ok != (want != line) {
+			t.Errorf("%q leaves %q, %v; want %q", line, got, ok, want)
+		}
+	}
+	for line, want := range map[string]bool{
+		"<86>x": true, "<": true, "Jan  5 01:31:41 host x": true, "2025-01-31T12:00:00Z x": true,
+		"": false, "x": false, "86> x": false,
+	} {
+		if Stamped([]byte(line)) != want {
+			t.Errorf("%q is stamped: %v", line, !want)
+		}
+	}
+}
+
 // The header that most lines share is taken off by comparison, with the same result.
 func TestRecentHeader(t *testing.T) {
 	t.Parallel()

@@ -247,6 +247,39 @@ func TestDeletedWhileOpen(t *testing.T) {
 	}
 }
 
+// A segment that cannot be read at all is passed over, and the next one is read from its first event:
+// nothing of that is taken for lost, also when the damaged segment is the first that is asked for.
+func TestAWholeSegmentIsDamaged(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir()})
+	s.segmentBytes = 1 // a segment for each commit
+	for n := range 3 {
+		commit(t, s, eventsFrom(1+3*n, 3), nil)
+	}
+	s.recent = recent{}
+	path := s.segments[1].path
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, make([]byte, info.Size()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for after := range uint64(7) {
+		want := map[uint64]string{7: "user-7", 8: "user-8", 9: "user-9"}
+		for n := after + 1; n <= 3; n++ {
+			want[n] = fmt.Sprint("user-", n)
+		}
+		if got := users(t, s, after, 1<<16); !maps.Equal(got, want) {
+			t.Errorf("after %d: read %v, want %v", after, got, want)
+		}
+	}
+	commit(t, s, nil, nil)
+	if events, _ := s.Dropped(); events != 3 {
+		t.Errorf("%d events are counted as lost, want 3", events)
+	}
+}
+
 // The state at the beginning of a segment is the whole state, and where it is damaged, the
 // segment before has it.
 func TestStateIsWholeInEachSegment(t *testing.T) {

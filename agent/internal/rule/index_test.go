@@ -1,0 +1,66 @@
+package rule
+
+import (
+	"fmt"
+	"testing"
+	"testing/fstest"
+)
+
+// rulesFor loads a user's rules, each with the names of its programs and a pattern that is its id.
+func rulesFor(t *testing.T, names string, tags ...string) *Set {
+	t.Helper()
+	text := "rules:\n"
+	for i, tag := range tags {
+		text += fmt.Sprintf("  - id: own-%d\n    kind: ssh_login\n    %s: ['%s']\n    pattern: '^own %d from (?P<source>[0-9.]+)$'\n    match:\n      - line: own %d from 192.0.2.1\n", i, names, tag, i, i)
+	}
+	rules, err := Load(fstest.MapFS{"own.yaml": {Data: []byte(text)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rules
+}
+
+// found returns which of n own rules are candidates.
+func found(candidates *Candidates, n int) (all string) {
+	for i := range n {
+		if r, _ := candidates.Find([]byte(fmt.Sprintf("own %d from 192.0.2.1", i)), nil); r != nil {
+			all += fmt.Sprint(i)
+		}
+	}
+	return all
+}
+
+// A message is for the rules that say its tag. Those with a "*" are for tags that no rule says: all of
+// them whose text fits.
+func TestRulesByTag(t *testing.T) {
+	t.Parallel()
+	lookup := rulesFor(t, "tags", "own", "own-*", "*-own", "a*b*c", "own", "own-in").Lookup()
+	for tag, want := range map[string]string{
+		"own": "04", "own-in": "5", "own-out": "1", "own-out-own": "12", "my-own": "2",
+		"abc": "3", "axbyc": "3", "acb": "", "ab": "", "owner": "", "-own": "2", "own-": "1",
+	} {
+		if got := found(lookup.ForTag([]byte(tag)), 6); got != want {
+			t.Errorf("%s is for the rules %q, want %q", tag, got, want)
+		}
+		if knows := lookup.Knows([]byte(tag)); knows != (want != "") {
+			t.Errorf("%s is known: %v", tag, knows)
+		}
+	}
+}
+
+// How many tags are remembered is bounded, and forgetting changes no answer.
+func TestTagsAreBounded(t *testing.T) {
+	t.Parallel()
+	lookup := rulesFor(t, "tags", "own", "own-*").Lookup()
+	for i := range 3 * maxTags {
+		if got := found(lookup.ForTag(fmt.Appendf(nil, "own-%d", i)), 2); got != "1" {
+			t.Fatalf("tag %d is for the rules %q", i, got)
+		}
+		if got := found(lookup.ForTag([]byte("own")), 2); got != "0" {
+			t.Fatalf("after %d tags, own is for the rules %q", i, got)
+		}
+		if len(lookup.tags) > maxTags {
+			t.Fatalf("%d tags are remembered, at most %d may be", len(lookup.tags), maxTags)
+		}
+	}
+}
