@@ -149,6 +149,21 @@ var scripts = []script{
 		"postfix/smtpd[PID]: warning: unknown[PEER]: SASL LOGIN authentication failed: UGFzc3dvcmQ6",
 		"postfix/smtpd[PID]: disconnect from unknown[PEER] ehlo=1 auth=0/2 quit=1 commands=2/4",
 	}},
+	{"postfix, which asks dovecot, which asks PAM", 0, 2, []string{
+		"postfix/smtpd[PID]: connect from unknown[PEER]",
+		"auth: pam_unix(dovecot:auth): authentication failure; logname= uid=0 euid=0 tty=dovecot ruser=eve rhost=PEER",
+		"postfix/smtpd[PID]: warning: unknown[PEER]: SASL PLAIN authentication failed: (reason unavailable), sasl_username=eve",
+		"postfix/smtpd[PID]: warning: unknown[PEER]: SASL PLAIN authentication failed: (reason unavailable), sasl_username=bob",
+		"auth: pam_unix(dovecot:auth): authentication failure; logname= uid=0 euid=0 tty=dovecot ruser=bob rhost=PEER",
+		"postfix/smtpd[PID]: lost connection after AUTH from unknown[PEER]",
+		"postfix/smtpd[PID]: disconnect from unknown[PEER] ehlo=1 auth=0/2 commands=1/3",
+	}},
+	{"exim, which asks dovecot", 0, 2, []string{
+		"dovecot: auth-worker(8): pam(eve,PEER): pam_authenticate() failed: Authentication failure (password mismatch?)",
+		"exim[PID]: dovecot_login authenticator failed for (x) [PEER]: 535 Incorrect authentication data (set_id=eve)",
+		"exim[PID]: dovecot_login authenticator failed for (x) [PEER]: 535 Incorrect authentication data (set_id=bob)",
+		"dovecot: auth-worker(8): pam(bob,PEER): pam_authenticate() failed: Authentication failure (password mismatch?)",
+	}},
 	{"vsftpd, its protocol log and PAM", 0, 2, []string{
 		"vsftpd[PID]: pam_unix(vsftpd:auth): authentication failure; logname= uid=0 euid=0 tty=ftp ruser=eve rhost=PEER",
 		"vsftpd[PID]: [eve] FAIL LOGIN: Client \"PEER\"",

@@ -46,7 +46,7 @@ func newIndex(rules []*Rule) index {
 	x := index{rules: rules, byType: map[Type][]*Rule{}}
 	for i, rule := range rules {
 		rule.number = i
-		rule.family = familyOf(rule.Service)
+		rule.family, rule.asked = familyOf(rule.Service), familyOf(rule.Asks)
 		x.byType[rule.Type] = append(x.byType[rule.Type], rule)
 	}
 	return x

@@ -65,6 +65,7 @@ type entry struct {
 	Method   string    `yaml:"method"`   // method of the attempt, if no group gives it
 	Reason   string    `yaml:"reason"`   // what a probe did, if no group gives it
 	Reporter string    `yaml:"reporter"` // who reports the attempt, where several do: daemon, pam or worker
+	Asks     string    `yaml:"asks"`     // service that the daemon asks about logins, and that may tell of the same attempts
 	Defer    bool      `yaml:"defer"`    // the end is better reported by the connection's next line, if one comes
 	Longest  int       `yaml:"longest"`  // messages of this many bytes were cut: no name or address in them is trusted
 	Twice    bool      `yaml:"twice"`    // syslog gets each message twice, one behind the other
@@ -185,7 +186,7 @@ func (h *file) rule(e *entry) (*Rule, error) {
 	r := &Rule{
 		ID: e.ID, Type: cmp.Or(e.Type, h.Type, TypeSyslog), Service: cmp.Or(e.Service, h.Service),
 		Tags: e.Tags, PAM: e.PAM, Join: cmp.Or(e.Join, h.Join, JoinPID), Role: cmp.Or(e.Role, RoleEvent),
-		Pattern: e.Pattern, Method: e.Method, Reason: e.Reason, Reporter: e.Reporter, Defer: e.Defer,
+		Pattern: e.Pattern, Method: e.Method, Reason: e.Reason, Reporter: e.Reporter, Asks: e.Asks, Defer: e.Defer,
 		Longest: cmp.Or(e.Longest, h.Longest), Twice: e.Twice, Root: e.Root || h.Root, Setuid: e.Setuid, Note: e.Note, Match: e.Match, NoMatch: e.NoMatch,
 		Request: Request{In: Part(e.In), Methods: e.Methods, Status: e.Status, Always: e.Always, AnyKind: e.AnyKind},
 	}

@@ -78,6 +78,7 @@ type Rule struct {
 	Method   string          `yaml:"method,omitempty"`
 	Reason   string          `yaml:"reason,omitempty"`
 	Reporter string          `yaml:"reporter,omitempty"`
+	Asks     string          `yaml:"asks,omitempty"`
 	Defer    bool            `yaml:"defer,omitempty"`
 	Longest  int             `yaml:"longest,omitempty"`
 	Twice    bool            `yaml:"twice,omitempty"`
@@ -93,6 +94,7 @@ type Rule struct {
 	reporter uint8  // place in reporters, from 1; 0 if there is none
 	number   int    // place in the set of rules
 	family   uint32 // hash of the service
+	asked    uint32 // hash of the service that is asked, 0 if none is
 	compile  sync.Once
 	expr     *pattern.Pattern
 	prefix   []byte // literal that every match starts with, or empty
@@ -112,6 +114,9 @@ func (r *Rule) ReporterNumber() uint8 { return r.reporter }
 
 // Family is the same number for all rules of a service, and another one for any other service.
 func (r *Rule) Family() uint32 { return r.family }
+
+// Asked is the family of the service that the daemon asks about logins, and false if it asks none.
+func (r *Rule) Asked() (uint32, bool) { return r.asked, r.Asks != "" }
 
 // Number is the rule's place in its set, from 0: rules are tried in that order.
 func (r *Rule) Number() int { return r.number }
@@ -193,6 +198,9 @@ func (r *Rule) check() error {
 		if r.reporter == 0 {
 			problem("reporter %q is unknown: use one of %v", r.Reporter, reporters)
 		}
+	}
+	if r.Asks != "" && (r.reporter == 0 || r.Role != RoleAttempt && r.Role != RoleEvent) {
+		problem("asks: only an attempt or event with a reporter can be told of by another service")
 	}
 	if r.Counts() && !r.Kind.Valid() {
 		problem("kind is missing: use one of %v", attack.Kinds())
