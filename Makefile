@@ -84,6 +84,7 @@ hostile: build ## strangers and lying peers at both programs for ten minutes, in
 
 docs: build ## the table of built-in rules, what docs/detection.md says of them, the sample configurations, their manual pages, docs/configuration.md, the README's picture and those of the page, from the code
 	go test ./agent/internal/rule -run '^TestTable$$' -update
+	go test ./agent ./display ./pkg/paircmd -run Documented -update
 	go test ./agent -run '^TestDocumentedCoverage$$' -update
 	go run ./display/internal/portrait docs
 	go -C test run ./browser/pictures ../docs

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -76,55 +77,98 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
-	group.AddCommand(
-		coverageCommand(load), list,
-		&cobra.Command{
-			Use:     "show ID",
-			Short:   "Print a rule with its pattern and examples",
-			Example: "  pialert-agent rules show sshd-failed-password",
-			Args:    cobra.ExactArgs(1),
-
-			ValidArgsFunction: ids,
-			RunE: func(command *cobra.Command, args []string) error {
-				rules, err := load()
-				if err != nil {
-					return err
-				}
-				shown, err := rules.Show(args[0])
-				if err != nil {
-					return err
-				}
-				return yaml.NewEncoder(command.OutOrStdout(), yaml.Indent(2), yaml.UseLiteralStyleIfMultiline(true)).Encode(shown)
-			},
-		},
-		&cobra.Command{
-			Use:   "test",
-			Short: "Run the examples of every rule and print what failed",
-			Example: `  pialert-agent rules test
-  pialert-agent rules test --rules ./my-rules.yaml`,
-			Args: cobra.NoArgs,
-			RunE: func(command *cobra.Command, _ []string) error {
-				rules, err := load()
-				if err != nil {
-					return err
-				}
-				examples := 0
-				for _, r := range rules.List() {
-					examples += len(r.Match) + len(r.NoMatch)
-				}
-				failures := detect.Test(rules, rules.List())
-				for _, failure := range failures {
-					fmt.Fprintln(command.OutOrStdout(), failure)
-				}
-				if len(failures) > 0 {
-					return fmt.Errorf("%d of %d examples failed", len(failures), examples)
-				}
-				fmt.Fprintf(command.OutOrStdout(), "%d rules, %d examples: all hold\n", len(rules.List()), examples)
-				return nil
-			},
-		},
-	)
+	group.AddCommand(coverageCommand(load), list, showRule(load, ids), testRules(load))
 	return group
+}
+
+func showRule(load func() (*rule.Set, error), ids cobra.CompletionFunc) *cobra.Command {
+	var format string
+	command := &cobra.Command{
+		Use:     "show ID",
+		Short:   "Print a rule with its pattern and examples",
+		Example: "  pialert-agent rules show sshd-failed-password\n  pialert-agent rules show sshd-failed-password --format json | jq -r .pattern",
+		Args:    cobra.ExactArgs(1),
+
+		ValidArgsFunction: ids,
+		RunE: func(command *cobra.Command, args []string) error {
+			if err := cli.CheckFormat(format); err != nil {
+				return err
+			}
+			rules, err := load()
+			if err != nil {
+				return err
+			}
+			shown, err := rules.Show(args[0])
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				return cli.WriteYAMLAsJSON(command.OutOrStdout(), shown)
+			}
+			return yaml.NewEncoder(command.OutOrStdout(), yaml.Indent(2), yaml.UseLiteralStyleIfMultiline(true)).Encode(shown)
+		},
+	}
+	cli.FormatFlag(command, &format)
+	return command
+}
+
+// RulesTested is what rules test prints as JSON.
+type RulesTested struct {
+	Rules    int      `json:"rules"`
+	Examples int      `json:"examples"`
+	Failures []string `json:"failures"`
+}
+
+func testRules(load func() (*rule.Set, error)) *cobra.Command {
+	var format string
+	command := &cobra.Command{
+		Use:   "test",
+		Short: "Run the examples of every rule and print what failed",
+		Example: `  pialert-agent rules test
+  pialert-agent rules test --rules ./my-rules.yaml`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			if err := cli.CheckFormat(format); err != nil {
+				return err
+			}
+			rules, err := load()
+			if err != nil {
+				return err
+			}
+			tested := RulesTested{Rules: len(rules.List()), Failures: []string{}}
+			for _, r := range rules.List() {
+				tested.Examples += len(r.Match) + len(r.NoMatch)
+			}
+			for _, failure := range detect.Test(rules, rules.List()) {
+				tested.Failures = append(tested.Failures, failure.Error())
+			}
+			if err := tested.write(command.OutOrStdout(), format); err != nil {
+				return err
+			}
+			if len(tested.Failures) > 0 {
+				return fmt.Errorf("%d of %d examples failed", len(tested.Failures), tested.Examples)
+			}
+			return nil
+		},
+	}
+	cli.FormatFlag(command, &format)
+	return command
+}
+
+func (t *RulesTested) write(out io.Writer, format string) error {
+	if format == "json" {
+		return cli.WriteJSON(out, t)
+	}
+	for _, failure := range t.Failures {
+		if _, err := fmt.Fprintln(out, failure); err != nil {
+			return err
+		}
+	}
+	if len(t.Failures) > 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "%d rules, %d examples: all hold\n", t.Rules, t.Examples)
+	return err
 }
 
 // Listed is a rule as rules list prints it as JSON.

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"io"
+
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 )
@@ -23,12 +25,7 @@ func ConfigCommand[Config any](s *Settings[Config], check *cobra.Command, found 
 				return err
 			}
 			if format == "json" {
-				text, err := yaml.MarshalWithOptions(cfg, yaml.JSON())
-				if err != nil {
-					return err
-				}
-				_, err = command.OutOrStdout().Write(text)
-				return err
+				return WriteYAMLAsJSON(command.OutOrStdout(), cfg)
 			}
 			if err := yaml.NewEncoder(command.OutOrStdout(), yaml.Indent(2)).Encode(cfg); err != nil || found == nil {
 				return err
@@ -44,4 +41,17 @@ func ConfigCommand[Config any](s *Settings[Config], check *cobra.Command, found 
 	group := &cobra.Command{Use: "config", Short: "Look at the configuration"}
 	group.AddCommand(check, show)
 	return group
+}
+
+// WriteYAMLAsJSON writes as JSON what has a form as YAML, by the names that it has there.
+func WriteYAMLAsJSON(out io.Writer, value any) error {
+	text, err := yaml.Marshal(value)
+	if err != nil {
+		return err
+	}
+	var plain any
+	if err := yaml.Unmarshal(text, &plain); err != nil {
+		return err
+	}
+	return WriteJSON(out, plain)
 }

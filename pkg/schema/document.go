@@ -42,7 +42,7 @@ func Document(path string, commands map[string]reflect.Type, update bool) error 
 			continue
 		}
 		if !update {
-			return fmt.Errorf("%s shows another schema of %s than the program prints; go test ./agent ./display -run Documented -update writes it", path, command)
+			return fmt.Errorf("%s shows another schema of %s than the program prints; go test ./agent ./display ./pkg/paircmd -run Documented -update writes it", path, command)
 		}
 		text = text[:from] + string(want) + text[from-1+length:]
 	}

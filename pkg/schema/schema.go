@@ -1,7 +1,8 @@
 // Package schema describes what a Go type becomes as JSON, as JSON Schema (draft 2020-12).
 //
 // It promises to follow encoding/json's rules for the types that the programs print: tags,
-// omitempty and omitzero, embedded structs, and types that are texts. It refuses nothing: what it
+// omitempty and omitzero, embedded structs, and types that are texts; where a field has no tag for JSON,
+// that for YAML, since configurations and rules are written as both. It refuses nothing: what it
 // does not know is described as anything. Only tests use it, to hold docs/json.md to the truth.
 package schema
 
@@ -20,7 +21,7 @@ func Of(t reflect.Type) Schema {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
 		return Schema{"type": "string", "format": "date-time"}
-	case t.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
+	case t.Implements(reflect.TypeFor[encoding.TextMarshaler]()), t.Implements(reflect.TypeFor[textInYAML]()):
 		return Schema{"type": "string"}
 	}
 	switch t.Kind() {
@@ -52,11 +53,18 @@ func Of(t reflect.Type) Schema {
 	return Schema{}
 }
 
+// textInYAML is a value of a configuration that is written as text, such as a duration.
+type textInYAML interface{ MarshalYAML() ([]byte, error) }
+
 // collect adds the fields of a struct, those of embedded ones as its own.
 func collect(t reflect.Type, properties Schema, required *[]string) {
 	for i := range t.NumField() {
 		field := t.Field(i)
-		name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+		tag := field.Tag.Get("json")
+		if tag == "" {
+			tag = field.Tag.Get("yaml")
+		}
+		name, options, _ := strings.Cut(tag, ",")
 		switch {
 		case field.Anonymous && name == "":
 			collect(field.Type, properties, required)
