@@ -110,6 +110,7 @@ func Run[Config any, Program interface{ Run(context.Context) error }](command *c
 	if err != nil {
 		return err
 	}
+	limitMemory(os.DirFS("/"))
 	program, err := start(cfg, logger)
 	if err != nil {
 		return err

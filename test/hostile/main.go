@@ -26,6 +26,7 @@ import (
 	"github.com/pialert/pialert/packaging/demo/program"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/pairing"
+	"github.com/pialert/pialert/test/cgroup"
 )
 
 func main() {
@@ -50,16 +51,16 @@ func run(ctx context.Context, programs program.Binaries, span time.Duration, lim
 		return err
 	}
 	defer os.RemoveAll(dir)
-	agentGroup, err := newGroup("pialert-hostile-agent", limit)
+	agentGroup, err := cgroup.New("pialert-hostile-agent", limit)
 	if err != nil {
 		return err
 	}
-	defer agentGroup.remove()
-	displayGroup, err := newGroup("pialert-hostile-display", limit)
+	defer agentGroup.Remove()
+	displayGroup, err := cgroup.New("pialert-hostile-display", limit)
 	if err != nil {
 		return err
 	}
-	defer displayGroup.remove()
+	defer displayGroup.Remove()
 	log := filepath.Join(dir, "auth.log")
 	if err := os.WriteFile(log, nil, 0o644); err != nil {
 		return err
@@ -72,9 +73,9 @@ func run(ctx context.Context, programs program.Binaries, span time.Duration, lim
 		switch {
 		case args[0] != "run":
 		case path == programs.Agent:
-			return agentGroup.command(path, args...)
+			return agentGroup.Command(path, args...)
 		default:
-			return displayGroup.command(path, args...)
+			return displayGroup.Command(path, args...)
 		}
 		return exec.Command(path, args...)
 	}
@@ -123,7 +124,7 @@ func run(ctx context.Context, programs program.Binaries, span time.Duration, lim
 	}
 	return errors.Join(
 		report(ctx, pair, written, strangers, liar, lies, visits),
-		agentGroup.report("agent", agent), displayGroup.report("display", display),
+		reportUse(agentGroup, "agent", agent), reportUse(displayGroup, "display", display),
 	)
 }
 

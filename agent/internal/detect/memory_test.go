@@ -182,6 +182,66 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// What is remembered of all logs together is bounded, too, however many they are: those with most of it make
+// room for the others, which lose nothing to them. What is forgotten leaves nothing behind.
+func TestMemoryOfManyLogsIsBounded(t *testing.T) {
+	t.Parallel()
+	r := newRestartable(t, builtinRules(t))
+	const logs, each = 100, 400
+	stamp := now.Add(-time.Hour).Format(time.Stamp)
+	held := func() (connections int) {
+		for _, mem := range r.engine.memories {
+			connections += mem.conns.Len()
+		}
+		return connections
+	}
+	var sources []*Source
+	for i := range logs {
+		source, err := NewSource(fmt.Sprintf("log%d", i), rule.TypeAuto, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources = append(sources, source)
+	}
+	feed := func(log int, format string, args ...any) {
+		r.engine.Feed(sources[log], fmt.Appendf([]byte(stamp+" host "), format, args...), now)
+	}
+	feed(logs-1, "sshd[1]: Failed password for root from 192.0.2.1 port 4711 ssh2")
+	attempts := 1
+	for log := range logs - 1 {
+		for pid := range each {
+			feed(log, "sshd[%d]: Failed password for root from 192.0.2.1 port %d ssh2", pid+1, 1024+pid)
+			attempts++
+		}
+		if n := held(); n > connection.MaxAllConnections {
+			t.Fatalf("%d connections of %d logs are remembered, want %d at most", n, log+1, connection.MaxAllConnections)
+		}
+		r.save()
+	}
+	if n := held(); n < connection.MaxAllConnections*3/4 {
+		t.Errorf("%d connections are remembered: more is forgotten than has to be", n)
+	}
+	if got := r.engine.memories[sources[logs-1].Name()].conns.Len(); got != 1 {
+		t.Errorf("the log with one connection has %d: others took its room", got)
+	}
+	if most := connection.MaxAllConnections + connection.MaxEvicted + 2*logs; len(r.saved) > most {
+		t.Errorf("%d values are saved, want %d at most", len(r.saved), most)
+	}
+	for pid := range each { // of the last of those, which gave up some
+		feed(logs-2, "sshd[%d]: Connection closed by authenticating user root 192.0.2.1 port %d [preauth]", pid+1, 1024+pid)
+	}
+	r.engine.Finish()
+	if len(r.events) != attempts {
+		t.Errorf("%d attempts are counted, want %d", len(r.events), attempts)
+	}
+	r.save()
+	for key := range r.saved {
+		if strings.HasPrefix(key, keyConnection) && !strings.HasSuffix(key, "clock") {
+			t.Fatalf("%q is still saved", key)
+		}
+	}
+}
+
 // Attempts that were counted on a connection are not counted again by its last line, however many
 // connections stood between them, whether the agent was restarted in between or not.
 func TestManyConnectionsAtOnceCountOnce(t *testing.T) {

@@ -5,8 +5,8 @@ import "github.com/pialert/pialert/pkg/attack"
 const (
 	// maxEvents bounds the events that wait for the disk, maxBytes the bytes of the lines that they
 	// were found in, and so the bytes that one commit takes; sources wait above either.
-	maxEvents = 1 << 14
-	maxBytes  = 4 << 20
+	maxEvents = 1 << 12
+	maxBytes  = 2 << 20
 	// maxMerged bounds how many more events may have been merged into those that wait.
 	maxMerged = 1 << 17
 	// mergeAbove is how many events of one commit are sent as they are. In a flood identical ones

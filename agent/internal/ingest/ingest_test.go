@@ -345,7 +345,7 @@ func TestCommitsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{}
 		p, _ := start(t, d, yes)
-		const events = maxEvents
+		const events = 4 * maxEvents
 		text := strings.Repeat("a", attack.MaxText)
 		done, fed := make(chan error), make(chan error)
 		go func() {

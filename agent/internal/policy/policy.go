@@ -36,7 +36,7 @@ type Never interface {
 }
 
 // maxSources bounds the sources that are remembered.
-const maxSources = 1 << 15
+const maxSources = 1 << 14
 
 // parts is how many parts a span of attempts is counted in.
 const parts = 10

@@ -77,12 +77,14 @@ type Joiner struct {
 	names        Names
 	attempt      Attempt
 	unattributed uint64
+
+	shared // by its logs
 }
 
 // NewJoiner returns a Joiner that hands attempts to emit, which must not keep them. It keeps track
 // of what [Log.Changes] returns if remember is set; restored attempts are of the given rules.
 func NewJoiner(rules *rule.Set, remember bool, emit func(*Attempt)) *Joiner {
-	return &Joiner{rules: rules, remember: remember, emit: emit}
+	return &Joiner{rules: rules, remember: remember, emit: emit, shared: shared{arena: newArena(), summaries: map[key]summary{}}}
 }
 
 // Unattributed returns how many connections ended badly without any line that named their address.
@@ -91,9 +93,11 @@ func (j *Joiner) Unattributed() uint64 { return j.unattributed }
 // Log is what is remembered of the connections in one log.
 type Log struct {
 	*Joiner
-	conns table
-	aside evicted
-	clock int64 // latest logged time, in seconds since 1970
+	number uint32 // of the Joiner's
+	conns  table
+	aside  evicted
+	clock  int64 // latest logged time, in seconds since 1970
+	holder int   // its place in Joiner.holders, plus one; 0 while it remembers nothing
 
 	// What Changes has still to save.
 	changed []key
@@ -102,7 +106,10 @@ type Log struct {
 }
 
 // NewLog returns a Log that remembers nothing yet.
-func (j *Joiner) NewLog() *Log { return &Log{Joiner: j, removed: map[key]struct{}{}} }
+func (j *Joiner) NewLog() *Log {
+	j.logs++
+	return &Log{Joiner: j, number: j.logs, conns: newTable(j.arena), removed: map[key]struct{}{}}
+}
 
 // Len returns how many connections are remembered.
 func (l *Log) Len() int { return l.conns.used }
@@ -135,20 +142,17 @@ func (l *Log) Finish() {
 }
 
 func (l *Log) dropEvicted() {
-	for k := range l.aside.summaries {
-		l.removed[k] = struct{}{}
+	for l.aside.len > 0 {
+		l.dropOldestEvicted()
 	}
-	l.aside = evicted{}
 }
 
 // evict counts what is pending on a connection and keeps the rest of it in a summary.
 func (l *Log) evict(c *connection) {
 	l.settle(c)
 	k, was := c.key, *c
-	l.conns.remove(c)
-	if oldest, full := l.aside.add(k, &was); full {
-		l.removed[oldest] = struct{}{}
-	}
+	l.leave(c)
+	l.setAside(k, &was)
 	if l.remember {
 		l.changed = append(l.changed, k)
 	}
@@ -156,10 +160,7 @@ func (l *Log) evict(c *connection) {
 
 // recall takes a connection back that was evicted, or returns nil.
 func (l *Log) recall(k key) *connection {
-	if len(l.aside.summaries) == 0 {
-		return nil
-	}
-	e, ok := l.aside.take(k)
+	e, ok := l.takeBack(k)
 	if !ok {
 		return nil
 	}
@@ -198,16 +199,26 @@ const backwards = 10 * 60
 
 // open adds a connection.
 func (l *Log) open(k key) *connection {
-	for l.conns.used >= MaxConnections {
-		l.conns.evicted++
-		for list := range lists {
-			if c := l.conns.oldest(list); c != nil {
-				l.evict(c)
-				break
-			}
+	if l.conns.used >= MaxConnections {
+		l.evictOldest()
+	}
+	if l.connections >= MaxAllConnections {
+		l.takeFromMost(roomConnections, func(l *Log) int { return l.conns.used }, (*Log).evictOldest)
+	}
+	c := l.conns.add(k)
+	l.entered()
+	return c
+}
+
+// evictOldest evicts the connection that was quiet for longest, of those on which least is pending.
+func (l *Log) evictOldest() {
+	for list := range lists {
+		if c := l.conns.oldest(list); c != nil {
+			l.conns.evicted++
+			l.evict(c)
+			return
 		}
 	}
-	return l.conns.add(k)
 }
 
 // forget counts what is pending on a connection and drops it.
@@ -229,5 +240,5 @@ func (l *Log) drop(c *connection) {
 	if c.saved {
 		l.removed[c.key] = struct{}{}
 	}
-	l.conns.remove(c)
+	l.leave(c)
 }

@@ -11,10 +11,11 @@ type key struct {
 	host   uint64 // hash of the logging host's name, 0 where lines are joined by source
 	id     uint64 // process, or hash of the source
 	family uint32 // of the service
+	log    uint32 // number of the log
 }
 
 func (k key) bucket(buckets int) uint64 {
-	h := (k.host ^ k.id*0x9e3779b97f4a7c15 ^ uint64(k.family)<<32) * 0xff51afd7ed558ccd
+	h := (k.host ^ k.id*0x9e3779b97f4a7c15 ^ uint64(k.family)<<32 ^ uint64(k.log)) * 0xff51afd7ed558ccd
 	return (h >> 32) & uint64(buckets-1)
 }
 
@@ -22,7 +23,7 @@ func (k key) bucket(buckets int) uint64 {
 // says which that is.
 func (l *Log) keyOf(line *Line) (key, bool) {
 	f := &line.Fields
-	k := key{host: line.Host, id: uint64(line.PID), family: line.Rule.Family()}
+	k := key{host: line.Host, id: uint64(line.PID), family: line.Rule.Family(), log: l.number}
 	switch {
 	case line.Rule.Join == rule.JoinSource:
 		k.host = 0
@@ -63,7 +64,7 @@ func (l *Log) bareKey(line *Line, k key) key {
 	if l.conns.find(k) != nil {
 		return k
 	}
-	nobody := key{host: k.host, family: k.family}
+	nobody := key{host: k.host, family: k.family, log: k.log}
 	for _, other := range []key{nobody, alone} {
 		if c := l.conns.find(other); c != nil && (c.port == 0 || c.port == f.Port) && (other == alone || !c.addr.IsValid()) {
 			return other

@@ -15,27 +15,35 @@ const keyClock = "clock"
 // the key is gone.
 func (l *Log) Changes(put func(key string, value []byte)) {
 	for k := range l.removed {
-		if _, ok := l.aside.summaries[k]; !ok && l.conns.find(k) == nil {
+		if _, ok := l.summaries[k]; !ok && l.conns.find(k) == nil {
 			put(k.String(), nil)
 		}
+	}
+	if len(l.removed) > keptChanges {
+		l.removed = map[key]struct{}{}
 	}
 	clear(l.removed)
 	for _, k := range l.changed {
 		if c := l.conns.find(k); c != nil && c.changed {
 			c.changed, c.saved = false, true
 			put(k.String(), c.encode())
-		} else if s, ok := l.aside.summaries[k]; ok && c == nil {
+		} else if s, ok := l.summaries[k]; ok && c == nil {
 			var c connection
 			s.restore(&c)
 			put(k.String(), c.encode())
 		}
 	}
-	l.changed = l.changed[:0]
+	if l.changed = l.changed[:0]; cap(l.changed) > keptChanges {
+		l.changed = nil
+	}
 	if l.moved {
 		l.moved = false
 		put(keyClock, binary.AppendVarint(nil, l.clock))
 	}
 }
+
+// keptChanges bounds the room that a log keeps for its next changes.
+const keptChanges = 64
 
 // Erase deletes what was saved of a Log that remembers nothing any more.
 func (l *Log) Erase(put func(key string, value []byte)) {
@@ -72,24 +80,26 @@ func (l *Log) Restore(name string, value []byte) error {
 	if err != nil || len(raw) != 20 {
 		return errSaved
 	}
-	k := key{binary.BigEndian.Uint64(raw), binary.BigEndian.Uint64(raw[8:]), binary.BigEndian.Uint32(raw[16:])}
+	k := key{binary.BigEndian.Uint64(raw), binary.BigEndian.Uint64(raw[8:]), binary.BigEndian.Uint32(raw[16:]), l.number}
 	var c connection
 	if !l.decode(&d, &c) || l.conns.find(k) != nil {
 		return errSaved
 	}
-	if l.conns.used >= MaxConnections { // this one, or one on which nothing is pending, was evicted
+	// This one, or one on which nothing is pending, was evicted.
+	if l.conns.used >= MaxConnections || l.connections >= MaxAllConnections {
 		if c.list == settled {
-			l.aside.add(k, &c)
+			l.setAside(k, &c)
 			return nil
 		}
-		last := l.conns.oldest(settled)
-		if last == nil {
+		if last := l.conns.oldest(settled); last != nil {
+			l.setAside(last.key, last)
+			l.leave(last)
+		} else if l.conns.used >= MaxConnections {
 			return errSaved
 		}
-		l.aside.add(last.key, last)
-		l.conns.remove(last)
 	}
 	l.conns.restore(k, &c)
+	l.entered()
 	return nil
 }
 

@@ -19,7 +19,7 @@ func sessionKey(k key, addr netip.Addr, port uint16) key {
 	var room [18]byte
 	raw := addr.As16()
 	peer := binary.BigEndian.AppendUint16(append(room[:0], raw[:]...), port)
-	return key{host: k.host, id: Hash(peer), family: ^k.family}
+	return key{host: k.host, id: Hash(peer), family: ^k.family, log: k.log}
 }
 
 // openSession remembers that somebody was let in.
@@ -47,6 +47,6 @@ func (l *Log) inSession(c *connection) bool {
 		return false
 	}
 	k := sessionKey(c.key, c.addr, c.port)
-	_, aside := l.aside.summaries[k]
+	_, aside := l.summaries[k]
 	return aside || l.conns.find(k) != nil
 }

@@ -51,14 +51,12 @@ const (
 var timeouts = [lists]int64{settled: 15 * 60, doubted: 30, waiting: 150, session: 24 * 60 * 60}
 
 // MaxConnections bounds the connections remembered per log. Above it the one that was quiet for
-// longest is forgotten: what was pending on it is counted first.
+// longest is forgotten: what was pending on it is counted first. See also [MaxAllConnections].
 const MaxConnections = 4096
 
-// table is a table of connections, by key and by last use.
+// table is a log's connections, by key and by last use.
 type table struct {
-	entries []connection
-	free    []int32
-	buckets []int32
+	*arena
 	heads   [lists]int32 // least recently used
 	tails   [lists]int32
 	lengths [lists]int
@@ -68,7 +66,31 @@ type table struct {
 	evicted uint64 // forgotten for want of room
 }
 
+// arena holds the connections of the tables of all logs, by key: it takes room for as many as there are of all
+// together, not of each.
+type arena struct {
+	entries []connection
+	free    []int32
+	buckets [2048]int32
+}
+
 const none int32 = -1
+
+func newArena() *arena {
+	a := &arena{}
+	for i := range a.buckets {
+		a.buckets[i] = none
+	}
+	return a
+}
+
+func newTable(a *arena) table {
+	t := table{arena: a}
+	for i := range t.heads {
+		t.heads[i], t.tails[i] = none, none
+	}
+	return t
+}
 
 // find returns the connection with the key, or nil.
 func (t *table) find(k key) *connection {
@@ -86,15 +108,6 @@ func (t *table) find(k key) *connection {
 // add makes room for a new connection and returns it, in the list of the settled. There must be
 // none with the key, and fewer than MaxConnections.
 func (t *table) add(k key) *connection {
-	if t.buckets == nil {
-		t.buckets = make([]int32, 1024)
-		for i := range t.buckets {
-			t.buckets[i] = none
-		}
-		for i := range t.heads {
-			t.heads[i], t.tails[i] = none, none
-		}
-	}
 	var i int32
 	if n := len(t.free); n > 0 {
 		i, t.free = t.free[n-1], t.free[:n-1]
@@ -170,7 +183,7 @@ func (t *table) append(i int32, list listID) {
 
 // oldest returns the least recently used connection of a list, or nil.
 func (t *table) oldest(list listID) *connection {
-	if t.used == 0 || t.heads[list] == none {
+	if t.heads[list] == none {
 		return nil
 	}
 	return &t.entries[t.heads[list]]

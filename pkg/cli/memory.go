@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"io/fs"
+	"math"
+	"path"
+	"runtime/debug"
+	"strconv"
+	"strings"
+)
+
+// usualMemory is what the units allow a program, in bytes (MemoryMax=).
+const usualMemory = 256 << 20
+
+// limitMemory has the garbage collector work harder before the kernel kills the process for its memory: at three
+// quarters of what its cgroup allows, or of what the units do where there is none. The rest is for what the
+// collector does not see: the program itself, SQLite's memory, and files that the kernel keeps. GOMEMLIMIT in the
+// environment is left as it is. The file system is the root.
+func limitMemory(root fs.FS) {
+	if debug.SetMemoryLimit(-1) != math.MaxInt64 {
+		return
+	}
+	debug.SetMemoryLimit(allowedMemory(root) / 4 * 3)
+}
+
+// allowedMemory returns the smallest limit of the process's memory cgroup and of those around it, of version 2
+// (memory.max) or 1 (memory.limit_in_bytes); see cgroups(7). In a container its own cgroup is the mounted root.
+func allowedMemory(root fs.FS) int64 {
+	allowed, found := int64(math.MaxInt64), false
+	text, _ := fs.ReadFile(root, "proc/self/cgroup")
+	for line := range strings.Lines(string(text)) {
+		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
+		controllers, group, _ := strings.Cut(rest, ":")
+		dir, file := "sys/fs/cgroup", "memory.max"
+		switch controllers {
+		case "":
+		case "memory":
+			dir, file = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+		default:
+			continue
+		}
+		for group = path.Clean("/" + group); ; group = path.Dir(group) {
+			text, err := fs.ReadFile(root, path.Join(dir, group, file))
+			limit, problem := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+			// Version 1 writes no limit as a number of pages that no machine has.
+			if err == nil && problem == nil && limit > 0 && limit < 1<<50 {
+				allowed, found = min(allowed, limit), true
+			}
+			if group == "/" {
+				break
+			}
+		}
+	}
+	if !found {
+		return usualMemory
+	}
+	return allowed
+}

@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"testing"
+	"testing/fstest"
+)
+
+func TestAllowedMemory(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		files map[string]string
+		want  int64
+	}{
+		"no cgroups": {nil, 256 << 20},
+		"version 2, as systemd writes MemoryMax=": {map[string]string{
+			"proc/self/cgroup": "0::/system.slice/pialert-agent.service\n",
+			"sys/fs/cgroup/system.slice/pialert-agent.service/memory.max": "100663296\n",
+			"sys/fs/cgroup/system.slice/memory.max":                       "max\n",
+		}, 96 << 20},
+		"a slice allows less than the service": {map[string]string{
+			"proc/self/cgroup":                                            "0::/system.slice/pialert-agent.service\n",
+			"sys/fs/cgroup/system.slice/memory.max":                       "67108864\n",
+			"sys/fs/cgroup/system.slice/pialert-agent.service/memory.max": "268435456\n",
+		}, 64 << 20},
+		"none": {map[string]string{
+			"proc/self/cgroup":                           "0::/user.slice\n",
+			"sys/fs/cgroup/user.slice/memory.max":        "max\n",
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": "1\n", // of another hierarchy
+		}, 256 << 20},
+		"a container, whose own group is the root": {map[string]string{
+			"proc/self/cgroup":         "0::/\n",
+			"sys/fs/cgroup/memory.max": "134217728\n",
+		}, 128 << 20},
+		"version 1": {map[string]string{
+			"proc/self/cgroup": "9:name=systemd:/\n4:memory:/box/one\n1:cpu:/box\n0::/\n",
+			"sys/fs/cgroup/memory/box/one/memory.limit_in_bytes": "100663296\n",
+			"sys/fs/cgroup/memory/box/memory.limit_in_bytes":     "9223372036854771712\n",
+			"sys/fs/cgroup/memory/memory.limit_in_bytes":         "9223372036854771712\n",
+		}, 96 << 20},
+		"version 1 in a container, which sees its host's names": {map[string]string{
+			"proc/self/cgroup":                           "4:memory:/docker/0123\n",
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": "134217728\n",
+		}, 128 << 20},
+		"nonsense": {map[string]string{
+			"proc/self/cgroup":         "0::\x00\n::\n\n",
+			"sys/fs/cgroup/memory.max": "-5\n",
+		}, 256 << 20},
+	} {
+		root := fstest.MapFS{}
+		for path, text := range test.files {
+			root[path] = &fstest.MapFile{Data: []byte(text)}
+		}
+		if got := allowedMemory(root); got != test.want {
+			t.Errorf("%s: %d bytes are allowed, want %d", name, got, test.want)
+		}
+	}
+}
