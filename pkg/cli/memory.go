@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"context"
 	"io/fs"
 	"math"
 	"path"
 	"runtime/debug"
+	"runtime/metrics"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // usualMemory is what the units allow a program, in bytes (MemoryMax=).
@@ -55,4 +58,28 @@ func allowedMemory(root fs.FS) int64 {
 		return usualMemory
 	}
 	return allowed
+}
+
+// giveBackEvery is how often it is looked whether there is memory to give back, enough how much that takes.
+const (
+	giveBackEvery = time.Minute
+	enough        = 8 << 20
+)
+
+// giveBack returns memory that a busy time took to the system, soon after it is over, until ctx ends. Go's runtime
+// keeps it for the next one, on machines that have other things to do with theirs.
+func giveBack(ctx context.Context) {
+	tick := time.NewTicker(giveBackEvery)
+	defer tick.Stop()
+	free := []metrics.Sample{{Name: "/memory/classes/heap/free:bytes"}}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if metrics.Read(free); free[0].Value.Uint64() > enough {
+				debug.FreeOSMemory()
+			}
+		}
+	}
 }

@@ -1,8 +1,12 @@
 package cli
 
 import (
+	"context"
+	"runtime"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
+	"time"
 )
 
 func TestAllowedMemory(t *testing.T) {
@@ -54,4 +58,33 @@ func TestAllowedMemory(t *testing.T) {
 			t.Errorf("%s: %d bytes are allowed, want %d", name, got, test.want)
 		}
 	}
+}
+
+// What a busy time took is given back to the system.
+func TestGiveBack(t *testing.T) { // not parallel: it measures memory
+	synctest.Test(t, func(t *testing.T) {
+		ctx, done := context.WithCancel(t.Context())
+		defer done()
+		go giveBack(ctx)
+		busy := make([][]byte, 64)
+		for i := range busy {
+			busy[i] = make([]byte, 1<<20)
+		}
+		runtime.KeepAlive(busy)
+		busy = nil
+		runtime.GC()
+		kept := func() uint64 {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return m.HeapIdle - m.HeapReleased
+		}
+		if kept() <= enough {
+			t.Fatal("nothing is kept that could be given back")
+		}
+		time.Sleep(2 * giveBackEvery) // in the bubble's time
+		synctest.Wait()
+		if n := kept(); n > enough {
+			t.Errorf("%d bytes are kept after a while", n)
+		}
+	})
 }

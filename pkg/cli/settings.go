@@ -115,7 +115,10 @@ func Run[Config any, Program interface{ Run(context.Context) error }](command *c
 	if err != nil {
 		return err
 	}
-	return program.Run(command.Context())
+	ctx, done := context.WithCancel(command.Context())
+	defer done()
+	go giveBack(ctx)
+	return program.Run(ctx)
 }
 
 // Reload reads the configuration at each SIGHUP and has take put it in force, until ctx ends. One that

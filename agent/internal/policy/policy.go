@@ -53,6 +53,7 @@ type offender struct {
 	bans     int
 	banned   time.Time // until when; zero if it never was
 	welcome  time.Time // when somebody logged in from there last
+	noted    bool      // see Policy.noted
 }
 
 // Policy decides. Its zero value is not usable.
@@ -60,7 +61,8 @@ type Policy struct {
 	config Config
 	never  Never
 	known  map[netip.Prefix]*list.Element // of *offender
-	order  *list.List                     // the one that was seen last in front
+	fresh  *list.List                     // those with nothing that lasts, the one that was seen last in front
+	noted  *list.List                     // those that were banned or logged in, likewise
 	nets   map[netip.Prefix]time.Time     // banned networks, until when
 	near   map[netip.Prefix]neighbours    // those that were banned or logged in, by network
 	moved  map[netip.Prefix]bool          // sources of which what lasts has changed since Changes
@@ -71,7 +73,7 @@ type neighbours map[*offender]struct{}
 
 // New returns a policy that knows nobody. The configuration must be valid.
 func New(c Config, never Never) *Policy {
-	return &Policy{config: c, never: never, known: map[netip.Prefix]*list.Element{}, order: list.New(), nets: map[netip.Prefix]time.Time{}, near: map[netip.Prefix]neighbours{}, moved: map[netip.Prefix]bool{}}
+	return &Policy{config: c, never: never, known: map[netip.Prefix]*list.Element{}, fresh: list.New(), noted: list.New(), nets: map[netip.Prefix]time.Time{}, near: map[netip.Prefix]neighbours{}, moved: map[netip.Prefix]bool{}}
 }
 
 // Spared is a ban that was not decided, since its source is never banned.
@@ -144,6 +146,11 @@ func (p *Policy) note(o *offender) {
 	}
 	p.near[network][o] = struct{}{}
 	p.moved[o.source] = true
+	if !o.noted {
+		o.noted = true
+		p.fresh.Remove(p.known[o.source])
+		p.known[o.source] = p.noted.PushFront(o)
+	}
 }
 
 // networkOf returns the network that is banned when enough of it is.
@@ -231,15 +238,10 @@ func (p *Policy) network(source netip.Prefix, last Decision, now time.Time) (Dec
 }
 
 // touch returns what is remembered of a source and makes it the one that was seen last. What is
-// older than is to be remembered goes.
+// older than is to be remembered goes: attempts that led to nothing when their span is over.
 func (p *Policy) touch(source netip.Prefix, now time.Time) *offender {
-	limit := now.Add(-time.Duration(p.config.Ban.Remember))
-	for last := p.order.Back(); last != nil; last = p.order.Back() {
-		if o := last.Value.(*offender); p.order.Len() <= maxSources && (o.seen.After(limit) || now.Before(o.banned)) {
-			break
-		}
-		p.forget(last)
-	}
+	p.age(p.fresh, now.Add(-time.Duration(p.config.Ban.Within)), now)
+	p.age(p.noted, now.Add(-time.Duration(p.config.Ban.Remember)), now)
 	for network, until := range p.nets {
 		if !now.Before(until) {
 			delete(p.nets, network)
@@ -247,19 +249,37 @@ func (p *Policy) touch(source netip.Prefix, now time.Time) *offender {
 	}
 	element, ok := p.known[source]
 	if !ok {
-		element = p.order.PushFront(&offender{source: source})
+		element = p.fresh.PushFront(&offender{source: source})
 		p.known[source] = element
 	}
-	p.order.MoveToFront(element)
 	o := element.Value.(*offender)
+	p.listOf(o).MoveToFront(element)
 	o.seen = now
 	return o
+}
+
+// age forgets those of a list that were not seen since limit, and while there are too many those that were seen
+// first.
+func (p *Policy) age(order *list.List, limit, now time.Time) {
+	for last := order.Back(); last != nil; last = order.Back() {
+		if o := last.Value.(*offender); p.Sources() <= maxSources && (o.seen.After(limit) || now.Before(o.banned)) {
+			return
+		}
+		p.forget(last)
+	}
+}
+
+func (p *Policy) listOf(o *offender) *list.List {
+	if o.noted {
+		return p.noted
+	}
+	return p.fresh
 }
 
 func (p *Policy) forget(element *list.Element) {
 	o := element.Value.(*offender)
 	delete(p.known, o.source)
-	p.order.Remove(element)
+	p.listOf(o).Remove(element)
 	network := p.networkOf(o.source)
 	if _, noted := p.near[network][o]; noted {
 		p.moved[o.source] = true
@@ -327,4 +347,4 @@ func (p *Policy) Acquit() {
 }
 
 // Sources returns how many sources are remembered.
-func (p *Policy) Sources() int { return p.order.Len() }
+func (p *Policy) Sources() int { return len(p.known) }

@@ -260,15 +260,25 @@ func isNetwork(decided string) bool {
 	return bits != 32
 }
 
+// However many there are that try, memory is bounded, and none of them takes the room of one that was banned. Those
+// that tried and left are forgotten.
 func TestMemoryIsBounded(t *testing.T) {
 	c := open(t, nil, nil)
+	c.attempts("9.9.9.9", attack.SSHLogin, 5)
 	for i := range 200_000 {
 		addr := netip.AddrFrom4([4]byte{byte(20 + i>>16), byte(i >> 8), byte(i), 1})
 		c.Event(&attack.Event{Kind: attack.SSHLogin, Observed: noon.Add(time.Duration(i) * time.Millisecond), Count: 1, SourceIP: addr})
 	}
-	if n := c.Sources(); n > 1<<15+1 || n < 1<<14 {
+	if n := c.Sources(); n > 1<<14+1 || n < 1<<13 {
 		t.Errorf("%d sources are remembered", n)
 	}
+	last := noon.Add(time.Hour)
+	c.Event(&attack.Event{Kind: attack.SSHLogin, Observed: last, Count: 1, SourceIP: netip.MustParseAddr("9.9.9.8")})
+	if n := c.Sources(); n != 2 {
+		t.Errorf("%d sources are remembered an hour later, want the one that was banned and the last", n)
+	}
+	c.now = last
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 5), "9.9.9.9/32 for 2h0m0s")
 }
 
 func TestWhatCannotBeRestored(t *testing.T) {
