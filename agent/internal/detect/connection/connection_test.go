@@ -310,27 +310,51 @@ func TestWhatIsPendingCountsWhenItIsEvicted(t *testing.T) {
 	}
 }
 
-// The summaries have a bound as well: the one that was evicted first goes.
+// The summaries have a bound as well, over all logs: those that were evicted first go, of the log that has most.
 func TestSummariesAreBounded(t *testing.T) {
 	t.Parallel()
-	var e evicted
+	j := NewJoiner(nil, true, nil)
+	few, many := j.NewLog(), j.NewLog()
 	c := &connection{addr: netip.MustParseAddr("192.0.2.7"), counted: true}
-	for i := range uint64(MaxEvicted) {
-		if _, full := e.add(key{id: i}, c); full {
-			t.Fatalf("full with %d", i)
-		}
+	few.setAside(key{id: 1, log: few.number}, c)
+	at := func(id uint64) key { return key{id: id, log: many.number} }
+	for i := range uint64(MaxEvicted) - 1 {
+		many.setAside(at(i), c)
 	}
-	if _, ok := e.take(key{id: 1}); !ok { // it came back
+	if len(j.summaries) != MaxEvicted {
+		t.Fatalf("%d summaries, want %d", len(j.summaries), MaxEvicted)
+	}
+	if _, ok := many.takeBack(at(1)); !ok { // it came back
 		t.Fatal("the second one is not known")
 	}
-	if oldest, full := e.add(key{id: MaxEvicted}, c); !full || oldest != (key{id: 0}) {
-		t.Errorf("%v had to go (%v), want the first one", oldest, full)
+	many.setAside(at(1), c)
+	many.setAside(at(MaxEvicted), c)
+	if want := MaxEvicted - roomEvicted + 1; len(j.summaries) != want {
+		t.Errorf("%d summaries, want %d", len(j.summaries), want)
 	}
-	if _, full := e.add(key{id: MaxEvicted + 1}, c); full {
-		t.Error("one had to go in the place of the one that came back")
+	for id, want := range map[uint64]bool{0: false, 1: true, 2: false, roomEvicted: false, roomEvicted + 1: true, MaxEvicted: true} {
+		if _, ok := many.takeBack(at(id)); ok != want {
+			t.Errorf("number %d is known: %v, want %v", id, ok, want)
+		}
 	}
-	if len(e.summaries) != MaxEvicted {
-		t.Errorf("%d summaries, want %d", len(e.summaries), MaxEvicted)
+	if _, ok := few.takeBack(key{id: 1, log: few.number}); !ok {
+		t.Error("the log with one of them had to give it up")
+	}
+}
+
+// A connection that is evicted and comes back again and again leaves nothing behind.
+func TestSummariesThatComeBack(t *testing.T) {
+	t.Parallel()
+	log := NewJoiner(nil, true, nil).NewLog()
+	c, k := &connection{counted: true}, key{id: 7, log: log.number}
+	for range 10_000 {
+		log.setAside(k, c)
+		if _, ok := log.takeBack(k); !ok {
+			t.Fatal("it is not known")
+		}
+	}
+	if len(log.aside.order) > 2*keptChanges || len(log.holders) > 0 {
+		t.Errorf("%d places in the order, %d logs that hold anything", len(log.aside.order), len(log.holders))
 	}
 }
 
