@@ -1,6 +1,6 @@
 // Package private keeps files that only one user may read: keys, peers, the hash of a password.
 //
-// It promises that a file holds either its old content or its new, also after a power cut, that it
+// Whatever must be replaced as a whole is written through it. It promises that a file holds either its old content or its new, also after a power cut, that it
 // is made with mode 0600 and belongs to its directory's owner, also when root makes it, and that a
 // file which others can read is refused rather than used.
 package private
@@ -75,8 +75,10 @@ func (d Dir) Read(name string, limit int64) ([]byte, error) {
 
 // Write replaces a file. When it returns nil the new content survives a power cut; at any time
 // before that the file holds either the old content or the new.
-func (d Dir) Write(name string, data []byte) (err error) {
-	file, err := os.CreateTemp(string(d), "."+name+".*") // CreateTemp makes files 0600
+func (d Dir) Write(name string, data []byte) error { return d.write(disk{}, name, data) }
+
+func (d Dir) write(on storage, name string, data []byte) (err error) {
+	file, err := on.create(string(d), "."+name+".*")
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", d.Path(name), err)
 	}
@@ -96,23 +98,21 @@ func (d Dir) Write(name string, data []byte) (err error) {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	return d.Rename(filepath.Base(file.Name()), name)
+	return d.rename(on, filepath.Base(file.Name()), name)
 }
 
 // Rename renames a file within the directory, durably.
-func (d Dir) Rename(from, to string) error {
-	if err := os.Rename(d.Path(from), d.Path(to)); err != nil {
+func (d Dir) Rename(from, to string) error { return d.rename(disk{}, from, to) }
+
+func (d Dir) rename(on storage, from, to string) error {
+	if err := on.rename(d.Path(from), d.Path(to)); err != nil {
 		return err
 	}
-	dir, err := os.Open(string(d))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return on.syncDir(string(d))
 }
 
 // give makes the directory's owner the owner of file when root made it.
-func (d Dir) give(file *os.File) error {
+func (d Dir) give(file owned) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}

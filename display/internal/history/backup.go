@@ -69,7 +69,7 @@ func Restore(path string, in io.Reader, now time.Time) (aside string, err error)
 			return aside, fmt.Errorf("cannot set the former history aside: %w", err)
 		}
 	}
-	err = errors.Join(writeSummary(path+summarySuffix, known), os.Rename(fresh, path), syncFolder(filepath.Dir(path)))
+	err = errors.Join(writeSummary(path+summarySuffix, known), rename(fresh, path))
 	return aside, errors.Join(err, giveAway(filepath.Dir(path), path, path+".lock", path+summarySuffix))
 }
 
@@ -117,15 +117,6 @@ func removeAll(paths ...string) error {
 		}
 	}
 	return nil
-}
-
-// syncFolder makes renames in a folder survive a power cut.
-func syncFolder(dir string) error {
-	folder, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }
 
 // giveAway gives files to the owner of a folder, whose service must be able to write them.

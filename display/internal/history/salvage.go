@@ -15,6 +15,7 @@ import (
 	sqlitelib "modernc.org/sqlite/lib"
 
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/private"
 )
 
 // A damaged file is replaced so that a crash at any point leaves either the damaged file in its
@@ -44,10 +45,7 @@ func finishReplacement(path string) error {
 			return err
 		}
 	}
-	if err := os.Rename(path+newSuffix, path); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(path))
+	return rename(path+newSuffix, path)
 }
 
 // replace makes a new file of what is readable in the damaged one and of what is known besides,
@@ -71,14 +69,11 @@ func (h *History) replace(known summary, cause error) (*store, summary, error) {
 	if err = errors.Join(err, to.close()); err != nil {
 		return nil, known, fmt.Errorf("cannot replace the damaged history: %w", err)
 	}
+	// What is acknowledged from now on is in the new file, so it must have its name after a power cut.
 	for _, move := range [][2]string{{path, aside}, {path + "-wal", aside + "-wal"}, {path + "-shm", aside + "-shm"}, {fresh, path}} {
-		if err := os.Rename(move[0], move[1]); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := rename(move[0], move[1]); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, known, fmt.Errorf("cannot set the damaged history aside: %w", err)
 		}
-	}
-	// What is acknowledged from now on is in the new file, so it must have its name after a power cut.
-	if err := syncFolder(filepath.Dir(path)); err != nil {
-		return nil, known, fmt.Errorf("cannot set the damaged history aside: %w", err)
 	}
 	h.forgetDamaged()
 	opened, err := openStore(path, h.now(), listBytes(h.options.MaxBytes))
@@ -91,6 +86,11 @@ func (h *History) replace(known summary, cause error) (*store, summary, error) {
 	h.log.Warn("the history goes on in a new file", "file", path, "events carried over", events,
 		"agents", len(known.agents), "damaged file", aside)
 	return opened, known, nil
+}
+
+// rename renames a file within its folder, durably.
+func rename(from, to string) error {
+	return private.Dir(filepath.Dir(from)).Rename(filepath.Base(from), filepath.Base(to))
 }
 
 // forgetDamaged deletes all but the newest damaged files.

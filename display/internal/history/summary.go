@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/private"
 )
 
 // summary is all that the file says beside the events: small, and kept for ever. A summary does
@@ -168,19 +169,7 @@ func writeSummary(path string, s summary) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(text)
-	err = errors.Join(err, file.Sync(), file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		os.Remove(file.Name())
-	}
-	return err
+	return private.Dir(filepath.Dir(path)).Write(filepath.Base(path), text)
 }
 
 // readSummary reads a copy; a missing one is an empty summary.
