@@ -16,9 +16,9 @@ NEEDS := sshd=openssh-server ssh=openssh-client sshpass=sshpass rsyslogd=rsyslog
 	unshare=util-linux sigrok-cli=sigrok-cli qemu-arm-static=qemu-user-static sudo=sudo \
 	mmdebstrap=mmdebstrap lintian=lintian dpkg-deb=dpkg rpm=rpm man=man-db \
 	dbus-daemon=dbus apt-ftparchive=apt-utils createrepo_c=createrepo-c gpg=gnupg dnf=dnf prometheus=prometheus \
-	nats-server=nats-server aiosmtpd=python3-aiosmtpd node=nodejs npm=npm chromium=chromium
+	podman=podman runc=runc nats-server=nats-server aiosmtpd=python3-aiosmtpd node=nodejs npm=npm chromium=chromium
 
-.PHONY: help demo build test check fmt vet lint race cross proto docs packages release mutate bench crash-test hostile case clean
+.PHONY: help demo build test check fmt vet lint race cross proto docs packages images release mutate bench crash-test hostile case clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -92,6 +92,9 @@ docs: build ## the table of built-in rules, what docs/detection.md says of them,
 
 packages: ## .deb, .rpm and .tar.gz of both programs for amd64, arm64 and armhf, in dist/
 	packaging/build
+
+images: ## container images of both programs for amd64, arm64 and ARMv6, as OCI layouts in dist/images/
+	packaging/images
 
 release: ## packages, signed sums and a repository for apt and dnf; SSH_KEY=, GPG_KEY= and URL= say whose
 	packaging/release -k "$(SSH_KEY)" -g "$(GPG_KEY)" -u "$(URL)"

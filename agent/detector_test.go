@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,7 +137,8 @@ func TestForgottenLog(t *testing.T) {
 func TestTimeEndsNothingBeforeTheBacklogIsRead(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		behind := true
+		var behind atomic.Bool
+		behind.Store(true)
 		p, s := newTestPipeline(t)
 		run := func(p *ingest.Pipeline, during func()) {
 			ctx, stop := context.WithCancel(t.Context())
@@ -158,11 +160,11 @@ func TestTimeEndsNothingBeforeTheBacklogIsRead(t *testing.T) {
 			feed(p, "2026-11-20T12:00:00.000000+00:00 server sshd[1000]: pam_unix(sshd:auth): authentication failure; "+
 				"logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.1  user=root")
 		})
-		p = pipelineInto(t, s, func(string) bool { return behind })
+		p = pipelineInto(t, s, func(string) bool { return behind.Load() })
 		run(p, func() {
 			time.Sleep(time.Hour) // by the bubble's clock
 			feed(p, "2026-11-20T12:00:02.000000+00:00 server sshd[1000]: Failed password for root from 192.0.2.1 port 40022 ssh2")
-			behind = false
+			behind.Store(false)
 			time.Sleep(time.Hour)
 		})
 		if n := s.Next() - 1; n != 1 {

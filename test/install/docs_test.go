@@ -32,6 +32,7 @@ var examples = []example{
 	{"make check", byGate, ""},
 	{"make docs", byGate, ""},
 	{"make packages", byGate, ""},
+	{"make images", byGate, ""},
 	{"make bench", byGate, ""},
 	{"make crash-test", byGate, ""},
 	{"make case", byGate, ""},

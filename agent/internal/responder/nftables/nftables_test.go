@@ -264,7 +264,7 @@ func TestManyBans(t *testing.T) {
 	if n := strings.Count(h.run("nft list set inet pialert ban4"), "expires"); n != 20_000 {
 		t.Errorf("%d bans in force", n)
 	}
-	if changed, err := table.Sync(bans[:10_000], nil, now); err != nil || changed != 10_000 {
+	if changed, err := table.Sync(bans[:10_000], nil, time.Now()); err != nil || changed != 10_000 {
 		t.Errorf("%d changed, %v", changed, err)
 	}
 }
