@@ -266,7 +266,7 @@ func (r *Rule) Warning() string {
 		return ""
 	}
 	const so = ": who may type a user name that holds such a line chooses the address that is counted"
-	switch starts, ends := strings.HasPrefix(r.Pattern, "^"), strings.HasSuffix(r.Pattern, "$"); {
+	switch starts, ends := strings.HasPrefix(r.Pattern, "^"), strings.HasSuffix(strings.TrimRight(r.Pattern, ")"), "$"); {
 	case !starts && !ends:
 		return "its pattern begins without ^ and ends without $" + so
 	case !starts:

@@ -102,12 +102,23 @@ func TestMistakesOfTheUsersRules(t *testing.T) {
 	}
 }
 
+// No built-in rule leaves an end of a line to its client.
+func TestBuiltInPatternsAreAnchored(t *testing.T) {
+	t.Parallel()
+	for _, r := range builtinRules(t).List() {
+		if warning := r.Warning(); warning != "" {
+			t.Errorf("%s, %s: %s", r.Origin, r.ID, warning)
+		}
+	}
+}
+
 func TestAPatternWithoutAnchorIsDangerous(t *testing.T) {
 	t.Parallel()
 	for pattern, want := range map[string]string{
 		"^failed for (?P<user>.*) from (?P<source>[0-9.]+)$": "",
 		"failed for (?P<user>.*) from (?P<source>[0-9.]+)$":  "begins without ^",
 		"^failed for (?P<user>.*) from (?P<source>[0-9.]+)":  "ends without $",
+		"^failed from (?P<source>[0-9.]+)(?:$|: .*$)":        "",
 		"failed from (?P<source>[0-9.]+)":                    "begins without ^ and ends without $",
 	} {
 		r := &Rule{Type: TypeSyslog, Role: RoleEvent, Pattern: pattern}

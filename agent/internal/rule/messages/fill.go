@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"net/netip"
+	"regexp"
 	"strings"
 )
 
@@ -23,6 +24,9 @@ type Filled struct {
 	Count uint64
 	Vague bool // it was longer than the daemon writes, or is ambiguous: it may count nothing and name nobody
 }
+
+// message is the line of the message itself.
+func (f Filled) message() string { return f.Lines[len(f.Lines)-1] }
 
 // Line is the message as it usually looks.
 func (m *Message) Line() string {
@@ -51,6 +55,18 @@ func (m *Message) Fill() iter.Seq[Filled] {
 				}
 			}
 		}
+		if !m.Attack() && len(m.Controlled()) == 0 {
+			for _, choice := range m.combinations() {
+				if !standIn.MatchString(m.fill(values{choice: choice}).message()) {
+					continue
+				}
+				for _, text := range Hostile {
+					if !yield(m.fill(values{choice: choice, instead: text})) {
+						return
+					}
+				}
+			}
+		}
 		for i, p := range m.parts {
 			if p.name != "user" && p.name != "text" && p.name != "word" {
 				continue
@@ -71,6 +87,9 @@ func (m *Message) Fill() iter.Seq[Filled] {
 	}
 }
 
+// standIn is how a format names what it does not tell the meaning of.
+var standIn = regexp.MustCompile(`\bx\b`)
+
 // values choose what stands at the placeholders.
 type values struct {
 	form       int
@@ -80,6 +99,7 @@ type values struct {
 	text       string // what a hostile client sends, at one part or everywhere
 	at         int
 	everywhere bool
+	instead    string // of the stand-ins of a message that is no attack
 }
 
 // peers are the ways in which a daemon names a peer.
@@ -150,6 +170,9 @@ func (m *Message) fill(v values) Filled {
 		b.WriteString(m.value(p, i, v, &f))
 	}
 	message := unbroken(b.String())
+	if v.instead != "" {
+		message = standIn.ReplaceAllLiteralString(message, unbroken(escapes[m.Escape](v.instead)))
+	}
 	if m.Longest > 0 && len(message) >= m.Longest {
 		message, f.Vague = message[:m.Longest], true
 	}
