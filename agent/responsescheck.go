@@ -131,6 +131,13 @@ func (p *past) name(text string) uint16 {
 	return p.index[text]
 }
 
+// add keeps what matters of an event.
+func (p *past) add(e *attack.Event) {
+	if e.SourceIP.IsValid() && !e.Logged.IsZero() && len(p.deeds) < maxDeeds {
+		p.deeds = append(p.deeds, deed{e.Logged.UnixNano(), e.SourceIP, uint32(min(e.Count, math.MaxUint32)), e.Kind, p.name(e.Rule), p.name(e.Log)})
+	}
+}
+
 // maxDeeds bounds what is kept of the past; later ones are left out, and that is told.
 const maxDeeds = 2 << 20
 
@@ -158,11 +165,7 @@ func (c *Config) past(ctx context.Context, s *settings, from time.Time, progress
 				return err
 			})
 		}
-		options.Each = func(e *attack.Event) {
-			if e.SourceIP.IsValid() && !e.Logged.IsZero() && len(p.deeds) < maxDeeds {
-				p.deeds = append(p.deeds, deed{e.Logged.UnixNano(), e.SourceIP, uint32(min(e.Count, math.MaxUint32)), e.Kind, p.name(e.Rule), p.name(e.Log)})
-			}
-		}
+		options.Each = p.add
 		if _, err := scan.Run(ctx, options); err != nil && !errors.Is(err, scan.ErrNothingRead) {
 			problems = append(problems, err)
 		}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/pialert/pialert/agent/internal/policy"
+	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/agent/internal/scan"
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// recorded returns what the project's recordings of attacked servers say.
+func recorded(t *testing.T) *past {
+	t.Helper()
+	p := &past{index: map[string]uint16{}}
+	p.name("")
+	var files []string
+	for _, pattern := range []string{"../packaging/demo/*.log", "internal/detect/testdata/real/*.log"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %v", pattern, err)
+		}
+		files = append(files, found...)
+	}
+	rules, err := loadRules(defaults(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := scan.Options{Type: rule.TypeAuto, Files: files, Stdout: io.Discard, Now: time.Now, Each: p.add}
+	options.Detect.Rules = rules
+	options.Detect.Episodes = true
+	if _, err := scan.Run(t.Context(), options); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// Take any of the addresses of recorded attacks for the owner's: who logged in before, or stands in the
+// allow list by himself, with his network or as a part of it, is never banned, nor is any network that he
+// is in; the others are, as they would have been.
+func TestRandomOwnersAreNeverBanned(t *testing.T) {
+	all := recorded(t)
+	var sources []netip.Addr
+	for _, d := range all.deeds {
+		if !slices.Contains(sources, d.from) {
+			sources = append(sources, d.from)
+		}
+	}
+	cfg := defaults()
+	cfg.Responses.Include = []string{"0.0.0.0/0", "::/0"} // recordings are of documentation addresses
+	cfg.Responses.Network = policy.Network{V4: 24, V6: 48, After: 2}
+	everybody, err := all.judge(&cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(everybody.Banned) < 10 {
+		t.Fatalf("%d of %d sources would be banned: the recordings prove nothing", len(everybody.Banned), len(sources))
+	}
+	random := rand.New(rand.NewPCG(1, 1))
+	first := all.deeds[0].at // judge put them in order
+	for range 60 {
+		mine, cfg := *all, cfg
+		mine.deeds = slices.Clone(all.deeds)
+		cfg.Responses.Allow = nil
+		owners := map[netip.Addr]bool{}
+		for range 1 + random.IntN(4) {
+			owner := sources[random.IntN(len(sources))]
+			owners[owner] = true
+			prefix := policy.Source(owner)
+			switch random.IntN(4) {
+			case 0:
+				cfg.Responses.Allow = append(cfg.Responses.Allow, owner.String())
+			case 1:
+				network, _ := owner.Prefix(prefix.Bits() - random.IntN(8))
+				cfg.Responses.Allow = append(cfg.Responses.Allow, network.String())
+			default:
+				mine.deeds = append(mine.deeds, deed{at: first - int64(1+random.IntN(1000)), from: owner, kind: attack.SSHAccepted, count: 1})
+			}
+		}
+		result, err := mine.judge(&cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range result.Banned {
+			for owner := range owners {
+				if one.Target.Overlaps(policy.Source(owner)) {
+					t.Fatalf("the owner at %s would be banned by %s: %s; owners %v, allowed %q", owner, one.Target, one.Reason, owners, cfg.Responses.Allow)
+				}
+			}
+		}
+		for _, one := range everybody.Banned {
+			harmless := one.Target.Bits() < policy.Source(one.Target.Addr()).Bits() // a network
+			for owner := range owners {
+				near, _ := owner.Prefix(min(one.Target.Bits(), 16, owner.BitLen()))
+				harmless = harmless || near.Overlaps(one.Target)
+			}
+			if !harmless && !slices.ContainsFunc(result.Banned, func(other *Checked) bool { return other.Target == one.Target }) {
+				t.Fatalf("%s is spared, though it is nobody's near %v", one.Target, owners)
+			}
+		}
+	}
+}
