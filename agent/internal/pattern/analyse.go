@@ -66,9 +66,9 @@ func (c *compiler) analyse(start *node) *first {
 	return f
 }
 
-// fuse makes one node of a group that is just a run.
+// fuse makes one node of a group that is just a run. A group around such a group has places of its own.
 func (n *node) fuse() {
-	if n.op != opSave || n.slot%2 != 0 || n.next.op != opRun || n.next.next.op != opSave || n.next.next.slot != n.slot+1 {
+	if n.op != opSave || n.slot%2 != 0 || n.next.op != opRun || n.next.slot > 0 || n.next.next.op != opSave || n.next.next.slot != n.slot+1 {
 		return
 	}
 	slot, after := n.slot, n.next.next.next
