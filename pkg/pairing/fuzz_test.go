@@ -58,7 +58,7 @@ func FuzzLearn(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if err := state.setPeerKeys(web1, announced); err != nil {
+		if err := state.setPeerKeys(web1, announced, false); err != nil {
 			return
 		}
 		if state.byKey(web1) != 0 || state.byKey(web2) != 1 || state.byKey(self) != -1 {

@@ -342,7 +342,7 @@ func TestAnAnnouncedKeyBlocksNoPairing(t *testing.T) {
 	t.Parallel()
 	display, liar, victim := open(t, Display, "desk"), open(t, Agent, "liar"), open(t, Agent, "victim")
 	befriend(t, display, liar)
-	if err := display.learn(liar.Key(), victim.Key().bytes()); err != nil {
+	if err := display.learn(liar.Key(), victim.Key().bytes(), nil); err != nil {
 		t.Fatal(err)
 	}
 	var invitations Invitations
@@ -355,7 +355,7 @@ func TestAnAnnouncedKeyBlocksNoPairing(t *testing.T) {
 		t.Errorf("the liar is kept as %+v, %v", peer, err)
 	}
 	// Nor can it take the key of a machine that is paired.
-	if err := display.learn(liar.Key(), victim.Key().bytes()); err == nil {
+	if err := display.learn(liar.Key(), victim.Key().bytes(), nil); err == nil {
 		t.Error("it announced the key of a paired machine")
 	}
 	mustMeet(t, display, reopen(t, victim.Dir(), Agent, "victim"))

@@ -52,13 +52,16 @@ func (s *keys) pending() []string {
 
 // setPeerKeys notes that a peer uses key, which retires a former one, and that it is about to
 // change to next. A zero next leaves a key that was announced before in place: the greeting may
-// be older than the announcement, and forgetting would lock the peer out.
-func (s *keys) setPeerKeys(key, next Fingerprint) error {
+// be older than the announcement, and forgetting would lock the peer out. Proven says that the peer holds next: then
+// whoever else announced it did not.
+func (s *keys) setPeerKeys(key, next Fingerprint, proven bool) error {
 	at := s.byKey(key)
 	if at < 0 {
 		return ErrNotPaired
 	}
-	if other := s.byKey(next); other >= 0 && other != at || next == s.own.fingerprint {
+	if other := s.byKey(next); other >= 0 && other != at && proven && s.peers[other].Key != next {
+		s.peers[other].NextKey = Fingerprint{}
+	} else if other >= 0 && other != at || next == s.own.fingerprint {
 		return fmt.Errorf("%s announces a key that is not its own", s.peers[at].Name)
 	}
 	peer := &s.peers[at]

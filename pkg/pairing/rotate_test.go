@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"testing"
+
+	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
 
 func TestRotateAlone(t *testing.T) {
@@ -145,20 +147,20 @@ func TestChangeDuringHandshake(t *testing.T) {
 	agent := open(t, Agent, "web1")
 	befriend(t, agent, open(t, Display, "desk"))
 	s := &Session{own: agent.Key()}
-	if !agent.announced(s).IsZero() {
+	if !agent.announced(s).key.IsZero() {
 		t.Error("a key is announced though no change is under way")
 	}
 	next, err := agent.Rotate()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if agent.announced(s) != next {
+	if agent.announced(s).key != next {
 		t.Error("the next key is not announced")
 	}
 	if _, err := agent.Remove("desk"); err != nil { // ends the wait
 		t.Fatal(err)
 	}
-	if agent.Key() != next || agent.announced(s) != next {
+	if agent.Key() != next || agent.announced(s).key != next {
 		t.Error("the key that has replaced the session's is not announced")
 	}
 }
@@ -169,19 +171,19 @@ func TestLateGreeting(t *testing.T) {
 	agent, desk := open(t, Agent, "web1"), open(t, Display, "desk")
 	befriend(t, agent, desk)
 	former, next := agent.Key(), Fingerprint{7}
-	if err := desk.learn(former, next[:]); err != nil {
+	if err := desk.learn(former, next[:], nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := desk.learn(former, nil); err != nil {
+	if err := desk.learn(former, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	if peer, _ := desk.Peer("web1"); peer.NextKey != next {
 		t.Error("the desk has forgotten the next key")
 	}
-	if err := desk.learn(next, nil); err != nil {
+	if err := desk.learn(next, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := desk.learn(former, nil); !errors.Is(err, ErrNotPaired) {
+	if err := desk.learn(former, nil, nil); !errors.Is(err, ErrNotPaired) {
 		t.Errorf("the former key after it was retired: %v", err)
 	}
 }
@@ -195,8 +197,87 @@ func TestNobodyAnnouncesAnothersKey(t *testing.T) {
 		by  *Keyring
 		key Fingerprint
 	}{{web1, web2.Key()}, {web2, web1.Key()}, {web1, desk.Key()}} {
-		if err := desk.learn(test.by.Key(), test.key[:]); err == nil {
+		if err := desk.learn(test.by.Key(), test.key[:], nil); err == nil {
 			t.Errorf("%s may announce %s", test.by.Name(), test.key)
+		}
+	}
+}
+
+// A peer that announces the next key of another one, which it may have from a third machine, keeps that one from
+// nothing: whoever holds a key proves it, and nobody can prove it for somebody else.
+func TestAnAnnouncedKeyStallsNoChange(t *testing.T) {
+	t.Parallel()
+	desk, victim, liar := open(t, Display, "desk"), open(t, Agent, "victim"), open(t, Agent, "liar")
+	befriend(t, desk, victim)
+	befriend(t, desk, liar)
+	next, err := victim.Rotate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	proof := announce(victim.state.next, victim.Key()).proof
+	if err := desk.learn(liar.Key(), next[:], proof); err != nil { // before the victim comes
+		t.Fatal(err)
+	}
+	mustMeet(t, desk, victim)
+	if victim.Key() != next {
+		t.Fatal("the victim's change of keys does not end")
+	}
+	mustMeet(t, desk, victim)
+	for name, stolen := range map[string][]byte{"another's proof": proof, "none": nil, "half a proof": proof[:50]} {
+		if err := desk.learn(liar.Key(), next[:], stolen); err == nil {
+			t.Errorf("with %s the liar announces the victim's key", name)
+		}
+	}
+	// What is proven is not taken away, neither before nor after.
+	if next, err = victim.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	if err := desk.learn(victim.Key(), next[:], announce(victim.state.next, victim.Key()).proof); err != nil {
+		t.Fatal(err)
+	}
+	if err := desk.learn(liar.Key(), next[:], proof); err == nil {
+		t.Error("the liar announces what the victim has proven to hold")
+	}
+	mustMeet(t, desk, victim)
+	for name, want := range map[string]Fingerprint{"victim": victim.Key(), "liar": liar.Key()} {
+		if peer, err := desk.Peer(name); err != nil || peer.Key != want && peer.NextKey != want {
+			t.Errorf("%s is kept as %+v, %v", name, peer, err)
+		}
+	}
+	mustMeet(t, desk, liar)
+}
+
+// A proof is of one key, by who showed another one.
+func TestProofs(t *testing.T) {
+	t.Parallel()
+	k := open(t, Agent, "web1")
+	befriend(t, k, open(t, Display, "desk"))
+	next, err := k.Rotate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	proof, other := announce(k.state.next, k.Key()).proof, Fingerprint{7}
+	for name, test := range map[string]struct {
+		proof       []byte
+		shown, next Fingerprint
+		want        bool
+	}{
+		"right":               {proof, k.Key(), next, true},
+		"by somebody else":    {proof, other, next, false},
+		"of another key":      {proof, k.Key(), other, false},
+		"by the key of now":   {announce(k.state.own, k.Key()).proof, k.Key(), next, false},
+		"with more behind it": {append(slices.Clone(proof), 0), k.Key(), next, false},
+		"none":                {nil, k.Key(), next, false},
+	} {
+		if got := proves(test.proof, test.shown, test.next); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+	for i := range proof {
+		damaged := slices.Clone(proof)
+		damaged[i] ^= 1
+		if proves(damaged, k.Key(), next) {
+			t.Fatalf("byte %d does not matter", i)
 		}
 	}
 }
@@ -212,9 +293,9 @@ func TestStoringAnotherKeyIsNoAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, stored := range map[string][]byte{"nothing": nil, "the key of now": atAgent.own[:], "half a key": next[:16]} {
-		answer := func(_ *Session, announced Fingerprint, _ func([]byte) error) ([]byte, error) {
-			if announced != next {
-				t.Errorf("%s is announced, not %s", announced, next)
+		answer := func(_ *Session, announced announcement, _ func(*pialertv1.Greeting) error) ([]byte, error) {
+			if announced.key != next {
+				t.Errorf("%s is announced, not %s", announced.key, next)
 			}
 			return stored, nil
 		}
@@ -233,14 +314,14 @@ func TestAnOldFriendNeedsNoDisk(t *testing.T) {
 	desk, web1 := open(t, Display, "desk"), open(t, Agent, "web1")
 	befriend(t, desk, web1)
 	next := Fingerprint{7}
-	if err := desk.learn(web1.Key(), next[:]); err != nil {
+	if err := desk.learn(web1.Key(), next[:], nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.RemoveAll(desk.Dir()); err != nil {
 		t.Fatal(err)
 	}
 	for name, announced := range map[string][]byte{"no next key": nil, "the next key once more": next[:]} {
-		if err := desk.learn(web1.Key(), announced); err != nil {
+		if err := desk.learn(web1.Key(), announced, nil); err != nil {
 			t.Errorf("with %s: %v", name, err)
 		}
 	}

@@ -295,7 +295,11 @@ type Greeting struct {
 	// SHA-256 of the public key that the sender is about to change to, or empty.
 	NextKey []byte `protobuf:"bytes,1,opt,name=next_key,json=nextKey,proto3" json:"next_key,omitempty"`
 	// The other end's next_key, once it is stored for good.
-	StoredKey     []byte `protobuf:"bytes,2,opt,name=stored_key,json=storedKey,proto3" json:"stored_key,omitempty"`
+	StoredKey []byte `protobuf:"bytes,2,opt,name=stored_key,json=storedKey,proto3" json:"stored_key,omitempty"`
+	// Proof that the sender holds next_key: the public key (32 bytes) and its Ed25519 signature (64 bytes) of
+	// "pialert next key 1", NUL, the SHA-256 of the key that the sender showed on this connection, next_key. Empty
+	// from older versions, which are believed unless somebody else announces the same key.
+	NextProof     []byte `protobuf:"bytes,5,opt,name=next_proof,json=nextProof,proto3" json:"next_proof,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -344,6 +348,13 @@ func (x *Greeting) GetStoredKey() []byte {
 	return nil
 }
 
+func (x *Greeting) GetNextProof() []byte {
+	if x != nil {
+		return x.NextProof
+	}
+	return nil
+}
+
 var File_pialert_v1_pairing_proto protoreflect.FileDescriptor
 
 const file_pialert_v1_pairing_proto_rawDesc = "" +
@@ -360,11 +371,13 @@ const file_pialert_v1_pairing_proto_rawDesc = "" +
 	"\runknown_token\x18\x03 \x01(\bR\funknownToken\"\r\n" +
 	"\vJoinConfirm\"$\n" +
 	"\bJoinDone\x12\x18\n" +
-	"\arefusal\x18\x01 \x01(\tR\arefusal\"D\n" +
+	"\arefusal\x18\x01 \x01(\tR\arefusal\"c\n" +
 	"\bGreeting\x12\x19\n" +
 	"\bnext_key\x18\x01 \x01(\fR\anextKey\x12\x1d\n" +
 	"\n" +
-	"stored_key\x18\x02 \x01(\fR\tstoredKey*>\n" +
+	"stored_key\x18\x02 \x01(\fR\tstoredKey\x12\x1d\n" +
+	"\n" +
+	"next_proof\x18\x05 \x01(\fR\tnextProof*>\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
