@@ -21,6 +21,25 @@ func benchmark(ctx context.Context, module, pkg, name string, rounds int) (map[s
 	return metrics(string(out), "Benchmark"+name)
 }
 
+// benchmarks runs a Go benchmark that has parts and returns the metrics of each by its name and unit.
+func benchmarks(ctx context.Context, module, pkg, name string, rounds int) (map[string]map[string]float64, error) {
+	command := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", "^Benchmark"+name+"$", "-benchtime", fmt.Sprintf("%dx", rounds), "-timeout", "1h", pkg)
+	command.Dir, command.Stderr = module, os.Stderr
+	out, err := command.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", command, err, out)
+	}
+	all := map[string]map[string]float64{}
+	for line := range strings.Lines(string(out)) {
+		if part, _, ok := strings.Cut(line, "-"); ok && strings.HasPrefix(part, "Benchmark"+name+"/") {
+			if all[part], err = metrics(line, part); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
 // metrics finds a benchmark's line in the output of go test: its name, the rounds, and pairs of a
 // value and its unit.
 func metrics(out, name string) (map[string]float64, error) {

@@ -64,6 +64,8 @@ var measurements = []struct {
 	{"frames", (*bench).frames},
 	{"crash", (*bench).crash},
 	{"page", (*bench).page},
+	{"paint", (*bench).paint},
+	{"history", (*bench).history},
 }
 
 func names() (all []string) {

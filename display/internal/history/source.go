@@ -44,12 +44,16 @@ func (h *History) Source(ctx context.Context, filter Filter) (Source, error) {
 	what, in := filter.listing()
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if what != 0 {
-			if err := h.sketch(ctx, tx, what, filter, func(name []byte) *portrait {
+			of := func(name []byte) *portrait {
 				if in(name) {
 					return p
 				}
 				return nil
-			}); err != nil {
+			}
+			if err := h.sketch(ctx, tx, what, filter.Span, dayLong, filter, of); err != nil {
+				return err
+			}
+			if err := h.refine(ctx, tx, what, filter, p, in); err != nil {
 				return err
 			}
 		}
@@ -62,7 +66,8 @@ func (h *History) Source(ctx context.Context, filter Filter) (Source, error) {
 
 // TopSources returns the addresses with the most attempts and what is known of each, the most
 // first: at most limit, and never more than 100. Of users and targets it knows those of some 20,000 events:
-// of the time in which each source tried the most, and of the newest.
+// of the time in which each source tried the most, and of the newest. Of a span of more than 15 days, times
+// are those of days where no such event tells more.
 func (h *History) TopSources(ctx context.Context, filter Filter, limit int) ([]Source, error) {
 	top, err := h.Top(ctx, Sources, filter, min(limit, maxSources))
 	if err != nil || len(top) == 0 {
@@ -80,7 +85,11 @@ func (h *History) TopSources(ctx context.Context, filter Filter, limit int) ([]S
 	err = h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		of := func(name []byte) *portrait { return portraits[string(name)] }
 		if filter.User == "" && filter.Host == "" {
-			if err := h.sketch(ctx, tx, addressNames, filter, of); err != nil {
+			longest := int64(hour)
+			if filter.Since.IsZero() || h.options.Now().Sub(filter.Since) > hoursSketched {
+				longest = dayLong
+			}
+			if err := h.sketch(ctx, tx, addressNames, filter.Span, longest, filter, of); err != nil {
 				return err
 			}
 		}
@@ -150,6 +159,9 @@ func (h *History) looked(ctx context.Context, tx querier, filter Filter, portrai
 	return newestFirst(looked), err
 }
 
+// hoursSketched is up to which span hours are read for portraits, rather than days.
+const hoursSketched = 15 * 24 * time.Hour
+
 // maxLooked is how many events are looked at for the users and targets of sources.
 const maxLooked = 20_000
 
@@ -191,7 +203,7 @@ func (p *portrait) source() Source {
 }
 
 // sketch begins portraits by what lists say.
-func (h *History) sketch(ctx context.Context, tx querier, what nameKind, filter Filter, of func(name []byte) *portrait) error {
+func (h *History) sketch(ctx context.Context, tx querier, what nameKind, span Span, longest int64, filter Filter, of func(name []byte) *portrait) error {
 	agents, err := agentNames(ctx, tx)
 	if err != nil {
 		return err
@@ -204,7 +216,7 @@ func (h *History) sketch(ctx context.Context, tx querier, what nameKind, filter 
 	chosen := filter.groups(agents)
 	var start int64
 	var list []byte
-	for _, part := range stretches(filter.Span, hour, made, now) {
+	for _, part := range stretches(span, longest, made, now) {
 		err := each(ctx, tx, `SELECT start, list FROM lists WHERE what = ? AND step = ? AND start >= ? AND start < ? ORDER BY start`, []any{&start, &list}, func() {
 			step := stretch{part.step, start, start + part.step}
 			eachName(list, func(g group) bool { return g.kind < testKind && chosen(g) }, func(g group, name []byte, sum Sum) {
@@ -215,6 +227,39 @@ func (h *History) sketch(ctx context.Context, tx querier, what nameKind, filter 
 		}, int64(what), part.step, part.since, part.until)
 		if err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// refine finds the hours, or minutes, of the days in which a source was seen first and last.
+func (h *History) refine(ctx context.Context, tx querier, what nameKind, filter Filter, p *portrait, in func(name []byte) bool) error {
+	for _, day := range []time.Time{p.First, p.Last} {
+		if day.IsZero() {
+			continue
+		}
+		one := newPortrait(p.Prefix)
+		span := Span{day, day.AddDate(0, 0, 1)}
+		if filter.Since.After(span.Since) {
+			span.Since = filter.Since
+		}
+		if !filter.Until.IsZero() && filter.Until.Before(span.Until) {
+			span.Until = filter.Until
+		}
+		err := h.sketch(ctx, tx, what, span, hour, filter, func(name []byte) *portrait {
+			if in(name) {
+				return one
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if day == p.First && !one.First.IsZero() {
+			p.First = one.First
+		}
+		if one.Last.After(p.Last) {
+			p.Last = one.Last
 		}
 	}
 	return nil
