@@ -184,7 +184,11 @@ func (s Status) write(out io.Writer, now time.Time) error {
 		return err
 	}
 	for _, n := range s.Notices {
-		fmt.Fprintf(out, "\nnotices by %s: %d delivered, %d waiting, %d failed\n", n.Channel, n.Delivered, n.Queued, n.Failed)
+		fmt.Fprintf(out, "\nnotices by %s: %d delivered, %d waiting, %d failed", n.Channel, n.Delivered, n.Queued, n.Failed)
+		if n.Answer != "" {
+			fmt.Fprintf(out, "; its service answered %s: %s", cli.Ago(n.Answered, now), shorten(escape.Text(n.Answer), 100))
+		}
+		fmt.Fprintln(out)
 	}
 	for _, problem := range s.Problems {
 		fmt.Fprintf(out, "\nproblem: %s\n", escape.Text(problem))

@@ -202,7 +202,13 @@ func (d *daemon) pageState(ctx context.Context) (page.State, error) {
 	for _, a := range status.Agents {
 		s.Agents = append(s.Agents, d.pageAgent(a))
 	}
-	return s, nil
+	for _, n := range status.Notices {
+		s.Notices = append(s.Notices, page.Notice{
+			Channel: n.Channel, Delivered: uint64(n.Delivered), Waiting: uint64(n.Queued), Failed: uint64(n.Failed), Answer: n.Answer, Answered: n.Answered,
+		})
+	}
+	s.Since, err = d.history.First(ctx)
+	return s, err
 }
 
 func (d *daemon) pageAgent(a AgentStatus) page.Agent {

@@ -247,6 +247,9 @@ type Counts struct {
 	Delivered int    `json:"delivered"`
 	Failed    int    `json:"failed"`
 	Unknown   int    `json:"unknown"` // attempts of which nobody knows whether they arrived
+
+	Answer   string    `json:"answer,omitempty"`  // the service's last one
+	Answered time.Time `json:"answered,omitzero"` // when it came
 }
 
 // counts counts the messages of the channels, in their order.
@@ -258,6 +261,15 @@ func (o *outbox) counts(ctx context.Context, names []string) ([]Counts, error) {
 			if err := tx.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE state IN ('queued', 'sending')),
 				count(*) FILTER (WHERE state = 'delivered'), count(*) FILTER (WHERE state = 'failed'), coalesce(sum(unknown), 0)
 				FROM notices WHERE channel = ?`, name).Scan(&c.Queued, &c.Delivered, &c.Failed, &c.Unknown); err != nil {
+				return err
+			}
+			var changed int64
+			err := tx.QueryRowContext(ctx, `SELECT answer, changed FROM notices WHERE channel = ? AND answer <> '' ORDER BY changed DESC, id DESC LIMIT 1`, name).
+				Scan(&c.Answer, &changed)
+			switch {
+			case err == nil:
+				c.Answered = time.Unix(0, changed)
+			case !errors.Is(err, sql.ErrNoRows):
 				return err
 			}
 			all[i] = c

@@ -302,7 +302,7 @@ func TestTheDailyBound(t *testing.T) {
 		t.Fatalf("sent %+v", o.phone.sent)
 	}
 	status, err := o.Status(t.Context())
-	if err != nil || len(status) != 1 || status[0].Capped != 3 || status[0].Delivered != 3 {
+	if err != nil || len(status) != 1 || status[0].Capped != 3 || status[0].Delivered != 3 || status[0].Answer != "taken" || status[0].Answered.IsZero() {
 		t.Errorf("status %+v, %v", status, err)
 	}
 	o.now = noon.AddDate(0, 0, 1)

@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"context"
 	"net/netip"
 	"net/url"
 	"regexp"
@@ -43,8 +44,15 @@ func TestHostileTextIsShownEscapedEverywhere(t *testing.T) {
 		}
 	}
 	d.Records = append(d.Records, page.Record{ID: 1 << 20, Agent: "vps", Arrived: at, Note: hostile[0] + hostile[4], By: -5})
+	state := func(ctx context.Context) (page.State, error) { // a service may answer anything
+		state, err := d.State(ctx)
+		for _, text := range hostile {
+			state.Notices = append(state.Notices, page.Notice{Channel: "phone", Answer: text})
+		}
+		return state, err
+	}
 	s := page.New(page.Options{
-		History: d, State: d.State, Zone: utc, Now: d.Now,
+		History: d, State: state, Zone: utc, Now: d.Now,
 		Place: func(netip.Addr) page.Place { return page.Place{Country: hostile[1], Network: hostile[0]} },
 	})
 	paths := []string{"/", "/history?range=90m", "/history?range=90m&by=agent", "/sources", "/source/192.0.2.66", "/agents", "/search?q=" + url.QueryEscape("<")}

@@ -147,7 +147,7 @@ func TestPages(t *testing.T) {
 		"/source/2001:db8:1::/64":     {"2001:db8:1::/64", "attempts"},
 		"/source/198.51.100.255":      {"<dd>never</dd>", "None in this span"},
 		"/user?name=admin":            {"User name", "admin", "wordpress login"},
-		"/agents":                     {"0.9.2", "connection reset by peer", "112", "below 1 s", "WordPress"},
+		"/agents":                     {"0.9.2", "connection reset by peer", "112", "below 1 s", "WordPress", "bot was blocked by the user", `<data value="31"`},
 		"/counters":                   {"visits, blog"},
 		"/counters?range=90m":         {"visits, blog"},
 		"/search?q=adm":               {"admin", "/boaform/admin/formLogin"},

@@ -112,6 +112,7 @@ type State struct {
 	Total   uint64    // attempts
 	Lamps   []Lamp
 	Agents  []Agent
+	Notices []Notice
 	Problem []string // what is wrong now
 
 	// Lamp returns the index of the lamp that shows a kind from an agent, -1 if none does, and
@@ -141,6 +142,14 @@ type Agent struct {
 	Total     uint64
 	Dropped   uint64 // attempts that it had to drop
 	Lamps     []int  // that it lights
+}
+
+// Notice is a channel by which people are told, and how it does.
+type Notice struct {
+	Channel                    string
+	Delivered, Waiting, Failed uint64 // messages
+	Answer                     string // the service's last one
+	Answered                   time.Time
 }
 
 // Place is where an address is, as the owner's database has it.

@@ -134,6 +134,10 @@ func (d *Desk) State(context.Context) (page.State, error) {
 		{Name: "mail", Version: "0.9.2", Silent: true, Since: at(41 * time.Minute), Heard: at(41 * time.Minute), Address: "198.51.100.21:7483", Error: "connection reset by peer", Dropped: 112, Lamps: []int{2, 3}},
 		{Name: "vps", Version: "1.0", Connected: true, Since: at(5*time.Hour + 12*time.Minute), Heard: at(2 * time.Second), Address: "203.0.113.5:7483", Lamps: []int{0}},
 	}
+	s.Notices = []page.Notice{
+		{Channel: "mail", Delivered: 31, Answer: "2.0.0 Ok: queued as 4Ff1x", Answered: at(10 * time.Hour)},
+		{Channel: "phone", Delivered: 12, Waiting: 1, Failed: 2, Answer: "403 Forbidden: bot was blocked by the user", Answered: at(3 * time.Hour)},
+	}
 	for i := range s.Agents {
 		s.Agents[i].Total = of[s.Agents[i].Name]
 	}
