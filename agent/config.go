@@ -50,6 +50,8 @@ type Config struct {
 	Flood Flood `yaml:"flood"`
 	// Spool is how much is kept for displays that are away.
 	Spool Spool `yaml:"spool"`
+	// Report is where programs of this machine, such as fail2ban, say what they did.
+	Report Reports `yaml:"report"`
 	// Responses says who is banned, and how.
 	Responses Responses `yaml:"responses"`
 }
@@ -160,6 +162,7 @@ func defaults() Config {
 		IgnoreSelf: true,
 		Flood:      Flood{MaxRequests: 600, Window: config.Duration(30 * time.Second)},
 		Spool:      Spool{MaxBytes: 256 << 20, MaxAge: config.Duration(30 * 24 * time.Hour)},
+		Report:     defaultReports(),
 		Responses:  defaultResponses(),
 	}
 }

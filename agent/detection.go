@@ -15,6 +15,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/detect/episode"
 	"github.com/pialert/pialert/agent/internal/ignore"
 	"github.com/pialert/pialert/agent/internal/ingest"
+	"github.com/pialert/pialert/agent/internal/intake"
 	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/pkg/attack"
 )
@@ -24,6 +25,7 @@ import (
 type detection struct {
 	pipeline  *ingest.Pipeline
 	detector  *detector
+	bans      *intake.Bans // within the pipeline's calls only
 	sources   []source.Source
 	ports     []*port // of syslog, among the sources
 	ignored   *ignore.List
@@ -63,7 +65,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if err != nil {
 		d.logger.Warn("going on without what was learnt", "error", err)
 	}
-	run := &detection{ignored: ignored, logger: d.logger}
+	run := &detection{ignored: ignored, logger: d.logger, bans: intake.NewBans()}
 	if run.responses, run.allowed, err = d.respond(cfg, func(do func(func(*attack.Event))) error { return run.pipeline.Do(do) }); err != nil {
 		return nil, err
 	}
@@ -80,6 +82,9 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 				Remember: true,
 				Behind:   run.behind,
 				Emit: func(e *attack.Event, _ uint64) {
+					if isBan(e) && !run.bans.Logged(e, e.Observed) {
+						return
+					}
 					emit(e)
 					run.responses.look(e)
 				},
@@ -99,7 +104,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 				}
 				run.detector.doubt(engine)
 			}
-			return responding{run.detector, run.responses}, nil
+			return responding{reporting{run.detector, run.bans, emit}, run.responses}, nil
 		},
 		Store: d.spool, State: d.spool.State(), Watched: d.watched, Logger: d.logger,
 	})

@@ -37,7 +37,7 @@ once to the displays that it is paired with.`,
 	s := cli.NewSettings(root, defaultConfig, defaults)
 	root.AddCommand(
 		runCommand(s), statusCommand(s), fireCommand(s), relayCommand(s), configCommand(s),
-		scanCommand(s), explainCommand(s), rulesCommand(s), responderCommand(s), bansCommand(s), banCommand(s), unbanCommand(s), responsesCommand(s),
+		scanCommand(s), explainCommand(s), rulesCommand(s), responderCommand(s), reportCommand(s), bansCommand(s), banCommand(s), unbanCommand(s), responsesCommand(s),
 	)
 	root.AddCommand(pairingCommands(s)...)
 	return root

@@ -119,6 +119,10 @@ func (d *daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	reports, err := d.listenReports()
+	if err != nil {
+		return err
+	}
 	scrapes, err := metrics.Listen(d.cfg.Metrics)
 	if err != nil {
 		return err
@@ -133,6 +137,9 @@ func (d *daemon) Run(ctx context.Context) error {
 	group.Go(func() error { return cli.Reload(ctx, d.logger, d.load, d.reload(ctx)) })
 	group.Go(func() error { return d.follow(ctx) })
 	group.Go(func() error { return control.Serve(ctx, controls, d.controls()) })
+	if reports != nil {
+		group.Go(func() error { return control.Serve(ctx, reports, d.reports()) })
+	}
 	if scrapes != nil {
 		group.Go(func() error { return metrics.Serve(ctx, scrapes, d.metrics()) })
 	}

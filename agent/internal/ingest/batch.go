@@ -18,10 +18,13 @@ const (
 type batch struct {
 	events []attack.Event
 	state  map[string][]byte
-	bytes  int  // of lines
-	merged int  // events that others stand for
-	full   bool // it has to be committed before more is read
-	first  bool // it has the first position of a log, without which a rotation would hide its lines
+	bytes  int // of lines
+	merged int // events that others stand for
+
+	waiting []chan<- error // of those who wait for the commit
+
+	full  bool // it has to be committed before more is read
+	first bool // it has the first position of a log, without which a rotation would hide its lines
 }
 
 func newBatch() batch { return batch{state: map[string][]byte{}} }

@@ -198,6 +198,40 @@ func (p *Pipeline) Add(e *attack.Event) error {
 	return nil
 }
 
+// Commit lets do add events that come from no line, and change what the detector remembers, and returns once
+// all of it is committed, in one commit. Where nothing can be committed it waits, until ctx ends: then it may
+// be committed later. Once the pipeline has stopped it returns [ErrStopped] and commits nothing.
+func (p *Pipeline) Commit(ctx context.Context, do func(add func(*attack.Event))) error {
+	committed, err := p.include(do)
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-committed:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// include makes what is done part of the batch, and returns what tells when that is committed.
+func (p *Pipeline) include(do func(add func(*attack.Event))) (<-chan error, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.batch.full && !p.stopped {
+		p.room.Wait()
+	}
+	if p.stopped {
+		return nil, ErrStopped
+	}
+	do(p.add)
+	committed := make(chan error, 1)
+	p.batch.waiting = append(p.batch.waiting, committed)
+	p.batch.grow(0)
+	p.wake.Ring()
+	return committed, nil
+}
+
 // Feed looks at a chunk, and waits while too much is pending. Once the pipeline has stopped it
 // returns [context.Canceled]; the chunk's position will not be committed then.
 func (p *Pipeline) Feed(_ context.Context, chunk Chunk) error {
@@ -234,7 +268,7 @@ func (p *Pipeline) Feed(_ context.Context, chunk Chunk) error {
 func (p *Pipeline) urgent() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.batch.full || p.batch.first
+	return p.batch.full || p.batch.first || len(p.batch.waiting) > 0
 }
 
 // Run commits batches until ctx ends, then commits what is left and returns nil. Sources that wait
@@ -287,7 +321,20 @@ func (p *Pipeline) stop() {
 // and its lines will be read again; nothing may be committed after it then, or their positions
 // would pass it by.
 func (p *Pipeline) commit(ctx context.Context) error {
-	events, state := p.take()
+	events, state, waiting := p.take()
+	err := p.store(ctx, events, state)
+	told := err
+	if err != nil {
+		told = ErrStopped
+	}
+	for _, committed := range waiting {
+		committed <- told
+	}
+	return err
+}
+
+// store commits until that succeeds, or ctx ends.
+func (p *Pipeline) store(ctx context.Context, events []attack.Event, state map[string][]byte) error {
 	if len(events) == 0 && len(state) == 0 {
 		return nil
 	}
@@ -318,7 +365,7 @@ func (p *Pipeline) commit(ctx context.Context) error {
 }
 
 // take empties the batch, with what the detector's memory changed.
-func (p *Pipeline) take() ([]attack.Event, map[string][]byte) {
+func (p *Pipeline) take() ([]attack.Event, map[string][]byte, []chan<- error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.detector.Changes(func(key string, value []byte) { p.batch.state[memoryKey+key] = value })
@@ -328,7 +375,7 @@ func (p *Pipeline) take() ([]attack.Event, map[string][]byte) {
 	if len(taken.events) > mergeAbove || !p.options.Watched() {
 		taken.events = merge(taken.events)
 	}
-	return taken.events, taken.state
+	return taken.events, taken.state, taken.waiting
 }
 
 // Counts returns how many events were found since the start.

@@ -1,0 +1,244 @@
+package intake
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+const (
+	// maxBans bounds the bans that are remembered; above it the one that was reported first goes.
+	maxBans = 1 << 14
+	// again is how long a ban that was lifted with all others of its jail is awaited anew before it is
+	// told as lifted: as long as fail2ban, or the machine, may take to start.
+	again = 5 * time.Minute
+	// slack is for how long beyond its end a ban is remembered, if nobody reports that it was lifted.
+	slack = time.Hour
+	// pairing is how long the line of a log and a report may lie apart that say the same.
+	pairing = time.Minute
+)
+
+// Bans knows which bans hold, so that each is told once: whether it is reported again, as fail2ban does
+// when it starts, or stands in fail2ban's log besides. It belongs to one goroutine at a time.
+type Bans struct {
+	known   map[banKey]*ban
+	order   uint64
+	jails   map[jailKey]time.Time // that report by themselves, since when they last did
+	waiting map[banKey]*line      // bans in the log of such a jail, of which the report is to come
+	moved   map[banKey]bool       // since Changes
+	started time.Time             // the first time that is known
+}
+
+type jailKey struct{ jail, host string }
+
+type banKey struct {
+	jailKey
+	source netip.Prefix
+}
+
+// ban is one that holds, or was lifted lately.
+type ban struct {
+	Order  uint64    `json:"order"`
+	Until  time.Time `json:"until,omitzero"`  // when it is forgotten; zero is never
+	Lifted time.Time `json:"lifted,omitzero"` // with all others of its jail; told later
+	Over   bool      `json:"over,omitempty"`  // it was lifted, and told
+	Report bool      `json:"report,omitempty"`
+}
+
+// line is the event of a log's line.
+type line struct {
+	event attack.Event
+	at    time.Time
+}
+
+// NewBans returns a Bans that knows none.
+func NewBans() *Bans {
+	return &Bans{known: map[banKey]*ban{}, jails: map[jailKey]time.Time{}, waiting: map[banKey]*line{}, moved: map[banKey]bool{}}
+}
+
+// Report takes a report and adds its event, unless that was told.
+func (b *Bans) Report(r *Report, now time.Time, add func(*attack.Event)) {
+	jail := jailKey{r.Jail, r.Host}
+	key := banKey{jail, Normal(r.Source)}
+	switch {
+	case r.Action == ReportAttempt:
+		add(r.event(now))
+	case r.All:
+		b.jails[jail] = now
+		b.liftAll(jail, now)
+	case r.Action == ReportBan:
+		b.jails[jail] = now
+		delete(b.waiting, key)
+		if !b.holds(key) {
+			add(r.event(now))
+		}
+		until := time.Time{}
+		if r.For > 0 {
+			until = now.Add(min(r.For, 100*365*24*time.Hour) + slack)
+		}
+		b.put(key, ban{Until: until, Report: true})
+	default:
+		b.jails[jail] = now
+		if known := b.known[key]; known != nil && known.Over {
+			return
+		}
+		delete(b.waiting, key)
+		add(r.event(now))
+		b.put(key, ban{Over: true, Until: now.Add(pairing), Report: true})
+	}
+}
+
+// Logged takes an event of a log of fail2ban's, and returns whether it is to be told now. Of a jail that
+// reports by itself its report is awaited instead.
+func (b *Bans) Logged(e *attack.Event, now time.Time) bool {
+	info, ok := e.Detail.(attack.BanInfo)
+	if !ok || !e.SourceIP.IsValid() {
+		return true
+	}
+	key := banKey{jailKey{info.Jail, e.Host}, netip.PrefixFrom(e.SourceIP, e.SourceIP.BitLen())}
+	_, reports := b.jails[key.jailKey]
+	known := b.known[key]
+	switch {
+	case e.Kind == attack.Ban && b.holds(key):
+		return false
+	case e.Kind == attack.Ban && reports:
+		b.waiting[key] = &line{*e, now}
+		return false
+	case e.Kind == attack.Ban:
+		// Nobody says how long it lasts; a report of the same follows at once, or none does.
+		b.put(key, ban{Until: now.Add(pairing)})
+		return true
+	case reports || known != nil && known.Over:
+		return false
+	}
+	b.put(key, ban{Over: true, Until: now.Add(pairing)})
+	return true
+}
+
+// holds says whether a ban is known to hold; one that was lifted with all others does again.
+func (b *Bans) holds(key banKey) bool {
+	known := b.known[key]
+	return known != nil && !known.Over
+}
+
+// liftAll notes that every ban of a jail was lifted.
+func (b *Bans) liftAll(jail jailKey, now time.Time) {
+	for key, known := range b.known {
+		if key.jailKey == jail && !known.Over && known.Lifted.IsZero() {
+			known.Lifted = now
+			b.moved[key] = true
+		}
+	}
+}
+
+// put remembers a ban.
+func (b *Bans) put(key banKey, known ban) {
+	if _, ok := b.known[key]; !ok && len(b.known) >= maxBans {
+		var first banKey
+		for other, known := range b.known {
+			if b.known[first] == nil || known.Order < b.known[first].Order {
+				first = other
+			}
+		}
+		b.drop(first)
+	}
+	b.order++
+	known.Order = b.order
+	b.known[key], b.moved[key] = &known, true
+}
+
+func (b *Bans) drop(key banKey) {
+	delete(b.known, key)
+	b.moved[key] = true
+}
+
+// Tick forgets what is over, and adds the events that waited for nothing.
+func (b *Bans) Tick(now time.Time, add func(*attack.Event)) {
+	if b.started.IsZero() {
+		b.started = now
+	}
+	for key, known := range b.known {
+		switch {
+		case !known.Lifted.IsZero() && now.Sub(known.Lifted) >= again && now.Sub(b.started) >= again:
+			report := Report{Action: ReportUnban, Source: key.source, Jail: key.jail, Host: key.host}
+			e := report.event(now)
+			e.Logged = known.Lifted
+			add(e)
+			b.put(key, ban{Over: true, Until: now.Add(pairing), Report: true})
+		case !known.Until.IsZero() && !now.Before(known.Until):
+			b.drop(key)
+		}
+	}
+	for key, waiting := range b.waiting {
+		if now.Sub(waiting.at) < pairing {
+			continue
+		}
+		delete(b.waiting, key)
+		delete(b.jails, key.jailKey) // it reports no more
+		add(&waiting.event)
+		b.put(key, ban{Until: now.Add(pairing)})
+	}
+}
+
+// Changes visits what is to be remembered and differs from what was visited last; a nil value deletes
+// its key. Which jails report is known from their bans, and from the next report.
+func (b *Bans) Changes(visit func(key string, value []byte)) {
+	for key := range b.moved {
+		known := b.known[key]
+		if known == nil {
+			visit(key.String(), nil)
+			continue
+		}
+		value, err := json.Marshal(known)
+		if err == nil {
+			visit(key.String(), value)
+		}
+	}
+	clear(b.moved)
+}
+
+// Restore takes back what Changes visited, before the first report.
+func (b *Bans) Restore(name string, value []byte) error {
+	key, err := parseKey(name)
+	if err != nil {
+		return err
+	}
+	var known ban
+	if err := json.Unmarshal(value, &known); err != nil {
+		return fmt.Errorf("cannot restore a ban: %w", err)
+	}
+	b.known[key], b.order = &known, max(b.order, known.Order)
+	if known.Report {
+		b.jails[key.jailKey] = time.Time{}
+	}
+	return nil
+}
+
+// String returns the key as it is saved.
+func (k banKey) String() string { return k.source.String() + "\x00" + k.jail + "\x00" + k.host }
+
+func parseKey(name string) (banKey, error) {
+	parts := strings.SplitN(name, "\x00", 3)
+	if len(parts) != 3 {
+		return banKey{}, fmt.Errorf("cannot restore a ban: %q is no key", name)
+	}
+	source, err := netip.ParsePrefix(parts[0])
+	if err != nil {
+		return banKey{}, fmt.Errorf("cannot restore a ban: %w", err)
+	}
+	return banKey{jailKey{parts[1], parts[2]}, source}, nil
+}
+
+// Len returns how many bans are known to hold.
+func (b *Bans) Len() (held int) {
+	for _, known := range b.known {
+		if !known.Over {
+			held++
+		}
+	}
+	return held
+}

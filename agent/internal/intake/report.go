@@ -1,0 +1,105 @@
+package intake
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Action is what a report says.
+type Action string
+
+// The actions.
+const (
+	ReportBan     Action = "ban"
+	ReportUnban   Action = "unban"
+	ReportAttempt Action = "attempt"
+)
+
+// Report is what a local program says, such as fail2ban's action.
+type Report struct {
+	Action Action `json:"action"`
+	// Source is an address or, of a ban, a network.
+	Source netip.Prefix `json:"source,omitzero"`
+	Jail   string       `json:"jail,omitempty"`
+	User   string       `json:"user,omitempty"`
+	Count  uint64       `json:"count,omitempty"`
+	Host   string       `json:"host,omitempty"` // the machine, if it is another one
+	// For is how long a ban lasts; 0 is not known, and negative for ever.
+	For time.Duration `json:"for,omitempty"`
+	// All lifts every ban of the jail. They are not told before a while: fail2ban lifts all of its bans
+	// when it stops, and bans anew when it starts.
+	All bool `json:"all,omitempty"`
+}
+
+// ReportRule is the rule of the events of reports.
+const ReportRule = "report"
+
+// Check returns what is wrong with a report.
+func (r *Report) Check(now time.Time) error {
+	switch {
+	case r.Action != ReportBan && r.Action != ReportUnban && r.Action != ReportAttempt:
+		return fmt.Errorf("cannot take a report: %q is no action", r.Action)
+	case strings.ContainsRune(r.Jail+r.Host, 0):
+		return errors.New("cannot take a report: a name holds a NUL")
+	case r.All && (r.Action != ReportUnban || r.Source.IsValid() || r.Jail == ""):
+		return errors.New("cannot take a report: all bans of one jail can be lifted, of no address")
+	case r.All:
+		return nil
+	case !r.Source.IsValid():
+		return errors.New("cannot take a report: it has no address")
+	case r.Action == ReportAttempt && !r.Source.IsSingleIP():
+		return errors.New("cannot take a report: an attempt is of an address, not of a network")
+	case r.Action != ReportAttempt && r.Count > 1:
+		return errors.New("cannot take a report: a ban is one")
+	}
+	return r.event(now).Check()
+}
+
+// event is what a report becomes.
+func (r *Report) event(now time.Time) *attack.Event {
+	e := &attack.Event{Rule: ReportRule, Observed: now, User: r.User, Count: max(r.Count, 1), Host: r.Host}
+	switch r.Action {
+	case ReportBan:
+		e.Kind, e.Detail = attack.Ban, attack.BanInfo{Jail: r.Jail}
+	case ReportUnban:
+		e.Kind, e.Detail = attack.Unban, attack.BanInfo{Jail: r.Jail}
+	default:
+		e.Kind, e.Detail = attack.RemoteLogin, attack.Service{Name: r.Jail}
+	}
+	e.Severity = e.Kind.Severity()
+	if r.Source.IsSingleIP() {
+		e.SourceIP = r.Source.Addr()
+	} else if r.Source.IsValid() {
+		e.SourceHost = r.Source.String()
+	}
+	return e
+}
+
+// Normal returns a network in the form that is compared: without bits behind it, mapped addresses as
+// IPv4.
+func Normal(source netip.Prefix) netip.Prefix {
+	addr := source.Addr().WithZone("")
+	bits := source.Bits()
+	if addr.Is4In6() && bits >= 96 {
+		addr, bits = addr.Unmap(), bits-96
+	}
+	return netip.PrefixFrom(addr, bits).Masked()
+}
+
+// ParseSource reads an address or a network.
+func ParseSource(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		addr = addr.Unmap().WithZone("")
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("%q is no address or network", text)
+	}
+	return Normal(prefix), nil
+}

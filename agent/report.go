@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/agent/internal/ingest"
+	"github.com/pialert/pialert/agent/internal/intake"
+	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/backoff"
+	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/config"
+	"github.com/pialert/pialert/pkg/control"
+)
+
+// Reports is where programs of this machine say what they did.
+type Reports struct {
+	// Socket is the Unix socket of pialert-agent report; empty serves none.
+	Socket string `yaml:"socket"`
+	// Group is the group whose members may report, beside root. Where there is no such group only root may.
+	Group string `yaml:"group"`
+}
+
+func defaultReports() Reports {
+	return Reports{Socket: "/run/pialert-agent/report/report.sock", Group: "pialert-report"}
+}
+
+// listenReports opens the socket, if there is to be one.
+func (d *daemon) listenReports() (net.Listener, error) {
+	cfg := d.cfg.Report
+	if cfg.Socket == "" {
+		return nil, nil
+	}
+	listener, err := control.Listen(cfg.Socket)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Group != "" {
+		if err := giveTo(cfg.Socket, cfg.Group); err != nil {
+			d.logger.Warn("only root can report", "socket", cfg.Socket, "error", err)
+		}
+	}
+	return listener, nil
+}
+
+// giveTo makes a file a group's, unless it is already, as in a folder that gives its group to what is made in
+// it: in a user namespace, which the unit has, nothing can be given to a group outside.
+func giveTo(path, name string) error {
+	group, err := user.LookupGroup(name)
+	if err != nil {
+		return err
+	}
+	id, err := strconv.Atoi(group.Gid)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(path); err == nil {
+		if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Gid) == id {
+			return nil
+		}
+	}
+	return os.Chown(path, -1, id)
+}
+
+// reports is what can be done through the socket: nothing but to report.
+func (d *daemon) reports() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("POST /report", control.Handle(func(ctx context.Context, in intake.Report) (struct{}, error) {
+		now := time.Now()
+		in.Source = intake.Normal(in.Source)
+		if err := in.Check(now); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, d.commit(ctx, func(run *detection, add func(*attack.Event)) { run.bans.Report(&in, now, add) })
+	}))
+	return mux
+}
+
+// retryStopped is the pause before something is committed by the next detection, when a reload ended one.
+const retryStopped = 100 * time.Millisecond
+
+// commit lets do add events and returns once they are committed, across a reload, too.
+func (d *daemon) commit(ctx context.Context, do func(run *detection, add func(*attack.Event))) error {
+	for {
+		run := d.current()
+		err := run.pipeline.Commit(ctx, func(add func(*attack.Event)) { do(run, add) })
+		if !errors.Is(err, ingest.ErrStopped) {
+			return err
+		}
+		if backoff.Wait(ctx, retryStopped, nil); ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// isBan says whether an event is of another program's ban in a log.
+func isBan(e *attack.Event) bool { return e.Kind == attack.Ban || e.Kind == attack.Unban }
+
+// reporting is a detector that also keeps which bans were told.
+type reporting struct {
+	ingest.Detector
+	bans *intake.Bans
+	emit func(*attack.Event)
+}
+
+// bansKey is put before the keys of what is kept of bans.
+const bansKey = "\x00reports/ban/"
+
+// Restore implements [ingest.Detector].
+func (d reporting) Restore(key string, value []byte) error {
+	if name, ok := strings.CutPrefix(key, bansKey); ok {
+		return d.bans.Restore(name, value)
+	}
+	return d.Detector.Restore(key, value)
+}
+
+// Tick implements [ingest.Detector].
+func (d reporting) Tick(now time.Time) {
+	d.Detector.Tick(now)
+	d.bans.Tick(now, d.emit)
+}
+
+// Changes implements [ingest.Detector].
+func (d reporting) Changes(visit func(key string, value []byte)) {
+	d.Detector.Changes(visit)
+	d.bans.Changes(func(key string, value []byte) { visit(bansKey+key, value) })
+}
+
+func reportCommand(s *settings) *cobra.Command {
+	report := intake.Report{Count: 1}
+	var source, span string
+	wait := 30 * time.Second
+	command := &cobra.Command{
+		Use:   "report ban|unban|attempt --source-ip ADDRESS",
+		Short: "Say that another program banned somebody, or saw an attempt",
+		Long: `report is for programs of this machine that see attacks, or answer them, such as fail2ban by its
+action pialert. It reaches the agent by a socket of its own, which members of the group pialert-report
+may use, and through which nothing else can be done. It returns once the event is kept, and waits for
+an agent that is starting.
+
+A ban that holds is told once, however often it is reported.`,
+		Example: `  pialert-agent report ban --source-ip 203.0.113.7 --jail sshd
+  pialert-agent report unban --source-ip 203.0.113.7 --jail sshd
+  pialert-agent report attempt --source-ip 203.0.113.7 --user admin --count 3 --host nas`,
+		Args:      cobra.ExactArgs(1),
+		ValidArgs: []string{string(intake.ReportBan), string(intake.ReportUnban), string(intake.ReportAttempt)},
+		RunE: func(command *cobra.Command, args []string) (err error) {
+			report.Action = intake.Action(args[0])
+			if source != "" {
+				if report.Source, err = intake.ParseSource(source); err != nil {
+					return &cli.UsageError{Err: cli.Hint(fmt.Errorf("--source-ip: %w", err), "give one such as 203.0.113.7 or 2001:db8::/64")}
+				}
+			}
+			if report.For, err = banSpan(span); err != nil {
+				return &cli.UsageError{Err: fmt.Errorf("--for: %w", err)}
+			}
+			if report.Action != intake.ReportAttempt {
+				report.Count = 0
+			}
+			if err := report.Check(time.Now()); err != nil {
+				return &cli.UsageError{Err: err}
+			}
+			cfg, err := s.Load()
+			if err != nil {
+				return err
+			}
+			if cfg.Report.Socket == "" {
+				return cli.Hint(errors.New("nobody takes reports"), "set report.socket in the configuration")
+			}
+			return send(command.Context(), cfg.Report.Socket, report, wait)
+		},
+	}
+	flags := command.Flags()
+	flags.StringVar(&source, "source-ip", "", "address or network that was banned, or tried to log in")
+	flags.StringVar(&report.Jail, "jail", "", "list that the ban is on, or the service that was tried")
+	flags.StringVar(&report.User, "user", "", "account that was tried")
+	flags.Uint64Var(&report.Count, "count", report.Count, "attempts that it stands for")
+	flags.StringVar(&report.Host, "host", "", "machine that saw it, if it is another one")
+	flags.StringVar(&span, "for", "", "how long the ban lasts, such as 3600 or 1h; -1 is for ever")
+	flags.BoolVar(&report.All, "all", false, "all bans of the jail are lifted; told five minutes later, unless they are reported anew")
+	flags.DurationVar(&wait, "wait", wait, "how long to wait for an agent that does not answer")
+	return command
+}
+
+// banSpan reads how long a ban lasts: seconds, as fail2ban says, or a number with a unit.
+func banSpan(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
+		switch {
+		case seconds < 0:
+			return -1, nil
+		case seconds > 1e9:
+			seconds = 1e9 // three decades
+		}
+		return time.Duration(seconds * float64(time.Second)), nil
+	}
+	span, err := config.ParseDuration(text)
+	return time.Duration(span), err
+}
+
+// send reports, again and again while nobody serves the socket.
+func send(ctx context.Context, socket string, report intake.Report, wait time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	pause := backoff.Backoff{First: 100 * time.Millisecond, Last: time.Second, Least: 1. / 2}
+	for {
+		err := control.Client{Path: socket}.Call(ctx, "/report", report, nil)
+		if !errors.Is(err, control.ErrNotRunning) {
+			return err
+		}
+		if _, missing := os.Stat(filepath.Dir(socket)); missing != nil { // not for want of a moment
+			return cli.Hint(err, "start it with: sudo systemctl start %s", program)
+		}
+		if backoff.Wait(ctx, pause.Next(), nil); ctx.Err() != nil {
+			return cli.Hint(err, "start it with: sudo systemctl start %s", program)
+		}
+	}
+}
