@@ -25,12 +25,20 @@ install -D -m 0644 "man/$program.yaml.5.gz" "/usr/local/share/man/man5/$program.
 install -D -m 0644 "completion/$program.bash" "/usr/local/share/bash-completion/completions/$program"
 install -D -m 0644 "completion/_$program" "/usr/local/share/zsh/site-functions/_$program"
 install -D -m 0644 "completion/$program.fish" "/usr/local/share/fish/vendor_completions.d/$program.fish"
-[ "$name" != agent ] || install -D -m 0644 read-all-logs.conf "/usr/local/share/$program/read-all-logs.conf"
+if [ "$name" = agent ]; then
+	install -D -m 0644 read-all-logs.conf "/usr/local/share/$program/read-all-logs.conf"
+	if [ -d /etc/fail2ban/action.d ] && [ ! -e /etc/fail2ban/action.d/pialert.conf ]; then
+		install -m 0644 fail2ban/pialert.conf /etc/fail2ban/action.d/pialert.conf
+	fi
+fi
 install -d "/usr/local/share/doc/$program"
 cp -r README.md CHANGELOG.md LICENSE docs "/usr/local/share/doc/$program/"
 if ! getent passwd "$program" >/dev/null; then
 	useradd --system --home-dir "/var/lib/pialert/$name" --shell /usr/sbin/nologin "$program"
 fi
+sed -n "s/^g \([^ ]*\) .*/\1/p" "$program.conf" | while read -r group; do
+	getent group "$group" >/dev/null || groupadd --system "$group"
+done
 sed -n "s/^m $program //p" "$program.conf" | while read -r group; do
 	getent group "$group" >/dev/null || groupadd --system "$group"
 	usermod -aG "$group" "$program"
@@ -43,6 +51,9 @@ chown "$program:$program" "/var/lib/pialert/$name"
 chmod 0700 "/var/lib/pialert/$name"
 if [ -d /run/systemd/system ]; then
 	sed 's#/usr/bin/#/usr/local/bin/#' "$program.service" >"/etc/systemd/system/$program.service"
+	for socket in "$program"-*.socket; do
+		[ ! -e "$socket" ] || install -m 0644 "$socket" "/etc/systemd/system/$socket"
+	done
 	systemctl daemon-reload
 	systemctl enable --quiet "$program.service"
 	systemctl restart "$program.service" || true

@@ -20,6 +20,11 @@ program=pialert-$name
 if [ -d /run/systemd/system ]; then
 	systemctl disable --quiet --now "$program.service" 2>/dev/null || true
 fi
+for socket in /etc/systemd/system/"$program"-*.socket; do
+	[ -e "$socket" ] || continue
+	[ ! -d /run/systemd/system ] || systemctl disable --quiet --now "${socket##*/}" 2>/dev/null || true
+	rm -f "$socket"
+done
 rm -f "/etc/systemd/system/$program.service"
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
 rm -f "/usr/local/bin/$program" /usr/local/share/man/man1/"$program".1.gz /usr/local/share/man/man1/"$program"-*.1.gz \
@@ -28,9 +33,10 @@ rm -f "/usr/local/bin/$program" /usr/local/share/man/man1/"$program".1.gz /usr/l
 rm -rf "/usr/local/share/doc/$program" "/usr/local/share/$program"
 if [ "${2:-}" = --purge ]; then
 	rm -rf "/var/lib/pialert/$name" "/etc/pialert/$name.yaml" "/etc/systemd/system/$program.service.d"
-	[ "$name" != agent ] || rm -rf /etc/pialert/rules.d
+	[ "$name" != agent ] || rm -rf /etc/pialert/rules.d /etc/fail2ban/action.d/pialert.conf
 	rmdir /var/lib/pialert /etc/pialert 2>/dev/null || true
 	if getent passwd "$program" >/dev/null; then userdel "$program"; fi
+	if [ "$name" = agent ] && getent group pialert-report >/dev/null; then groupdel pialert-report; fi
 	echo "$program is removed, with its configuration, keys and state"
 else
 	echo "$program is removed; its configuration in /etc/pialert and its state in /var/lib/pialert/$name stay"
