@@ -52,6 +52,8 @@ type Config struct {
 	Spool Spool `yaml:"spool"`
 	// Report is where programs of this machine, such as fail2ban, say what they did.
 	Report Reports `yaml:"report"`
+	// Intake is where programs elsewhere report over HTTP.
+	Intake Intake `yaml:"intake"`
 	// Responses says who is banned, and how.
 	Responses Responses `yaml:"responses"`
 }
@@ -163,6 +165,7 @@ func defaults() Config {
 		Flood:      Flood{MaxRequests: 600, Window: config.Duration(30 * time.Second)},
 		Spool:      Spool{MaxBytes: 256 << 20, MaxAge: config.Duration(30 * 24 * time.Hour)},
 		Report:     defaultReports(),
+		Intake:     defaultIntake(),
 		Responses:  defaultResponses(),
 	}
 }
@@ -226,6 +229,7 @@ func (c *Config) Validate() error {
 		}
 		listens[c.Syslog[i].Listen] = i
 	}
+	c.Intake.validate(func(field string, value any, problem string) { refuse("intake."+field, value, problem) })
 	for i, entry := range c.Ignore {
 		if err := ignore.Check(entry); err != nil {
 			refuse(fmt.Sprintf("ignore[%d]", i), entry, err.Error())

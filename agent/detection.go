@@ -25,7 +25,7 @@ import (
 type detection struct {
 	pipeline  *ingest.Pipeline
 	detector  *detector
-	bans      *intake.Bans // within the pipeline's calls only
+	reports   *intake.Memory // within the pipeline's calls only
 	sources   []source.Source
 	ports     []*port // of syslog, among the sources
 	ignored   *ignore.List
@@ -65,7 +65,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if err != nil {
 		d.logger.Warn("going on without what was learnt", "error", err)
 	}
-	run := &detection{ignored: ignored, logger: d.logger, bans: intake.NewBans()}
+	run := &detection{ignored: ignored, logger: d.logger, reports: intake.NewMemory()}
 	if run.responses, run.allowed, err = d.respond(cfg, func(do func(func(*attack.Event))) error { return run.pipeline.Do(do) }); err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 				Remember: true,
 				Behind:   run.behind,
 				Emit: func(e *attack.Event, _ uint64) {
-					if isBan(e) && !run.bans.Logged(e, e.Observed) {
+					if isBan(e) && !run.reports.Bans.Logged(e, e.Observed) {
 						return
 					}
 					emit(e)
@@ -104,7 +104,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 				}
 				run.detector.doubt(engine)
 			}
-			return responding{reporting{run.detector, run.bans, emit}, run.responses}, nil
+			return responding{reporting{run.detector, run.reports, emit}, run.responses}, nil
 		},
 		Store: d.spool, State: d.spool.State(), Watched: d.watched, Logger: d.logger,
 	})

@@ -83,7 +83,7 @@ func (d *daemon) reports() http.Handler {
 		if err := in.Check(now); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, d.commit(ctx, func(run *detection, add func(*attack.Event)) { run.bans.Report(&in, now, add) })
+		return struct{}{}, d.commit(ctx, func(run *detection, add func(*attack.Event)) { run.reports.Bans.Report(&in, now, add) })
 	}))
 	return mux
 }
@@ -108,20 +108,20 @@ func (d *daemon) commit(ctx context.Context, do func(run *detection, add func(*a
 // isBan says whether an event is of another program's ban in a log.
 func isBan(e *attack.Event) bool { return e.Kind == attack.Ban || e.Kind == attack.Unban }
 
-// reporting is a detector that also keeps which bans were told.
+// reporting is a detector that also keeps what is remembered of reports.
 type reporting struct {
 	ingest.Detector
-	bans *intake.Bans
-	emit func(*attack.Event)
+	reports *intake.Memory
+	emit    func(*attack.Event)
 }
 
-// bansKey is put before the keys of what is kept of bans.
-const bansKey = "\x00reports/ban/"
+// reportsKey is put before the keys of that.
+const reportsKey = "\x00reports/"
 
 // Restore implements [ingest.Detector].
 func (d reporting) Restore(key string, value []byte) error {
-	if name, ok := strings.CutPrefix(key, bansKey); ok {
-		return d.bans.Restore(name, value)
+	if name, ok := strings.CutPrefix(key, reportsKey); ok {
+		return d.reports.Restore(name, value)
 	}
 	return d.Detector.Restore(key, value)
 }
@@ -129,13 +129,13 @@ func (d reporting) Restore(key string, value []byte) error {
 // Tick implements [ingest.Detector].
 func (d reporting) Tick(now time.Time) {
 	d.Detector.Tick(now)
-	d.bans.Tick(now, d.emit)
+	d.reports.Tick(now, d.emit)
 }
 
 // Changes implements [ingest.Detector].
 func (d reporting) Changes(visit func(key string, value []byte)) {
 	d.Detector.Changes(visit)
-	d.bans.Changes(func(key string, value []byte) { visit(bansKey+key, value) })
+	d.reports.Changes(func(key string, value []byte) { visit(reportsKey+key, value) })
 }
 
 func reportCommand(s *settings) *cobra.Command {

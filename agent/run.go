@@ -34,8 +34,8 @@ func runCommand(s *settings) *cobra.Command {
 		Short: "Follow the logs and deliver what is found, until told to stop",
 		Long: `run is what the systemd unit starts. SIGHUP reloads the configuration: a valid one takes over
 without losing a line or a connection, an invalid one is reported and changes nothing. What
-concerns connections and files of its own (name, state, control, metrics, link, spool) takes
-effect at the next start.`,
+concerns connections and files of its own (name, state, control, metrics, link, spool, report,
+intake) takes effect at the next start.`,
 		Example: "  pialert-agent run --config /etc/pialert/agent.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -123,6 +123,16 @@ func (d *daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	taker, err := d.newIntake()
+	if err != nil {
+		return err
+	}
+	var takes net.Listener
+	if taker != nil {
+		if takes, err = d.listenIntake(ctx); err != nil {
+			return err
+		}
+	}
 	scrapes, err := metrics.Listen(d.cfg.Metrics)
 	if err != nil {
 		return err
@@ -139,6 +149,9 @@ func (d *daemon) Run(ctx context.Context) error {
 	group.Go(func() error { return control.Serve(ctx, controls, d.controls()) })
 	if reports != nil {
 		group.Go(func() error { return control.Serve(ctx, reports, d.reports()) })
+	}
+	if taker != nil {
+		group.Go(func() error { return taker.Serve(ctx, takes) })
 	}
 	if scrapes != nil {
 		group.Go(func() error { return metrics.Serve(ctx, scrapes, d.metrics()) })

@@ -1,0 +1,342 @@
+package intake
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
+	"golang.org/x/time/rate"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
+
+// Limits of one server.
+const (
+	maxOpen       = 128 // connections at a time; more wait
+	maxRate       = 100 // requests a second of one token ...
+	maxBurst      = 500 // ... and at once
+	maxPosted     = 2000
+	maxHeader     = 16 << 10
+	requestTime   = 15 * time.Second
+	maxIdempotent = 255 // bytes of a key
+)
+
+// Token lets somebody report.
+type Token struct {
+	Name  string // for basic authentication, and for people
+	Value string
+	Host  string        // the machine that its events are of
+	Kinds []attack.Kind // that it may report
+}
+
+// Path is an old URL, of which each call is an event.
+type Path struct {
+	Kind attack.Kind
+	Host string // the token's if empty
+}
+
+// Sink takes events.
+type Sink interface {
+	// Commit lets do add events and look at what is remembered, and returns once both are kept.
+	Commit(ctx context.Context, do func(m *Memory, add func(*attack.Event))) error
+	// Note takes an event that nobody waits for.
+	Note(e *attack.Event)
+}
+
+// Server takes reports over HTTP.
+type Server struct {
+	Tokens   []Token
+	Paths    map[string]Path // by their names, such as "red"
+	Counters []string
+	From     []netip.Prefix // of those who may ask at all; none lets everybody
+	Sink     Sink
+	Now      func() time.Time
+
+	once   sync.Once
+	limits map[string]*limit // by token
+}
+
+type limit struct{ requests, events *rate.Limiter }
+
+// Serve answers until ctx ends, then closes the listener.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler: s, ReadTimeout: requestTime, WriteTimeout: 2 * requestTime, IdleTimeout: requestTime, MaxHeaderBytes: maxHeader,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	err := server.Serve(netutil.LimitListener(listener, maxOpen))
+	if !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("cannot serve reports on %s: %w", listener.Addr(), err)
+	}
+	return nil
+}
+
+// ServeHTTP answers one request. Who has no right gets the same answer whatever is asked.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.once.Do(s.prepare)
+	w.Header().Set("Cache-Control", "no-store")
+	from := remote(r)
+	if len(s.From) > 0 && !slices.ContainsFunc(s.From, func(n netip.Prefix) bool { return n.Contains(from) }) {
+		s.refuse(w, r, from)
+		return
+	}
+	token := s.token(r)
+	if token == nil {
+		s.refuse(w, r, from)
+		return
+	}
+	if !s.limits[token.Name].requests.Allow() {
+		tooMany(w)
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, MaxBody)
+	name := strings.Trim(r.URL.Path, "/")
+	key, isCount := strings.CutPrefix(name, "count/")
+	path, isPath := s.Paths[name]
+	switch {
+	case name == "v1/events":
+		s.only(w, r, func() { s.post(w, r, token) }, http.MethodPost)
+	case name == "ban.php":
+		s.only(w, r, func() { s.ban(w, r, token) }, http.MethodGet, http.MethodPost)
+	case isCount:
+		s.only(w, r, func() { s.count(w, r, token, key) }, http.MethodGet, http.MethodPost)
+	case isPath:
+		s.only(w, r, func() { s.call(w, r, token, path) }, http.MethodGet, http.MethodPost)
+	default:
+		answer(w, http.StatusNotFound, "there is nothing here")
+	}
+}
+
+func (s *Server) prepare() {
+	s.limits = map[string]*limit{}
+	for _, token := range s.Tokens {
+		s.limits[token.Name] = &limit{rate.NewLimiter(maxRate, maxBurst), rate.NewLimiter(maxPosted, 2*MaxEvents)}
+	}
+}
+
+func remote(r *http.Request) netip.Addr {
+	addr, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return addr.Addr().Unmap().WithZone("")
+}
+
+// only lets methods do.
+func (s *Server) only(w http.ResponseWriter, r *http.Request, do func(), methods ...string) {
+	if !slices.Contains(methods, r.Method) {
+		w.Header().Set("Allow", strings.Join(methods, ", "))
+		answer(w, http.StatusMethodNotAllowed, "this method is not for this address")
+		return
+	}
+	do()
+}
+
+// token returns the one that a request shows: as a bearer, as the password of basic authentication, or in
+// the address, as the old URLs did.
+func (s *Server) token(r *http.Request) *Token {
+	shown, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	user := ""
+	if !ok {
+		if user, shown, ok = r.BasicAuth(); !ok {
+			shown = r.URL.Query().Get("token")
+		}
+	}
+	sum := sha256.Sum256([]byte(shown))
+	var found *Token
+	for i := range s.Tokens { // all of them, in the same time
+		own := sha256.Sum256([]byte(s.Tokens[i].Value))
+		if subtle.ConstantTimeCompare(sum[:], own[:]) == 1 && shown != "" && (user == "" || user == s.Tokens[i].Name) {
+			found = &s.Tokens[i]
+		}
+	}
+	return found
+}
+
+// refuse answers whoever has no right to ask, and tells of it: it is an attempt to get in.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, from netip.Addr) {
+	user, _, _ := r.BasicAuth()
+	s.Sink.Note(&attack.Event{
+		Kind: attack.WebLogin, Severity: attack.WebLogin.Severity(), Rule: "intake-login", Observed: s.Now(), SourceIP: from,
+		User: attack.Clip(user, attack.MaxUser), Count: 1, Detail: attack.Service{Name: "pialert", Reason: "wrong token"},
+	})
+	w.Header().Set("WWW-Authenticate", `Basic realm="pialert"`)
+	w.Header().Set("Connection", "close")
+	answer(w, http.StatusUnauthorized, "a token is needed")
+}
+
+// errForbidden is what a token gets for what it may not report.
+var errForbidden = errors.New("this token may not report that")
+
+// may says whether a token may report an event, and makes the event its machine's.
+func (t *Token) may(e *attack.Event) error {
+	if e.Host == "" {
+		e.Host = t.Host
+	}
+	if e.Host != t.Host || !slices.Contains(t.Kinds, e.Kind) {
+		return errForbidden
+	}
+	return nil
+}
+
+// post takes events as JSON.
+func (s *Server) post(w http.ResponseWriter, r *http.Request, token *Token) {
+	body, err := io.ReadAll(r.Body)
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		answer(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("more than %d bytes", MaxBody))
+		return
+	case err != nil:
+		answer(w, http.StatusBadRequest, "the body cannot be read")
+		return
+	}
+	key := r.Header.Get("Idempotency-Key")
+	if len(key) > maxIdempotent {
+		answer(w, http.StatusBadRequest, "the key is too long")
+		return
+	}
+	events, err := parseEvents(body, s.Now())
+	if err != nil {
+		answer(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	for _, e := range events {
+		if err := token.may(e); err != nil {
+			answer(w, http.StatusForbidden, err.Error())
+			return
+		}
+		if count, ok := e.Detail.(attack.Count); e.Kind == attack.Counter && (!ok || !slices.Contains(s.Counters, count.Key)) {
+			answer(w, http.StatusForbidden, errForbidden.Error())
+			return
+		}
+	}
+	if !s.limits[token.Name].events.AllowN(s.Now(), len(events)) {
+		tooMany(w)
+		return
+	}
+	s.commit(w, r, token, key, events)
+}
+
+// commit adds events, once for a key.
+func (s *Server) commit(w http.ResponseWriter, r *http.Request, token *Token, key string, events []*attack.Event) {
+	accepted := 0
+	now := s.Now()
+	err := s.Sink.Commit(r.Context(), func(m *Memory, add func(*attack.Event)) {
+		accepted = 0
+		if key != "" && !m.Keys.Take(token.Name, key, now) {
+			return
+		}
+		for _, e := range events {
+			if report, ok := reportOf(e); ok {
+				m.Bans.Report(&report, now, add)
+			} else {
+				add(e)
+			}
+			accepted++
+		}
+	})
+	if err != nil {
+		answer(w, http.StatusServiceUnavailable, "nothing can be kept now; try again")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(map[string]int{"accepted": accepted})
+}
+
+// reportOf returns the report that an event of a ban is, so that it is told once.
+func reportOf(e *attack.Event) (Report, bool) {
+	info, ok := e.Detail.(attack.BanInfo)
+	if !ok || !e.SourceIP.IsValid() || strings.ContainsRune(info.Jail+e.Host, 0) {
+		return Report{}, false
+	}
+	report := Report{Action: ReportBan, Source: netip.PrefixFrom(e.SourceIP, e.SourceIP.BitLen()), Jail: info.Jail, Host: e.Host}
+	if e.Kind == attack.Unban {
+		report.Action = ReportUnban
+	}
+	return report, true
+}
+
+// ban takes the old URL of fail2ban's actions: the jail and the address in the query or a form.
+func (s *Server) ban(w http.ResponseWriter, r *http.Request, token *Token) {
+	source, err := ParseSource(r.FormValue("ip"))
+	report := Report{Action: ReportBan, Source: source, Jail: r.FormValue("jail"), Host: token.Host}
+	if err == nil {
+		err = report.Check(s.Now())
+	}
+	if err != nil {
+		answer(w, http.StatusBadRequest, "give jail and ip")
+		return
+	}
+	e := report.event(s.Now())
+	if err := token.may(e); err != nil {
+		answer(w, http.StatusForbidden, err.Error())
+		return
+	}
+	s.commit(w, r, token, "", []*attack.Event{e})
+}
+
+// call takes an old URL of which each call is an event; an address may be given.
+func (s *Server) call(w http.ResponseWriter, r *http.Request, token *Token, path Path) {
+	e := &attack.Event{Kind: path.Kind, Severity: path.Kind.Severity(), Rule: "intake-url", Observed: s.Now(), Count: 1, Host: token.Host}
+	if ip, err := netip.ParseAddr(r.FormValue("ip")); err == nil {
+		e.SourceIP = ip.Unmap().WithZone("")
+	}
+	if err := token.may(e); err != nil {
+		answer(w, http.StatusForbidden, err.Error())
+		return
+	}
+	if path.Host != "" {
+		e.Host = path.Host
+	}
+	s.commit(w, r, token, "", []*attack.Event{e})
+}
+
+// count takes a number for a counter.
+func (s *Server) count(w http.ResponseWriter, r *http.Request, token *Token, key string) {
+	if !slices.Contains(s.Counters, key) {
+		answer(w, http.StatusNotFound, "there is no such counter")
+		return
+	}
+	value := uint64(1)
+	if text := r.FormValue("value"); text != "" {
+		var err error
+		if value, err = strconv.ParseUint(text, 10, 64); err != nil || value > attack.MaxCount {
+			answer(w, http.StatusBadRequest, "the value is no number from 0 to 1000000000")
+			return
+		}
+	}
+	e := &attack.Event{
+		Kind: attack.Counter, Severity: attack.Info, Rule: "intake-count", Observed: s.Now(), Count: value, Host: token.Host,
+		Detail: attack.Count{Key: key, Value: value},
+	}
+	if err := token.may(e); err != nil {
+		answer(w, http.StatusForbidden, err.Error())
+		return
+	}
+	s.commit(w, r, token, r.Header.Get("Idempotency-Key"), []*attack.Event{e})
+}
+
+func tooMany(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "1")
+	answer(w, http.StatusTooManyRequests, "too many requests")
+}
+
+// answer says what is wrong in words of its own: nothing that was sent.
+func answer(w http.ResponseWriter, status int, problem string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(map[string]string{"error": problem})
+}
