@@ -122,9 +122,9 @@ type status struct {
 		State   string `json:"state"`
 		Lines   uint64 `json:"lines"`
 		Network *struct {
-			Senders, Connections                                   int
+			Senders, Connections                                      int
 			Refused, Unparsed, Truncated, Empty, Dropped, Interrupted uint64
-			Buffer                                                 int
+			Buffer                                                    int
 		} `json:"network"`
 	} `json:"sources"`
 	Spool struct {
