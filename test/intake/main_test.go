@@ -44,15 +44,27 @@ type server struct {
 	dir    string // of the agent's files, and the test's
 	config string
 	agent  *program.Process
+	inside bool // the agent runs on the machine: it cannot be killed then
 }
 
 // boot starts a machine, and an agent of a configuration, in which LOGS stands for the machine's /var/log. The
 // agent itself runs outside, where it can be killed.
 func boot(t *testing.T, config string) *server {
 	t.Helper()
+	return bootWith(t, config, false, func(*server) {})
+}
+
+// bootInside does the same with the agent on the machine, in its network, after something was prepared.
+func bootInside(t *testing.T, config string, prepare func(*server)) *server {
+	t.Helper()
+	return bootWith(t, config, true, prepare)
+}
+
+func bootWith(t *testing.T, config string, inside bool, prepare func(*server)) *server {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
-	s := &server{t: t, ctx: ctx}
+	s := &server{t: t, ctx: ctx, inside: inside}
 	var err error
 	if s.dir, err = os.MkdirTemp("", "intake"); err != nil {
 		t.Fatal(err)
@@ -73,7 +85,8 @@ link: {dial: agent, relay: ""}
 ignore_self: false
 responses: {mode: "off"}
 report: {socket: %[1]s/report.sock, group: ""}
-%[2]s`, s.dir, strings.ReplaceAll(config, "LOGS", filepath.Dir(s.Log("auth.log")))), 0o644))
+%[2]s`, s.dir, strings.NewReplacer("LOGS", filepath.Dir(s.Log("auth.log")), "DIR", s.dir).Replace(config)), 0o644))
+	prepare(s)
 	s.start()
 	return s
 }
@@ -90,7 +103,11 @@ func (s *server) must(err error) {
 // start starts the agent, and waits until it answers.
 func (s *server) start() {
 	s.t.Helper()
-	p, err := program.Start(exec.Command(programs.Agent, "run", "--config", s.config))
+	command := exec.Command(programs.Agent, "run", "--config", s.config)
+	if s.inside {
+		command = s.Program(programs.Agent, "run", "--config", s.config)
+	}
+	p, err := program.Start(command)
 	s.must(err)
 	s.agent = p
 	s.t.Cleanup(func() {
