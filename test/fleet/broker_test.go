@@ -71,10 +71,7 @@ func freePort(t *testing.T) int {
 }
 
 // owner is whoever runs the broker: it may do everything there.
-type owner struct {
-	*nats.Conn
-	jetstream.JetStream
-}
+type owner struct{ jetstream.JetStream }
 
 func newOwner(t *testing.T, address string) owner {
 	t.Helper()
@@ -87,7 +84,7 @@ func newOwner(t *testing.T, address string) owner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return owner{conn, js}
+	return owner{js}
 }
 
 // stream returns the fleet's stream, once it is there.

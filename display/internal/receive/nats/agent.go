@@ -195,7 +195,7 @@ func (s *Server) tell(a *agent, receipt *pialertv1.Receipt, now time.Time) {
 	if err == nil {
 		subject := broker.Subject(broker.Receipts, a.id, s.id)
 		if raw, err = s.options.Keyring.Seal(a.key, subject, raw); err == nil {
-			err = s.conn.Publish(subject, raw)
+			err = s.publish(subject, raw)
 		}
 	}
 	if err != nil {

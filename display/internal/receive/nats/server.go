@@ -71,6 +71,7 @@ type Server struct {
 	options Options
 	id      broker.ID
 	conn    *broker.Conn
+	publish func(subject string, data []byte) error // on the connection
 	js      jetstream.JetStream
 	bell    wake.Bell // rings when there may be something to acknowledge
 	again   chan struct{}
@@ -132,6 +133,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer s.conn.Close()
+	s.publish = s.conn.Publish
 	if s.js, err = jetstream.New(s.conn.Conn); err != nil {
 		return err
 	}

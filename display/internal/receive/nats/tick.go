@@ -53,7 +53,7 @@ func (s *Server) tick(ctx context.Context) {
 	for s.conn.Await(ctx) != nil && ctx.Err() == nil {
 	}
 	for {
-		s.conn.Publish(broker.Of(broker.Ticks, s.id), s.ticks.next()) // fails while the broker is away
+		s.publish(broker.Of(broker.Ticks, s.id), s.ticks.next()) // fails while the broker is away
 		select {
 		case <-every.C:
 		case <-ctx.Done():
