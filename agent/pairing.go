@@ -20,7 +20,7 @@ func pairingCommands(s *settings) []*cobra.Command {
 	return paircmd.Commands(pairing.Agent, func() (paircmd.Settings, error) {
 		cfg, err := s.Load()
 		return paircmd.Settings{
-			Name: cfg.Name, State: cfg.State, Control: cfg.Control, Listen: cfg.Link.sockets(), Address: cfg.Link.Address, Broker: cfg.Link.broker(),
+			Name: cfg.Name, State: cfg.State, Control: cfg.Control, Listen: cfg.Link.sockets(), Address: cfg.Link.Address, Broker: cfg.Link.broker(), Config: s.Path(),
 		}, err
 	})
 }

@@ -32,6 +32,7 @@ type lightsRequest struct {
 func (d *daemon) controls() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /status", control.Handle(func(ctx context.Context, _ struct{}) (Status, error) { return d.status(ctx) }))
+	mux.Handle("POST /fleet", control.Handle(d.fleetAnswer))
 	mux.Handle("POST /show", control.Handle(func(_ context.Context, in showRequest) (showAnswer, error) { return d.show(in.Lamp) }))
 	mux.Handle("POST /lights", control.Handle(func(_ context.Context, in lightsRequest) (struct{}, error) {
 		d.screen.panel.SetLights(in.On)

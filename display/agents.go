@@ -1,7 +1,6 @@
 package main
 
 import (
-	"slices"
 	"time"
 
 	"github.com/pialert/pialert/display/internal/history"
@@ -56,13 +55,18 @@ func (d *daemon) agents(now time.Time) []AgentStatus {
 
 // withTotals adds what the agents counted, and those that are no longer paired but counted.
 func withTotals(agents []AgentStatus, tallies []lamp.Tally) []AgentStatus {
+	at := map[string]int{}
+	for i, agent := range agents {
+		at[agent.Name] = i
+	}
 	for _, tally := range tallies {
 		if !tally.Kind.Attempt() {
 			continue
 		}
-		i := slices.IndexFunc(agents, func(a AgentStatus) bool { return a.Name == tally.Agent })
-		if i < 0 {
+		i, ok := at[tally.Agent]
+		if !ok {
 			i = len(agents)
+			at[tally.Agent] = i
 			agents = append(agents, AgentStatus{Name: tally.Agent, Former: true})
 		}
 		agents[i].Total += tally.Count

@@ -23,6 +23,7 @@ func TestJSONIsDocumented(t *testing.T) {
 		"pialert-display top --format json users":    reflect.TypeFor[history.Tally](),
 		"pialert-display notices list --format json": reflect.TypeFor[notice.Entry](),
 		"pialert-display config show --format json":  reflect.TypeFor[Config](),
+		"pialert-display fleet status --format json": reflect.TypeFor[FleetStatus](),
 	}, *update)
 	if err != nil {
 		t.Error(err)

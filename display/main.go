@@ -38,7 +38,7 @@ light over a Blinkt! and counts on a TM1637, or draws both in a terminal.`,
 		runCommand(s), statusCommand(s), demoCommand(s), showCommand(s), lampsCommand(s), lightsCommand(s), poweroffCommand(s),
 		configCommand(s), noticesCommand(s), webCommand(s),
 		eventsCommand(s), topCommand(s), todayCommand(s), watchCommand(s), correctCommand(s),
-		backupCommand(s), restoreCommand(s), exportCommand(s),
+		backupCommand(s), restoreCommand(s), exportCommand(s), fleetCommand(s),
 	)
 	root.AddCommand(withForget(s, pairingCommands(s))...)
 	return root

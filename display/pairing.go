@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pialert/pialert/display/internal/fleet"
 	"github.com/pialert/pialert/display/internal/receive/nats"
 	"github.com/pialert/pialert/pkg/broker"
 	"github.com/pialert/pialert/pkg/config"
@@ -78,7 +80,7 @@ func (d *daemon) joinByBroker(ctx context.Context, subject string, request []byt
 	if err != nil {
 		return nil
 	}
-	if refused := d.acceptByBroker(ctx, letter, agent); refused != nil {
+	if refused := d.acceptByBroker(ctx, &letter, agent); refused != nil {
 		d.logger.Warn("refused to pair by the broker", "agent", letter.Peer.Name, "reason", refused)
 		err = refused
 	} else {
@@ -92,10 +94,27 @@ func (d *daemon) joinByBroker(ctx context.Context, subject string, request []byt
 	return answer
 }
 
-// acceptByBroker pairs with an agent that holds a token, unless there is a reason not to.
-func (d *daemon) acceptByBroker(ctx context.Context, letter pairing.JoinLetter, agent broker.ID) error {
+// acceptByBroker pairs with an agent that holds a token or an invitation to the fleet, unless there is a
+// reason not to.
+func (d *daemon) acceptByBroker(ctx context.Context, letter *pairing.JoinLetter, agent broker.ID) error {
+	var invited error = fleet.ErrUnknown
+	if authority, err := fleet.Open(fleetDir(d.cfg)); err == nil {
+		var name string
+		if name, invited = authority.Redeem(letter.Secret, agent, letter.Peer.Key, time.Now()); invited == nil {
+			letter.Peer.Name = name
+		}
+	}
 	if patterns := d.cfg.Link.NATS.Agents; !nats.Takes(patterns, letter.Peer.Name) {
 		return fmt.Errorf("display %s takes agents named %s only", d.cfg.Name, strings.Join(patterns, ", "))
 	}
-	return d.keyring.AcceptJoin(ctx, d.invitations, letter, "the broker, as "+string(agent))
+	switch {
+	case invited == nil:
+		if err := d.keyring.Welcomes(letter.Peer); err != nil {
+			return err
+		}
+		return d.keyring.Add(letter.Peer)
+	case errors.Is(invited, fleet.ErrUnknown):
+		return d.keyring.AcceptJoin(ctx, d.invitations, *letter, "the broker, as "+string(agent))
+	}
+	return fmt.Errorf("%w: sudo pialert-display fleet add NAME makes another", invited)
 }

@@ -72,6 +72,15 @@ func (c Credentials) ID() (ID, error) {
 	return ID(public), err
 }
 
+// File returns the credentials as a .creds file.
+func (c Credentials) File() ([]byte, error) {
+	if _, err := c.ID(); err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, "-----BEGIN NATS USER JWT-----\n%s\n------END NATS USER JWT------\n\n"+
+		"-----BEGIN USER NKEY SEED-----\n%s\n------END USER NKEY SEED------\n", c.JWT, c.Seed), nil
+}
+
 // Options are what a connection needs besides its configuration.
 type Options struct {
 	Keyring *pairing.Keyring
@@ -135,7 +144,7 @@ func Connect(c Config, o Options) (*Conn, error) {
 	if o.Keyring.Role() == pairing.Display {
 		conn.ID = DisplayID(o.Keyring.Key())
 	}
-	options = append(options, nats.CustomInboxPrefix(inbox(conn.ID)))
+	options = append(options, nats.CustomInboxPrefix(Inbox(conn.ID)))
 	if o.CA == nil && c.CA != "" {
 		pem, err := os.ReadFile(c.CA)
 		if err != nil {
@@ -158,8 +167,8 @@ func Connect(c Config, o Options) (*Conn, error) {
 	return conn, nil
 }
 
-// inbox is where answers to a machine's requests go; no other machine may listen there.
-func inbox(id ID) string { return "_INBOX." + string(id) }
+// Inbox is where answers to a machine's requests go; no other machine may listen there.
+func Inbox(id ID) string { return "_INBOX." + string(id) }
 
 func joined(servers []string) (list string) {
 	for i, server := range servers {

@@ -11,10 +11,11 @@ import (
 	"github.com/pialert/pialert/pkg/pairing"
 )
 
-// askTimeout is how long a question may take, keyTries how often it is asked.
+// askTimeout is how long a question may take, keyTries how often it is asked, askPause the time between.
 const (
 	askTimeout = 5 * time.Second
-	keyTries   = 3
+	askPause   = time.Second
+	keyTries   = 6
 )
 
 // ErrAway says that a display does not answer, though the broker does.
@@ -60,8 +61,10 @@ func (c *Conn) PublicKey(ctx context.Context, display ID) (key pairing.PublicKey
 			}
 			err = fmt.Errorf("%w: %s", pairing.ErrWrongKey, key.Fingerprint())
 		}
-		if ctx.Err() != nil || errors.Is(err, nats.ErrNoResponders) {
-			break
+		select {
+		case <-time.After(askPause): // it may be starting
+		case <-ctx.Done():
+			return key, fmt.Errorf("%w: %w", ErrAway, context.Cause(ctx))
 		}
 	}
 	if err == nil {

@@ -107,6 +107,9 @@ func (p *program) token(command *cobra.Command, args []string) (string, error) {
 }
 
 func (p *program) join(ctx context.Context, stderr io.Writer, text string, via []string) error {
+	if broker.IsEnrolment(text) {
+		return p.enrol(ctx, stderr, text)
+	}
 	token, err := pairing.ParseToken(text)
 	if err != nil {
 		return &cli.UsageError{Err: cli.Hint(err, "on the %s, run: sudo %s pair", p.role.Other(), p.there())}

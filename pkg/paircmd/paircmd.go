@@ -31,6 +31,7 @@ type Settings struct {
 	Address string         // where others reach this machine; empty to look at the interfaces
 	SSH     link.SSH       // how the program logs in where only sshd listens
 	Broker  *broker.Config // what both programs dial; nil if they dial each other
+	Config  string         // the configuration's file, which joining a fleet adds to
 	// Welcome says what else a person wants to know of a peer that was paired just now; it may be nil.
 	Welcome func(peers []pairing.Peer, name string) string
 }

@@ -1,0 +1,285 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/display/internal/fleet"
+	"github.com/pialert/pialert/display/internal/receive/nats"
+	"github.com/pialert/pialert/pkg/broker"
+	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/config"
+	"github.com/pialert/pialert/pkg/pairing"
+)
+
+// fleetDir is where the fleet's keys and invitations are.
+func fleetDir(c Config) string { return filepath.Join(c.State, "fleet") }
+
+func fleetCommand(s *settings) *cobra.Command {
+	command := &cobra.Command{
+		Use:   "fleet",
+		Short: "Prepare a NATS server for many agents, invite them, and see how they are",
+		Long: `fleet is for an owner of more servers than one machine can keep a connection to. init writes the
+configuration of a NATS server, add prints the line that brings a server in, and status says which
+are behind, silent or old. See docs/fleet.md.`,
+		Example: `  sudo pialert-display fleet init --server tls://nats.example.org:4222
+  sudo pialert-display fleet add web1
+  pialert-display fleet status`,
+	}
+	command.AddCommand(fleetInitCommand(s), fleetAddCommand(s), fleetStatusCommand(s))
+	return command
+}
+
+func fleetInitCommand(s *settings) *cobra.Command {
+	var servers []string
+	var out, room string
+	var sync bool
+	place := fleet.Place{}
+	command := &cobra.Command{
+		Use:   "init --server tls://HOST:4222",
+		Short: "Write the configuration of a NATS server, and this display's credentials there",
+		Long: `init makes an authority of your own over a NATS server: keys that sign who may speak there, a
+certificate authority, and for each server a folder with its configuration and certificate. The
+folder is all that the server needs, now and when agents are added; the keys stay here. Run again, it
+writes the same fleet's folders anew.
+
+Three servers make a cluster that goes on when one of them fails. Any nats-server from 2.9 on, as in
+Debian 12, will do; --sync-always needs 2.10.`,
+		Example: `  sudo pialert-display fleet init --server tls://nats.example.org:4222
+  sudo pialert-display fleet init --server tls://n1.example.org:4222 --server tls://n2.example.org:4222 \
+    --server tls://n3.example.org:4222 --max-bytes 10GiB`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			cfg, err := s.Load()
+			if err != nil {
+				return err
+			}
+			bytes, err := config.ParseSize(room)
+			if err != nil {
+				return &cli.UsageError{Err: err}
+			}
+			return fleetInit(command.ErrOrStderr(), cfg, fleet.Settings{
+				Servers: servers, Stream: cfg.Link.NATS.Stream, MaxBytes: int64(bytes), SyncAlways: sync,
+			}, place, out, s.Path())
+		},
+	}
+	command.Flags().StringArrayVar(&servers, "server", nil, "a server's address as agents reach it, tls://HOST:4222; may be repeated for a cluster")
+	command.Flags().StringVar(&out, "out", "nats", "write the servers' folders below this one")
+	command.Flags().StringVar(&place.Folder, "folder", "/etc/nats", "where those files will be on the server")
+	command.Flags().StringVar(&place.Store, "store", "/var/lib/nats", "where the server keeps the stream")
+	command.Flags().StringVar(&room, "max-bytes", "1GiB", "most that the stream may hold on each server")
+	command.Flags().BoolVar(&sync, "sync-always", false, "have the servers sync what they acknowledge, for link.nats.acknowledged: stored; needs nats-server 2.10")
+	return command
+}
+
+func fleetInit(stderr io.Writer, cfg Config, wanted fleet.Settings, place fleet.Place, out, configPath string) error {
+	keyring, err := pairing.Open(cfg.State, pairing.Display, cfg.Name)
+	if err != nil {
+		return withSudo(err)
+	}
+	authority, err := fleet.Open(fleetDir(cfg))
+	switch {
+	case errors.Is(err, fleet.ErrNone):
+		if err := checkServers(wanted.Servers); err != nil {
+			return err
+		}
+		authority, err = fleet.Begin(fleetDir(cfg), wanted, time.Now())
+	case err == nil && len(wanted.Servers) > 0 && strings.Join(wanted.Servers, " ") != strings.Join(authority.Servers, " "):
+		return cli.Hint(fmt.Errorf("this display has a fleet already, at %s", strings.Join(authority.Servers, ", ")),
+			"run fleet init without --server to write its folders anew; to begin another one, move %s away", fleetDir(cfg))
+	}
+	if err != nil {
+		return withSudo(err)
+	}
+	var folders []string
+	for _, server := range authority.Servers {
+		folder := out
+		if len(authority.Servers) > 1 {
+			folder = filepath.Join(out, fleet.Host(server))
+		}
+		files, err := authority.Server(server, place, time.Now())
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(folder, 0o750); err != nil {
+			return err
+		}
+		for _, file := range files {
+			if err := os.WriteFile(filepath.Join(folder, file.Name), file.Data, fs.FileMode(file.Mode)); err != nil {
+				return err
+			}
+		}
+		folders = append(folders, folder)
+	}
+	credentials, err := authority.Display(cfg.Name, keyring.Key())
+	if err != nil {
+		return withSudo(err)
+	}
+	ca := filepath.Join(fleetDir(cfg), "ca.pem")
+	if err := writeCA(fleetDir(cfg), authority.CA); err != nil {
+		return err
+	}
+	fmt.Fprintf(stderr, "Written: %s\n\n", strings.Join(folders, ", "))
+	fmt.Fprintf(stderr, "1. Copy the files to %[1]s on the server, let the user that runs nats-server read them and write\n"+
+		"   %[2]s, and start it: nats-server -c %[1]s/nats-server.conf\n", place.Folder, place.Store)
+	fmt.Fprintf(stderr, "2. Put this into %s, and restart pialert-display:\n\n", configPath)
+	fmt.Fprint(stderr, linkText(broker.Config{Servers: authority.Servers, CA: ca, Credentials: credentials, Stream: authority.Stream}, len(authority.Servers)))
+	fmt.Fprintf(stderr, "\n3. Invite agents: sudo pialert-display fleet add NAME\n")
+	return nil
+}
+
+func writeCA(dir string, ca []byte) error {
+	path := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(path, ca, 0o644); err != nil {
+		return withSudo(err)
+	}
+	return os.Chmod(path, 0o644)
+}
+
+// linkText is the part of a configuration that names a broker.
+func linkText(c broker.Config, servers int) string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "link:\n  dial: nats\n  nats:\n    servers: [%s]\n    ca: %s\n    credentials: %s\n    stream: %s\n",
+		strings.Join(c.Servers, ", "), c.CA, c.Credentials, c.Stream)
+	if servers >= 3 {
+		text.WriteString("    replicas: 3\n")
+	}
+	return text.String()
+}
+
+func checkServers(servers []string) error {
+	if len(servers) == 0 {
+		return &cli.UsageError{Err: cli.Hint(errors.New("there is no server"), "name it as agents reach it: --server tls://nats.example.org:4222")}
+	}
+	if len(servers) == 2 {
+		return &cli.UsageError{Err: errors.New("two servers make no cluster: name one, three or five")}
+	}
+	for _, server := range servers {
+		if err := broker.CheckServer(server); err != nil {
+			return &cli.UsageError{Err: fmt.Errorf("cannot use the server %q: %w", server, err)}
+		}
+	}
+	return nil
+}
+
+func withSudo(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return cli.Hint(err, "the state directory belongs to the service: run the command with sudo")
+	}
+	return err
+}
+
+func fleetAddCommand(s *settings) *cobra.Command {
+	var from string
+	var valid time.Duration
+	command := &cobra.Command{
+		Use:   "add NAME... | add --from FILE",
+		Short: "Print the line that brings a server into the fleet",
+		Long: `add invites agents: for each it makes credentials for the broker and a one-time token, and prints the
+one line that is to be run there. It pairs under the name that is given here, whatever its host is
+called. The line is a secret until it was run; it lapses after --valid.
+
+With --from it reads a name from each line of a file (what follows a # is left out), and prints the
+name before each line, divided by a tab, for a tool that runs commands on many machines.`,
+		Example: `  sudo pialert-display fleet add web1
+  sudo pialert-display fleet add --from hosts.txt > lines.txt
+  while IFS="$(printf '\t')" read -r host line; do ssh -n "$host" "$line"; done < lines.txt`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(command *cobra.Command, args []string) error {
+			cfg, err := s.Load()
+			if err != nil {
+				return err
+			}
+			names := args
+			if from != "" {
+				read, err := readNames(command.InOrStdin(), from)
+				if err != nil {
+					return err
+				}
+				names = append(names, read...)
+			}
+			if len(names) == 0 {
+				return &cli.UsageError{Err: cli.Hint(errors.New("there is no name"), "sudo pialert-display fleet add web1")}
+			}
+			return fleetAdd(command.OutOrStdout(), command.ErrOrStderr(), cfg, names, valid, from != "" || len(args) > 1)
+		},
+	}
+	command.Flags().StringVar(&from, "from", "", "read names from this file, or - for standard input")
+	command.Flags().DurationVar(&valid, "valid", 24*time.Hour, "how long a line can be used")
+	return command
+}
+
+// readNames reads a name from each line of a file.
+func readNames(in io.Reader, path string) (names []string, err error) {
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		in = file
+	}
+	lines := bufio.NewScanner(in)
+	for n := 1; lines.Scan(); n++ {
+		text, _, _ := strings.Cut(lines.Text(), "#")
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		if err := pairing.CheckName(text); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
+		}
+		names = append(names, text)
+	}
+	return names, lines.Err()
+}
+
+func fleetAdd(stdout, stderr io.Writer, cfg Config, names []string, valid time.Duration, many bool) error {
+	authority, err := fleet.Open(fleetDir(cfg))
+	if errors.Is(err, fleet.ErrNone) {
+		return cli.Hint(err, "sudo pialert-display fleet init --server tls://nats.example.org:4222")
+	}
+	if err != nil {
+		return withSudo(err)
+	}
+	keyring, err := pairing.Open(cfg.State, pairing.Display, cfg.Name)
+	if err != nil {
+		return withSudo(err)
+	}
+	var invited []string
+	for _, name := range names {
+		if _, err := keyring.Peer(name); err == nil {
+			fmt.Fprintf(stderr, "%s is paired already: left out; to pair it anew, sudo pialert-display unpair %[1]s\n", name)
+		} else if !nats.Takes(cfg.Link.NATS.Agents, name) {
+			fmt.Fprintf(stderr, "%s is left to another display: link.nats.agents is %s\n", name, strings.Join(cfg.Link.NATS.Agents, ", "))
+		} else {
+			invited = append(invited, name)
+		}
+	}
+	if len(invited) == 0 {
+		return errors.New("nobody is left to invite")
+	}
+	made, err := authority.Invite(keyring, invited, valid, time.Now())
+	if err != nil {
+		return withSudo(err)
+	}
+	for i, enrolment := range made {
+		line := "sudo pialert-agent join " + enrolment.String()
+		if many {
+			line = invited[i] + "\t" + line
+		}
+		if _, err := fmt.Fprintln(stdout, line); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(stderr, "\n%d invited, until %s. The display has to run when a line is used.\n", len(made), time.Now().Add(valid).Format(time.DateTime))
+	return nil
+}

@@ -1,0 +1,151 @@
+package paircmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+
+	"github.com/pialert/pialert/pkg/broker"
+	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/pairing"
+)
+
+// Files that joining a fleet writes beside the configuration.
+const (
+	credentialsFile = "nats.creds"
+	caFile          = "nats-ca.pem"
+)
+
+// linked finds a link: that is in force in a configuration.
+var linked = regexp.MustCompile(`(?m)^link[ \t]*:`)
+
+// enrol brings this machine into a fleet: it pairs by the broker that the line names, and then writes
+// down how the broker is reached.
+func (p *program) enrol(ctx context.Context, stderr io.Writer, text string) error {
+	if p.role != pairing.Agent {
+		return &cli.UsageError{Err: errors.New("this line brings a server into a fleet: run it there, with sudo pialert-agent join")}
+	}
+	enrolment, err := broker.ParseEnrolment(text)
+	if err != nil {
+		return &cli.UsageError{Err: cli.Hint(err, "on the display, run: sudo pialert-display fleet add NAME")}
+	}
+	token, err := pairing.ParseToken(enrolment.Token)
+	if err != nil {
+		return &cli.UsageError{Err: err}
+	}
+	settings, keyring, err := p.open()
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(settings.Config)
+	wanted := broker.Config{
+		Servers: enrolment.Servers, CA: filepath.Join(dir, caFile), Credentials: filepath.Join(dir, credentialsFile), Stream: enrolment.Stream,
+	}
+	configured, err := isLinked(settings.Config)
+	if err != nil {
+		return err
+	}
+	if configured && settings.Broker == nil {
+		return cli.Hint(fmt.Errorf("%s says already how this agent is linked", settings.Config),
+			"to bring it into the fleet, take link: out of that file, and run this line again")
+	}
+	conn, err := broker.Connect(broker.Config{Servers: enrolment.Servers}, broker.Options{
+		Keyring: keyring, Log: slog.New(slog.DiscardHandler), Credentials: &enrolment.Credentials, CA: enrolment.CA,
+	})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	peer, err := Redeem(ctx, conn, keyring, token)
+	if err != nil {
+		return p.explainEnrolment(err)
+	}
+	creds, err := enrolment.Credentials.File()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(
+		writeBeside(settings.Config, wanted.Credentials, creds, 0o640),
+		writeBeside(settings.Config, wanted.CA, enrolment.CA, 0o644),
+	); err != nil {
+		return cli.Hint(fmt.Errorf("paired with %s, but the broker's files cannot be written: %w", peer.Name, err), "run the line again with sudo")
+	}
+	if !configured {
+		if err := addLink(settings.Config, wanted); err != nil {
+			return cli.Hint(fmt.Errorf("paired with %s, but the configuration cannot be written: %w", peer.Name, err), "run the line again with sudo")
+		}
+	}
+	fmt.Fprintf(stderr, "Paired with %s %s by the broker; %s says how it is reached.\n", peer.Role, peer.Name, settings.Config)
+	fmt.Fprintf(stderr, "To begin: sudo systemctl enable %[1]s && sudo systemctl restart %[1]s\n", p.here())
+	return nil
+}
+
+func (p *program) explainEnrolment(err error) error {
+	again := "on the display, run sudo pialert-display fleet add NAME for a new line"
+	switch {
+	case errors.Is(err, pairing.ErrNoInvitation):
+		return cli.Hint(errors.New("the display knows no such line: it has lapsed, or another was made for this name since"), "%s", again)
+	case errors.Is(err, pairing.ErrJoinRefused), strings.Contains(err.Error(), "Authorization"):
+		return cli.Hint(err, "%s", again)
+	}
+	return p.explain(err)
+}
+
+// isLinked says whether a configuration says how its program is linked.
+func isLinked(file string) (bool, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return linked.Match(text), err
+}
+
+// addLink adds to a configuration how the broker is reached.
+func addLink(file string, c broker.Config) error {
+	text, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if len(text) > 0 && text[len(text)-1] != '\n' {
+		text = append(text, '\n')
+	}
+	text = fmt.Appendf(text, "\n# Added by pialert-agent join.\nlink:\n  dial: nats\n  nats:\n    servers: [%s]\n    ca: %s\n    credentials: %s\n    stream: %s\n",
+		strings.Join(c.Servers, ", "), c.CA, c.Credentials, c.Stream)
+	return writeBeside(file, file, text, 0o640)
+}
+
+// writeBeside writes a file whole, for the group that a configuration is for: its own, or that of its folder.
+func writeBeside(config, file string, data []byte, mode fs.FileMode) error {
+	temporary, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temporary.Name()) // unless it was renamed
+	if os.Geteuid() == 0 {
+		info, err := os.Stat(config)
+		if errors.Is(err, fs.ErrNotExist) {
+			info, err = os.Stat(filepath.Dir(config))
+		}
+		if err == nil {
+			if owner, ok := info.Sys().(*syscall.Stat_t); ok {
+				err = temporary.Chown(int(owner.Uid), int(owner.Gid))
+			}
+		}
+		if err != nil {
+			return errors.Join(err, temporary.Close())
+		}
+	}
+	_, err = temporary.Write(data)
+	if err = errors.Join(err, temporary.Chmod(mode), temporary.Sync(), temporary.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temporary.Name(), file)
+}
