@@ -16,7 +16,10 @@ NEEDS := sshd=openssh-server ssh=openssh-client sshpass=sshpass rsyslogd=rsyslog
 	unshare=util-linux sigrok-cli=sigrok-cli qemu-arm-static=qemu-user-static sudo=sudo \
 	mmdebstrap=mmdebstrap lintian=lintian dpkg-deb=dpkg rpm=rpm man=man-db \
 	dbus-daemon=dbus apt-ftparchive=apt-utils createrepo_c=createrepo-c gpg=gnupg dnf=dnf prometheus=prometheus \
-	podman=podman runc=runc nats-server=nats-server aiosmtpd=python3-aiosmtpd node=nodejs npm=npm chromium=chromium fail2ban-server=fail2ban setpriv=util-linux openssl=openssl /usr/share/doc/rsyslog-gnutls=rsyslog-gnutls busybox=busybox
+	podman=podman runc=runc nats-server=nats-server aiosmtpd=python3-aiosmtpd node=nodejs npm=npm \
+	chromium=chromium fail2ban-server=fail2ban setpriv=util-linux openssl=openssl \
+	/usr/share/doc/rsyslog-gnutls=rsyslog-gnutls busybox=busybox \
+	/lib/systemd/systemd-journal-remote=systemd-journal-remote
 
 .PHONY: help demo build test check fmt vet lint race cross proto docs packages images release mutate bench crash-test hostile case clean
 

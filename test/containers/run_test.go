@@ -225,3 +225,28 @@ func TestTheResponderBans(t *testing.T) {
 		t.Errorf("the responder ended with %s", code)
 	}
 }
+
+// The agent's image has no journalctl, and reads the host's journal all the same.
+func TestReadsTheJournal(t *testing.T) {
+	h := boot(t)
+	h.write("agent.yaml", "name: web1\nmetrics: ''\nlink: {listen: '127.0.0.1:7483', relay: ''}\nlogs: [{path: journal, start: beginning}]\n")
+	h.write("display.yaml", "name: desk\nmetrics: ''\ndriver: none\n")
+	folder := h.path("log/journal/00112233445566778899aabbccddeeff")
+	h.must(os.MkdirAll(folder, 0o755))
+	var entries strings.Builder
+	for i := range 5 {
+		fmt.Fprintf(&entries, "__REALTIME_TIMESTAMP=%d\n__MONOTONIC_TIMESTAMP=%d\n_BOOT_ID=%s\n_UID=0\n_EXE=/usr/sbin/sshd\n_SYSTEMD_SLICE=system.slice\n"+
+			"_HOSTNAME=web1\n_PID=%d\nSYSLOG_IDENTIFIER=sshd\nSYSLOG_FACILITY=10\nMESSAGE=Failed password for root from 192.0.2.7 port %d ssh2\n\n",
+			time.Now().UnixMicro(), 1000+i, strings.Repeat("b0", 16), 4000+i, 4000+i)
+	}
+	write := exec.CommandContext(h.ctx, "/lib/systemd/systemd-journal-remote", "--output="+filepath.Join(folder, "system.journal"), "--split-mode=none", "-")
+	write.Stdin = strings.NewReader(entries.String())
+	if out, err := write.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	h.must(os.Chmod(filepath.Join(folder, "system.journal"), 0o640))
+	h.agent(images, "--group-add=0")
+	h.display(images)
+	h.pair()
+	h.total(5)
+}

@@ -32,8 +32,7 @@ var (
 // FindAuth decides between log files and the journal: for what can be read and is written to. root is
 // the file system's root, as os.DirFS("/").
 func FindAuth(root fs.FS, now time.Time) AuthSource {
-	_, err := fs.Stat(root, "run/systemd/journal")
-	journal := err == nil
+	journal := hasJournal(root)
 	against := ""
 	for _, path := range authLogs {
 		info, err := fs.Stat(root, path[1:])
@@ -63,6 +62,20 @@ func FindAuth(root fs.FS, now time.Time) AuthSource {
 		return AuthSource{Reason: "there is neither /var/log/auth.log nor /var/log/secure"}
 	}
 	return AuthSource{Path: "/var/log/auth.log", Reason: "there is neither a log nor a journal; waiting for the file"}
+}
+
+// hasJournal reports whether systemd-journald runs here, or its files are here, as they are in a
+// container that the host's are mounted in.
+func hasJournal(root fs.FS) bool {
+	if _, err := fs.Stat(root, "run/systemd/journal"); err == nil {
+		return true
+	}
+	for _, folder := range []string{"var/log/journal", "run/log/journal"} {
+		if entries, _ := fs.ReadDir(root, folder); len(entries) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Denied returns what keeps this process from reading the file, or from finding the files of a

@@ -20,6 +20,8 @@ func TestFindAuth(t *testing.T) {
 		want string
 	}{
 		{"Debian 11", fstest.MapFS{"var/log/auth.log": log, "run/systemd/journal": journal}, "/var/log/auth.log"},
+		{"a container on Debian 12", fstest.MapFS{"var/log/journal/00112233445566778899aabbccddeeff/system.journal": log}, ""},
+		{"a container on Alpine", fstest.MapFS{"var/log/journal": journal, "var/log/messages": log}, "/var/log/auth.log"},
 		{"Debian 12", fstest.MapFS{"run/systemd/journal": journal}, ""},
 		{"Debian 12, upgraded", fstest.MapFS{"var/log/auth.log": old, "run/systemd/journal": journal}, ""},
 		{"Rocky Linux", fstest.MapFS{"var/log/secure": log, "run/systemd/journal": journal}, "/var/log/secure"},

@@ -1,7 +1,7 @@
 // Package journal is systemd's journal as a source of lines.
 //
-// It runs journalctl and makes each entry a line with an RFC 3339 header, as rsyslog writes it to a
-// file. Any local user can send entries that call themselves sshd's: who sent an entry is decided by the
+// It runs journalctl, or where that is missing reads the journal's files (room journalfile), and makes each
+// entry a line with an RFC 3339 header, as rsyslog writes it to a file. Any local user can send entries that call themselves sshd's: who sent an entry is decided by the
 // fields that journald itself adds, and what is not believed is left out and counted. The position is
 // journald's cursor; when journalctl ends it is started again behind it.
 package journal
@@ -18,11 +18,13 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/source"
+	"github.com/pialert/pialert/agent/internal/source/journal/journalfile"
 	"github.com/pialert/pialert/pkg/backoff"
 	"github.com/pialert/pialert/pkg/stderr"
 )
@@ -48,18 +50,21 @@ type Options struct {
 	Trust   source.Trust
 	Restore source.Restore
 	Logger  *slog.Logger
-	// Command is how journalctl is called; nil means ["journalctl"].
+	// Command is how journalctl is called; nil means ["journalctl"]. If there is no such program, the
+	// files in Folders are read; nil means those of journald.
 	Command []string
+	Folders []string
 	// Backoff is the first pause before journalctl is started again; zero means a second.
 	Backoff time.Duration
 }
 
-// Journal reads the systemd journal through journalctl. Its methods may be called from any goroutine,
+// Journal reads the systemd journal. Its methods may be called from any goroutine,
 // Run only once.
 type Journal struct {
 	options Options
 	key     string // of the position
 	cursor  string
+	entries entries
 
 	mu        sync.Mutex
 	stats     source.Stats
@@ -82,6 +87,9 @@ func New(options Options) *Journal {
 	if options.Command == nil {
 		options.Command = []string{"journalctl"}
 	}
+	if options.Folders == nil {
+		options.Folders = journalfile.Folders()
+	}
 	if options.Backoff <= 0 {
 		options.Backoff = time.Second
 	}
@@ -100,11 +108,9 @@ func New(options Options) *Journal {
 
 // Run follows the journal until ctx ends, which returns nil, or until emit fails, which returns its
 // error. When journalctl ends, it is started again, after pauses that grow to a minute. Without journalctl
-// Run fails with source.ErrUnavailable.
+// and files Run fails with source.ErrUnavailable.
 func (j *Journal) Run(ctx context.Context, emit source.Emit) error {
-	if _, err := exec.LookPath(j.options.Command[0]); err != nil {
-		err = fmt.Errorf("cannot read the journal: %w: journalctl was not found; install systemd, or follow a log file instead",
-			source.ErrUnavailable)
+	if err := j.open(); err != nil {
 		j.fail(err)
 		return err
 	}
@@ -140,18 +146,10 @@ func (j *Journal) Run(ctx context.Context, emit source.Emit) error {
 // Read hands on the lines of what the journal holds, and returns when there is no more. A time that is
 // not zero bounds it.
 func (j *Journal) Read(ctx context.Context, since, until time.Time, emit func(lines []byte) error) error {
-	if _, err := exec.LookPath(j.options.Command[0]); err != nil {
-		return fmt.Errorf("cannot read the journal: %w: journalctl was not found", source.ErrUnavailable)
+	if err := j.open(); err != nil {
+		return err
 	}
-	var arguments []string
-	const form = "2006-01-02 15:04:05"
-	if !since.IsZero() {
-		arguments = append(arguments, "--since="+since.Local().Format(form))
-	}
-	if !until.IsZero() {
-		arguments = append(arguments, "--until="+until.Local().Format(form))
-	}
-	return j.journalctl(ctx, arguments, func(out io.Reader) error {
+	return j.entries(ctx, query{since: since, until: until}, func(out io.Reader) error {
 		return j.read(out, j.convert, func(b *batch) error { return emit(b.lines) })
 	})
 }
@@ -185,7 +183,7 @@ func (j *Journal) restore() bool {
 // begin stores the first position: the last entry's cursor, or none if everything is to be read.
 func (j *Journal) begin(ctx context.Context, emit source.Emit) error {
 	if j.options.Start == source.End {
-		err := j.journalctl(ctx, []string{"--lines=1"}, func(out io.Reader) error {
+		err := j.entries(ctx, query{newest: true}, func(out io.Reader) error {
 			return j.read(out, nil, func(batch *batch) error {
 				j.cursor = batch.cursor
 				return nil
@@ -200,12 +198,7 @@ func (j *Journal) begin(ctx context.Context, emit source.Emit) error {
 
 // follow hands on entries until journalctl ends.
 func (j *Journal) follow(ctx context.Context, emit source.Emit) error {
-	// Without --no-tail, --follow would begin with the last ten entries.
-	arguments := []string{"--follow", "--no-tail"}
-	if j.cursor != "" {
-		arguments = append(arguments, "--after-cursor="+j.cursor)
-	}
-	err := j.journalctl(ctx, arguments, func(out io.Reader) error {
+	err := j.entries(ctx, query{after: j.cursor, follow: true}, func(out io.Reader) error {
 		j.follows()
 		return j.read(out, j.convert, func(b *batch) error { return j.hand(ctx, b, emit) })
 	})
@@ -215,8 +208,50 @@ func (j *Journal) follow(ctx context.Context, emit source.Emit) error {
 	return err
 }
 
-// journalctl runs it with arguments, has read take its output, and returns why it ended.
-func (j *Journal) journalctl(ctx context.Context, arguments []string, read func(io.Reader) error) error {
+// query says which entries are asked for.
+type query struct {
+	after        string // the cursor of the last one that is known
+	since, until time.Time
+	newest       bool // only the newest one, for its cursor
+	follow       bool // and those that come, without an end
+}
+
+// entries has read take the entries of a query, as journalctl's JSON, and returns why they ended.
+type entries func(ctx context.Context, q query, read func(io.Reader) error) error
+
+// open chooses where entries come from: journalctl, or else the files.
+func (j *Journal) open() error {
+	if _, err := exec.LookPath(j.options.Command[0]); err == nil {
+		j.entries = j.journalctl
+		return nil
+	}
+	if !journalfile.Exists(j.options.Folders) {
+		return fmt.Errorf("cannot read the journal: %w: there is neither journalctl nor a journal in %s; install systemd, or follow a log file instead",
+			source.ErrUnavailable, strings.Join(j.options.Folders, " or "))
+	}
+	j.entries = j.files
+	return nil
+}
+
+// journalctl runs it.
+func (j *Journal) journalctl(ctx context.Context, q query, read func(io.Reader) error) error {
+	const form = "2006-01-02 15:04:05"
+	var arguments []string
+	if q.newest {
+		arguments = append(arguments, "--lines=1")
+	}
+	if q.follow { // without --no-tail it would begin with the last ten entries
+		arguments = append(arguments, "--follow", "--no-tail")
+	}
+	if q.after != "" {
+		arguments = append(arguments, "--after-cursor="+q.after)
+	}
+	if !q.since.IsZero() {
+		arguments = append(arguments, "--since="+q.since.Local().Format(form))
+	}
+	if !q.until.IsZero() {
+		arguments = append(arguments, "--until="+q.until.Local().Format(form))
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	command := j.options.Command
@@ -279,7 +314,7 @@ func (j *Journal) read(out io.Reader, convert func(*entry, *batch), hand func(*b
 		case errors.Is(err, io.EOF):
 			return nil // a half entry comes again with the next start
 		case err != nil:
-			return fmt.Errorf("cannot read from journalctl: %w", err)
+			return fmt.Errorf("cannot read the journal: %w", err)
 		case skipping:
 			skipping = false
 		default:

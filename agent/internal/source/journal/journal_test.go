@@ -23,7 +23,17 @@ import (
 type journald struct {
 	t       *testing.T
 	command []string // runs journalctl there
+	root    string   // its file system
 	socket  string
+	process *os.Process
+}
+
+// readers are the ways to its journal.
+func (j *journald) readers() map[string]Options {
+	return map[string]Options{
+		"journalctl": {Name: "auth", Command: j.command},
+		"files":      {Name: "auth", Command: []string{"/nowhere/journalctl"}, Folders: []string{j.root + "/var/log/journal", j.root + "/run/log/journal"}},
+	}
 }
 
 func startJournald(t *testing.T) *journald {
@@ -60,7 +70,8 @@ func startJournald(t *testing.T) *journald {
 	pid := strconv.Itoa(child.Process.Pid)
 	return &journald{
 		t: t, command: []string{"nsenter", "--mount", "--target", pid, "journalctl"},
-		socket: filepath.Join("/proc", pid, "root/run/systemd/journal/dev-log"),
+		root:   filepath.Join("/proc", pid, "root"),
+		socket: filepath.Join("/proc", pid, "root/run/systemd/journal/dev-log"), process: child.Process,
 	}
 }
 
@@ -117,14 +128,23 @@ func wantMessage(t *testing.T, r *sourcetest.Receiver, message string) {
 	}
 }
 
+// Both ways of reading give the same lines, and one goes on where the other stopped.
 func TestJournal(t *testing.T) {
 	t.Parallel()
+	for _, ways := range [][2]string{{"journalctl", "journalctl"}, {"files", "files"}, {"journalctl", "files"}, {"files", "journalctl"}} {
+		t.Run(ways[0]+", then "+ways[1], func(t *testing.T) {
+			t.Parallel()
+			testJournal(t, ways[0], ways[1])
+		})
+	}
+}
+
+func testJournal(t *testing.T, first, second string) {
 	daemon := startJournald(t)
 	daemon.log(4, "sshd", "before the first start")
 	daemon.await("before the first start")
 	r := sourcetest.New(t)
-	options := Options{Name: "auth", Command: daemon.command}
-	journal, stop := start(t, r, options)
+	journal, stop := start(t, r, daemon.readers()[first])
 	r.WantMark("journal:auth")
 
 	daemon.log(4, "sshd", "Invalid user admin from 192.0.2.7 port 50022")
@@ -154,12 +174,51 @@ func TestJournal(t *testing.T) {
 	for i := range 2000 {
 		daemon.log(4, "sshd", "while down "+strconv.Itoa(i))
 	}
-	_, stop = start(t, r, options)
+	_, stop = start(t, r, daemon.readers()[second])
 	for i := range 2000 {
 		wantMessage(t, r, "while down "+strconv.Itoa(i))
 	}
 	daemon.log(4, "sshd", "and on")
 	wantMessage(t, r, "and on")
+	stop()
+}
+
+// journald rotates its journals, and copies what it kept in memory to the disk: each entry comes once.
+func TestRotationAndFlush(t *testing.T) {
+	t.Parallel()
+	daemon := startJournald(t)
+	r := sourcetest.New(t)
+	_, stop := start(t, r, daemon.readers()["files"])
+	r.WantMark("journal:auth")
+	n := 0
+	write := func(entries int) {
+		for range entries {
+			daemon.log(4, "sshd", "entry "+strconv.Itoa(n))
+			n++
+		}
+		for i := n - entries; i < n; i++ {
+			wantMessage(t, r, "entry "+strconv.Itoa(i))
+		}
+	}
+	for _, signal := range []syscall.Signal{syscall.SIGUSR2, syscall.SIGUSR2, syscall.SIGUSR1, syscall.SIGUSR2} {
+		write(50)
+		if signal == syscall.SIGUSR1 { // flush, once there is a place for it
+			if err := os.MkdirAll(daemon.root+"/var/log/journal", 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := daemon.process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(50)
+	daemon.await("entry " + strconv.Itoa(n-1))
+	if files, err := filepath.Glob(daemon.root + "/var/log/journal/*/system*.journal"); err != nil || len(files) < 2 {
+		t.Errorf("on the disk are %v, error %v: nothing was flushed and rotated", files, err)
+	}
+	stop()
+	_, stop = start(t, r, daemon.readers()["files"])
+	write(1) // and nothing twice
 	stop()
 }
 
@@ -219,7 +278,7 @@ func TestJournalLeavesOutLongEntries(t *testing.T) {
 func TestJournalErrors(t *testing.T) {
 	t.Parallel()
 	ignore := func(context.Context, source.Chunk) error { return nil }
-	journal := New(Options{Command: []string{"/nowhere/journalctl"}})
+	journal := New(Options{Command: []string{"/nowhere/journalctl"}, Folders: []string{t.TempDir()}})
 	err := journal.Run(t.Context(), ignore)
 	if !errors.Is(err, source.ErrUnavailable) || journal.Stats()[0].State != source.Failing {
 		t.Errorf("without journalctl: error %v, %+v", err, journal.Stats()[0])

@@ -1,0 +1,403 @@
+package journalfile
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sort"
+	"time"
+)
+
+// Folders are where systemd-journald keeps journals: on the disk, and in memory.
+func Folders() []string { return []string{"/var/log/journal", "/run/log/journal"} }
+
+// Exists reports whether a machine's journal is in one of the folders.
+func Exists(folders []string) bool {
+	for _, folder := range folders {
+		entries, _ := os.ReadDir(folder)
+		if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return machines.MatchString(e.Name()) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// Reader reads the journals of a machine, one entry after the other. It is not safe for use by several
+// goroutines.
+type Reader struct {
+	folders []string
+	wanted  func(name string) bool
+	place   Place
+	current *open
+	known   map[string]header // of files that nothing is added to any more, by path
+	damaged uint64
+}
+
+// NewReader returns a Reader that begins with the oldest entry. The folders are those that journald
+// has a folder for each machine in; wanted chooses the fields that entries come with.
+func NewReader(folders []string, wanted func(name string) bool) *Reader {
+	return &Reader{folders: folders, wanted: wanted, known: map[string]header{}}
+}
+
+// Close frees what the Reader holds.
+func (r *Reader) Close() { r.leave() }
+
+// After has reading go on behind a place. If the journal does not reach back to it, that is its
+// beginning.
+func (r *Reader) After(p Place) { r.leave(); r.place = p }
+
+// Since has reading go on with the first entry at or after t.
+func (r *Reader) Since(t time.Time) { r.After(Place{Realtime: uint64(max(0, t.UnixMicro()-1))}) }
+
+// Damaged counts the entries and files that could not be read.
+func (r *Reader) Damaged() uint64 { return r.damaged }
+
+// Next returns the next entry, or false if there is none yet. Call it again when some time has passed.
+func (r *Reader) Next() (Entry, bool, error) {
+	var tried []os.FileInfo // not paths: the journal that is written to is renamed when it is rotated
+	for {
+		if r.current != nil {
+			if e, ok := r.step(); ok {
+				return e, true, nil
+			}
+			tried = append(tried, r.current.info)
+		}
+		ok, err := r.advance(tried)
+		if !ok || err != nil {
+			return Entry{}, false, err
+		}
+	}
+}
+
+// End returns the place of the newest entry, the zero Place if there is none.
+func (r *Reader) End() (Place, error) {
+	files, err := r.list()
+	if err != nil {
+		return Place{}, err
+	}
+	slices.SortFunc(files, func(a, b found) int { return cmp.Compare(b.tailTime, a.tailTime) })
+	for _, f := range files {
+		place, ok, err := last(f)
+		if err != nil && !gone(err) {
+			return Place{}, err
+		}
+		if ok {
+			return place, nil
+		}
+	}
+	return Place{}, nil
+}
+
+func last(f found) (Place, bool, error) {
+	o, err := enter(f)
+	if err != nil {
+		return Place{}, false, err
+	}
+	defer o.Close()
+	var newest uint64
+	for offset := o.arrays; offset != 0; {
+		offsets, next, err := array(o, offset, o.compact)
+		if err != nil {
+			return Place{}, false, err
+		}
+		for _, entry := range offsets {
+			if entry != 0 {
+				newest = entry
+			}
+		}
+		offset = next
+	}
+	if newest == 0 {
+		return Place{}, false, nil
+	}
+	place, err := placeAt(o, newest, o.header)
+	return place, err == nil, err
+}
+
+// found is a file of the journal.
+type found struct {
+	path string
+	info os.FileInfo
+	header
+}
+
+// machines are folders by a machine's id, journals those of the system: the one that is written to,
+// those that were rotated, and those that journald found damaged.
+var (
+	machines = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	journals = regexp.MustCompile(`^system(@[^/]*)?\.journal~?$`)
+)
+
+// maxFiles bounds how many files are looked at. journald keeps a hundred by default (SystemMaxFiles).
+const maxFiles = 10_000
+
+// list finds the journals. What is damaged or not there any more is left out.
+func (r *Reader) list() ([]found, error) {
+	var files []found
+	var folders int
+	seen := map[string]bool{}
+	for _, root := range r.folders {
+		entries, err := os.ReadDir(root)
+		if gone(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the journal: %w", err)
+		}
+		for _, entry := range entries {
+			if !machines.MatchString(entry.Name()) {
+				continue
+			}
+			folders++
+			names, err := os.ReadDir(filepath.Join(root, entry.Name()))
+			if err != nil && !gone(err) {
+				return nil, fmt.Errorf("cannot read the journal: %w", err)
+			}
+			for _, name := range names {
+				if !journals.MatchString(name.Name()) || len(files) >= maxFiles {
+					continue
+				}
+				path := filepath.Join(root, entry.Name(), name.Name())
+				seen[path] = true
+				f, ok, err := r.look(path)
+				if err != nil {
+					return nil, err
+				}
+				if ok {
+					files = append(files, f)
+				}
+			}
+		}
+	}
+	for path := range r.known {
+		if !seen[path] {
+			delete(r.known, path)
+		}
+	}
+	if folders == 0 {
+		return nil, fmt.Errorf("cannot read the journal: %w: no machine's journal is in %v", os.ErrNotExist, r.folders)
+	}
+	return files, nil
+}
+
+// look reads a file's header, unless nothing is added to the file any more and it is known.
+func (r *Reader) look(path string) (f found, ok bool, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return found{}, false, ignoreGone(err)
+	}
+	if h, ok := r.known[path]; ok {
+		return found{path, info, h}, true, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return found{}, false, ignoreGone(err)
+	}
+	defer file.Close()
+	h, err := readHeader(file)
+	archived := filepath.Base(path) != "system.journal"
+	switch {
+	case errors.Is(err, ErrDamaged):
+		if !archived {
+			return found{}, false, nil // journald is just making it
+		}
+		r.damaged++
+		h = header{}
+	case err != nil:
+		return found{}, false, fmt.Errorf("%s: %w", path, err)
+	}
+	if archived {
+		r.known[path] = h
+	}
+	return found{path, info, h}, true, nil
+}
+
+func ignoreGone(err error) error {
+	if gone(err) {
+		return nil
+	}
+	return fmt.Errorf("cannot read the journal: %w", err)
+}
+
+// unread reports whether a file may have entries behind the place.
+func (r *Reader) unread(f found) bool {
+	if f.entries == 0 || f.arrays == 0 {
+		return false
+	}
+	if f.seqnumID == r.place.SeqnumID {
+		return f.tailSeqnum > r.place.Seqnum
+	}
+	return f.tailTime > r.place.Realtime
+}
+
+// advance opens the file to go on with: the next one of the same numbering, else the oldest, but none
+// of those that were tried. It reports false if there is none.
+func (r *Reader) advance(tried []os.FileInfo) (bool, error) {
+	files, err := r.list()
+	if err != nil {
+		return false, err
+	}
+	var next *found
+	rank := func(f *found) (other bool, at uint64) {
+		if f.seqnumID == r.place.SeqnumID {
+			return false, f.headSeqnum
+		}
+		return true, f.headTime
+	}
+	for i := range files {
+		f := &files[i]
+		if !r.unread(*f) || slices.ContainsFunc(tried, func(t os.FileInfo) bool { return os.SameFile(t, f.info) }) {
+			continue
+		}
+		if next == nil {
+			next = f
+			continue
+		}
+		otherF, atF := rank(f)
+		otherNext, atNext := rank(next)
+		if otherF != otherNext && !otherF || otherF == otherNext && atF < atNext {
+			next = f
+		}
+	}
+	if next == nil {
+		return false, nil
+	}
+	o, err := enter(*next)
+	if gone(err) {
+		return false, nil // it was rotated meanwhile: next time
+	}
+	if err != nil {
+		return false, err
+	}
+	r.leave()
+	r.current = o
+	r.seek()
+	return true, nil
+}
+
+func (r *Reader) leave() {
+	if r.current != nil {
+		r.current.Close()
+		r.current = nil
+	}
+}
+
+// open is the file that is read.
+type open struct {
+	*os.File
+	info os.FileInfo
+	header
+	array   uint64   // the offset of the array that is read
+	offsets []uint64 // of its entries; those that are not written yet are 0
+	index   int      // of the next one
+	next    uint64   // the offset of the array behind it, 0 if there is none yet
+}
+
+func enter(f found) (*open, error) {
+	file, err := os.Open(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the journal: %w", err)
+	}
+	info, err := file.Stat()
+	if err == nil {
+		var h header
+		if h, err = readHeader(file); err == nil {
+			return &open{File: file, info: info, header: h, next: h.arrays}, nil
+		}
+	}
+	return nil, errors.Join(err, file.Close())
+}
+
+// load reads the array at an offset, or the current one anew.
+func (o *open) load(offset uint64) error {
+	offsets, next, err := array(o, offset, o.compact)
+	if err != nil {
+		return err
+	}
+	if offset != o.array {
+		o.array, o.index = offset, 0
+	}
+	o.offsets, o.next = offsets, next
+	return nil
+}
+
+// seek leaves out the entries of the current file that were read, if they have the same numbering: by
+// whole arrays, then by halves.
+func (r *Reader) seek() {
+	o := r.current
+	if o.seqnumID != r.place.SeqnumID {
+		return // each is compared when it is read
+	}
+	for o.next != 0 && o.load(o.next) == nil {
+		filled, _ := slices.BinarySearchFunc(o.offsets, 0, func(offset uint64, _ int) int {
+			if offset != 0 {
+				return -1
+			}
+			return 1
+		})
+		o.index = sort.Search(filled, func(i int) bool {
+			p, err := placeAt(o, o.offsets[i], o.header)
+			return err != nil || p.Seqnum > r.place.Seqnum
+		})
+		if o.index < len(o.offsets) {
+			return
+		}
+	}
+}
+
+// step returns the next unread entry of the current file, or false if there is none yet.
+func (r *Reader) step() (Entry, bool) {
+	o := r.current
+	for {
+		if o.index >= len(o.offsets) {
+			if o.next == 0 && o.array != 0 && o.load(o.array) != nil || o.next == 0 || o.load(o.next) != nil {
+				return Entry{}, false
+			}
+		}
+		if o.offsets[o.index] == 0 {
+			if o.load(o.array) != nil || o.offsets[o.index] == 0 {
+				return Entry{}, false
+			}
+		}
+		e, err := r.entry(o.offsets[o.index])
+		if err != nil {
+			if !o.more() {
+				return Entry{}, false // perhaps it is just being written
+			}
+			r.damaged++
+			o.index++
+			continue
+		}
+		o.index++
+		if e == nil {
+			continue
+		}
+		r.place = e.Place
+		return *e, true
+	}
+}
+
+// entry reads the entry at an offset of the current file; nil if it was read before.
+func (r *Reader) entry(offset uint64) (*Entry, error) {
+	place, err := placeAt(r.current, offset, r.current.header)
+	if err != nil || r.place.read(place) {
+		return nil, err
+	}
+	e, err := entryAt(r.current, offset, r.current.header, r.wanted)
+	return &e, err
+}
+
+// more reports whether there is an entry behind the next one.
+func (o *open) more() bool {
+	if o.index+1 < len(o.offsets) {
+		if o.offsets[o.index+1] == 0 && o.load(o.array) != nil {
+			return false
+		}
+		return o.offsets[o.index+1] != 0
+	}
+	return o.load(o.array) == nil && o.next != 0
+}
