@@ -24,6 +24,14 @@ const (
 	pingTimeout = 10 * time.Second
 )
 
+// How much a gRPC server takes in that nobody has read yet, in bytes, of a stream and of a connection. Left to itself
+// gRPC measures the line, and lets each fast sender have up to 16 MiB of this machine's memory. A quarter of a MiB
+// is more than two of an agent's batches on their way.
+const (
+	streamWindow     = 256 << 10
+	connectionWindow = 512 << 10
+)
+
 // Credentials tells gRPC that a [Conn] is secure as it is, and by whom. It refuses any other
 // connection.
 func Credentials() credentials.TransportCredentials { return openCredentials{} }
@@ -42,6 +50,8 @@ func PeerFrom(ctx context.Context) (pairing.Peer, bool) {
 func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.Creds(Credentials()),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connectionWindow),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingAfter / 2, PermitWithoutStream: true}),
 	}

@@ -22,6 +22,9 @@ import (
 
 // lyingAgent is paired with the display and tells it what it likes.
 type lyingAgent struct {
+	name     string
+	legal    bool   // it does nothing that is not allowed, but as much of that as it can
+	epoch    uint64 // of a legal one
 	log      *slog.Logger
 	keyring  *pairing.Keyring
 	sockets  []net.Listener
@@ -32,7 +35,7 @@ type lyingAgent struct {
 
 // join has the display join it.
 func (l *lyingAgent) join(ctx context.Context, dir string, pair *program.Pair) (err error) {
-	if l.keyring, err = pairing.Open(filepath.Join(dir, "liar"), pairing.Agent, "liar"); err != nil {
+	if l.keyring, err = pairing.Open(filepath.Join(dir, l.name), pairing.Agent, l.name); err != nil {
 		return err
 	}
 	if l.sockets, err = link.Listen(ctx, "127.0.0.1:0"); err != nil {
@@ -46,13 +49,11 @@ func (l *lyingAgent) join(ctx context.Context, dir string, pair *program.Pair) (
 	}
 	go l.listener.Run(context.WithoutCancel(ctx), l.sockets, l.deliver)
 	token := pairing.Token{
-		Role: pairing.Agent, Name: "liar", Key: l.keyring.Key(), Secret: invitation.Secret, Addresses: []string{l.sockets[0].Addr().String()},
+		Role: pairing.Agent, Name: l.name, Key: l.keyring.Key(), Secret: invitation.Secret, Addresses: []string{l.sockets[0].Addr().String()},
 	}
 	_, err = pair.Display(ctx, "join", token.String())
 	return err
 }
-
-func (l *lyingAgent) run(ctx context.Context) { <-ctx.Done() }
 
 // deliver opens one stream after another over a connection, each a lie of another kind.
 func (l *lyingAgent) deliver(ctx context.Context, conn *link.Conn) error {
@@ -68,6 +69,9 @@ func (l *lyingAgent) deliver(ctx context.Context, conn *link.Conn) error {
 }
 
 func (l *lyingAgent) lie(ctx context.Context, client pialertv1.DisplayClient) error {
+	if l.legal {
+		return l.flood(ctx, client)
+	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	stream, err := client.Deliver(ctx)
@@ -124,6 +128,41 @@ func (l *lyingAgent) lie(ctx context.Context, client pialertv1.DisplayClient) er
 		if _, err := stream.Recv(); err != nil {
 			return nil
 		}
+	}
+}
+
+// flood sends the largest events that are allowed, numbered as they must be, as fast as the display takes them.
+func (l *lyingAgent) flood(ctx context.Context, client pialertv1.DisplayClient) error {
+	stream, err := client.Deliver(ctx)
+	if err != nil {
+		return err
+	}
+	l.streams.Add(1)
+	hello := &pialertv1.Hello{Protocol: 1, Version: "legal", Epoch: l.epoch, FirstSequence: 1, NextSequence: math.MaxInt32}
+	if err := stream.Send(&pialertv1.FromAgent{Message: &pialertv1.FromAgent_Hello{Hello: hello}}); err != nil {
+		return nil
+	}
+	answer, err := stream.Recv()
+	if err != nil {
+		return nil
+	}
+	go func() {
+		for {
+			if _, err := stream.Recv(); err != nil {
+				return
+			}
+		}
+	}()
+	for sequence := answer.GetWelcome().GetCommitted() + 1; ; {
+		batch := &pialertv1.Batch{}
+		for range 30 { // about as many bytes as an agent of ours sends at a time
+			batch.Events = append(batch.Events, largest(sequence))
+			sequence++
+		}
+		if stream.Send(&pialertv1.FromAgent{Message: &pialertv1.FromAgent_Batch{Batch: batch}}) != nil {
+			return nil
+		}
+		l.events.Add(30)
 	}
 }
 

@@ -1,5 +1,6 @@
 // Command hostile lets peers that mean harm at both programs, each in a memory cgroup, and says what
-// held: strangers at the agent's port, a paired agent that lies to the display, a paired display that
+// held: strangers at the agent's port, five paired agents that lie to the display
+// and five that flood it with the largest events that are allowed, a paired display that
 // lies to the agent. Meanwhile an ordinary log is followed and a second display comes and goes.
 //
 //	go -C test run ./hostile -programs ../build -span 10m      as root, for the cgroups
@@ -14,6 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -41,6 +43,9 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// lyingAgents is how many lie at a time, and how many flood.
+const lyingAgents = 5
 
 // every is how often a line is written to the followed log.
 const every = 100 * time.Millisecond
@@ -94,9 +99,14 @@ func run(ctx context.Context, programs program.Binaries, span time.Duration, lim
 	}
 
 	quiet := slog.New(slog.DiscardHandler)
-	liar := &lyingAgent{log: quiet}
-	if err := liar.join(ctx, dir, pair); err != nil {
-		return fmt.Errorf("cannot pair the lying agent: %w", err)
+	var liars, floods []*lyingAgent
+	for i := range lyingAgents {
+		liar := &lyingAgent{name: fmt.Sprint("liar", i+1), log: quiet}
+		flood := &lyingAgent{name: fmt.Sprint("flood", i+1), log: quiet, legal: true, epoch: rand.Uint64()}
+		if err := errors.Join(liar.join(ctx, dir, pair), flood.join(ctx, dir, pair)); err != nil {
+			return fmt.Errorf("cannot pair a hostile agent: %w", err)
+		}
+		liars, floods = append(liars, liar), append(floods, flood)
 	}
 	deaf, err := joinAgent(ctx, filepath.Join(dir, "deaf"), "deaf", pair, programs, quiet)
 	if err != nil {
@@ -112,7 +122,6 @@ func run(ctx context.Context, programs program.Binaries, span time.Duration, lim
 	var all sync.WaitGroup
 	strangers := &strangers{address: pair.Listen, key: deaf.Key()}
 	all.Go(func() { strangers.run(siege) })
-	all.Go(func() { liar.run(siege) })
 	lies := &lyingDisplay{keyring: deaf, log: quiet}
 	all.Go(func() { lies.run(siege) })
 	visits := &visits{keyring: guest, log: quiet}
@@ -123,7 +132,7 @@ func run(ctx context.Context, programs program.Binaries, span time.Duration, lim
 		return err
 	}
 	return errors.Join(
-		report(ctx, pair, written, strangers, liar, lies, visits),
+		report(ctx, pair, written, strangers, liars, floods, lies, visits),
 		reportUse(agentGroup, "agent", agent), reportUse(displayGroup, "display", display),
 	)
 }
@@ -153,7 +162,7 @@ func write(ctx context.Context, path string) (written uint64, err error) {
 }
 
 // report compares what the display counts of the ordinary agent with what was written.
-func report(ctx context.Context, pair *program.Pair, written uint64, s *strangers, l *lyingAgent, d *lyingDisplay, v *visits) error {
+func report(ctx context.Context, pair *program.Pair, written uint64, s *strangers, liars, floods []*lyingAgent, d *lyingDisplay, v *visits) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var counted uint64
@@ -170,7 +179,13 @@ func report(ctx context.Context, pair *program.Pair, written uint64, s *stranger
 	})
 	fmt.Printf("ordinary: %d attacks written, %d counted\n", written, counted)
 	fmt.Printf("strangers: %d connections, %d hellos of ours among them, %d wrong secrets\n", s.connections.Load(), s.hellos.Load(), s.secrets.Load())
-	fmt.Printf("lying agent: %d streams, %d events, %d gaps, %d epochs\n", l.streams.Load(), l.events.Load(), l.gaps.Load(), l.epochs.Load())
+	for who, agents := range map[string][]*lyingAgent{"lying": liars, "legal but flooding": floods} {
+		var streams, events, gaps, epochs uint64
+		for _, l := range agents {
+			streams, events, gaps, epochs = streams+l.streams.Load(), events+l.events.Load(), gaps+l.gaps.Load(), epochs+l.epochs.Load()
+		}
+		fmt.Printf("%d %s agents: %d streams, %d events, %d gaps, %d epochs\n", len(agents), who, streams, events, gaps, epochs)
+	}
 	fmt.Printf("lying display: %d streams, %d lies\n", d.streams.Load(), d.lies.Load())
 	fmt.Printf("second display: got in %d times of %d tries, the slowest took %v\n", v.in, v.tries, v.slowest.Round(time.Millisecond))
 	return err
