@@ -96,8 +96,7 @@ func (l *Log) Told(line *Line) uint64 {
 		return 0
 	}
 	l.advance(line.Sec)
-	raw := line.Fields.Source.As16()
-	k := key{id: Hash(raw[:]), family: family}
+	k := l.sourceKey(family, line.Fields.Source)
 	c := l.conns.find(k)
 	if c == nil {
 		c = l.recall(k)

@@ -2,6 +2,7 @@ package connection
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/pialert/pialert/agent/internal/rule"
 )
@@ -29,8 +30,7 @@ func (l *Log) keyOf(line *Line) (key, bool) {
 		k.host = 0
 		switch {
 		case f.Source.IsValid():
-			raw := f.Source.As16()
-			k.id = Hash(raw[:])
+			return l.sourceKey(k.family, f.Source), true
 		case f.Host != nil:
 			k.id = Hash(f.Host)
 		default:
@@ -42,6 +42,12 @@ func (l *Log) keyOf(line *Line) (key, bool) {
 		k = l.bareKey(line, k)
 	}
 	return k, true
+}
+
+// sourceKey is the key of what lines of a service that are joined by source say of an address.
+func (l *Log) sourceKey(family uint32, source netip.Addr) key {
+	raw := source.As16()
+	return key{id: Hash(raw[:]), family: family, log: l.number}
 }
 
 // bareKey returns the key of the connection that a line without a process belongs to: that of its
