@@ -174,9 +174,6 @@ func bansCommand(s *settings) *cobra.Command {
   sudo pialert-agent bans --format json | jq -r .target`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if format != "text" && format != "json" {
-				return &cli.UsageError{Err: fmt.Errorf("--format %s: use text or json", format)}
-			}
 			cfg, err := s.Load()
 			if err != nil {
 				return err
@@ -197,7 +194,7 @@ func bansCommand(s *settings) *cobra.Command {
 			return writeBans(command.OutOrStdout(), answer, status, time.Now())
 		},
 	}
-	command.Flags().StringVar(&format, "format", "text", "text or json, one object a line")
+	cli.FormatFlag(command, &format)
 	command.AddCommand(pauseBansCommand(s), flushBansCommand(s))
 	return command
 }

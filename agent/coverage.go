@@ -30,9 +30,6 @@ It fails if a message that tells of an attack is taken by no rule.`,
   pialert-agent rules coverage --format json`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			if format != "text" && format != "json" {
-				return &cli.UsageError{Err: fmt.Errorf("format %q is unknown: use text or json", format)}
-			}
 			rules, err := load()
 			if err != nil {
 				return err
@@ -56,7 +53,7 @@ It fails if a message that tells of an attack is taken by no rule.`,
 			return missed(covered)
 		},
 	}
-	command.Flags().StringVar(&format, "format", "text", "text or json")
+	cli.FormatFlag(command, &format)
 	return command
 }
 

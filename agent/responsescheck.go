@@ -72,9 +72,6 @@ addresses into responses.allow before responses.mode becomes enforce.`,
   sudo pialert-agent responses check --since 7d --format json | jq -r .target`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := cli.CheckFormat(format); err != nil {
-				return err
-			}
 			cfg, err := s.Load()
 			if err != nil {
 				return err

@@ -47,9 +47,6 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 			if err != nil {
 				return err
 			}
-			if err := cli.CheckFormat(format); err != nil {
-				return err
-			}
 			if format == "json" {
 				return cli.WriteJSON(command.OutOrStdout(), listed(rules.List()))
 			}
@@ -91,9 +88,6 @@ func showRule(load func() (*rule.Set, error), ids cobra.CompletionFunc) *cobra.C
 
 		ValidArgsFunction: ids,
 		RunE: func(command *cobra.Command, args []string) error {
-			if err := cli.CheckFormat(format); err != nil {
-				return err
-			}
 			rules, err := load()
 			if err != nil {
 				return err
@@ -128,9 +122,6 @@ func testRules(load func() (*rule.Set, error)) *cobra.Command {
   pialert-agent rules test --rules ./my-rules.yaml`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := cli.CheckFormat(format); err != nil {
-				return err
-			}
 			rules, err := load()
 			if err != nil {
 				return err

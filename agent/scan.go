@@ -45,13 +45,14 @@ event per line and nothing else; with --summary it is one object, the report.`,
   pialert-agent scan --missed /var/log`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			format, err := scan.ParseFormat(flags.format)
+			detecting, err := detectOptions(s, flags.rules)
 			if err != nil {
-				return &cli.UsageError{Err: err}
+				return err
 			}
+			detecting.Year = flags.year
 			options := scan.Options{
-				Files: args, Type: rule.Type(flags.typ), LogFormat: flags.logFormat, Format: format, Summary: flags.summary,
-				Stdin: command.InOrStdin(), Stdout: command.OutOrStdout(), Now: time.Now,
+				Files: args, Type: rule.Type(flags.typ), LogFormat: flags.logFormat, Format: scan.Format(flags.format), Summary: flags.summary,
+				Stdin: command.InOrStdin(), Stdout: command.OutOrStdout(), Now: time.Now, Detect: detecting,
 			}
 			if term.IsTerminal(int(os.Stdout.Fd())) {
 				options.Look.Width, _, _ = term.GetSize(int(os.Stdout.Fd())) // 0 if it cannot say
@@ -62,10 +63,6 @@ event per line and nothing else; with --summary it is one object, the report.`,
 			if flags.progress || quiet && term.IsTerminal(int(os.Stderr.Fd())) {
 				options.Progress = command.ErrOrStderr()
 			}
-			if options.Detect, err = detectOptions(s, flags.rules); err != nil {
-				return err
-			}
-			options.Detect.Year = flags.year
 			options.Missed = flags.missed
 			if flags.learn {
 				cfg, err := s.Load()
@@ -96,7 +93,7 @@ event per line and nothing else; with --summary it is one object, the report.`,
 			return err
 		},
 	}
-	command.Flags().StringVar(&flags.format, "format", "text", "text or json")
+	cli.FormatFlag(command, &flags.format)
 	command.Flags().StringVar(&flags.typ, "type", "auto", "kind of the logs: auto, syslog, sshd, access or error")
 	command.Flags().StringVar(&flags.logFormat, "log-format", "", "Apache's LogFormat string of access logs in a format of their own (with --type access)")
 	command.Flags().StringVar(&flags.rules, "rules", "", "file or folder with more rules, tried before the built-in ones")
@@ -107,7 +104,6 @@ event per line and nothing else; with --summary it is one object, the report.`,
 	command.Flags().BoolVar(&flags.learn, "learn", false, "teach the agent from which networks users log in, so that it tells of new ones only (after its reload)")
 	command.Flags().StringVar(&flags.since, "since", "", "leave out what was logged before: a time, today, yesterday, or a span such as 2h or 7d ago")
 	command.Flags().StringVar(&flags.until, "until", "", "leave out what was logged later")
-	command.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	command.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"auto", "syslog", "sshd", "access", "error"}, cobra.ShellCompDirectiveNoFileComp))
 	return command
 }
@@ -192,9 +188,6 @@ func explainCommand(s *settings) *cobra.Command {
   tail -n 1 /var/log/auth.log | pialert-agent explain -`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			if err := cli.CheckFormat(format); err != nil {
-				return err
-			}
 			line := args[0]
 			if line == "-" {
 				text, err := io.ReadAll(io.LimitReader(command.InOrStdin(), 1<<20))

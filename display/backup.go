@@ -141,7 +141,7 @@ agents still have is counted, nothing twice.`,
 }
 
 func exportCommand(s *settings) *cobra.Command {
-	request := eventsRequest{Format: "json"}
+	var request eventsRequest
 	command := &cobra.Command{
 		Use:   "export",
 		Short: "Write all stored attacks as JSON or CSV",
@@ -151,9 +151,6 @@ progress bar on a terminal.`,
   pialert-display export --format csv --since 30d > attacks.csv`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if request.Format != "json" && request.Format != "csv" {
-				return &cli.UsageError{Err: fmt.Errorf("unknown format %q: use json or csv", request.Format)}
-			}
 			cfg, err := s.Load()
 			if err != nil {
 				return err
@@ -192,7 +189,7 @@ progress bar on a terminal.`,
 		},
 	}
 	request.flags(command)
-	command.Flags().StringVar(&request.Format, "format", request.Format, "json or csv")
+	cli.FormatFlag(command, &request.Format, "json", "csv")
 	return command
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -231,7 +230,7 @@ func appendCSV(b []byte, r *history.Record) []byte {
 }
 
 func eventsCommand(s *settings) *cobra.Command {
-	request := eventsRequest{Limit: 1000, Format: "text"}
+	request := eventsRequest{Limit: 1000}
 	command := &cobra.Command{
 		Use:   "events",
 		Short: "Print stored attacks, the newest last",
@@ -244,9 +243,6 @@ pialert-agent scan --format json, the agent and when the event arrived.`,
   pialert-display events --follow`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if !slices.Contains([]string{"text", "json", "csv"}, request.Format) {
-				return &cli.UsageError{Err: fmt.Errorf("unknown format %q: use text, json or csv", request.Format)}
-			}
 			if request.Limit < 0 {
 				return &cli.UsageError{Err: fmt.Errorf("--limit %d: give 0 for all, or a number above", request.Limit)}
 			}
@@ -281,6 +277,6 @@ pialert-agent scan --format json, the agent and when the event arrived.`,
 	flags := command.Flags()
 	flags.IntVar(&request.Limit, "limit", request.Limit, "at most the newest so many; 0 is all")
 	flags.BoolVar(&request.Follow, "follow", false, "go on with what arrives")
-	flags.StringVar(&request.Format, "format", request.Format, "text, json or csv")
+	cli.FormatFlag(command, &request.Format, "text", "json", "csv")
 	return command
 }

@@ -119,9 +119,6 @@ func fleetStatusCommand(s *settings) *cobra.Command {
   pialert-display fleet status --format json | jq '.agents[] | select(.state != "up") | .name'`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := cli.CheckFormat(format); err != nil {
-				return err
-			}
 			cfg, err := s.Load()
 			if err != nil {
 				return err

@@ -22,13 +22,13 @@ import (
 	"github.com/pialert/pialert/pkg/escape"
 )
 
-// told is the history as notices read it.
-type told struct{ *history.History }
+// records is the history as notices read it.
+type records struct{ *history.History }
 
-func (h told) After(ctx context.Context, cursor int64, limit int) ([]notice.Record, error) {
-	records, err := h.History.After(ctx, cursor, limit)
-	all := make([]notice.Record, len(records))
-	for i, r := range records {
+func (h records) After(ctx context.Context, cursor int64, limit int) ([]notice.Record, error) {
+	list, err := h.History.After(ctx, cursor, limit)
+	all := make([]notice.Record, len(list))
+	for i, r := range list {
 		all[i] = notice.Record{ID: r.ID, Agent: r.Agent, Arrived: r.Arrived, Event: r.Event}
 	}
 	return all, err
@@ -46,7 +46,7 @@ func (d *daemon) openNotices(cfg Config) error {
 		d.logger.Error("cannot open every channel of the notices; the others work", "error", fault)
 	}
 	service := notice.New(notice.Options{
-		Config: cfg.Notices, Channels: channels, History: told{d.history}, Zone: zone, Now: time.Now, Logger: d.logger,
+		Config: cfg.Notices, Channels: channels, History: records{d.history}, Zone: zone, Now: time.Now, Logger: d.logger,
 		Around: notice.Around{
 			Heard: d.heard, Dropped: d.droppedBefore, Summary: d.night,
 			Lamp: func(agent string, event *attack.Event) string {
@@ -219,9 +219,6 @@ func listNoticesCommand(s *settings) *cobra.Command {
 			if err := askNotices(s, command, "list", noticeRequest{Limit: limit}, &all); err != nil {
 				return err
 			}
-			if format != "text" && format != "json" {
-				return fmt.Errorf("--format %s: use text or json", format)
-			}
 			if format == "json" {
 				encoder := json.NewEncoder(command.OutOrStdout())
 				for _, one := range all {
@@ -235,7 +232,7 @@ func listNoticesCommand(s *settings) *cobra.Command {
 		},
 	}
 	command.Flags().IntVar(&limit, "limit", 20, "how many, the newest")
-	command.Flags().StringVar(&format, "format", "text", "text or json, one object a line")
+	cli.FormatFlag(command, &format)
 	return command
 }
 

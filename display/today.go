@@ -171,7 +171,7 @@ func until(by time.Time, bounds []time.Time, hours []uint64) (n float64) {
 }
 
 func todayCommand(s *settings) *cobra.Command {
-	format := "text"
+	var format string
 	command := &cobra.Command{
 		Use:   "today",
 		Short: "Print what today brought, in one screen",
@@ -180,9 +180,6 @@ this weekday; who and what is seen the most; agents that are silent; and what ag
 		Example: "  pialert-display today\n  pialert-display today --format json | jq .attempts",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if format != "text" && format != "json" {
-				return &cli.UsageError{Err: fmt.Errorf("unknown format %q: use text or json", format)}
-			}
 			cfg, err := s.Load()
 			if err != nil {
 				return err
@@ -202,7 +199,7 @@ this weekday; who and what is seen the most; agents that are silent; and what ag
 			return t.write(out, colors)
 		},
 	}
-	command.Flags().StringVar(&format, "format", format, "text or json")
+	cli.FormatFlag(command, &format)
 	return command
 }
 

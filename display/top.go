@@ -34,7 +34,7 @@ func (d *daemon) top(ctx context.Context, in topRequest) (history.Ranking, error
 func topCommand(s *settings) *cobra.Command {
 	request := topRequest{Limit: 10}
 	request.Since = "24h"
-	format := "text"
+	var format string
 	var names []string
 	for _, of := range history.Dimensions() {
 		names = append(names, string(of))
@@ -52,10 +52,6 @@ attempts these had. Users of a source, and sources of a user, are those of the n
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: names,
 		RunE: func(command *cobra.Command, args []string) error {
-			write, ok := map[string]func(io.Writer, []history.Tally) error{"text": writeTally, "json": tallyJSON}[format]
-			if !ok {
-				return &cli.UsageError{Err: fmt.Errorf("unknown format %q: use text or json", format)}
-			}
 			cfg, err := s.Load()
 			if err != nil {
 				return err
@@ -71,12 +67,15 @@ attempts these had. Users of a source, and sources of a user, are those of the n
 			if ranking.Newest {
 				fmt.Fprintln(command.ErrOrStderr(), "these are of the newest 200,000 events, by which alone this can be told")
 			}
-			return write(command.OutOrStdout(), ranking.Names)
+			if format == "json" {
+				return tallyJSON(command.OutOrStdout(), ranking.Names)
+			}
+			return writeTally(command.OutOrStdout(), ranking.Names)
 		},
 	}
 	request.flags(command)
 	command.Flags().IntVar(&request.Limit, "limit", request.Limit, "at most so many")
-	command.Flags().StringVar(&format, "format", format, "text or json")
+	cli.FormatFlag(command, &format)
 	return command
 }
 

@@ -134,9 +134,6 @@ func versionCommand(program string) *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := CheckFormat(format); err != nil {
-				return err
-			}
 			if format == "json" {
 				return WriteJSON(command.OutOrStdout(), Built{program, Release(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH})
 			}
@@ -146,12 +143,6 @@ func versionCommand(program string) *cobra.Command {
 	}
 	FormatFlag(command, &format)
 	return command
-}
-
-// FormatFlag gives a command the flag --format, which [CheckFormat] checks.
-func FormatFlag(command *cobra.Command, format *string) {
-	command.Flags().StringVar(format, "format", "text", "text or json")
-	command.RegisterFlagCompletionFunc("format", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // Release is [Version], or what Go's build recorded of the module for a build without it.

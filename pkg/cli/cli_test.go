@@ -137,8 +137,7 @@ func TestStatusCommand(t *testing.T) {
 	}
 	wrong := command()
 	wrong.SetArgs([]string{"status", "--format", "xml"})
-	var usage *UsageError
-	if err := wrong.ExecuteContext(t.Context()); !errors.As(err, &usage) {
+	if err := wrong.ExecuteContext(t.Context()); err == nil || !strings.HasSuffix(err.Error(), `"xml" for "--format" flag: use text or json`) {
 		t.Errorf("an unknown format gives %v", err)
 	}
 }

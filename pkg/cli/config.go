@@ -17,9 +17,6 @@ func ConfigCommand[Config any](s *Settings[Config], check *cobra.Command, found 
 		Short: "Print the configuration in force, with all defaults and what it finds here",
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := CheckFormat(format); err != nil {
-				return err
-			}
 			cfg, err := s.Load()
 			if err != nil {
 				return err

@@ -59,9 +59,6 @@ func StatusCommand[Status, Config any](s *Settings[Config], short, example strin
 		Example: example,
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := CheckFormat(format); err != nil {
-				return err
-			}
 			cfg, err := s.Load()
 			if err != nil {
 				return err

@@ -171,9 +171,6 @@ func CheckCommand[Config any](s *Settings[Config], short, long, example string, 
 	command := &cobra.Command{
 		Use: "check", Short: short, Long: long, Example: example, Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := CheckFormat(format); err != nil {
-				return err
-			}
 			cfg, err := s.Load()
 			found, more := good(cfg)
 			err = errors.Join(err, more)
@@ -216,14 +213,6 @@ func counted(err error) error {
 		return err
 	}
 	return fmt.Errorf("%d mistakes\n  %s", len(lines), strings.Join(lines, "\n  "))
-}
-
-// CheckFormat refuses an output format that there is not.
-func CheckFormat(format string) error {
-	if format != "text" && format != "json" {
-		return &UsageError{Err: fmt.Errorf("unknown format %q: use text or json", format)}
-	}
-	return nil
 }
 
 func printLine(out io.Writer, format string, args ...any) error {

@@ -42,9 +42,6 @@ func (p *program) peersCommand() *cobra.Command {
   sudo %[1]s peers --format json`, p.here()),
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if format != "text" && format != "json" {
-				return &cli.UsageError{Err: cli.Hint(fmt.Errorf("unknown format %q", format), "use text or json")}
-			}
 			found, err := p.report(command.Context())
 			if err != nil {
 				return err
@@ -55,7 +52,7 @@ func (p *program) peersCommand() *cobra.Command {
 			return found.print(command.OutOrStdout(), p)
 		},
 	}
-	command.Flags().StringVar(&format, "format", "text", "text or json")
+	cli.FormatFlag(command, &format)
 	return command
 }
 

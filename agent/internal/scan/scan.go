@@ -33,15 +33,6 @@ const (
 	JSON Format = "json" // one JSON object for each event, or for the report, and nothing else
 )
 
-// ParseFormat returns the format of a name.
-func ParseFormat(name string) (Format, error) {
-	switch f := Format(name); f {
-	case Text, JSON:
-		return f, nil
-	}
-	return "", fmt.Errorf("unknown format %q: use text or json", name)
-}
-
 // Options say what to scan and how.
 type Options struct {
 	Files     []string                  // read in this order: files, folders and patterns; "-" is Stdin, and "journal" what Journal writes
