@@ -16,7 +16,7 @@ NEEDS := sshd=openssh-server ssh=openssh-client sshpass=sshpass rsyslogd=rsyslog
 	unshare=util-linux sigrok-cli=sigrok-cli qemu-arm-static=qemu-user-static sudo=sudo \
 	mmdebstrap=mmdebstrap lintian=lintian dpkg-deb=dpkg rpm=rpm man=man-db \
 	dbus-daemon=dbus apt-ftparchive=apt-utils createrepo_c=createrepo-c gpg=gnupg dnf=dnf prometheus=prometheus \
-	podman=podman runc=runc nats-server=nats-server aiosmtpd=python3-aiosmtpd node=nodejs npm=npm \
+	podman=podman runc=runc nats-server=nats-server aiosmtpd=python3-aiosmtpd postfix=postfix node=nodejs npm=npm \
 	chromium=chromium fail2ban-server=fail2ban setpriv=util-linux openssl=openssl \
 	/usr/share/doc/rsyslog-gnutls=rsyslog-gnutls busybox=busybox \
 	/lib/systemd/systemd-journal-remote=systemd-journal-remote
@@ -88,7 +88,6 @@ hostile: build ## strangers and lying peers at both programs for ten minutes, in
 docs: build ## the table of built-in rules, what docs/detection.md says of them, the sample configurations, their manual pages, docs/configuration.md, the README's picture and those of the page, from the code
 	go test ./agent/internal/rule -run '^TestTable$$' -update
 	go test ./agent ./display ./pkg/paircmd -run Documented -update
-	go test ./agent -run '^TestDocumentedCoverage$$' -update
 	go run ./display/internal/portrait docs
 	go -C test run ./browser/pictures ../docs
 	cd tools && go run ./confref -root .. -programs ../build

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -51,6 +52,18 @@ func (b *bench) paint(ctx context.Context) error {
 		return err
 	}
 	defer p.end()
+	if err := writeLogins(p.log, 1, 1, 1); err != nil { // so that the history knows the agent
+		return err
+	}
+	if err := program.Poll(ctx, func() error {
+		status, err := p.displaySays(ctx)
+		if err == nil && status.Total == 0 {
+			err = errors.New("nothing is counted yet")
+		}
+		return err
+	}); err != nil {
+		return err
+	}
 	return p.firstPaint(ctx)
 }
 

@@ -2,6 +2,8 @@ package notices
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -44,8 +46,8 @@ type home struct {
 
 // settle starts a paired agent and display. The display has notices, and trusts the certificates of
 // roots.pem in its folder, where it also finds its credentials; the file named proxy is the URL of
-// its proxy. Files are written into that folder before.
-func settle(t *testing.T, notices string, files map[string][]byte) *home {
+// its proxy. Files are written into that folder before. The agent reads other logs, too, from their beginning.
+func settle(t *testing.T, notices string, files map[string][]byte, logs ...string) *home {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute+time.Duration(*kills)*6*time.Second)
 	t.Cleanup(cancel)
@@ -61,8 +63,12 @@ func settle(t *testing.T, notices string, files map[string][]byte) *home {
 	if h.log, err = os.Create(h.path("auth.log")); err != nil {
 		t.Fatal(err)
 	}
+	followed := []string{"{path: " + h.path("auth.log") + "}"}
+	for _, log := range logs {
+		followed = append(followed, "{path: "+log+", start: beginning}")
+	}
 	h.Pair, err = program.LayOut(dir, programs, program.Settings{
-		Logs: []string{"{path: " + h.path("auth.log") + "}"}, Display: "notices:\n" + notices,
+		Logs: followed, Agent: "ignore_self: false\n", Display: "notices:\n" + notices,
 	})
 	h.must(err)
 	h.Command = func(path string, args ...string) *exec.Cmd {
@@ -77,7 +83,7 @@ func settle(t *testing.T, notices string, files map[string][]byte) *home {
 	h.must(h.Join(ctx))
 	h.must(program.Poll(ctx, func() error { // the log is followed from here on
 		status, err := h.AgentStatus(ctx)
-		if err == nil && len(status.Sources) == 0 {
+		if err == nil && len(status.Sources) != len(followed) {
 			err = fmt.Errorf("no log is followed yet")
 		}
 		return err
@@ -92,6 +98,13 @@ func (h *home) must(err error) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
+}
+
+// trusting is a client's TLS that trusts some certificates.
+func (h *home) trusting(roots []byte) *tls.Config {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(roots)
+	return &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}
 }
 
 // start starts the display, which ends with the test.

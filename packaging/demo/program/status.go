@@ -33,7 +33,7 @@ func (s DisplayStatus) Lit() (total uint64) {
 // AgentStatus is what is read here of `pialert-agent status --format json`.
 type AgentStatus struct {
 	Sources []struct {
-		Path   string `json:"path"`
+		Path   string `json:"source"`
 		Lines  uint64 `json:"lines"`
 		Events uint64 `json:"events"`
 	} `json:"sources"`
