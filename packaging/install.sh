@@ -49,12 +49,19 @@ chgrp "$program" "/etc/pialert/$name.yaml"
 mkdir -p "/var/lib/pialert/$name"
 chown "$program:$program" "/var/lib/pialert/$name"
 chmod 0700 "/var/lib/pialert/$name"
+if [ "$name" = agent ] && ! getent passwd pialert-responder >/dev/null; then
+	useradd --system --home-dir /var/lib/pialert/responder --shell /usr/sbin/nologin pialert-responder
+fi
 if [ -d /run/systemd/system ]; then
 	sed 's#/usr/bin/#/usr/local/bin/#' "$program.service" >"/etc/systemd/system/$program.service"
 	for socket in "$program"-*.socket; do
 		[ ! -e "$socket" ] || install -m 0644 "$socket" "/etc/systemd/system/$socket"
 	done
+	if [ "$name" = agent ]; then # started by who wants it
+		sed 's#/usr/bin/#/usr/local/bin/#' pialert-responder.service >/etc/systemd/system/pialert-responder.service
+	fi
 	systemctl daemon-reload
+	[ "$name" != agent ] || systemctl try-restart pialert-responder.service || true
 	systemctl enable --quiet "$program.service"
 	systemctl restart "$program.service" || true
 fi

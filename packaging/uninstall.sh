@@ -25,6 +25,11 @@ for socket in /etc/systemd/system/"$program"-*.socket; do
 	[ ! -d /run/systemd/system ] || systemctl disable --quiet --now "${socket##*/}" 2>/dev/null || true
 	rm -f "$socket"
 done
+if [ "$name" = agent ]; then
+	[ ! -d /run/systemd/system ] || systemctl disable --quiet --now pialert-responder.service 2>/dev/null || true
+	"/usr/local/bin/$program" responder remove || true # nobody stays banned by a program that is gone
+	rm -f /etc/systemd/system/pialert-responder.service
+fi
 rm -f "/etc/systemd/system/$program.service"
 [ ! -d /run/systemd/system ] || systemctl daemon-reload
 rm -f "/usr/local/bin/$program" /usr/local/share/man/man1/"$program".1.gz /usr/local/share/man/man1/"$program"-*.1.gz \
@@ -33,7 +38,10 @@ rm -f "/usr/local/bin/$program" /usr/local/share/man/man1/"$program".1.gz /usr/l
 rm -rf "/usr/local/share/doc/$program" "/usr/local/share/$program"
 if [ "${2:-}" = --purge ]; then
 	rm -rf "/var/lib/pialert/$name" "/etc/pialert/$name.yaml" "/etc/systemd/system/$program.service.d"
-	[ "$name" != agent ] || rm -rf /etc/pialert/rules.d /etc/fail2ban/action.d/pialert.conf
+	if [ "$name" = agent ]; then
+		rm -rf /etc/pialert/rules.d /etc/fail2ban/action.d/pialert.conf /var/lib/pialert/responder /etc/systemd/system/pialert-responder.service.d
+		if getent passwd pialert-responder >/dev/null; then userdel pialert-responder; fi
+	fi
 	rmdir /var/lib/pialert /etc/pialert 2>/dev/null || true
 	if getent passwd "$program" >/dev/null; then userdel "$program"; fi
 	if [ "$name" = agent ] && getent group pialert-report >/dev/null; then groupdel pialert-report; fi

@@ -66,6 +66,7 @@ var measurements = []struct {
 	{"page", (*bench).page},
 	{"paint", (*bench).paint},
 	{"history", (*bench).history},
+	{"bans", (*bench).bans},
 }
 
 func names() (all []string) {

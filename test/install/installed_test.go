@@ -43,7 +43,9 @@ func TestInstalled(t *testing.T) {
 	}
 	t.Run("a removal keeps state and configuration", func(t *testing.T) {
 		m := &machine{TB: t, init: m.init}
+		m.must(someBan)
 		m.must("apt-get remove -y pialert-agent pialert-display")
+		m.must(noBan)
 		m.must("test -e /var/lib/pialert/agent/peers.json && test -e /etc/pialert/display.yaml")
 		if out, err := m.run("pgrep -l pialert"); err == nil {
 			t.Errorf("these still run: %s", out)
@@ -64,6 +66,12 @@ func TestInstalled(t *testing.T) {
 	t.Run("the archive for other systems", func(t *testing.T) { archive(&machine{TB: t, init: m.init}) })
 }
 
+// What a responder may have left in force when its package goes, and that it is gone.
+const (
+	someBan = "printf '# mine\\n# BEGIN PiAlert: bans, kept by pialert-responder; write your own lines elsewhere\\nsshd: 203.0.113.7\\n# END PiAlert\\n' > /etc/hosts.deny"
+	noBan   = "test \"$(cat /etc/hosts.deny)\" = '# mine' && rm /etc/hosts.deny"
+)
+
 // archive installs from the tar archive.
 func archive(m *machine) {
 	name := "pialert-" + version + "-amd64"
@@ -74,12 +82,13 @@ func archive(m *machine) {
 		"systemctl is-enabled pialert-agent pialert-display",
 		"id -nG pialert-agent | grep -w adm", "id -nG pialert-display | grep -w gpio",
 		"test $(stat -c %U:%a /var/lib/pialert/agent) = pialert-agent:700",
-		"systemd-analyze verify --man=no pialert-agent.service pialert-display.service",
+		"systemd-analyze verify --man=no pialert-agent.service pialert-display.service pialert-responder.service",
 		"test -e /usr/local/share/doc/pialert-agent/docs/operate.md",
 	} {
 		m.must(want)
 	}
-	m.must(name + "/uninstall.sh agent && test -e /etc/pialert/agent.yaml && test -d /var/lib/pialert/agent && ! test -e /usr/local/bin/pialert-agent")
+	m.must(someBan)
+	m.must(name + "/uninstall.sh agent && " + noBan + " && test -e /etc/pialert/agent.yaml && test -d /var/lib/pialert/agent && ! test -e /usr/local/bin/pialert-agent")
 	m.must(name + "/uninstall.sh agent --purge && " + name + "/uninstall.sh display --purge")
 	if left, _ := m.run("find /usr/local /etc /var/lib -name '*pialert*'; getent passwd pialert-agent pialert-display"); left != "" {
 		m.Errorf("the uninstaller leaves behind:\n%s", left)

@@ -57,6 +57,15 @@ func TestTheDisplaysRPM(t *testing.T) {
 	}
 }
 
+// TestTheAgentsRPMTakesBansBack removes it where somebody is banned.
+func TestTheAgentsRPMTakesBansBack(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(packages, "pialert-agent-"+version+"-1.x86_64.rpm")
+	if out, err := in(t, someBan+" && rpm -e pialert-agent && "+noBan, path); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
 // rootsLog runs the very command that config check names for a log which only root may read; then
 // what is written there counts.
 func rootsLog(m *machine) {

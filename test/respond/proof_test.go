@@ -131,6 +131,7 @@ func TestFail2banBesideIt(t *testing.T) {
 	s.shell("cp -r /etc/fail2ban " + conf + "; rm -f " + conf + "/jail.d/*; : > " + s.dir + "/other.log")
 	s.must(os.WriteFile(filepath.Join(conf, "jail.local"), fmt.Appendf(nil,
 		"[sshd]\nenabled = true\nbackend = polling\nlogpath = %s/other.log\nbanaction = nftables-allports[blocktype=drop]\nignoreself = false\nbantime = 1h\n", s.dir), 0o644))
+	s.must(os.WriteFile(filepath.Join(conf, "fail2ban.local"), fmt.Appendf(nil, "[Definition]\ndbfile = %s/f2b.db\n", s.dir), 0o644))
 	client := fmt.Sprintf("fail2ban-client -c %s -s %s/f2b.sock -p %[2]s/f2b.pid ", conf, s.dir)
 	server, err := program.Start(exec.Command("ip", "netns", "exec", s.netns, "fail2ban-server", "-f", "-c", conf, "-s", s.dir+"/f2b.sock", "-p", s.dir+"/f2b.pid",
 		"--logtarget", s.dir+"/f2b.log"))
@@ -220,6 +221,12 @@ func TestKills(t *testing.T) {
 			s.agent.Kill()
 			s.agent = s.process("run")
 			killed++
+			if random.IntN(2) == 0 { // else it dies again before it has begun
+				s.poll(func() error {
+					_, err := s.command("status")
+					return err
+				})
+			}
 		}
 		s.attack(from, "root", 3)
 		time.Sleep(time.Duration(random.IntN(60)) * time.Millisecond) // anywhere between the lines and the ban
@@ -242,7 +249,19 @@ func TestKills(t *testing.T) {
 		}
 		return nil
 	})
-	for _, from := range attackers {
+	s.poll(func() error {
+		inForce := s.inside("nft list set inet pialert ban4")
+		for _, from := range attackers {
+			if !strings.Contains(inForce, from+" timeout") {
+				return fmt.Errorf("%s is not in force", from)
+			}
+		}
+		if got := strings.Count(inForce, " timeout "); got != len(attackers) {
+			return fmt.Errorf("%d are in force, want %d", got, len(attackers))
+		}
+		return nil
+	})
+	for _, from := range attackers[:10] {
 		s.await(false, from)
 	}
 	s.await(true, "127.0.200.200")

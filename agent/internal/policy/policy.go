@@ -65,7 +65,7 @@ type Policy struct {
 	noted  *list.List                     // those that were banned or logged in, likewise
 	nets   map[netip.Prefix]time.Time     // banned networks, until when
 	near   map[netip.Prefix]neighbours    // those that were banned or logged in, by network
-	moved  map[netip.Prefix]bool          // sources of which what lasts has changed since Changes
+	moved  map[netip.Prefix]bool          // sources of which something has changed since Changes
 }
 
 // neighbours are sources of one network.
@@ -192,6 +192,7 @@ func (p *Policy) count(o *offender, e *attack.Event, after int, now time.Time) b
 	if o.attempts == 0 {
 		o.first = now
 	}
+	p.moved[o.source] = true
 	o.attempts += max(e.Count, 1)
 	o.score[at%parts] += float64(max(e.Count, 1)) / float64(after)
 	sum := 0.0
@@ -281,9 +282,7 @@ func (p *Policy) forget(element *list.Element) {
 	delete(p.known, o.source)
 	p.listOf(o).Remove(element)
 	network := p.networkOf(o.source)
-	if _, noted := p.near[network][o]; noted {
-		p.moved[o.source] = true
-	}
+	p.moved[o.source] = true
 	delete(p.near[network], o)
 	if len(p.near[network]) == 0 {
 		delete(p.near, network)
@@ -339,9 +338,7 @@ func (p *Policy) Acquit() {
 	clear(p.nets)
 	for source, element := range p.known {
 		o := element.Value.(*offender)
-		if o.bans > 0 || !o.banned.IsZero() {
-			p.moved[source] = true
-		}
+		p.moved[source] = true
 		o.bans, o.banned, o.score, o.attempts = 0, time.Time{}, [parts]float64{}, 0
 	}
 }

@@ -222,8 +222,8 @@ func TestOldAttempts(t *testing.T) {
 	}
 }
 
-// A policy that was saved and restored decides as the one that went on, but for attempts that had
-// led to nothing yet.
+// A policy that was saved and restored decides as the one that went on, also about those who had made
+// some attempts only.
 func TestRestore(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	c := open(t, nil, nil)
@@ -236,7 +236,10 @@ func TestRestore(t *testing.T) {
 		c.attempts(address(), kind, 5)
 		c.now = c.now.Add(time.Duration(random.IntN(60)) * time.Minute)
 	}
-	c.now = c.now.Add(time.Hour) // no attempts are under way
+	c.now = c.now.Add(time.Hour)
+	for y := range 8 {
+		c.attempts(fmt.Sprintf("9.9.1.%d", y), attack.SSHLogin, y%5)
+	}
 	restored := open(t, func(c *policy.Config) { c.Network.After = 0 }, nil)
 	c.Changes(func(key string, value []byte) {
 		if err := restored.Restore(key, value); err != nil {
@@ -283,7 +286,7 @@ func TestMemoryIsBounded(t *testing.T) {
 
 func TestWhatCannotBeRestored(t *testing.T) {
 	c := open(t, nil, nil)
-	for key, value := range map[string]string{"": "{}", "9.9.9.9": "{}", "9.9.9.9/24": "{}", "9.9.9.9/32": "x", "9.9.9.8/32": `{"bans":-1}`} {
+	for key, value := range map[string]string{"": "{}", "9.9.9.9": "{}", "9.9.9.9/24": "{}", "9.9.9.9/32": "x", "9.9.9.8/32": `{"bans":-1}`, "9.9.9.7/32": `{"score":[-1,0,0,0,0,0,0,0,0,0]}`} {
 		if err := c.Restore(key, []byte(value)); err == nil {
 			t.Errorf("%q with %s was restored", key, value)
 		}

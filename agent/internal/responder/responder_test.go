@@ -18,6 +18,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/pialert/pialert/agent/internal/responder"
 )
 
@@ -485,4 +487,28 @@ func FuzzBan(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// A file whose bans cannot be read is refused, not taken for one without bans.
+func TestADamagedStoreIsRefused(t *testing.T) {
+	for key, value := range map[string]string{"9.9.9.9/32": "short", "9.9.9.9/33": strings.Repeat("x", 40), "9.9.9.9/24": strings.Repeat("\x00", 40), "9.9.9.8/32": strings.Repeat("\xff", 18)} {
+		path := filepath.Join(t.TempDir(), "bans.db")
+		db, err := bbolt.Open(path, 0o600, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = db.Update(func(tx *bbolt.Tx) error {
+			bucket, err := tx.CreateBucket([]byte("bans"))
+			if err != nil {
+				return err
+			}
+			return bucket.Put([]byte(key), []byte(value))
+		})
+		if err := errors.Join(err, db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := responder.Open(options(path, nil)); err == nil || !strings.Contains(err.Error(), "cannot be read") {
+			t.Errorf("%q: %v", key, err)
+		}
+	}
 }
