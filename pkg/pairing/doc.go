@@ -1,5 +1,8 @@
 // Package pairing decides who may speak: it keeps a machine's key, the keys of its peers, and
-// the rules by which two machines come to know each other.
+// the rules by which two machines come to know each other. It owns the store of the keys
+// (keyring.go, identity.go, peersfile.go) and the TLS that proves them (tls.go, session.go), because what
+// a handshake accepts is what the store holds at that moment; who else opens connections gets a
+// [Session] from it and sees neither.
 //
 // Keys are pinned, as WireGuard and Syncthing pin them: a peer is the SHA-256 of its public key
 // under a name, nothing is signed by an authority, and no date makes a key lapse. Each machine

@@ -287,7 +287,7 @@ func (s *salvaged) events(from, to *store, deadline time.Time) error {
 				return
 			}
 			read, after = read+1, max(after, id)
-			if !s.witness(&row) {
+			if !s.admit(&row) {
 				return
 			}
 			// The new tables are STRICT, so a value whose type damage changed is refused.
@@ -312,8 +312,8 @@ func (s *salvaged) events(from, to *store, deadline time.Time) error {
 	return nil
 }
 
-// witness takes note of an event's number and count. It reports whether the row can be kept.
-func (s *salvaged) witness(row *[19]any) bool {
+// admit takes note of an event's number and count, and says whether its row can be kept.
+func (s *salvaged) admit(row *[19]any) bool {
 	id, _ := row[1].(int64)
 	epoch, isEpoch := row[2].(int64)
 	sequence, _ := row[3].(int64)
