@@ -168,7 +168,7 @@ func isDayFirst(text []byte) bool {
 // to the journal by its standard error.
 func stampedTwice(tag []byte) bool {
 	switch string(tag) {
-	case "exim", "exim4", "mysqld", "mariadbd", "mariadb", "mysql", "postgres", "redis", "redis-server", "mongod":
+	case "exim", "exim4", "mysqld", "mariadbd", "mariadb", "mysql", "postgres", "redis", "redis-server", "mongod", "vsftpd":
 		return true
 	}
 	return false
@@ -176,8 +176,14 @@ func stampedTwice(tag []byte) bool {
 
 // cutOwnStamp takes that stamp off, and what stands behind it.
 func cutOwnStamp(tag, body []byte) []byte {
-	if tag[0] == 'e' {
+	switch tag[0] {
+	case 'e':
 		return cutEximStamp(body)
+	case 'v':
+		if length, form := stampLength(body); form == Asctime {
+			body = bytes.TrimLeft(body[length:], " ")
+		}
+		return body
 	}
 	inner := Message{}
 	if length, form := stampLength(body); (form == ISO || form == Compact) && length < len(body) {

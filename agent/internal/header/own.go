@@ -23,6 +23,8 @@ func (m *Message) cutOwn(rest []byte) bool {
 		return m.cutDatabase(rest)
 	case form == Asctime && bytes.HasPrefix(rest, []byte("[pid ")): // logging.c
 		m.Tag = vsftpd
+	case form == ISO && isSerilog(rest):
+		m.Tag = bitwarden
 	case value.Digit(rest[0]) && isCharon(rest): // file_logger.c with a time_format
 		m.Tag = charon
 	case form == BSD && rest[0] == ':' && (bytes.HasPrefix(rest, []byte(`: "`)) || bytes.HasPrefix(rest, []byte(": packet from "))):
@@ -55,7 +57,7 @@ func (m *Message) cutApplication(line []byte) bool {
 			m.Stamp = Stamp{Form: ISO, Text: line[1 : 1+length]}
 		}
 		m.Tag, m.Body = vaultwarden, TrimEnd(line)
-	case value.Digit(c) && len(line) > 21 && line[4] == '/' && line[20] != '[' && isSlashed(line): // modules/log
+	case value.Digit(c) && len(line) > 24 && line[4] == '/' && (line[20] != '[' || line[22] == ']') && isSlashed(line): // modules/log
 		m.Stamp = Stamp{Form: Slashed, Text: line[:19]}
 		m.Tag, m.Body = gitea, TrimEnd(line[20:])
 	case c == '{' && bytes.Contains(line[:min(len(line), 400)], []byte(`"logger":"context",`)): // pkg/infra/log, format json, in the order of names
@@ -101,7 +103,7 @@ var (
 	vsftpd, charon, pluto, openvpn = []byte("vsftpd"), []byte("charon"), []byte("pluto"), []byte("openvpn")
 	joomla, lighttpd, nextcloud    = []byte("joomla"), []byte("lighttpd"), []byte("nextcloud")
 	roundcube, vaultwarden         = []byte("roundcube"), []byte("vaultwarden")
-	gitea, grafana                 = []byte("gitea"), []byte("grafana")
+	gitea, grafana, bitwarden      = []byte("gitea"), []byte("grafana"), []byte("bitwarden")
 )
 
 var exim = []byte("exim")
@@ -133,6 +135,13 @@ func cutMicroseconds(text []byte) []byte {
 		return text
 	}
 	return rest
+}
+
+// isSerilog says whether text goes on as Bitwarden's files do behind the time: "+01:00 [WRN] Failed login".
+func isSerilog(text []byte) bool {
+	zone, rest, ok := bytes.Cut(text[:min(len(text), 40)], []byte(" ["))
+	_, message, end := bytes.Cut(rest, []byte("] "))
+	return ok && end && len(zone) == 6 && zone[3] == ':' && bytes.HasPrefix(message, []byte("Failed login"))
 }
 
 // isOpenVPN says whether text starts with a client as OpenVPN names it, "192.0.2.7:1194 " with the

@@ -37,6 +37,9 @@ func (a *Access) JSON(line []byte) bool {
 	}
 	status, ok := value.Int(j.status, 999)
 	a.Status = uint16(status)
+	if a.Status == 401 && len(a.User) == 0 && string(j.credentials) == "REDACTED" {
+		a.User = j.credentials // a password was sent, unlike before the challenge
+	}
 	return found && ok && (a.Method != nil || a.Request != nil)
 }
 
@@ -60,6 +63,7 @@ type jsonLine struct {
 	access *Access
 
 	client, remote, endpoint, port, status []byte // who the server says it is, best first
+	credentials                            []byte // that a client sent, as Caddy hides them
 	twice                                  bool   // a field is there twice
 	other                                  bool   // the line is no request, but about one
 }
@@ -270,6 +274,8 @@ func (j *jsonLine) fieldFor(place jsonPlace, name, text []byte) *[]byte {
 			return &a.Agent
 		case "Referer":
 			return &a.Referer
+		case "Authorization":
+			return &j.credentials
 		}
 	}
 	return nil
