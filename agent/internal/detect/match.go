@@ -217,7 +217,8 @@ func (m *Matcher) candidatesForPAM() *rule.Candidates {
 		return nil
 	}
 	found := m.lookup.ForPAM(service)
-	if named := len(body) - len(msg.Body); named > 0 && bytes.IndexByte(body[:named], ':') < named-2 { // names the service
+	named := len(body) - len(msg.Body)
+	if colon := bytes.IndexByte(body[:named], ':'); colon > 0 && colon < named-2 { // "pam_unix(sshd:auth): " names the service
 		last.name = append(last.name[:0], body[:named]...)
 		last.module = append(last.module[:0], msg.PAM...)
 		last.candidates = found

@@ -164,6 +164,10 @@ var scripts = []script{
 		"exim[PID]: dovecot_login authenticator failed for (x) [PEER]: 535 Incorrect authentication data (set_id=bob)",
 		"dovecot: auth-worker(8): pam(bob,PEER): pam_authenticate() failed: Authentication failure (password mismatch?)",
 	}},
+	{"PAM without the service, for two daemons", 1, 1, []string{
+		"sshd[PID]: (pam_unix) authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=PEER  user=root",
+		"proftpd: (pam_unix) authentication failure; logname= uid=0 euid=0 tty= ruser= rhost=PEER  user=mark",
+	}},
 	{"vsftpd, its protocol log and PAM", 0, 2, []string{
 		"vsftpd[PID]: pam_unix(vsftpd:auth): authentication failure; logname= uid=0 euid=0 tty=ftp ruser=eve rhost=PEER",
 		"vsftpd[PID]: [eve] FAIL LOGIN: Client \"PEER\"",
