@@ -27,6 +27,7 @@ install -D -m 0644 "completion/_$program" "/usr/local/share/zsh/site-functions/_
 install -D -m 0644 "completion/$program.fish" "/usr/local/share/fish/vendor_completions.d/$program.fish"
 if [ "$name" = agent ]; then
 	install -D -m 0644 read-all-logs.conf "/usr/local/share/$program/read-all-logs.conf"
+	install -D -m 0644 rules/firewall.yaml "/usr/local/share/$program/rules/firewall.yaml"
 	if [ -d /etc/fail2ban/action.d ] && [ ! -e /etc/fail2ban/action.d/pialert.conf ]; then
 		install -m 0644 fail2ban/pialert.conf /etc/fail2ban/action.d/pialert.conf
 	fi

@@ -67,6 +67,7 @@ var measurements = []struct {
 	{"paint", (*bench).paint},
 	{"history", (*bench).history},
 	{"bans", (*bench).bans},
+	{"syslog", (*bench).syslog},
 }
 
 func names() (all []string) {

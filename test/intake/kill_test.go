@@ -166,7 +166,7 @@ func TestKillsUnderLoad(t *testing.T) {
 		if now < 0 || now > window {
 			t.Errorf("kill %d: %d messages were lost, of at most %d under way", kill, now, window)
 		}
-		if interrupted != 1 || !strings.Contains(agent.Stderr.String(), "the agent was killed while it received") {
+		if interrupted < 1 || !strings.Contains(agent.Stderr.String(), "the agent was killed while it received") {
 			t.Errorf("kill %d: %d connections were told to be interrupted", kill, interrupted)
 		}
 		s.lost.Store(lost)

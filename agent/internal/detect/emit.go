@@ -33,6 +33,11 @@ func (e *Engine) emit(a *connection.Attempt) {
 	if !a.Addr.IsValid() {
 		ev.SourceHost = a.Host
 	}
+	if r.Kind == attack.PortProbe {
+		if ev.Count = e.ports.hit(a.Addr, a.Target, a.Sec); ev.Count == 0 {
+			return
+		}
+	}
 	ev.Detail = e.detail(a)
 	e.report(ev, a.Sec, a.Line)
 }

@@ -66,6 +66,7 @@ type Engine struct {
 	recognised bool
 	web        web
 	spreads    spreads
+	ports      ports
 
 	logins         *login.History
 	accepted       attack.Accepted // of the success at work
