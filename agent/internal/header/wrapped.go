@@ -36,36 +36,54 @@ func unwrapDocker(line []byte) ([]byte, bool) {
 	return inner, true
 }
 
-// unwrapJournal makes a line of syslog of an entry, with a stamp as rsyslog writes it. What is not
-// printable is escaped as rsyslog does, so that it stays one line.
+// unwrapJournal makes a line of syslog of an entry of the journal in JSON.
 func unwrapJournal(line []byte) ([]byte, bool) {
-	var entry struct {
-		Time       string          `json:"__REALTIME_TIMESTAMP"` // microseconds since 1970
+	var fields struct {
+		Time       string          `json:"__REALTIME_TIMESTAMP"`
 		Host       string          `json:"_HOSTNAME"`
 		Identifier string          `json:"SYSLOG_IDENTIFIER"`
 		Command    string          `json:"_COMM"`
 		PID        string          `json:"_PID"`
 		Message    json.RawMessage `json:"MESSAGE"`
 	}
-	if json.Unmarshal(line, &entry) != nil {
+	if json.Unmarshal(line, &fields) != nil {
 		return nil, false
 	}
-	microseconds, err := strconv.ParseInt(entry.Time, 10, 64)
-	message, ok := journalText(entry.Message)
-	if err != nil || !ok {
+	message, ok := journalText(fields.Message)
+	if !ok {
 		return nil, false
 	}
-	if entry.Identifier == "" {
-		entry.Identifier = entry.Command
+	e := entry{time: fields.Time, host: fields.Host, identifier: fields.Identifier, command: fields.Command, pid: fields.PID, message: message}
+	return e.line(nil)
+}
+
+// entry has the fields of an entry of systemd's journal that a line of syslog has, too.
+type entry struct {
+	time                      string // microseconds since 1970
+	host, identifier, command string
+	pid                       string
+	message                   []byte
+}
+
+// line appends a line of syslog, with a stamp as rsyslog writes it. What is not printable is escaped as
+// rsyslog does, so that it stays one line.
+func (e *entry) line(b []byte) ([]byte, bool) {
+	microseconds, err := strconv.ParseInt(e.time, 10, 64)
+	if err != nil {
+		return b, false
 	}
-	b := time.UnixMicro(microseconds).UTC().AppendFormat(nil, "2006-01-02T15:04:05.000000Z07:00")
-	b = append(append(b, ' '), oneWord(entry.Host)...)
-	b = append(append(b, ' '), oneWord(entry.Identifier)...)
-	if _, err := strconv.ParseUint(entry.PID, 10, 32); err == nil {
-		b = append(append(append(b, '['), entry.PID...), ']')
+	identifier := e.identifier
+	if identifier == "" {
+		identifier = e.command
+	}
+	b = time.UnixMicro(microseconds).UTC().AppendFormat(b, "2006-01-02T15:04:05.000000Z07:00")
+	b = append(append(b, ' '), oneWord(e.host)...)
+	b = append(append(b, ' '), oneWord(identifier)...)
+	if _, err := strconv.ParseUint(e.pid, 10, 32); err == nil {
+		b = append(append(append(b, '['), e.pid...), ']')
 	}
 	b = append(b, ": "...)
-	for _, c := range message {
+	for _, c := range e.message {
 		if c < ' ' || c == 0x7f {
 			b = append(b, '#', '0'+c>>6, '0'+c>>3&7, '0'+c&7)
 		} else {

@@ -3,6 +3,7 @@ package scan
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -159,3 +160,20 @@ func TestJournalIsRead(t *testing.T) {
 const failedAsBzip2 = "425a6839314159265359dc1effe80000155f80001040017ab00110000a2767dc802000488a7b547a868da4d1e91ea190354dea41ea68d3264d341e84" +
 	"4e9ecac340b5821a19c7220b289489c4f318106be90d71e2736a559e3f382867bfa940b6d9d9a060c89d4108d6a122e2ee48a70a121b83dffd00" +
 	""
+
+// An export of systemd's journal is read entry by entry, whatever its fields hold.
+func TestExportOfTheJournal(t *testing.T) {
+	t.Parallel()
+	const forged = "x\n\n__REALTIME_TIMESTAMP=1769860801000000\n_HOSTNAME=vps\nSYSLOG_IDENTIFIER=sshd\n_PID=8\n" +
+		"MESSAGE=Failed password for root from 203.0.113.66 port 22 ssh2\n\n"
+	var export bytes.Buffer
+	for _, message := range []string{"Failed password for root from 192.0.2.7 port 22 ssh2", "Failed password for " + forged + " from 192.0.2.7 port 22 ssh2"} {
+		export.WriteString("__CURSOR=s=1\n__REALTIME_TIMESTAMP=1769860800000000\n_HOSTNAME=vps\nSYSLOG_IDENTIFIER=sshd\n_PID=7\nMESSAGE\n")
+		export.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(message))))
+		export.WriteString(message + "\n\n")
+	}
+	out, result, err := run(t, Options{Files: []string{write(t, "journal.export", export.Bytes())}, Format: JSON})
+	if err != nil || result.Attempts != 2 || result.Unread != 0 || strings.Contains(out, `"203.0.113.66"`) {
+		t.Errorf("%+v, %v:\n%s", result, err, out)
+	}
+}
