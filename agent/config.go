@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/agent/internal/detect/episode"
 	"github.com/pialert/pialert/agent/internal/ignore"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/broker"
@@ -48,6 +49,12 @@ type Config struct {
 	IgnoreSelf bool `yaml:"ignore_self"`
 	// Flood says how many web requests of one method are too many.
 	Flood Flood `yaml:"flood"`
+	// Scan says how many different paths that are not there are too many.
+	Scan Scan `yaml:"scan"`
+	// Spray says how many different user names for ssh are too many.
+	Spray Spray `yaml:"spray"`
+	// Distributed says how many addresses that try one user name for ssh are too many.
+	Distributed Distributed `yaml:"distributed"`
 	// Spool is how much is kept for displays that are away.
 	Spool Spool `yaml:"spool"`
 	// Report is where programs of this machine, such as fail2ban, say what they did.
@@ -112,14 +119,6 @@ type LogSource struct {
 	forgeable bool // anybody can forge its lines: see [Syslog.Respond]
 }
 
-// Flood says how many web requests of one method are too many.
-type Flood struct {
-	// MaxRequests is how many an address, or a /24 or /64 network, may make within the window.
-	MaxRequests int `yaml:"max_requests"`
-	// Window is the span that slides over the requests.
-	Window config.Duration `yaml:"window"`
-}
-
 // Spool bounds what is kept until every display has it.
 type Spool struct {
 	// MaxBytes is the most that is kept on disk; above it the oldest events are dropped, and that
@@ -161,12 +160,15 @@ func defaults() Config {
 		},
 		Rules: "/etc/pialert/rules.d",
 
-		IgnoreSelf: true,
-		Flood:      Flood{MaxRequests: 600, Window: config.Duration(30 * time.Second)},
-		Spool:      Spool{MaxBytes: 256 << 20, MaxAge: config.Duration(30 * 24 * time.Hour)},
-		Report:     defaultReports(),
-		Intake:     defaultIntake(),
-		Responses:  defaultResponses(),
+		IgnoreSelf:  true,
+		Flood:       Flood{int(episode.DefaultLimits.MaxRequests), config.Duration(episode.DefaultLimits.Window)},
+		Scan:        Scan{episode.DefaultSpreads.Scans.Distinct, config.Duration(episode.DefaultSpreads.Scans.Window)},
+		Spray:       Spray{episode.DefaultSpreads.Sprays.Distinct, config.Duration(episode.DefaultSpreads.Sprays.Window)},
+		Distributed: Distributed{episode.DefaultSpreads.Distributed.Distinct, config.Duration(episode.DefaultSpreads.Distributed.Window)},
+		Spool:       Spool{MaxBytes: 256 << 20, MaxAge: config.Duration(30 * 24 * time.Hour)},
+		Report:      defaultReports(),
+		Intake:      defaultIntake(),
+		Responses:   defaultResponses(),
 	}
 }
 
@@ -236,12 +238,7 @@ func (c *Config) Validate() error {
 		}
 	}
 	problems = append(problems, c.Responses.validate())
-	if c.Flood.MaxRequests < 1 || c.Flood.MaxRequests > 1_000_000 {
-		refuse("flood.max_requests", c.Flood.MaxRequests, "give 1 to 1000000")
-	}
-	if c.Flood.Window < config.Duration(time.Second) || c.Flood.Window > config.Duration(time.Hour) {
-		refuse("flood.window", c.Flood.Window, "give 1s to 1h")
-	}
+	problems = append(problems, c.validateEpisodes())
 	if c.Spool.MaxBytes < 1<<20 {
 		refuse("spool.max_bytes", c.Spool.MaxBytes, "give at least 1MiB")
 	}

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pialert/pialert/agent/internal/detect"
-	"github.com/pialert/pialert/agent/internal/detect/episode"
 	"github.com/pialert/pialert/agent/internal/ignore"
 	"github.com/pialert/pialert/agent/internal/ingest"
 	"github.com/pialert/pialert/agent/internal/intake"
@@ -74,11 +73,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 			options := detect.Options{
 				Rules:  rules,
 				Ignore: ignored.Contains,
-				Floods: &episode.Limits{
-					MaxRequests: uint32(cfg.Flood.MaxRequests), Window: time.Duration(cfg.Flood.Window),
-					MaxSources: episode.DefaultLimits.MaxSources,
-				},
-				Episodes: true,
+				Floods: cfg.floods(), Spreads: cfg.spreads(),
 				Remember: true,
 				Behind:   run.behind,
 				Emit: func(e *attack.Event, _ uint64) {

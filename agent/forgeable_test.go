@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/agent/internal/detect/episode"
 	"github.com/pialert/pialert/agent/internal/ingest"
 	"github.com/pialert/pialert/pkg/attack"
 )
@@ -22,7 +23,7 @@ func TestForgeableLinesChangeNothingElse(t *testing.T) {
 		var engines [2]*detect.Engine
 		for i, forgeable := range []bool{false, true} {
 			if engines[i], err = detect.New(detect.Options{
-				Rules: rules, Remember: true, Episodes: true, Location: time.UTC,
+				Rules: rules, Remember: true, Spreads: &episode.DefaultSpreads, Location: time.UTC,
 				Emit: func(e *attack.Event, _ uint64) { found[forgeable] = append(found[forgeable], *e) },
 			}); err != nil {
 				t.Fatal(err)

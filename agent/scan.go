@@ -150,7 +150,7 @@ func detectOptions(s *settings, extra string) (detect.Options, error) {
 	if err != nil {
 		return detect.Options{}, err
 	}
-	return detect.Options{Rules: rules, Episodes: true}, nil
+	return detect.Options{Rules: rules, Floods: cfg.floods(), Spreads: cfg.spreads()}, nil
 }
 
 // Explained is what explain prints as JSON.

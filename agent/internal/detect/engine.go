@@ -24,8 +24,8 @@ type Options struct {
 	Location *time.Location        // of stamps without a zone; nil means the local one
 	Remember bool                  // keep track of what [Engine.Changes] returns
 
-	Floods   *episode.Limits // what makes a flood of requests; nil means that none is looked for
-	Episodes bool            // look for scans and sprays: see package episode
+	Floods  *episode.Limits  // what makes a flood of requests; nil means that none is looked for
+	Spreads *episode.Spreads // what makes scans and sprays; nil means that none are looked for
 
 	// Missed takes lines of daemons that there are rules for, which no rule takes; nil if nobody asks.
 	// The line is valid during the call.

@@ -61,7 +61,7 @@ type named struct {
 
 // NewMatcher returns a Matcher for an Engine with the same options.
 func NewMatcher(opts Options) *Matcher {
-	m := &Matcher{rules: opts.Rules, lookup: opts.Rules.Lookup(), zone: opts.Location, all: opts.Floods != nil || opts.Episodes, missed: opts.Missed != nil}
+	m := &Matcher{rules: opts.Rules, lookup: opts.Rules.Lookup(), zone: opts.Location, all: opts.Floods != nil || opts.Spreads != nil, missed: opts.Missed != nil}
 	if m.zone == nil {
 		m.zone = time.Local
 	}

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/pialert/pialert/agent/internal/detect/episode"
 	"github.com/pialert/pialert/agent/internal/rule"
 )
 
@@ -43,7 +44,7 @@ func TestLinesSayTheSameWhateverWasReadBefore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := Options{Rules: builtinRules(t), Episodes: true}
+	options := Options{Rules: builtinRules(t), Spreads: &episode.DefaultSpreads}
 	says := func(m *Matcher, line string) *Batch {
 		var b Batch
 		b.Reset(src)

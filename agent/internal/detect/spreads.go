@@ -28,12 +28,13 @@ type spreads struct {
 }
 
 func (e *Engine) newSpreads() {
-	if !e.opts.Episodes {
+	limits := e.opts.Spreads
+	if limits == nil {
 		return
 	}
-	e.spreads.scans = episode.NewSpread(episode.ScanLimits, func(s episode.SpreadEvent) { e.emitSpread(attack.HTTPScan, "http-scan", s) })
-	e.spreads.sprays = episode.NewSpread(episode.SprayLimits, func(s episode.SpreadEvent) { e.emitSpread(attack.SSHSpray, "ssh-spray", s) })
-	e.spreads.distributed = episode.NewSpread(episode.DistributedLimits, func(s episode.SpreadEvent) {
+	e.spreads.scans = episode.NewSpread(limits.Scans, func(s episode.SpreadEvent) { e.emitSpread(attack.HTTPScan, "http-scan", s) })
+	e.spreads.sprays = episode.NewSpread(limits.Sprays, func(s episode.SpreadEvent) { e.emitSpread(attack.SSHSpray, "ssh-spray", s) })
+	e.spreads.distributed = episode.NewSpread(limits.Distributed, func(s episode.SpreadEvent) {
 		e.emitSpread(attack.SSHDistributed, "ssh-distributed", s)
 	})
 }
@@ -67,17 +68,20 @@ func attacker(addr netip.Addr) uint32 {
 	return uint32(h * 0x9e3779b97f4a7c15 >> 32)
 }
 
-// request counts a request of an access log. What is asked for behind a link of a page is no scan.
+// request counts a request of an access log.
 func (s *spreads) request(v *visit, log, machine string, at, observed time.Time) {
 	if s.scans == nil || !v.addr.IsValid() {
 		return
 	}
 	s.log, s.machine, s.observed = log, machine, observed
 	subject := episode.Subject{Network: login.Network(v.addr)}
-	if v.missing {
-		s.scans.Hit(subject, v.path, v.addr, at)
-	} else {
+	switch {
+	case !v.missing:
 		s.scans.Other(subject, at)
+	case v.linked:
+		s.scans.Linked(subject, v.path, v.addr, at)
+	default:
+		s.scans.Hit(subject, v.path, v.addr, at)
 	}
 }
 
@@ -129,7 +133,8 @@ type visit struct {
 	logged  time.Time
 	dated   bool
 	method  []byte
-	missing bool   // nothing is there, or nothing that may be asked for, and no page links to it
+	missing bool   // nothing is there, or nothing that may be asked for
+	linked  bool   // the client says that a page links to it
 	path    uint32 // hash of the path, where missing
 	machine []byte // that wrote the line; nil if it is the agent's own
 }

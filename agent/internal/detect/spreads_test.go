@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/pialert/pialert/agent/internal/detect/episode"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -16,7 +17,7 @@ import (
 func spreadRun(t *testing.T, lines []string, restarts bool) []attack.Event {
 	t.Helper()
 	run := newWebRun(t, builtinRules(t))
-	run.options.Episodes, run.options.Floods = true, nil
+	run.options.Spreads, run.options.Floods = &episode.DefaultSpreads, nil
 	run.restart()
 	for _, line := range lines {
 		run.feed("log", line)
@@ -76,6 +77,14 @@ func TestScansBySpread(t *testing.T) {
 		{"a site's own broken links", many(100, func(i int) string {
 			return request(i/5, "192.0.2.7", fmt.Sprint("/old-", i), 404, "https://www.example.com/")
 		}), 0, ""},
+		{"a site's own broken links, and as many again a minute later", slices.Concat(many(100, func(i int) string {
+			return request(i/5, "192.0.2.7", fmt.Sprint("/old-", i), 404, "https://www.example.com/")
+		}), many(100, func(i int) string {
+			return request(150+i/5, "192.0.2.7", fmt.Sprint("/old-", i), 404, "https://www.example.com/")
+		})), 0, ""},
+		{"a scan that says a page led it", many(200, func(i int) string {
+			return request(i/10, "192.0.2.7", fmt.Sprint("/nothing-", i), 404, "https://www.example.com/")
+		}), 100, "192.0.2.7"},
 		{"a search engine", many(200, func(i int) string {
 			return request(i/5, "192.0.2.7", fmt.Sprint("/article-", i), []int{200, 404, 200, 301, 404}[i%5], "-")
 		}), 0, ""},

@@ -74,7 +74,8 @@ func (m *Matcher) request(repeats uint64) {
 	logged, dated := m.clock.Access(a.Stamp)
 	if m.all {
 		v := m.batch.visit()
-		v.machine, v.addr, v.logged, v.dated, v.method, v.missing = m.machine, a.Client.Addr, logged, dated, a.Method, isMissing(a)
+		v.machine, v.addr, v.logged, v.dated, v.method = m.machine, a.Client.Addr, logged, dated, a.Method
+		v.missing, v.linked = isMissing(a), len(a.Referer) > 0
 		if v.missing {
 			path, _, _ := bytes.Cut(a.Target, []byte("?"))
 			v.path = connection.ShortHash(path)
@@ -90,12 +91,11 @@ func (m *Matcher) request(repeats uint64) {
 	r.status, r.answer, r.machine = a.Status, a.Status, m.machine
 }
 
-// isMissing says whether a client asked on its own account for what is not there, or not for it: no
-// page led it there, unless it lies about that.
+// isMissing says whether a client asked for what is not there, or not for it.
 func isMissing(a *weblog.Access) bool {
 	switch a.Status {
 	case 400, 403, 404, 410:
-		return len(a.Referer) == 0
+		return true
 	}
 	return false
 }

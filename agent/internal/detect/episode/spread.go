@@ -28,20 +28,24 @@ func (s *Subject) place() int {
 
 // SpreadLimits says what is too much.
 type SpreadLimits struct {
-	Distinct    int           // things that differ within a window which make an episode, at most 32
+	Distinct    int           // things that differ within a window which make an episode, at most [MaxDistinct]
 	Window      time.Duration // in whole seconds
 	Share       int           // percent of a subject's hits that must count; 0 for no matter how many
+	Linked      int           // hits in a window that are excused because something led there; see [Spread.Linked]
 	MaxSubjects int           // that are remembered
 }
 
-// The limits of the episodes that are looked for: paths that are not there, within a minute and more
-// than half of what was asked for, as a browser or a search engine does not; user names, and
-// addresses that try one user name, within ten minutes.
-var (
-	ScanLimits        = SpreadLimits{Distinct: 20, Window: time.Minute, Share: 50, MaxSubjects: 4096}
-	SprayLimits       = SpreadLimits{Distinct: 10, Window: 10 * time.Minute, MaxSubjects: 4096}
-	DistributedLimits = SpreadLimits{Distinct: 20, Window: 10 * time.Minute, MaxSubjects: 2048}
-)
+// Spreads are the limits of all kinds of spreads that are looked for.
+type Spreads struct{ Scans, Sprays, Distributed SpreadLimits }
+
+// DefaultSpreads are paths that are not there, within a minute and more than half of what was asked for,
+// as a browser or a search engine does not; user names, and addresses that try one user name, within ten
+// minutes. A page whose pictures are gone has up to a hundred of them.
+var DefaultSpreads = Spreads{
+	Scans:       SpreadLimits{Distinct: 20, Window: time.Minute, Share: 50, Linked: 100, MaxSubjects: 4096},
+	Sprays:      SpreadLimits{Distinct: 10, Window: 10 * time.Minute, MaxSubjects: 4096},
+	Distributed: SpreadLimits{Distinct: 20, Window: 10 * time.Minute, MaxSubjects: 2048},
+}
 
 // SpreadEvent is what an episode of a Spread gives rise to.
 type SpreadEvent struct {
@@ -71,21 +75,22 @@ type Spread struct {
 	untidy  bool                 // the order has to be made after a Restore
 }
 
-const (
-	maxDistinct = 32 // distinct things that are remembered of a subject
-	nearBits    = 10
-)
+// MaxDistinct is how many distinct things are remembered of a subject.
+const MaxDistinct = 32
+
+const nearBits = 10
 
 // spreadEntry is what is known of a subject.
 type spreadEntry struct {
 	subject Subject
-	things  [maxDistinct]thing // the last ones, in no order, without gaps
+	things  [MaxDistinct]thing // the last ones, in no order, without gaps
 	known   int                // how many there are
 	hit     int                // the one that was hit last
 	last    int64              // second of the last hit
 	turn    int64              // the window that hits and others are of
 	hits    [2]uint32          // in this window and the one before
 	others  [2]uint32          // what does not count, likewise
+	linked  [2]uint32          // what something led to, likewise
 	addr    netip.Addr         // of the first hit
 	mixed   bool               // there were other addresses
 
@@ -105,7 +110,7 @@ type thing struct {
 
 // NewSpread returns a Spread that calls emit for every event, from within its own methods.
 func NewSpread(limits SpreadLimits, emit func(SpreadEvent)) *Spread {
-	limits.Distinct = min(limits.Distinct, maxDistinct)
+	limits.Distinct = min(limits.Distinct, MaxDistinct)
 	return &Spread{limits: limits, window: max(1, int64(limits.Window/time.Second)), emit: emit, entries: map[Subject]*spreadEntry{}}
 }
 
@@ -113,7 +118,22 @@ func NewSpread(limits SpreadLimits, emit func(SpreadEvent)) *Spread {
 func (s *Spread) Hit(subject Subject, hash uint32, addr netip.Addr, at time.Time) {
 	sec := at.Unix()
 	s.advance(sec)
+	s.hit(s.get(&subject, sec, true), hash, addr, sec, at)
+}
+
+// Linked is Hit where the subject says that something led it there, as a browser does that follows the
+// links of a page. That may be a lie, so only as many are excused in a window as the limits say.
+func (s *Spread) Linked(subject Subject, hash uint32, addr netip.Addr, at time.Time) {
+	sec := at.Unix()
+	s.advance(sec)
 	e := s.get(&subject, sec, true)
+	e.roll(s.turn, &e.linked)
+	if uint64(e.linked[0])+uint64(e.linked[1]) > uint64(s.limits.Linked) {
+		s.hit(e, hash, addr, sec, at)
+	}
+}
+
+func (s *Spread) hit(e *spreadEntry, hash uint32, addr netip.Addr, sec int64, at time.Time) {
 	e.roll(s.turn, &e.hits)
 	if !e.addr.IsValid() {
 		e.addr = addr
@@ -148,9 +168,9 @@ func (e *spreadEntry) roll(turn int64, counter *[2]uint32) {
 	switch {
 	case turn == e.turn:
 	case turn == e.turn+1:
-		e.hits, e.others = [2]uint32{0, e.hits[0]}, [2]uint32{0, e.others[0]}
+		e.hits, e.others, e.linked = [2]uint32{0, e.hits[0]}, [2]uint32{0, e.others[0]}, [2]uint32{0, e.linked[0]}
 	default:
-		e.hits, e.others = [2]uint32{}, [2]uint32{}
+		e.hits, e.others, e.linked = [2]uint32{}, [2]uint32{}, [2]uint32{}
 	}
 	e.turn = turn
 	counter[0]++
@@ -168,7 +188,7 @@ func (e *spreadEntry) note(hash uint32, sec int64) bool {
 			return false
 		}
 	}
-	if e.hit = e.known; e.known < maxDistinct {
+	if e.hit = e.known; e.known < MaxDistinct {
 		e.known++
 	} else {
 		e.hit = e.oldest()

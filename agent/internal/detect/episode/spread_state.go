@@ -99,6 +99,9 @@ func (e *spreadEntry) encode() []byte {
 		b = binary.AppendUvarint(b, uint64(t.hash))
 		b = binary.AppendVarint(b, t.sec)
 	}
+	if e.linked != [2]uint32{} { // which earlier versions did not write
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(e.linked[0])), uint64(e.linked[1]))
+	}
 	return b
 }
 
@@ -112,6 +115,9 @@ func (e *spreadEntry) decode(value []byte) bool {
 		if e.things[i] = (thing{uint32(d.Uvarint()), d.Varint()}); e.things[i].sec != 0 && e.known == i {
 			e.known++
 		}
+	}
+	if len(d.Rest) > 0 {
+		e.linked = [2]uint32{uint32(d.Uvarint()), uint32(d.Uvarint())}
 	}
 	return d.Done() && e.reported <= e.attempts && e.attempts <= attack.MaxEpisode && e.distinct <= attack.MaxEpisode
 }
