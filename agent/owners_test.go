@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/detect/episode"
 	"github.com/pialert/pialert/agent/internal/policy"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/scan"
@@ -34,7 +35,7 @@ func recorded(t *testing.T) *past {
 	}
 	options := scan.Options{Type: rule.TypeAuto, Files: files, Stdout: io.Discard, Now: time.Now, Each: p.add}
 	options.Detect.Rules = rules
-	options.Detect.Episodes = true
+	options.Detect.Spreads = &episode.DefaultSpreads
 	if _, err := scan.Run(t.Context(), options); err != nil {
 		t.Fatal(err)
 	}
