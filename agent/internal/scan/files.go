@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"bufio"
 	"compress/bzip2"
 	"compress/gzip"
 	"fmt"
@@ -14,8 +13,6 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
-
-	"github.com/pialert/pialert/agent/internal/header"
 )
 
 // Journal is the name that stands for systemd's journal among files.
@@ -37,15 +34,6 @@ func unpack(name string, in io.Reader) (io.Reader, error) {
 		return zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 	}
 	return in, nil
-}
-
-// exported returns the lines of an export of systemd's journal, and any other text as it is.
-func exported(in io.Reader) io.Reader {
-	peeking := bufio.NewReader(in)
-	if start, _ := peeking.Peek(len("__REALTIME_TIMESTAMP=")); header.IsExport(start) {
-		return header.NewExport(peeking)
-	}
-	return peeking
 }
 
 // expand returns the files that names stand for: those in a folder and those that match a pattern,

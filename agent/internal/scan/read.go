@@ -57,7 +57,7 @@ func (s *scan) lines(ctx context.Context, source *detect.Source, in io.Reader, o
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	p := newParallel(source, s.matchers)
-	go p.read(ctx, exported(in))
+	go p.read(ctx, detect.Lines(in))
 	for b := range p.inOrder() {
 		s.engine.Join(&b.batch, observed)
 		s.result.Bytes += int64(b.read)
