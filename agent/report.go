@@ -44,6 +44,11 @@ func (d *daemon) listenReports() (net.Listener, error) {
 		return nil, nil
 	}
 	listener, err := control.Listen(cfg.Socket)
+	if err != nil && cfg == defaultReports() {
+		// Nobody asked for it, and another agent of this machine may serve it, as in a demonstration.
+		d.logger.Warn("nobody can report to this agent", "error", err)
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
