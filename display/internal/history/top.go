@@ -136,12 +136,15 @@ func isRolled(network netip.Prefix) bool {
 // tallies adds attempts up by name.
 type tallies struct {
 	index  map[string]int
+	short  map[uint64]int // of names of a few bytes, such as networks, which are many
 	sums   []Tally
 	others uint64
 	text   func(name string) string // how names are written, nil if they are text
 }
 
-func newTallies() *tallies { return &tallies{index: make(map[string]int)} }
+func newTallies() *tallies {
+	return &tallies{index: make(map[string]int), short: make(map[uint64]int)}
+}
 
 func (t *tallies) add(name string, kind, attempts int64) {
 	if k := attack.StoredKind(kind); name != "" && (k.Attempt() || k == attack.Counter) && attempts > 0 {
@@ -150,6 +153,20 @@ func (t *tallies) add(name string, kind, attempts int64) {
 }
 
 func (t *tallies) addBytes(name []byte, attempts uint64) {
+	if len(name) < 8 {
+		key := uint64(len(name))
+		for _, b := range name {
+			key = key<<8 | uint64(b)
+		}
+		i, ok := t.short[key]
+		if !ok {
+			i = len(t.sums)
+			t.sums = append(t.sums, Tally{Name: string(name)})
+			t.short[key] = i
+		}
+		t.sums[i].Attempts += attempts
+		return
+	}
 	i, ok := t.index[string(name)]
 	if !ok {
 		i = len(t.sums)
