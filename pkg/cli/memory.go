@@ -15,15 +15,15 @@ import (
 // usualMemory is what the units allow a program, in bytes (MemoryMax=).
 const usualMemory = 256 << 20
 
-// limitMemory has the garbage collector work harder before the kernel kills the process for its memory: at three
-// quarters of what its cgroup allows, or of what the units do where there is none. The rest is for what the
+// limitMemory has the garbage collector work harder before the kernel kills the process for its memory: at two
+// thirds of what its cgroup allows, or of what the units do where there is none. The rest is for what the
 // collector does not see: the program itself, SQLite's memory, and files that the kernel keeps. GOMEMLIMIT in the
 // environment is left as it is. The file system is the root.
 func limitMemory(root fs.FS) {
 	if debug.SetMemoryLimit(-1) != math.MaxInt64 {
 		return
 	}
-	debug.SetMemoryLimit(allowedMemory(root) / 4 * 3)
+	debug.SetMemoryLimit(allowedMemory(root) / 3 * 2)
 }
 
 // allowedMemory returns the smallest limit of the process's memory cgroup and of those around it, of version 2
