@@ -249,7 +249,7 @@ func TestDecisionsWaitForTheResponder(t *testing.T) {
 // Set over SSH, enforcing ends by itself after five minutes, and so does every ban of them.
 func TestATrialEndsByItself(t *testing.T) {
 	bubble(t, func(g *guard) { g.remote = true }, func(g *guard) {
-		if stats := g.status(); stats.State != stateTrial || stats.Trial.Sub(time.Now()) != 5*time.Minute {
+		if stats := g.status(); stats.State != stateTrial || time.Until(stats.Trial) != 5*time.Minute {
 			t.Errorf("status %+v", stats)
 		}
 		g.rest(time.Minute)
