@@ -47,7 +47,7 @@ import (
 
 // Bounds that no conforming set of agents reaches.
 const (
-	MaxAgents   = 256             // agents that ever sent an event to this display
+	MaxAgents   = 1 << 14         // agents that ever sent an event to this display
 	maxEpochs   = 16              // epochs whose marks are kept per agent, the newest ones
 	MaxSequence = 1<<62 - 1       // the highest sequence number that can be stored
 	maxSum      = uint64(1) << 61 // a total stays at this value rather than wrap

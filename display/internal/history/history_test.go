@@ -318,9 +318,12 @@ func TestTotalsDoNotWrap(t *testing.T) {
 func TestNamesAndEpochsAreBounded(t *testing.T) {
 	t.Parallel()
 	h := start(t, options(file(t)))
-	for n := range history.MaxAgents {
-		h.commit(batch{agent: fmt.Sprint("agent", n), epoch: 1, first: 1, events: events(1)})
+	for n := range history.MaxAgents - 1 { // many in one commit
+		if err := h.Append(t.Context(), fmt.Sprint("agent", n), 1, 1, events(1), func(uint64, error) {}); err != nil {
+			t.Fatal(err)
+		}
 	}
+	h.commit(batch{agent: fmt.Sprint("agent", history.MaxAgents-1), epoch: 1, first: 1, events: events(1)})
 	err := h.Append(t.Context(), "one more", 1, 1, events(1), nil)
 	if err == nil {
 		t.Error("one more agent than the most was taken")

@@ -20,7 +20,7 @@ import (
 const (
 	// maxOutstanding is how many messages may be under way to the broker.
 	maxOutstanding = 32
-	publishTimeout = 10 * time.Second
+	publishTimeout = 30 * time.Second
 	// window is how many events may be in the broker that the display has not acknowledged. It stays
 	// below what the stream takes of one agent.
 	window = 1 << 16

@@ -43,6 +43,7 @@ type agent struct {
 	holeIn    uint64 // the reading of the stream in which that was found
 	againAt   time.Time
 	heard     time.Time // last heartbeat
+	stalled   time.Time // until when its messages are put back, since they cannot be stored
 }
 
 // pending is a message of the stream that waits until its numbers are committed.

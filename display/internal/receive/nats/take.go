@@ -17,8 +17,14 @@ import (
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
 
-// storePause is between tries to hand over what the history does not take now.
-const storePause = time.Second
+// storePause is between tries to hand over what the history does not take now. After storeTries it may be
+// this agent only that it does not take, so the others go on, and the agent's messages come again
+// after storeLater.
+const (
+	storePause = time.Second
+	storeTries = 5
+	storeLater = 30 * time.Second
+)
 
 // errHole is what taking a message ends with if numbers before it are missing.
 var errHole = errors.New("numbers are missing")
@@ -52,7 +58,11 @@ func (s *Server) take(ctx context.Context, message jetstream.Msg) error {
 			" leaves this agent out: unpair it, or change that setting"}, time.Now())
 		return nil
 	}
-	for {
+	if late := time.Until(a.stalled); late > 0 {
+		message.NakWithDelay(late)
+		return nil
+	}
+	for try := 1; ; try++ {
 		err := damaged
 		if err != nil {
 			err = &receive.Refusal{Reason: receive.Invalid, Text: "it sent what is no parcel"}
@@ -76,8 +86,16 @@ func (s *Server) take(ctx context.Context, message jetstream.Msg) error {
 			return ctx.Err()
 		}
 		// The history cannot be written, or the agent came another way: the message waits, and all others
-		// with it, since none could be stored.
+		// with it for a while, since none could be stored.
 		a.close(err)
+		if try == storeTries {
+			a.stalled = time.Now().Add(storeLater)
+			a.epoch = parcel.GetEpoch()
+			s.options.Logger.Warn("the events of an agent cannot be stored, trying again later", "agent", peer.Name, "error", err)
+			s.tell(a, &pialertv1.Receipt{Refusal: err.Error()}, time.Now())
+			message.NakWithDelay(storeLater)
+			return nil
+		}
 		a.mu.Unlock()
 		backoff.Wait(ctx, storePause, nil)
 		a.mu.Lock()

@@ -3,11 +3,13 @@ package nats
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,16 +29,22 @@ type message struct {
 	subject       string
 	data          []byte
 	acked, termed bool
+	later         time.Duration
 }
 
 func (m *message) Subject() string { return m.subject }
 func (m *message) Data() []byte    { return m.data }
 func (m *message) Ack() error      { m.acked = true; return nil }
 func (m *message) Term() error     { m.termed = true; return nil }
-func (m *message) gone() bool      { return m.acked || m.termed }
+func (m *message) NakWithDelay(d time.Duration) error {
+	m.later = d
+	return nil
+}
+func (m *message) gone() bool { return m.acked || m.termed }
 
 // store commits at once, and keeps the users of what it was given.
 type store struct {
+	refuses   string // an agent
 	users     []string
 	committed map[uint64]uint64 // by epoch
 }
@@ -46,6 +54,9 @@ func (s *store) Committed(_ context.Context, _ string, epoch uint64) (uint64, er
 }
 
 func (s *store) Append(_ context.Context, agent string, epoch, first uint64, events []attack.Event, done func(uint64, error)) error {
+	if agent == s.refuses {
+		return errors.New("no room")
+	}
 	if first != s.committed[epoch]+1 {
 		return fmt.Errorf("event %d comes after %d", first, s.committed[epoch])
 	}
@@ -255,6 +266,26 @@ func TestLostMessagesAreAskedFor(t *testing.T) {
 	}
 	b.give(b.hello(7), b.events(7, 11, 20), b.events(7, 21, 30))
 	b.counted(30)
+}
+
+// An agent whose events cannot be stored keeps nobody else waiting for long, and loses nothing.
+func TestAnAgentThatCannotBeStoredWaitsAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.store.refuses = "web1"
+		first, second := b.events(7, 1, 10), b.events(7, 11, 20)
+		b.give(first, second)
+		if first.gone() || second.gone() || first.later == 0 || second.later == 0 {
+			t.Fatalf("its messages are not put back: %+v %+v", first, second)
+		}
+		if last := b.receipts[len(b.receipts)-1]; last.GetRefusal() == "" {
+			t.Errorf("the agent is told %v", last)
+		}
+		b.store.refuses = ""
+		time.Sleep(storeLater)
+		b.give(first, second)
+		b.counted(20)
+	})
 }
 
 func TestAgentsOfOtherDisplaysAreRefused(t *testing.T) {
