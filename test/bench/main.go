@@ -60,6 +60,7 @@ var measurements = []struct {
 	{"scan", (*bench).scan},
 	{"latency", (*bench).latency},
 	{"delivery", (*bench).delivery},
+	{"fleet", (*bench).fleet},
 	{"idle", (*bench).idle},
 	{"frames", (*bench).frames},
 	{"crash", (*bench).crash},
