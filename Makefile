@@ -12,7 +12,7 @@ export GOTOOLCHAIN ?= auto
 
 # What the tests run against: program=Debian package.
 NEEDS := sshd=openssh-server ssh=openssh-client sshpass=sshpass rsyslogd=rsyslog logger=bsdutils \
-	apache2=apache2 curl=curl journalctl=systemd logrotate=logrotate ip=iproute2 nft=nftables \
+	apache2=apache2 curl=curl journalctl=systemd systemd-socket-activate=systemd logrotate=logrotate ip=iproute2 nft=nftables \
 	unshare=util-linux sigrok-cli=sigrok-cli qemu-arm-static=qemu-user-static sudo=sudo \
 	mmdebstrap=mmdebstrap lintian=lintian dpkg-deb=dpkg rpm=rpm man=man-db \
 	dbus-daemon=dbus apt-ftparchive=apt-utils createrepo_c=createrepo-c gpg=gnupg dnf=dnf prometheus=prometheus \

@@ -44,7 +44,9 @@ type server struct {
 	dir    string // of the agent's files, and the test's
 	config string
 	agent  *program.Process
-	inside bool // the agent runs on the machine: it cannot be killed then
+	inside bool     // the agent runs on the machine: it cannot be killed then
+	before []string // a command that starts the agent with open sockets, once something comes
+	opened func()   // is called when they are open, and sends something
 }
 
 // boot starts a machine, and an agent of a configuration, in which LOGS stands for the machine's /var/log. The
@@ -107,6 +109,9 @@ func (s *server) start() {
 	if s.inside {
 		command = s.Program(programs.Agent, "run", "--config", s.config)
 	}
+	if s.before != nil {
+		command = exec.Command(s.before[0], append(s.before[1:], command.Args...)...)
+	}
 	p, err := program.Start(command)
 	s.must(err)
 	s.agent = p
@@ -116,6 +121,10 @@ func (s *server) start() {
 			s.t.Logf("the agent wrote:\n%s", p.Stderr)
 		}
 	})
+	if s.before != nil {
+		s.must(p.Stderr.Await(s.ctx, func(text string) bool { return strings.Contains(text, "Listening on") }))
+		s.opened()
+	}
 	s.poll(func() error {
 		_, err := s.status()
 		return err
