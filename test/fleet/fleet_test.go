@@ -1,12 +1,17 @@
 package fleet
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/pialert/pialert/packaging/demo/program"
 )
@@ -101,5 +106,92 @@ func TestAnOwnerBeginsAFleet(t *testing.T) {
 	said, err := program.Run(s.ctx, s.Command(programs.Agent, "join", words[3], "--config", other))
 	if err == nil || !strings.Contains(err.Error(), "used by another machine") {
 		t.Errorf("another machine uses the line again: %v\n%s", err, said)
+	}
+}
+
+// A thousand servers are invited by one file, and each line brings in the server that it names.
+func TestInvitesAThousand(t *testing.T) {
+	s, broker := owned(t)
+	s.startDisplay()
+	var hosts strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&hosts, "web%04d # rack %d\n", i, i%7)
+	}
+	list := filepath.Join(s.Dir, "hosts.txt")
+	s.must(os.WriteFile(list, []byte("# all of them\n\n"+hosts.String()), 0o644))
+	out, err := s.Display(s.ctx, "fleet", "add", "--from", list)
+	s.must(err)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) != 1000 {
+		t.Fatalf("%d lines for 1000 servers", len(lines))
+	}
+	seen := map[string]bool{}
+	for i, line := range lines {
+		name, command, _ := strings.Cut(line, "\t")
+		if name != fmt.Sprintf("web%04d", i) || !strings.HasPrefix(command, "sudo pialert-agent join ") || seen[command] {
+			t.Fatalf("line %d is for %q: %q", i, name, command)
+		}
+		seen[command] = true
+	}
+	_, command, _ := strings.Cut(lines[700], "\t")
+	if _, err := s.Agent(s.ctx, "join", strings.Fields(command)[3]); err != nil {
+		t.Fatalf("%v\nbroker:\n%s", err, broker.Stderr)
+	}
+	s.startAgent()
+	s.attack(20)
+	s.counted()
+	if status, err := s.Display(s.ctx, "fleet", "status", "--all"); err != nil || !strings.Contains(status, "web0700") {
+		t.Errorf("fleet status says %s, error %v", status, err)
+	}
+	s.must(os.WriteFile(list, []byte("web1\nno good name\n"), 0o644))
+	if out, err := s.Display(s.ctx, "fleet", "add", "--from", list); err == nil || !strings.Contains(err.Error(), list+":2:") {
+		t.Errorf("a bad name is taken: %v\n%s", err, out)
+	}
+}
+
+// An agent's credentials let it publish what is its own, and neither speak for others nor listen to them.
+func TestCredentialsReachNoFurther(t *testing.T) {
+	s, broker := owned(t)
+	s.startDisplay()
+	line, err := s.Display(s.ctx, "fleet", "add", "web1")
+	s.must(err)
+	_, err = s.Agent(s.ctx, "join", strings.Fields(line)[3])
+	s.must(err)
+	text, err := os.ReadFile(s.AgentConfig)
+	s.must(err)
+	setting := func(key string) string {
+		found := regexp.MustCompile(key + `: [\["]*([^",\]\s]+)`).FindStringSubmatch(string(text))
+		if found == nil {
+			t.Fatalf("join wrote no %s:\n%s", key, text)
+		}
+		return found[1]
+	}
+	refused := make(chan error, 10)
+	conn, err := nats.Connect(setting("servers"), nats.UserCredentials(setting("credentials")), nats.RootCAs(setting("ca")),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
+	if err != nil {
+		t.Fatalf("%v\n%s\nbroker:\n%s", err, text, broker.Stderr)
+	}
+	defer conn.Close()
+	for _, subject := range []string{"pialert.v1.events.DISPLAY.ANOTHER", "pialert.v1.beats.DISPLAY.ANOTHER", "pialert.v1.ticks.DISPLAY", "$JS.API.STREAM.PURGE.pialert", "$JS.API.STREAM.DELETE.pialert"} {
+		s.must(conn.Publish(subject, []byte("forged")))
+		wantRefused(s, refused, subject)
+	}
+	for _, subject := range []string{">", "pialert.v1.events.>"} {
+		_, err := conn.SubscribeSync(subject)
+		s.must(err)
+		wantRefused(s, refused, subject)
+	}
+}
+
+func wantRefused(s *stage, refused <-chan error, subject string) {
+	s.t.Helper()
+	select {
+	case err := <-refused:
+		if !errors.Is(err, nats.ErrPermissionViolation) {
+			s.t.Errorf("%s: %v", subject, err)
+		}
+	case <-time.After(20 * time.Second):
+		s.t.Errorf("%s is open to an agent", subject)
 	}
 }
