@@ -46,6 +46,8 @@ var examples = []example{
 	{"ssh -N -L 9480:127.0.0.1:9480 pi@raspberrypi", byGate, ""},
 	{"pialert-agent responder", byGate, ""},
 	{"pialert-agent scan --learn", byGate, ""},
+	{"pialert-agent scan --format json", byGate, ""},
+	{"pialert-agent status", byGate, ""},
 	{"sudo systemctl enable --now pialert-responder", byGate, ""},
 	{"sudo systemctl reload pialert-agent", byGate, ""},
 	{"sudo pialert-agent bans", byGate, ""},

@@ -68,7 +68,11 @@ func TestRPM(t *testing.T) {
 		if arch := run(t, "rpm", "-qp", "--nosignature", "--queryformat", "%{ARCH}", path); arch != "armv6hl" {
 			t.Errorf("%s is for %s", path, arch)
 		}
-		if out := run(t, "rpm", "-qp", "--nosignature", "--configfiles", path); out != "/etc/pialert/"+short+".yaml\n" {
+		configuration := "/etc/pialert/" + short + ".yaml\n"
+		if short == "agent" {
+			configuration = "/etc/fail2ban/action.d/pialert.conf\n" + configuration
+		}
+		if out := run(t, "rpm", "-qp", "--nosignature", "--configfiles", path); out != configuration {
 			t.Errorf("configuration files of %s: %q", path, out)
 		}
 		for _, want := range []string{

@@ -61,7 +61,7 @@ func TestTheDisplaysRPM(t *testing.T) {
 func TestTheAgentsRPMTakesBansBack(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(packages, "pialert-agent-"+version+"-1.x86_64.rpm")
-	if out, err := in(t, someBan+" && rpm -e pialert-agent && "+noBan, path); err != nil {
+	if out, err := in(t, someBan+"\nrpm -e pialert-agent\n"+noBan, path); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
