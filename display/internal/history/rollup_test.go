@@ -394,6 +394,8 @@ func TestListsAreBounded(t *testing.T) {
 		h.commit(batch{agent: "a", epoch: 1, first: next - crowd, events: list})
 		now = now.Add(time.Minute)
 	}
+	h.stop() // it may still be making room after the last commit
+	h = start(t, o)
 	h.Upkeep()
 	for _, by := range []history.Dimension{history.Sources, history.Networks, history.Users} {
 		ranking, err := h.Rank(t.Context(), by, history.Filter{}, 100_000)
