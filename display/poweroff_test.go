@@ -98,11 +98,11 @@ func TestPowerOff(t *testing.T) {
 	if held := time.Since(pressed); held < 2*time.Second {
 		t.Errorf("it was powered off after %s", held)
 	}
-	b.setLevel(lights, true)
 	b.says("powering off: the button was held")
 
 	b.command("poweroff")
 	login.await(b)
+	b.setLevel(lights, true) // a finger, too, lets go only when it has seen the LEDs full
 
 	b.must(b.Stop(b.ctx))
 	full := 0 // pictures in which all LEDs are red, the confirmation
