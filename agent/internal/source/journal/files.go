@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,9 +45,11 @@ func (j *Journal) files(ctx context.Context, q query, read func(io.Reader) error
 // write writes the entries of a query to out, as journalctl does.
 func (j *Journal) write(ctx context.Context, q query, out io.Writer) error {
 	match := matcher(j.options.Matches)
-	reader := journalfile.NewReader(j.options.Folders, func(name string) bool {
-		return match.names[name] || slices.Contains(strings.Split(outputFields, ","), name)
-	})
+	wanted := maps.Clone(match.names)
+	for name := range strings.SplitSeq(outputFields, ",") {
+		wanted[name] = true
+	}
+	reader := journalfile.NewReader(j.options.Folders, func(name string) bool { return wanted[name] })
 	defer reader.Close()
 	var damaged uint64
 	w := bufio.NewWriterSize(out, maxBatch)

@@ -1,8 +1,8 @@
 // Package journalfile reads the files in which systemd-journald keeps the journal, where there is no
 // journalctl to ask, as in a container from scratch.
 //
-// It reads files of every layout that journald has written since systemd 187, with XZ, LZ4 and Zstandard,
-// and follows them over rotation, in the order in which journald numbered the entries. It writes nothing,
+// It reads the regular and the compact layout, and what is compressed by XZ, LZ4 or Zstandard, and follows
+// the files over rotation, in the order in which journald numbered the entries. It writes nothing,
 // and takes no lock. Damage costs the entries that it hits, and they are counted; an entry that journald
 // is just writing is read later. It reads the system's journals, and not those of single users: root's
 // programs and services log to none of them.
@@ -144,42 +144,36 @@ func offsetsOf(b []byte, compact bool, gap int) []uint64 {
 	return offsets
 }
 
-// placeAt reads where the entry at an offset stands.
-func placeAt(f io.ReaderAt, offset uint64, h header) (Place, error) {
-	if _, size, err := object(f, offset, objectEntry); err != nil {
-		return Place{}, err
-	} else if size < entryHeaderSize || size > entryHeaderSize+maxItems*16 {
-		return Place{}, fmt.Errorf("%w: an entry of %d bytes at %d", ErrDamaged, size, offset)
+// placeAt reads where the entry at an offset stands, and how many bytes it takes.
+func placeAt(f io.ReaderAt, offset uint64, h header) (Place, uint64, error) {
+	_, size, err := object(f, offset, objectEntry)
+	if err != nil {
+		return Place{}, 0, err
+	}
+	if size < entryHeaderSize || size > entryHeaderSize+maxItems*16 {
+		return Place{}, 0, fmt.Errorf("%w: an entry of %d bytes at %d", ErrDamaged, size, offset)
 	}
 	var b [entryHeaderSize]byte
 	if _, err := f.ReadAt(b[:], int64(offset)); err != nil {
-		return Place{}, fmt.Errorf("%w: the entry at %d is cut off: %w", ErrDamaged, offset, err)
+		return Place{}, 0, fmt.Errorf("%w: the entry at %d is cut off: %w", ErrDamaged, offset, err)
 	}
 	at := func(offset int) uint64 { return binary.LittleEndian.Uint64(b[offset:]) }
-	return Place{SeqnumID: h.seqnumID, Seqnum: at(16), Realtime: at(24), Monotonic: at(32), Boot: id(b[40:56]), XorHash: at(56)}, nil
+	return Place{SeqnumID: h.seqnumID, Seqnum: at(16), Realtime: at(24), Monotonic: at(32), Boot: id(b[40:56]), XorHash: at(56)}, size, nil
 }
 
-// entryAt reads the entry at an offset, with the fields that wanted names.
-func entryAt(f io.ReaderAt, offset uint64, h header, wanted func(name string) bool) (Entry, error) {
-	place, err := placeAt(f, offset, h)
-	if err != nil {
-		return Entry{}, err
-	}
-	_, size, err := object(f, offset, objectEntry)
-	if err != nil {
-		return Entry{}, err
-	}
+// entryAt reads the entry of a size at an offset, with the fields that wanted names.
+func entryAt(f io.ReaderAt, offset, size uint64, place Place, compact bool, wanted func(name string) bool) (Entry, error) {
 	items := make([]byte, size-entryHeaderSize)
 	if _, err := f.ReadAt(items, int64(offset+entryHeaderSize)); err != nil {
 		return Entry{}, fmt.Errorf("%w: the entry at %d is cut off: %w", ErrDamaged, offset, err)
 	}
 	gap := 8 // each offset is followed by the data's hash
-	if h.compact {
+	if compact {
 		gap = 0
 	}
 	e := Entry{Place: place}
-	for _, item := range offsetsOf(items, h.compact, gap) {
-		name, value, err := dataAt(f, item, h.compact, wanted)
+	for _, item := range offsetsOf(items, compact, gap) {
+		name, value, err := dataAt(f, item, compact, wanted)
 		if err != nil {
 			return Entry{}, err
 		}

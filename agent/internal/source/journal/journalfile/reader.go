@@ -114,7 +114,7 @@ func last(f found) (Place, bool, error) {
 	if newest == 0 {
 		return Place{}, false, nil
 	}
-	place, err := placeAt(o, newest, o.header)
+	place, _, err := placeAt(o, newest, o.header)
 	return place, err == nil, err
 }
 
@@ -340,7 +340,7 @@ func (r *Reader) seek() {
 			return 1
 		})
 		o.index = sort.Search(filled, func(i int) bool {
-			p, err := placeAt(o, o.offsets[i], o.header)
+			p, _, err := placeAt(o, o.offsets[i], o.header)
 			return err != nil || p.Seqnum > r.place.Seqnum
 		})
 		if o.index < len(o.offsets) {
@@ -383,11 +383,12 @@ func (r *Reader) step() (Entry, bool) {
 
 // entry reads the entry at an offset of the current file; nil if it was read before.
 func (r *Reader) entry(offset uint64) (*Entry, error) {
-	place, err := placeAt(r.current, offset, r.current.header)
+	o := r.current
+	place, size, err := placeAt(o, offset, o.header)
 	if err != nil || r.place.read(place) {
 		return nil, err
 	}
-	e, err := entryAt(r.current, offset, r.current.header, r.wanted)
+	e, err := entryAt(o, offset, size, place, o.compact, r.wanted)
 	return &e, err
 }
 
