@@ -188,19 +188,26 @@ func (p *Pipeline) add(e *attack.Event) {
 // Add takes an event that comes from no line, such as one that a person fires. Once the pipeline has
 // stopped it returns [ErrStopped].
 func (p *Pipeline) Add(e *attack.Event) error {
+	return p.Do(func(add func(*attack.Event)) { add(e) })
+}
+
+// Do lets do add events that come from no line, and change what the detector remembers, in one step: either
+// all of it is committed, or nothing is. It waits for no room. Once the pipeline has stopped it returns
+// [ErrStopped].
+func (p *Pipeline) Do(do func(add func(*attack.Event))) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.stopped {
 		return ErrStopped
 	}
-	p.add(e)
+	do(p.add)
 	p.wake.Ring()
 	return nil
 }
 
-// Commit lets do add events that come from no line, and change what the detector remembers, and returns once
-// all of it is committed, in one commit. Where nothing can be committed it waits, until ctx ends: then it may
-// be committed later. Once the pipeline has stopped it returns [ErrStopped] and commits nothing.
+// Commit is [Pipeline.Do], but waits for room and returns once all of it is committed. Where nothing can be
+// committed it waits, until ctx ends: then it may be committed later. Once the pipeline has stopped it returns
+// [ErrStopped] and commits nothing.
 func (p *Pipeline) Commit(ctx context.Context, do func(add func(*attack.Event))) error {
 	committed, err := p.include(do)
 	if err != nil {
@@ -218,10 +225,7 @@ func (p *Pipeline) Commit(ctx context.Context, do func(add func(*attack.Event)))
 func (p *Pipeline) include(do func(add func(*attack.Event))) (<-chan error, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.batch.full && !p.stopped {
-		p.room.Wait()
-	}
-	if p.stopped {
+	if !p.awaitRoom() {
 		return nil, ErrStopped
 	}
 	do(p.add)
@@ -232,15 +236,20 @@ func (p *Pipeline) include(do func(add func(*attack.Event))) (<-chan error, erro
 	return committed, nil
 }
 
+// awaitRoom waits while the batch is full, and says whether the pipeline still takes something; p.mu is held.
+func (p *Pipeline) awaitRoom() bool {
+	for p.batch.full && !p.stopped {
+		p.room.Wait()
+	}
+	return !p.stopped
+}
+
 // Feed looks at a chunk, and waits while too much is pending. Once the pipeline has stopped it
 // returns [context.Canceled]; the chunk's position will not be committed then.
 func (p *Pipeline) Feed(_ context.Context, chunk Chunk) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for p.batch.full && !p.stopped {
-		p.room.Wait()
-	}
-	if p.stopped {
+	if !p.awaitRoom() {
 		return context.Canceled
 	}
 	p.detector.Feed(chunk)
@@ -323,12 +332,12 @@ func (p *Pipeline) stop() {
 func (p *Pipeline) commit(ctx context.Context) error {
 	events, state, waiting := p.take()
 	err := p.store(ctx, events, state)
-	told := err
+	answer := err
 	if err != nil {
-		told = ErrStopped
+		answer = ErrStopped
 	}
 	for _, committed := range waiting {
-		committed <- told
+		committed <- answer
 	}
 	return err
 }
@@ -388,19 +397,6 @@ func (p *Pipeline) Counts() Counts {
 		counts.Logs[log] = maps.Clone(kinds)
 	}
 	return counts
-}
-
-// Do lets a function add events and change what the detector remembers in one step: either both are
-// committed, or neither is. Once the pipeline has stopped it returns [ErrStopped].
-func (p *Pipeline) Do(do func(emit func(*attack.Event))) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stopped {
-		return ErrStopped
-	}
-	do(p.add)
-	p.wake.Ring()
-	return nil
 }
 
 // Inspect calls look while the detector rests, so that look may ask it.
