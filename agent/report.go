@@ -27,34 +27,39 @@ import (
 
 // Reports is where programs of this machine say what they did.
 type Reports struct {
-	// Socket is the Unix socket of pialert-agent report; empty serves none.
+	// Socket is the Unix socket of pialert-agent report, in the folder of control if it does not begin with a
+	// slash; empty serves none.
 	Socket string `yaml:"socket"`
 	// Group is the group whose members may report, beside root. Where there is no such group only root may.
 	Group string `yaml:"group"`
 }
 
 func defaultReports() Reports {
-	return Reports{Socket: "/run/pialert-agent/report/report.sock", Group: "pialert-report"}
+	return Reports{Socket: "report/report.sock", Group: "pialert-report"}
+}
+
+// reportSocket is where the socket of reports is, empty if there is to be none. Agents that do not share their
+// control socket share this one neither.
+func (c Config) reportSocket() string {
+	if path := c.Report.Socket; path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(c.Control), c.Report.Socket)
 }
 
 // listenReports opens the socket, if there is to be one.
 func (d *daemon) listenReports() (net.Listener, error) {
-	cfg := d.cfg.Report
-	if cfg.Socket == "" {
+	path, group := d.cfg.reportSocket(), d.cfg.Report.Group
+	if path == "" {
 		return nil, nil
 	}
-	listener, err := control.Listen(cfg.Socket)
-	if err != nil && cfg == defaultReports() {
-		// Nobody asked for it, and another agent of this machine may serve it, as in a demonstration.
-		d.logger.Warn("nobody can report to this agent", "error", err)
-		return nil, nil
-	}
+	listener, err := control.Listen(path)
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Group != "" {
-		if err := giveTo(cfg.Socket, cfg.Group); err != nil {
-			d.logger.Warn("only root can report", "socket", cfg.Socket, "error", err)
+	if group != "" {
+		if err := giveTo(path, group); err != nil {
+			d.logger.Warn("only root can report", "socket", path, "error", err)
 		}
 	}
 	return listener, nil
@@ -181,10 +186,11 @@ A ban that holds is told once, however often it is reported.`,
 			if err != nil {
 				return err
 			}
-			if cfg.Report.Socket == "" {
+			socket := cfg.reportSocket()
+			if socket == "" {
 				return cli.Hint(errors.New("nobody takes reports"), "set report.socket in the configuration")
 			}
-			return send(command.Context(), cfg.Report.Socket, report, wait)
+			return send(command.Context(), socket, report, wait)
 		},
 	}
 	flags := command.Flags()
