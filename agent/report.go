@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -93,7 +94,7 @@ func (d *daemon) reports() http.Handler {
 		if err := in.Check(now); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, d.commit(ctx, func(run *detection, add func(*attack.Event)) { run.reports.Bans.Report(&in, now, add) })
+		return struct{}{}, d.commit(ctx, func(run *detection, add func(*attack.Event)) { run.reports.Report(&in, now, add) })
 	}))
 	return mux
 }
@@ -223,14 +224,15 @@ func banSpan(text string) (time.Duration, error) {
 	return time.Duration(span), err
 }
 
-// send reports, again and again while nobody serves the socket.
+// send reports, again and again while nobody answers at the socket: one report, however often it is sent.
 func send(ctx context.Context, socket string, report intake.Report, wait time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	report.Key = rand.Text()
 	pause := backoff.Backoff{First: 100 * time.Millisecond, Last: time.Second, Least: 1. / 2}
 	for {
 		err := control.Client{Path: socket}.Call(ctx, "/report", report, nil)
-		if !errors.Is(err, control.ErrNotRunning) {
+		if !errors.Is(err, control.ErrNotRunning) && !errors.Is(err, control.ErrNoAnswer) {
 			return err
 		}
 		if _, missing := os.Stat(filepath.Dir(socket)); missing != nil { // not for want of a moment

@@ -34,6 +34,10 @@ const maxBody = 8 << 20
 // ErrNotRunning is wrapped by a [Client]'s errors when nobody serves the socket.
 var ErrNotRunning = errors.New("the program is not running")
 
+// ErrNoAnswer is wrapped by a [Client]'s errors when who served the socket went away before it answered:
+// nobody knows whether it did what it was asked.
+var ErrNoAnswer = errors.New("the program ended before it answered")
+
 // Listen opens the socket at path. The error says so if another process serves it. With users given,
 // they and nobody else are answered, whatever the modes of the socket and its folder.
 func Listen(path string, users ...uint32) (net.Listener, error) {
@@ -156,7 +160,7 @@ func answer(w http.ResponseWriter, status int, body any) {
 type Client struct{ Path string }
 
 // Call sends in as JSON to an HTTP path and reads the answer into out; either may be nil. Its
-// error is the program's own words, or wraps [ErrNotRunning].
+// error is the program's own words, or wraps [ErrNotRunning] or [ErrNoAnswer].
 func (c Client) Call(ctx context.Context, path string, in, out any) error {
 	answer, err := c.Open(ctx, path, in)
 	if err != nil {
@@ -164,7 +168,9 @@ func (c Client) Call(ctx context.Context, path string, in, out any) error {
 	}
 	defer answer.Close()
 	body, err := io.ReadAll(io.LimitReader(answer, maxBody))
-	if err != nil {
+	if gone(err) {
+		return fmt.Errorf("%w: %s: %w", ErrNoAnswer, c.Path, err)
+	} else if err != nil {
 		return fmt.Errorf("cannot read the answer of %s: %w", c.Path, err)
 	}
 	if out == nil {
@@ -174,6 +180,11 @@ func (c Client) Call(ctx context.Context, path string, in, out any) error {
 		return fmt.Errorf("cannot understand the answer of %s: %w", c.Path, err)
 	}
 	return nil
+}
+
+// gone says whether an error is that of a connection whose other end has ended.
+func gone(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // Open sends in as JSON, as [Client.Call] does, and returns the answer, which may be of any length.
@@ -203,6 +214,8 @@ func (c Client) Open(ctx context.Context, path string, in any) (io.ReadCloser, e
 		return nil, fmt.Errorf("%w: nobody serves %s", ErrNotRunning, c.Path)
 	case errors.Is(err, os.ErrPermission):
 		return nil, fmt.Errorf("cannot open %s: permission denied; try again with sudo", c.Path)
+	case gone(err):
+		return nil, fmt.Errorf("%w: %s: %w", ErrNoAnswer, c.Path, err)
 	case err != nil:
 		return nil, fmt.Errorf("cannot ask %s: %w", c.Path, err)
 	}

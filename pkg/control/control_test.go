@@ -92,6 +92,31 @@ func TestNobodyServes(t *testing.T) {
 	listener.Close()
 }
 
+// A program that is killed while it is asked leaves it unknown whether it did it.
+func TestNoAnswer(t *testing.T) {
+	for name, said := range map[string]string{"nothing": "", "half an answer": "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"} {
+		path := filepath.Join(t.TempDir(), "control.sock")
+		listener, err := control.Listen(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer listener.Close()
+		go func() {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			http.ReadRequest(bufio.NewReader(conn))
+			conn.Write([]byte(said))
+			conn.Close()
+		}()
+		var out struct{}
+		if err := (control.Client{Path: path}).Call(t.Context(), "/", struct{}{}, &out); !errors.Is(err, control.ErrNoAnswer) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestOnlyOneServes(t *testing.T) {
 	if _, err := control.Listen(serve(t)); err == nil || !strings.Contains(err.Error(), "another program") {
 		t.Errorf("a second program got the socket: %v", err)

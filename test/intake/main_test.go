@@ -134,6 +134,12 @@ func (s *server) start() {
 // poll asks until it is so, and gives up after patience.
 func (s *server) poll(is func() error) {
 	s.t.Helper()
+	s.pollFor(patience, is)
+}
+
+// pollFor gives up later.
+func (s *server) pollFor(patience time.Duration, is func() error) {
+	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.ctx, patience)
 	defer cancel()
 	s.must(program.Poll(ctx, is))

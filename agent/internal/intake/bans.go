@@ -11,8 +11,11 @@ import (
 )
 
 const (
-	// maxBans bounds the bans that are remembered; above it the one that was reported first goes.
+	// maxBans bounds the bans that are remembered; above it the one that was reported first goes. As many
+	// may wait for their report.
 	maxBans = 1 << 14
+	// maxJails bounds the jails that are known to report; above it the one that did longest ago goes.
+	maxJails = 1 << 10
 	// again is how long a ban that was lifted with all others of its jail is awaited anew before it is
 	// told as lifted: as long as fail2ban, or the machine, may take to start.
 	again = 5 * time.Minute
@@ -28,8 +31,9 @@ type Bans struct {
 	known   map[banKey]*ban
 	order   uint64
 	jails   map[jailKey]time.Time // that report by themselves, since when they last did
-	waiting map[banKey]*line      // bans in the log of such a jail, of which the report is to come
-	moved   map[banKey]bool       // since Changes
+	waiting map[banKey]*awaited   // bans in the log of such a jail, of which the report is to come
+	moved   map[banKey]bool       // since Changes, of known
+	waited  map[banKey]bool       // since Changes, of waiting
 	started time.Time             // the first time that is known
 }
 
@@ -49,15 +53,12 @@ type ban struct {
 	Report bool      `json:"report,omitempty"`
 }
 
-// line is the event of a log's line.
-type line struct {
-	event attack.Event
-	at    time.Time
-}
-
 // NewBans returns a Bans that knows none.
 func NewBans() *Bans {
-	return &Bans{known: map[banKey]*ban{}, jails: map[jailKey]time.Time{}, waiting: map[banKey]*line{}, moved: map[banKey]bool{}}
+	return &Bans{
+		known: map[banKey]*ban{}, jails: map[jailKey]time.Time{}, waiting: map[banKey]*awaited{},
+		moved: map[banKey]bool{}, waited: map[banKey]bool{},
+	}
 }
 
 // Report takes a report and adds its event, unless that was told.
@@ -68,11 +69,11 @@ func (b *Bans) Report(r *Report, now time.Time, add func(*attack.Event)) {
 	case r.Action == ReportAttempt:
 		add(r.event(now))
 	case r.All:
-		b.jails[jail] = now
-		b.liftAll(jail, now)
+		b.reports(jail, now)
+		b.liftAll(jail, now, add)
 	case r.Action == ReportBan:
-		b.jails[jail] = now
-		delete(b.waiting, key)
+		b.reports(jail, now)
+		b.settle(key)
 		if !b.holds(key) {
 			add(r.event(now))
 		}
@@ -82,11 +83,12 @@ func (b *Bans) Report(r *Report, now time.Time, add func(*attack.Event)) {
 		}
 		b.put(key, ban{Until: until, Report: true})
 	default:
-		b.jails[jail] = now
-		if known := b.known[key]; known != nil && known.Over {
+		b.reports(jail, now)
+		if waiting := b.settle(key); waiting != nil {
+			add(waiting.Ban.event(key, attack.Ban)) // its own report did not come through
+		} else if known := b.known[key]; known != nil && known.Over {
 			return
 		}
-		delete(b.waiting, key)
 		add(r.event(now))
 		b.put(key, ban{Over: true, Until: now.Add(pairing), Report: true})
 	}
@@ -101,17 +103,21 @@ func (b *Bans) Logged(e *attack.Event, now time.Time) bool {
 	}
 	key := banKey{jailKey{info.Jail, e.Host}, netip.PrefixFrom(e.SourceIP, e.SourceIP.BitLen())}
 	_, reports := b.jails[key.jailKey]
-	known := b.known[key]
+	known, waiting := b.known[key], b.waiting[key]
 	switch {
-	case e.Kind == attack.Ban && b.holds(key):
+	case e.Kind == attack.Ban && (b.holds(key) || waiting != nil):
 		return false
-	case e.Kind == attack.Ban && reports:
-		b.waiting[key] = &line{*e, now}
+	case e.Kind == attack.Ban && reports && len(b.waiting) < maxBans:
+		b.await(key, &awaited{At: now, Ban: newLine(e)})
 		return false
 	case e.Kind == attack.Ban:
 		// Nobody says how long it lasts; a report of the same follows at once, or none does.
 		b.put(key, ban{Until: now.Add(pairing)})
 		return true
+	case waiting != nil:
+		waiting.Unban = newLine(e)
+		b.await(key, waiting)
+		return false
 	case reports || known != nil && known.Over:
 		return false
 	}
@@ -125,8 +131,29 @@ func (b *Bans) holds(key banKey) bool {
 	return known != nil && !known.Over
 }
 
-// liftAll notes that every ban of a jail was lifted.
-func (b *Bans) liftAll(jail jailKey, now time.Time) {
+// reports notes that a jail reports by itself.
+func (b *Bans) reports(jail jailKey, now time.Time) {
+	if _, ok := b.jails[jail]; !ok && len(b.jails) >= maxJails {
+		var first jailKey
+		oldest := now
+		for other, at := range b.jails {
+			if !at.After(oldest) {
+				first, oldest = other, at
+			}
+		}
+		delete(b.jails, first)
+	}
+	b.jails[jail] = now
+}
+
+// liftAll notes that every ban of a jail was lifted. What waited for its report gets none any more.
+func (b *Bans) liftAll(jail jailKey, now time.Time, add func(*attack.Event)) {
+	for key := range b.waiting {
+		if key.jailKey == jail {
+			add(b.settle(key).Ban.event(key, attack.Ban))
+			b.put(key, ban{Report: true})
+		}
+	}
 	for key, known := range b.known {
 		if key.jailKey == jail && !known.Over && known.Lifted.IsZero() {
 			known.Lifted = now
@@ -174,38 +201,56 @@ func (b *Bans) Tick(now time.Time, add func(*attack.Event)) {
 		}
 	}
 	for key, waiting := range b.waiting {
-		if now.Sub(waiting.at) < pairing {
+		if waited := now.Sub(waiting.At); waited >= 0 && waited < pairing {
 			continue
 		}
-		delete(b.waiting, key)
+		b.settle(key)
 		delete(b.jails, key.jailKey) // it reports no more
-		add(&waiting.event)
-		b.put(key, ban{Until: now.Add(pairing)})
+		add(waiting.Ban.event(key, attack.Ban))
+		if waiting.Unban != nil {
+			add(waiting.Unban.event(key, attack.Unban))
+		}
+		b.put(key, ban{Over: waiting.Unban != nil, Until: now.Add(pairing)})
 	}
 }
 
 // Changes visits what is to be remembered and differs from what was visited last; a nil value deletes
 // its key. Which jails report is known from their bans, and from the next report.
 func (b *Bans) Changes(visit func(key string, value []byte)) {
+	for key := range b.waited {
+		visitJSON(visit, waitPrefix+key.String(), b.waiting[key])
+	}
+	clear(b.waited)
 	for key := range b.moved {
-		known := b.known[key]
-		if known == nil {
-			visit(key.String(), nil)
-			continue
-		}
-		value, err := json.Marshal(known)
-		if err == nil {
-			visit(key.String(), value)
-		}
+		visitJSON(visit, key.String(), b.known[key])
 	}
 	clear(b.moved)
 }
 
+// visitJSON visits a key's value, or that there is none.
+func visitJSON[T any](visit func(key string, value []byte), key string, value *T) {
+	if value == nil {
+		visit(key, nil)
+	} else if encoded, err := json.Marshal(value); err == nil {
+		visit(key, encoded)
+	}
+}
+
 // Restore takes back what Changes visited, before the first report.
 func (b *Bans) Restore(name string, value []byte) error {
+	name, waits := strings.CutPrefix(name, waitPrefix)
 	key, err := parseKey(name)
 	if err != nil {
 		return err
+	}
+	if waits {
+		var waiting awaited
+		if err := json.Unmarshal(value, &waiting); err != nil || waiting.Ban == nil {
+			return fmt.Errorf("cannot restore a ban that waits for its report: %q (%w)", value, err)
+		}
+		b.waiting[key] = &waiting
+		b.jails[key.jailKey] = time.Time{}
+		return nil
 	}
 	var known ban
 	if err := json.Unmarshal(value, &known); err != nil {

@@ -110,6 +110,17 @@ func TestEachBanIsToldOnce(t *testing.T) {
 		{"the log lifts all when fail2ban stops", []string{"ban 192.0.2.7", "flush", "log unban 192.0.2.7", "ban 192.0.2.7"}, []string{"ban 192.0.2.7"}},
 		{"only the log", []string{"log ban 192.0.2.7", "wait 1h", "log unban 192.0.2.7", "log ban 192.0.2.7"},
 			[]string{"ban 192.0.2.7", "unban 192.0.2.7", "ban 192.0.2.7"}},
+
+		// The log says it, the report does not come through.
+		{"no report", []string{"ban 192.0.2.8", "log ban 192.0.2.7", "wait 30s", "wait 31s", "wait 1h"}, []string{"ban 192.0.2.8", "ban 192.0.2.7"}},
+		{"a late report", []string{"ban 192.0.2.8", "log ban 192.0.2.7", "wait 59s", "ban 192.0.2.7", "wait 1h"}, []string{"ban 192.0.2.8", "ban 192.0.2.7"}},
+		{"a report that is later than that", []string{"ban 192.0.2.8", "log ban 192.0.2.7", "wait 90s", "ban 192.0.2.7"}, []string{"ban 192.0.2.8", "ban 192.0.2.7"}},
+		{"only the report of its end", []string{"ban 192.0.2.8", "log ban 192.0.2.7", "log unban 192.0.2.7", "unban 192.0.2.7", "wait 1h"},
+			[]string{"ban 192.0.2.8", "ban 192.0.2.7", "unban 192.0.2.7"}},
+		{"no report of its end either", []string{"ban 192.0.2.8", "log ban 192.0.2.7", "log unban 192.0.2.7", "wait 1m", "unban 192.0.2.7"},
+			[]string{"ban 192.0.2.8", "ban 192.0.2.7", "unban 192.0.2.7"}},
+		{"fail2ban starts again before any report", []string{"ban 192.0.2.8", "log ban 192.0.2.7", "flush", "log unban 192.0.2.7", "wait 2m", "ban 192.0.2.7", "ban 192.0.2.8"},
+			[]string{"ban 192.0.2.8", "ban 192.0.2.7"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -145,8 +156,7 @@ func TestAJailThatReportsNoMore(t *testing.T) {
 
 func TestBansAreBounded(t *testing.T) {
 	t.Parallel()
-	s := &story{t: t, saved: map[string][]byte{}, now: noon}
-	b := s.bans()
+	b := NewBans()
 	addr := netip.MustParseAddr("2001:db8::")
 	for range maxBans + 100 {
 		addr = addr.Next()
@@ -154,6 +164,23 @@ func TestBansAreBounded(t *testing.T) {
 	}
 	if b.Len() != maxBans {
 		t.Errorf("%d bans are remembered, want %d", b.Len(), maxBans)
+	}
+	told := 0
+	for range maxBans + 100 {
+		addr = addr.Next()
+		e := &attack.Event{Kind: attack.Ban, Observed: noon, SourceIP: addr, Detail: attack.BanInfo{Jail: "sshd"}}
+		if b.Logged(e, noon) {
+			told++
+		}
+	}
+	if told != 100 || len(b.waiting) != maxBans {
+		t.Errorf("%d bans wait and %d were told at once, want %d and 100", len(b.waiting), told, maxBans)
+	}
+	for i := range maxJails + 100 {
+		b.Report(&Report{Action: ReportUnban, All: true, Jail: fmt.Sprint(i)}, noon.Add(time.Duration(i)), func(*attack.Event) {})
+	}
+	if len(b.jails) != maxJails {
+		t.Errorf("%d jails are remembered, want %d", len(b.jails), maxJails)
 	}
 }
 
@@ -171,7 +198,7 @@ func TestReportsThatAreNone(t *testing.T) {
 		}
 	}
 	b := NewBans()
-	for key, value := range map[string]string{"": "{}", "x\x00y\x00z": "{}", "192.0.2.7/32\x00sshd\x00": "x"} {
+	for key, value := range map[string]string{"": "{}", "x\x00y\x00z": "{}", "192.0.2.7/32\x00sshd\x00": "x", "wait/192.0.2.7/32\x00sshd\x00": "{}"} {
 		if err := b.Restore(key, []byte(value)); err == nil {
 			t.Errorf("%q with %q is restored", key, value)
 		}

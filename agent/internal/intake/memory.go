@@ -20,7 +20,16 @@ func NewMemory() *Memory { return &Memory{Bans: NewBans(), Keys: NewKeys()} }
 const (
 	banPrefix = "ban/"
 	keyPrefix = "key/"
+	// reporter is whose the keys of reports are; no token has this name.
+	reporter = "\x00report"
 )
+
+// Report takes a report and adds its event, unless that was told.
+func (m *Memory) Report(r *Report, now time.Time, add func(*attack.Event)) {
+	if r.Key == "" || m.Keys.Take(reporter, r.Key, now) {
+		m.Bans.Report(r, now, add)
+	}
+}
 
 // Tick forgets what is over, and adds what waited for nothing.
 func (m *Memory) Tick(now time.Time, add func(*attack.Event)) {

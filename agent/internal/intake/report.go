@@ -34,6 +34,8 @@ type Report struct {
 	// All lifts every ban of the jail. They are not told before a while: fail2ban lifts all of its bans
 	// when it stops, and bans anew when it starts.
 	All bool `json:"all,omitempty"`
+	// Key is the report's own, by which it is known when it is repeated for want of an answer; it may be empty.
+	Key string `json:"key,omitempty"`
 }
 
 // ReportRule is the rule of the events of reports.
@@ -46,6 +48,8 @@ func (r *Report) Check(now time.Time) error {
 		return fmt.Errorf("cannot take a report: %q is no action", r.Action)
 	case strings.ContainsRune(r.Jail+r.Host, 0):
 		return errors.New("cannot take a report: a name holds a NUL")
+	case len(r.Key) > attack.MaxWord:
+		return errors.New("cannot take a report: its key is too long")
 	case r.All && (r.Action != ReportUnban || r.Source.IsValid() || r.Jail == ""):
 		return errors.New("cannot take a report: all bans of one jail can be lifted, of no address")
 	case r.All:
