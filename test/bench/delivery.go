@@ -62,7 +62,7 @@ func (p *pair) end() {
 
 // agentSays and displaySays ask over the control sockets, without the cost of starting a command.
 func (p *pair) agentSays(ctx context.Context) (s program.AgentStatus, err error) {
-	return s, control.Client{Path: filepath.Join(p.Dir, "agent.sock")}.Call(ctx, "/status", nil, &s)
+	return s, control.Client{Path: filepath.Join(p.Dir, "agent", "control.sock")}.Call(ctx, "/status", nil, &s)
 }
 
 func (p *pair) displaySays(ctx context.Context) (s program.DisplayStatus, err error) {

@@ -131,7 +131,7 @@ func (p *Pair) Second(name string, logs []string) (*Pair, error) {
 
 // agentConfig is the configuration of an agent with its state in a folder of dir.
 func agentConfig(name, dir, state, metrics, link string, logs []string) string {
-	text := fmt.Sprintf("name: %[1]s\nstate: %[2]s/%[3]s\ncontrol: %[2]s/%[3]s.sock\nmetrics: %[5]q\nrules: %[2]s/rules.d\n%[4]s, relay: %[2]s/%[3]s-relay.sock}\nlogs:\n",
+	text := fmt.Sprintf("name: %[1]s\nstate: %[2]s/%[3]s\ncontrol: %[2]s/%[3]s/control.sock\nmetrics: %[5]q\nrules: %[2]s/rules.d\n%[4]s, relay: %[2]s/%[3]s-relay.sock}\nlogs:\n",
 		name, dir, state, link, metrics)
 	for _, log := range logs {
 		text += "  - " + log + "\n"
