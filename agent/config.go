@@ -122,7 +122,7 @@ type LogSource struct {
 // Spool bounds what is kept until every display has it.
 type Spool struct {
 	// MaxBytes is the most that is kept on disk; above it the oldest events are dropped, and that
-	// is counted and told.
+	// is counted and reported.
 	MaxBytes config.Size `yaml:"max_bytes"`
 	// MaxAge is how long an event is kept that a display did not fetch.
 	MaxAge config.Duration `yaml:"max_age"`

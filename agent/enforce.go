@@ -301,7 +301,7 @@ func (r *responses) compare(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	var gone []netip.Prefix
-	for target := range r.told {
+	for target := range r.announced {
 		if !banned[target] {
 			gone = append(gone, target)
 		}
@@ -330,8 +330,8 @@ func (r *responses) welcome(target netip.Prefix, now time.Time) bool {
 
 // failing is what is known of a backend that fails.
 type failing struct {
-	since time.Time // zero if it is well
-	told  time.Time // when an event told of it last
+	since    time.Time // zero if it is well
+	reported time.Time // when an event said so last
 }
 
 // tellAgain is the least time between two events of one backend's failure.
@@ -363,8 +363,8 @@ func (r *responses) tend(ctx context.Context) {
 			known.since = time.Time{}
 		case known.since.IsZero():
 			known.since = now
-		case r.mode == modeEnforce && now.Sub(known.told) >= tellAgain: // twice in a row: no hiccup
-			known.told = now
+		case r.mode == modeEnforce && now.Sub(known.reported) >= tellAgain: // twice in a row: no hiccup
+			known.reported = now
 			tell = append(tell, name)
 		}
 		r.backends[name] = known

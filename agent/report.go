@@ -161,7 +161,7 @@ action pialert. It reaches the agent by a socket of its own, which members of th
 may use, and through which nothing else can be done. It returns once the event is kept, and waits for
 an agent that is starting.
 
-A ban that holds is told once, however often it is reported.`,
+A ban that holds is reported on once, however often it is reported.`,
 		Example: `  pialert-agent report ban --source-ip 203.0.113.7 --jail sshd
   pialert-agent report unban --source-ip 203.0.113.7 --jail sshd
   pialert-agent report attempt --source-ip 203.0.113.7 --user admin --count 3 --host nas`,
@@ -201,7 +201,7 @@ A ban that holds is told once, however often it is reported.`,
 	flags.Uint64Var(&report.Count, "count", report.Count, "attempts that it stands for")
 	flags.StringVar(&report.Host, "host", "", "machine that saw it, if it is another one")
 	flags.StringVar(&span, "for", "", "how long the ban lasts, such as 3600 or 1h; -1 is for ever")
-	flags.BoolVar(&report.All, "all", false, "all bans of the jail are lifted; told five minutes later, unless they are reported anew")
+	flags.BoolVar(&report.All, "all", false, "all bans of the jail are lifted; sent five minutes later, unless they are reported anew")
 	flags.DurationVar(&wait, "wait", wait, "how long to wait for an agent that does not answer")
 	return command
 }

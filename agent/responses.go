@@ -36,19 +36,19 @@ type responses struct {
 	do   func(func(emit func(*attack.Event))) error
 	wake wake.Bell
 
-	mu       sync.Mutex
-	policy   *policy.Policy
-	pending  map[netip.Prefix]order     // decisions that the responder has not taken
-	told     map[netip.Prefix]time.Time // bans of which an event told, and their ends
-	moved    map[netip.Prefix]bool      // targets of which that has changed since Changes
-	trial    trial
-	full     map[netip.Prefix]order // decisions of a trial, as they are if it is confirmed
-	stats    ResponseStats
-	backends map[string]failing // by name
-	arrived  bool               // somebody has logged in since compare
-	last     string             // state when it was looked at last
-	say      *rate.Limiter      // of lines about what would be done
-	unsaid   uint64
+	mu        sync.Mutex
+	policy    *policy.Policy
+	pending   map[netip.Prefix]order     // decisions that the responder has not taken
+	announced map[netip.Prefix]time.Time // bans that an event was made of, and their ends
+	moved     map[netip.Prefix]bool      // targets of which that has changed since Changes
+	trial     trial
+	full      map[netip.Prefix]order // decisions of a trial, as they are if it is confirmed
+	stats     ResponseStats
+	backends  map[string]failing // by name
+	arrived   bool               // somebody has logged in since compare
+	last      string             // state when it was looked at last
+	say       *rate.Limiter      // of lines about what would be done
+	unsaid    uint64
 }
 
 // enforcer is the responder.
@@ -111,7 +111,7 @@ func newResponses(o responsesOptions) *responses {
 	return &responses{
 		mode: o.config.Mode, client: responder.Client{Socket: o.config.Socket}, never: o.never, logins: o.logins, state: private.Dir(o.state),
 		logger: o.logger, now: time.Now, do: o.do, wake: wake.New(),
-		policy: policy.New(o.config.rules(), o.never), pending: map[netip.Prefix]order{}, told: map[netip.Prefix]time.Time{},
+		policy: policy.New(o.config.rules(), o.never), pending: map[netip.Prefix]order{}, announced: map[netip.Prefix]time.Time{},
 		moved: map[netip.Prefix]bool{}, full: map[netip.Prefix]order{}, backends: map[string]failing{},
 		stats: ResponseStats{Mode: o.config.Mode, Backends: []responder.BackendStatus{}}, say: rate.NewLimiter(rate.Every(time.Minute), 10),
 	}
@@ -194,9 +194,9 @@ func (r *responses) drop(target netip.Prefix) {
 
 // Keys of what is kept beside detection's memory.
 const (
-	policyKey  = "\x00responses/source/"
-	pendingKey = "\x00responses/pending/"
-	toldKey    = "\x00responses/told/"
+	policyKey    = "\x00responses/source/"
+	pendingKey   = "\x00responses/pending/"
+	announcedKey = "\x00responses/told/"
 )
 
 // Changes visits what is to be committed with the events.
@@ -205,15 +205,15 @@ func (r *responses) Changes(visit func(key string, value []byte)) {
 	defer r.mu.Unlock()
 	r.policy.Changes(func(key string, value []byte) { visit(policyKey+key, value) })
 	for target := range r.moved {
-		var pending, told []byte
+		var pending, announced []byte
 		if one, ok := r.pending[target]; ok {
 			pending, _ = json.Marshal(one) // text and times
 		}
-		if until, ok := r.told[target]; ok {
-			told, _ = until.MarshalText()
+		if until, ok := r.announced[target]; ok {
+			announced, _ = until.MarshalText()
 		}
 		visit(pendingKey+target.String(), pending)
-		visit(toldKey+target.String(), told)
+		visit(announcedKey+target.String(), announced)
 	}
 	clear(r.moved)
 }
@@ -227,8 +227,8 @@ func (r *responses) Restore(key string, value []byte) (own bool, err error) {
 	}
 	text, pending := strings.CutPrefix(key, pendingKey)
 	if !pending {
-		var told bool
-		if text, told = strings.CutPrefix(key, toldKey); !told {
+		var announced bool
+		if text, announced = strings.CutPrefix(key, announcedKey); !announced {
 			return false, nil
 		}
 	}
@@ -248,7 +248,7 @@ func (r *responses) Restore(key string, value []byte) (own bool, err error) {
 	if err := until.UnmarshalText(value); err != nil {
 		return true, fmt.Errorf("cannot read a ban of %s: %w", target, err)
 	}
-	r.told[target] = until
+	r.announced[target] = until
 	return true, nil
 }
 
@@ -273,24 +273,24 @@ func (r *responses) banned(ban responder.Ban) error {
 	return r.do(func(emit func(*attack.Event)) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if _, known := r.told[ban.Target]; !known {
+		if _, known := r.announced[ban.Target]; !known {
 			emit(banEvent(attack.Ban, ban.Target, r.now()))
 		}
-		r.told[ban.Target] = ban.Until
+		r.announced[ban.Target] = ban.Until
 		delete(r.pending, ban.Target)
 		r.moved[ban.Target] = true
 	})
 }
 
-// lifted tells that somebody is let in again, if an event told of his ban, and forgets it.
+// lifted tells that somebody is let in again, if its ban was announced, and forgets it.
 func (r *responses) lifted(target netip.Prefix) error {
 	return r.do(func(emit func(*attack.Event)) {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if _, known := r.told[target]; known {
+		if _, known := r.announced[target]; known {
 			emit(banEvent(attack.Unban, target, r.now()))
 		}
-		delete(r.told, target)
+		delete(r.announced, target)
 		r.drop(target)
 	})
 }
@@ -300,7 +300,7 @@ func (r *responses) ended() error {
 	r.mu.Lock()
 	now := r.now()
 	var over []netip.Prefix
-	for target, until := range r.told {
+	for target, until := range r.announced {
 		if !until.After(now) {
 			over = append(over, target)
 		}

@@ -401,7 +401,7 @@ func TestAFailingBackendIsToldOnce(t *testing.T) {
 func TestRestoreOfResponses(t *testing.T) {
 	r := newResponses(responsesOptions{config: defaultResponses(), never: &guard{}, logger: slog.New(slog.DiscardHandler)})
 	for key, want := range map[string]bool{
-		"connection/1": true, pendingKey + "9.9.9.9/32": false, pendingKey + "x": false, toldKey + "9.9.9.9/32": false, policyKey + "x": false,
+		"connection/1": true, pendingKey + "9.9.9.9/32": false, pendingKey + "x": false, announcedKey + "9.9.9.9/32": false, policyKey + "x": false,
 	} {
 		own, err := r.Restore(key, []byte("{"))
 		if own == want || own == (err == nil) {

@@ -57,7 +57,7 @@ logged in from another machine. Without it the agent then lets everybody in agai
 	}
 }
 
-// checkDays is how far back the check looks unless it is told.
+// checkDays is how far back the check looks unless a flag says otherwise.
 const checkDays = 30
 
 func checkResponsesCommand(s *settings) *cobra.Command {
@@ -135,7 +135,7 @@ func (p *past) add(e *attack.Event) {
 	}
 }
 
-// maxDeeds bounds what is kept of the past; later ones are left out, and that is told.
+// maxDeeds bounds what is kept of the past; later ones are left out, and that is said.
 const maxDeeds = 2 << 20
 
 // past reads the configured logs. What could not be read is the error; the rest is good.

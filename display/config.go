@@ -53,7 +53,7 @@ type Config struct {
 	Wiring Wiring `yaml:"wiring"`
 	// History is how much is kept of single events; totals are kept for ever.
 	History History `yaml:"history"`
-	// Notices says who is told what, by Telegram, mail, ntfy or webhook.
+	// Notices says who is notified of what, by Telegram, mail, ntfy or webhook.
 	Notices notice.Config `yaml:"notices"`
 	// Lost is how long an agent may be silent before its lamps breathe white.
 	Lost config.Duration `yaml:"lost"`

@@ -65,7 +65,7 @@ attempts these had. Users of a source, and sources of a user, are those of the n
 				fmt.Fprintf(command.ErrOrStderr(), "%d attempts were of %s that are too many to be kept apart\n", ranking.Others, args[0])
 			}
 			if ranking.Newest {
-				fmt.Fprintln(command.ErrOrStderr(), "these are of the newest 200,000 events, by which alone this can be told")
+				fmt.Fprintln(command.ErrOrStderr(), "these are of the newest 200,000 events, by which alone this can be known")
 			}
 			if format == "json" {
 				return tallyJSON(command.OutOrStdout(), ranking.Names)

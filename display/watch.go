@@ -122,7 +122,7 @@ func watchCommand(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "watch",
 		Short: "Show in this terminal what the device shows, while it does",
-		Long: `watch is the terminal twin of the device: the same lights, digits and totals at the same time, and
+		Long: `watch mirrors the device in this terminal: the same lights, digits and totals at the same time, and
 the events as they come. The running display feeds it over its control socket, so that it works
 over SSH while the real lights work; several may watch at once. Ctrl-C ends it. Where the output
 is no terminal, it prints a line for each event.`,

@@ -1,5 +1,5 @@
 // Package cli holds what the two command lines have in common: how a command is run and ended,
-// how errors are told, and the version.
+// how errors are printed, and the version.
 //
 // It prints an error once, as "error: …" and, where the error knows one, "hint: …". The exit
 // code is 0 for success, 1 for a failure and 2 for a command that was called wrongly. The first

@@ -181,7 +181,7 @@ everywhere and pair it anew.`,
 				return err
 			}
 			if settings.Broker != nil {
-				return cli.Hint(errors.New("keys are told over a connection between the two machines, which link.dial: nats does not make"),
+				return cli.Hint(errors.New("keys are exchanged over a connection between the two machines, which link.dial: nats does not make"),
 					"unpair this machine everywhere, remove identity.key from its state folder, and pair it anew")
 			}
 			next, err := keyring.Rotate()

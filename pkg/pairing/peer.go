@@ -75,7 +75,7 @@ type Peer struct {
 	Key       Fingerprint `json:"key"`
 	NextKey   Fingerprint `json:"next_key,omitzero"`   // the key that it is about to change to
 	Knows     Fingerprint `json:"knows,omitzero"`      // the next key of ours that it has stored
-	Public    PublicKey   `json:"public,omitzero"`     // the key itself, if it was told; messages over a broker are sealed for it
+	Public    PublicKey   `json:"public,omitzero"`     // the key itself, if it is known; messages over a broker are sealed for it
 	Addresses []string    `json:"addresses,omitempty"` // where it is dialled; none if it dials us
 	Paired    time.Time   `json:"paired"`
 }

@@ -56,7 +56,7 @@ func (e *Engine) report(ev *attack.Event, sec int64, line uint64) {
 	case attack.SSHAccepted, attack.LoginAccepted:
 		judgement := e.logins.Accepted(e.accepted.Service, ev.SourceIP, ev.User, sec)
 		if ev.Kind == attack.LoginAccepted && judgement.Severity < attack.High {
-			return // daily life, of which only ssh's is told
+			return // daily life, of which only ssh's becomes an event
 		}
 		ev.Severity, e.accepted.Reason = judgement.Severity, attack.Clip(judgement.Reason, attack.MaxText)
 		if last, ok := e.acceptedDetail.(attack.Accepted); !ok || last != e.accepted {

@@ -217,7 +217,7 @@ func (e *Engine) joinMessage(mem *memory, m *message) {
 	}
 	m.Time = connection.Time{Sec: sec, Nsec: nsec, Dated: dated}
 	m.Log, m.Observed = mem.name, e.observed.UnixNano()
-	m.Told = e.shared.conns.Told(&m.Line)
+	m.Counted = e.shared.conns.AlreadyCounted(&m.Line)
 	if m.Rule.Join == rule.JoinSource {
 		mem = e.shared
 	}

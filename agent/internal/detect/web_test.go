@@ -159,7 +159,7 @@ func TestAliasedPathsCountOnce(t *testing.T) {
 }
 
 // Of n requests in one log and m in the other, the greater number counts, for each address.
-func TestTwinsAreCountedOnceEach(t *testing.T) {
+func TestCrossLogDuplicatesCountOnce(t *testing.T) {
 	t.Parallel()
 	rules := builtinRules(t)
 	r := rand.New(rand.NewPCG(2, 2))
@@ -200,7 +200,7 @@ func TestTwinsAreCountedOnceEach(t *testing.T) {
 }
 
 // Requests far apart are not the same one, nor are those of different kinds.
-func TestOtherRequestsAreNoTwins(t *testing.T) {
+func TestOtherRequestsAreNoDuplicates(t *testing.T) {
 	t.Parallel()
 	run := newWebRun(t, builtinRules(t))
 	run.feed("a", `192.0.2.7 - eve [01/Jan/2026:00:00:00 +0000] "GET /x HTTP/1.1" 401 5`)

@@ -5,7 +5,7 @@
 // a crash all three go back together and the lines are read again. A commit that fails, as on a
 // full disk, is repeated until it succeeds, and no line is read meanwhile; if the agent is stopped
 // first, nothing later is committed either. Sources wait while too much is pending: memory and the
-// size of a commit are bounded whatever is attacked. Where more is found than can be told one by
+// size of a commit are bounded whatever is attacked. Where more is found than can be kept one by
 // one, events that are alike become one with the sum of their counts; the sum is exact.
 //
 // What it refuses: lines and events once [Pipeline.Run] has ended.

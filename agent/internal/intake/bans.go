@@ -17,7 +17,7 @@ const (
 	// maxJails bounds the jails that are known to report; above it the one that did longest ago goes.
 	maxJails = 1 << 10
 	// again is how long a ban that was lifted with all others of its jail is awaited anew before it is
-	// told as lifted: as long as fail2ban, or the machine, may take to start.
+	// reported as lifted: as long as fail2ban, or the machine, may take to start.
 	again = 5 * time.Minute
 	// slack is for how long beyond its end a ban is remembered, if nobody reports that it was lifted.
 	slack = time.Hour
@@ -25,7 +25,7 @@ const (
 	pairing = time.Minute
 )
 
-// Bans knows which bans hold, so that each is told once: whether it is reported again, as fail2ban does
+// Bans knows which bans hold, so that each becomes one event: whether it is reported again, as fail2ban does
 // when it starts, or stands in fail2ban's log besides. It belongs to one goroutine at a time.
 type Bans struct {
 	known   map[banKey]*ban
@@ -48,8 +48,8 @@ type banKey struct {
 type ban struct {
 	Order  uint64    `json:"order"`
 	Until  time.Time `json:"until,omitzero"`  // when it is forgotten; zero is never
-	Lifted time.Time `json:"lifted,omitzero"` // with all others of its jail; told later
-	Over   bool      `json:"over,omitempty"`  // it was lifted, and told
+	Lifted time.Time `json:"lifted,omitzero"` // with all others of its jail; announced later
+	Over   bool      `json:"over,omitempty"`  // it was lifted, and announced
 	Report bool      `json:"report,omitempty"`
 }
 
@@ -61,7 +61,7 @@ func NewBans() *Bans {
 	}
 }
 
-// Report takes a report and adds its event, unless that was told.
+// Report takes a report and adds its event, unless it was made before.
 func (b *Bans) Report(r *Report, now time.Time, add func(*attack.Event)) {
 	jail := jailKey{r.Jail, r.Host}
 	key := banKey{jail, Normal(r.Source)}
@@ -94,7 +94,7 @@ func (b *Bans) Report(r *Report, now time.Time, add func(*attack.Event)) {
 	}
 }
 
-// Logged takes an event of a log of fail2ban's, and returns whether it is to be told now. Of a jail that
+// Logged takes an event of a log of fail2ban's, and returns whether it is an event now. Of a jail that
 // reports by itself its report is awaited instead.
 func (b *Bans) Logged(e *attack.Event, now time.Time) bool {
 	info, ok := e.Detail.(attack.BanInfo)

@@ -256,7 +256,7 @@ func (s *Server) commit(w http.ResponseWriter, r *http.Request, token *Token, ke
 	json.NewEncoder(w).Encode(map[string]int{"accepted": accepted})
 }
 
-// reportOf returns the report that an event of a ban is, so that it is told once.
+// reportOf returns the report that an event of a ban is, so that it becomes one event.
 func reportOf(e *attack.Event) (Report, bool) {
 	info, ok := e.Detail.(attack.BanInfo)
 	if !ok || !e.SourceIP.IsValid() || strings.ContainsRune(info.Jail+e.Host, 0) {

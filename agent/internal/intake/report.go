@@ -31,7 +31,7 @@ type Report struct {
 	Host   string       `json:"host,omitempty"` // the machine, if it is another one
 	// For is how long a ban lasts; 0 is not known, and negative for ever.
 	For time.Duration `json:"for,omitempty"`
-	// All lifts every ban of the jail. They are not told before a while: fail2ban lifts all of its bans
+	// All lifts every ban of the jail. They become events after a while: fail2ban lifts all of its bans
 	// when it stops, and bans anew when it starts.
 	All bool `json:"all,omitempty"`
 	// Key is the report's own, by which it is known when it is repeated for want of an answer; it may be empty.

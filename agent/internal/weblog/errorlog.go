@@ -18,7 +18,7 @@ type Error struct {
 	Request []byte // of nginx: the request line
 	Host    []byte // of nginx: the Host header
 	User    []byte // of nginx' mail proxy: the login
-	Unique  []byte // what ModSecurity calls the request, so that its other lines about it can be told
+	Unique  []byte // what ModSecurity calls the request, so that its other lines about it can be found
 }
 
 // ApacheError reads a line of an Apache error log in the default ErrorLogFormat of 2.2 and 2.4,

@@ -2,7 +2,7 @@
 //
 // # What it promises
 //
-//   - An event is told by its agent, the agent's epoch and its sequence number. Numbers of one
+//   - An event is identified by its agent, the agent's epoch and its sequence number. Numbers of one
 //     agent and epoch arrive in rising order, so a high-water mark per agent and epoch is enough
 //     to store each event once. The mark, the event and the totals change in one transaction.
 //   - What [History.Append] reported as committed survives a killed process and a power cut: the

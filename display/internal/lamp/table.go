@@ -328,14 +328,14 @@ func (t *Table) sum() {
 		if from.kind.Attempt() {
 			t.grand = plus(t.grand, count)
 		}
-		t.credit(from, count, false)
+		t.addTo(from, count, false)
 	}
 	for from, count := range t.today {
-		t.credit(from, count, true)
+		t.addTo(from, count, true)
 	}
 }
 
-func (t *Table) credit(from source, count uint64, today bool) {
+func (t *Table) addTo(from source, count uint64, today bool) {
 	index := t.find(from)
 	if index >= 0 && t.lamps[index].today == today && t.lamps[index].counts(from.kind) {
 		t.totals[index] = plus(t.totals[index], count)

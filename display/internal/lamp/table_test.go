@@ -279,9 +279,9 @@ func TestSnapshot(t *testing.T) {
 	table.Load([]lamp.Tally{{Agent: "alpha", Kind: attack.SSHLogin, Count: 5}}, nil, noon)
 	table.Add("beta", event(attack.XMLRPC, 2), noon)
 	table.Add("alpha", event(attack.SSHLogin, 1), noon)
-	shot := event(attack.SSHLogin, 9)
-	shot.Test = true
-	table.Add("alpha", shot, noon)
+	fired := event(attack.SSHLogin, 9)
+	fired.Test = true
+	table.Add("alpha", fired, noon)
 	want := lamp.Snapshot{
 		Lamps: []uint64{6, 2, 0, 0}, Grand: 8,
 		Tallies: []lamp.Tally{{Agent: "alpha", Kind: attack.SSHLogin, Count: 6}, {Agent: "beta", Kind: attack.XMLRPC, Count: 2}},

@@ -16,16 +16,16 @@ import (
 	"github.com/pialert/pialert/pkg/config"
 )
 
-// Config says who is told what.
+// Config says who is notified of what.
 type Config struct {
 	// Channels are the ways by which notices go, each by one service.
 	Channels []ChannelConfig `yaml:"channels"`
-	// Rules say what is told to whom.
+	// Rules say who is notified of what.
 	Rules []RuleConfig `yaml:"rules"`
 	// AtMost is the bound of each rule's messages, such as "1 per 10m". What is held back is counted in
 	// the rule's next message.
 	AtMost Rate `yaml:"at_most"`
-	// Quiet lists the times of day at which nothing is told.
+	// Quiet lists the times of day at which nothing is sent.
 	Quiet []Quiet `yaml:"quiet"`
 	// Keep is for how long a message that cannot be delivered is tried again.
 	Keep config.Duration `yaml:"keep"`
@@ -91,19 +91,19 @@ type Webhook struct {
 	SecretFile string `yaml:"secret_file"`
 }
 
-// RuleConfig says what is told to whom: either when something happens, or a digest.
+// RuleConfig says who is notified of what: either when something happens, or a digest.
 type RuleConfig struct {
 	// To lists channels by name.
 	To []string `yaml:"to"`
-	// When is what is told as it happens: kinds, families, agents, severity, source, first, attempts
+	// When is what is sent as it happens: kinds, families, agents, severity, source, first, attempts
 	// with within and by, silent, dropped or failed.
 	When *When `yaml:"when,omitempty"`
 	// Digest is the time of one message about the day: at, days, empty.
 	Digest *Digest `yaml:"digest,omitempty"`
 }
 
-// When says what is told. Kinds, families, agents, severity, source and first choose events; with
-// attempts and within their number is told once it is reached; silent, dropped and failed stand alone.
+// When says what is sent. Kinds, families, agents, severity, source and first choose events; with
+// attempts and within a notice is sent once their number is reached; silent, dropped and failed stand alone.
 type When struct {
 	// Kinds lists kinds such as ssh_accepted; empty means all.
 	Kinds []string `yaml:"kinds"`
@@ -117,17 +117,17 @@ type When struct {
 	Source []string `yaml:"source"`
 	// First takes only the first success of a source network.
 	First bool `yaml:"first"`
-	// Attempts is the number within the span from which on a rise is told.
+	// Attempts is the number within the span from which on a rise is sent.
 	Attempts uint64 `yaml:"attempts"`
 	// Within is that span.
 	Within config.Duration `yaml:"within"`
 	// By counts apart what differs by lamp, agent, network or kind; empty counts all together.
 	By string `yaml:"by"`
-	// Silent is for how long an agent, a log or the hardware says nothing before that is told; so
+	// Silent is for how long an agent, a log or the hardware says nothing before that is sent; so
 	// is that it is back.
 	Silent config.Duration `yaml:"silent"`
-	// Logs lists logs by name, such as /var/log/auth.log, or * for all: with silent, what is told is
-	// that no line of them was read. One that cannot be read is told without it.
+	// Logs lists logs by name, such as /var/log/auth.log, or * for all: with silent, what is sent is
+	// that no line of them was read. One that cannot be read is reported without it.
 	Logs []string `yaml:"logs"`
 	// Dropped tells of events that an agent had to drop.
 	Dropped bool `yaml:"dropped"`
@@ -136,7 +136,7 @@ type When struct {
 	Failed bool `yaml:"failed"`
 }
 
-// Digest says when a span is told in one message.
+// Digest says when a span is sent in one message.
 type Digest struct {
 	// At is the time of day, such as "07:30", in the display's zone.
 	At Clock `yaml:"at"`
@@ -146,13 +146,13 @@ type Digest struct {
 	Empty bool `yaml:"empty"`
 }
 
-// Quiet is a time of day at which nothing is told.
+// Quiet is a time of day at which nothing is sent.
 type Quiet struct {
 	// From is when it begins.
 	From Clock `yaml:"from"`
 	// To is when it ends, if need be on the next day.
 	To Clock `yaml:"to"`
-	// But is the severity that is told all the same; empty keeps everything back.
+	// But is the severity that is sent all the same; empty keeps everything back.
 	But string `yaml:"but"`
 }
 

@@ -39,7 +39,7 @@ func (p *planner) digestDue(r *rule, now time.Time) (from, to time.Time, due boo
 	return from, to, true
 }
 
-// digests writes those that are due and notes that they were told.
+// digests writes those that are due and notes that they were sent.
 func (p *planner) digests(ctx context.Context, summary func(ctx context.Context, from, to time.Time) (Summary, error), now time.Time) (all []planned, err error) {
 	for i := range p.rules {
 		r := &p.rules[i]

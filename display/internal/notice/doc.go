@@ -2,7 +2,7 @@
 //
 // Rules look at every committed event, at who has fallen silent and at what was dropped. What they
 // match is gathered into one message for each rule, and no rule sends more than its bound; what is
-// held back meanwhile is counted and told in its next message. Messages wait in an outbox until
+// held back meanwhile is counted and reported in its next message. Messages wait in an outbox until
 // their channel has taken them.
 //
 // # What it promises
@@ -13,7 +13,7 @@
 //     refuses for good is not repeated. Where a crash or a cut connection leaves open whether a
 //     message arrived, it is sent once more under the same id, and that is counted.
 //   - A flood of events makes a bounded number of messages, and their numbers are true.
-//   - A channel that fails for an hour is told by the others.
+//   - A channel that fails for an hour is reported by the others.
 //
 // # What it refuses
 //

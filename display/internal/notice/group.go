@@ -12,7 +12,7 @@ import (
 	"github.com/pialert/pialert/pkg/escape"
 )
 
-// Bounds of what waits to be told by one rule.
+// Bounds of what waits to be sent by one rule.
 const (
 	maxNames = 64 // names of one table; the others are counted together
 	maxLines = 20 // sentences

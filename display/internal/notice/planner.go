@@ -16,16 +16,16 @@ const gatherTime = 3 * time.Second
 // kept is what a rule remembers, across restarts too.
 type kept struct {
 	Sent    []time.Time       // the last messages, within the bound's span
-	Held    group             // what is to be told
+	Held    group             // what is to be sent
 	Windows windows           // of a rise
-	Silent  map[string]bool   // who was told to be silent
-	Dropped map[string]uint64 // what was told to be dropped, by agent
+	Silent  map[string]bool   // who was reported silent
+	Dropped map[string]uint64 // what was reported as dropped, by agent
 	Known   map[string]bool   // networks that had a success
-	Failing map[string]bool   // channels that were told to fail
-	Digest  time.Time         // until when the last digest told
+	Failing map[string]bool   // channels that were reported as failing
+	Digest  time.Time         // until when the last digest reaches
 }
 
-// planner decides what is told, and when. It is pure: records, observations and times come in,
+// planner decides what is sent, and when. It is pure: records, observations and times come in,
 // messages go out.
 type planner struct {
 	rules  []rule
@@ -204,7 +204,7 @@ func (k *kept) silence(all []Heard, limit time.Duration, now time.Time) (changed
 	return changed
 }
 
-// drops tells what agents had to drop since it was told last.
+// drops tells what agents had to drop since the last notice.
 func (k *kept) drops(all []Dropped, now time.Time) (changed bool) {
 	for _, one := range all {
 		before, ok := k.Dropped[one.Agent]
@@ -274,7 +274,7 @@ func (p *planner) due(now time.Time) (all []planned) {
 	return all
 }
 
-// quiet says whether nothing of a severity is told now.
+// quiet says whether nothing of a severity is sent now.
 func (p *planner) quiet(s attack.Severity, now time.Time) bool {
 	local := now.In(p.zone)
 	minute := Clock(local.Hour()*60 + local.Minute())

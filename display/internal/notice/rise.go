@@ -16,7 +16,7 @@ const (
 type window struct {
 	Slices [slices60]uint64 `json:",omitempty"`
 	At     int64            // number of the newest slice since 1970
-	Risen  bool             // the rise was told, and is not over
+	Risen  bool             // the rise was sent, and is not over
 	Total  uint64           // attempts of the rise so far
 	Begun  time.Time
 }

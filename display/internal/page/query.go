@@ -144,7 +144,7 @@ type Agent struct {
 	Lamps     []int  // that it lights
 }
 
-// Notice is a channel by which people are told, and how it does.
+// Notice is a channel by which people are notified, and how it does.
 type Notice struct {
 	Channel                    string
 	Delivered, Waiting, Failed uint64 // messages

@@ -12,8 +12,8 @@ import (
 // Join gives the line's role its meaning. It is the only place where roles have one.
 func (l *Log) Join(line *Line) {
 	if line.Rule.Role == rule.RoleEvent {
-		if n := line.Fields.Count * line.Repeats; n > line.Told {
-			l.count(line, n-line.Told, nil)
+		if n := line.Fields.Count * line.Repeats; n > line.Counted {
+			l.count(line, n-line.Counted, nil)
 		}
 		return
 	}
@@ -87,10 +87,10 @@ func (c *connection) isNamed(text []byte) bool {
 	return bytes.Contains(text, name)
 }
 
-// Told returns how many of a line's attempts were told of before by the service that its daemon
+// AlreadyCounted returns how many of a line's attempts were reported before by the service that its daemon
 // asks about logins, as postfix asks dovecot, and notes those that were not. Lines of that service
 // are joined by source, in the log that this is called of.
-func (l *Log) Told(line *Line) uint64 {
+func (l *Log) AlreadyCounted(line *Line) uint64 {
 	family, ok := line.Rule.Asked()
 	if !ok || !line.Fields.Source.IsValid() {
 		return 0
@@ -106,12 +106,12 @@ func (l *Log) Told(line *Line) uint64 {
 		c.addr = line.Fields.Source
 	}
 	n := line.Fields.Count * line.Repeats
-	told := n - c.newAttempts(line.Rule.ReporterNumber(), n)
+	known := n - c.newAttempts(line.Rule.ReporterNumber(), n)
 	c.counted = true
 	c.seen, c.observed = line.Sec, line.Observed/1e9
 	l.conns.touch(c, c.listFor())
 	l.change(c)
-	return told
+	return known
 }
 
 // act applies the role and returns the list that the connection belongs to now.
@@ -127,8 +127,8 @@ func (l *Log) act(c *connection, line *Line) listID {
 		reporter := line.Rule.ReporterNumber()
 		n = c.newAttempts(reporter, n)
 		n -= take(&c.inAdvance, n)
-		n -= min(n, line.Told)
-		c.counted = c.counted || line.Told > 0
+		n -= min(n, line.Counted)
+		c.counted = c.counted || line.Counted > 0
 		l.try(c, line, n)
 		if reporter > 0 {
 			l.dropDoubtsOf(c.key, line, nil)

@@ -56,7 +56,7 @@ func (l *Log) bareKey(line *Line, k key) key {
 	f := &line.Fields
 	if !f.Source.IsValid() {
 		if c := l.conns.find(k); c != nil && c.addr.IsValid() {
-			l.forget(c) // its address was told: a line without one is of another connection
+			l.forget(c) // its address is known: a line without one is of another connection
 		}
 		return k
 	}

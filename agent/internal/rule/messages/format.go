@@ -46,7 +46,7 @@ func parse(format string, values map[string][]string) ([]part, error) {
 		}
 		inner, after, closed := strings.Cut(rest[at+1:], "}")
 		if rest[at] == '}' || !closed {
-			return nil, fmt.Errorf("%q has a brace without its twin", format)
+			return nil, fmt.Errorf("%q has an unmatched brace", format)
 		}
 		rest = after
 		p, err := parsePlaceholder(inner, values)

@@ -13,8 +13,8 @@ type queue struct {
 	mu     sync.Mutex
 	change *sync.Cond
 	lines  []byte
-	spare  []byte
-	noted  bool // there is something to tell even without lines
+	idle   []byte // the buffer that takes turns with lines
+	noted  bool   // there is something to tell even without lines
 	closed bool
 }
 
@@ -66,7 +66,7 @@ func (q *queue) take(ctx context.Context) []byte {
 		q.change.Wait()
 	}
 	taken := q.lines
-	q.lines, q.spare, q.noted = q.spare[:0], taken, false
+	q.lines, q.idle, q.noted = q.idle[:0], taken, false
 	q.change.Broadcast()
 	return taken
 }

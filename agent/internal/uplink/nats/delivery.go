@@ -22,12 +22,12 @@ const (
 	// firstPause and lastPause are between sessions that ended with an error.
 	firstPause = time.Second
 	lastPause  = 30 * time.Second
-	// firstPatience is how long no word of a display means nothing; it doubles up to lastPatience, since the
+	// firstTimeout is how long no word of a display means nothing; it doubles up to lastTimeout, since the
 	// question, too, is kept until the display comes back.
-	firstPatience = time.Minute
-	lastPatience  = 10 * time.Minute
-	// unwelcomed is how long a session that the broker's word is enough for waits for a display's.
-	unwelcomed = 10 * time.Second
+	firstTimeout = time.Minute
+	lastTimeout  = 10 * time.Minute
+	// welcomeTimeout is how long a session that the broker's word is enough for waits for a display's.
+	welcomeTimeout = 10 * time.Second
 )
 
 // Why sessions end.
@@ -49,7 +49,7 @@ type delivery struct {
 	connection wake.Bell   // rings when the connection came or went
 	end        context.CancelFunc
 	failures   failures
-	patience   time.Duration
+	timeout    time.Duration
 
 	mu    sync.Mutex
 	state link.State
@@ -58,7 +58,7 @@ type delivery struct {
 func newDelivery(u *Uplink, peer pairing.Peer) *delivery {
 	d := &delivery{
 		Uplink: u, options: u.options.Uplink, key: peer.Key, id: broker.DisplayID(peer.Key),
-		receipts: make(chan []byte, 16), ticks: make(chan []byte, 1), connection: wake.New(), patience: firstPatience, state: link.State{Peer: peer.Name},
+		receipts: make(chan []byte, 16), ticks: make(chan []byte, 1), connection: wake.New(), timeout: firstTimeout, state: link.State{Peer: peer.Name},
 	}
 	d.options.Display = peer.Name
 	d.failures.log = d.options.Logger.With("display", peer.Name)
@@ -83,7 +83,7 @@ func (d *delivery) run(ctx context.Context) {
 		case errors.Is(err, uplink.ErrNewEpoch), errors.Is(err, errCut):
 			continue
 		case errors.Is(err, errSilent):
-			d.patience = min(2*d.patience, lastPatience)
+			d.timeout = min(2*d.timeout, lastTimeout)
 			d.failures.note(err, d.options.Now())
 			continue
 		}
@@ -142,11 +142,11 @@ func (s *session) greet(ctx context.Context, hello *pialertv1.Hello) error {
 	if err := s.publishNow(ctx, &pialertv1.FromAgent{Message: &pialertv1.FromAgent_Hello{Hello: hello}}); err != nil {
 		return err
 	}
-	patience := s.patience
+	timeout := s.timeout
 	if s.Uplink.options.Stored {
-		patience = unwelcomed
+		timeout = welcomeTimeout
 	}
-	late := time.NewTimer(patience)
+	late := time.NewTimer(timeout)
 	defer late.Stop()
 	for {
 		select {
@@ -198,7 +198,7 @@ func (s *session) resume(receipt *pialertv1.Receipt) error {
 	s.sent, s.acked, s.lastSeq = after, after, after
 	if welcome != nil {
 		s.lastSeq, s.welcomed = welcome.GetCommitted(), true
-		s.patience = firstPatience
+		s.timeout = firstTimeout
 		o.Logger.Info("delivering by the broker", "display", o.Display, "version", welcome.GetVersion(), "committed", welcome.GetCommitted())
 	}
 	s.up(receipt)

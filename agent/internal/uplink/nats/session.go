@@ -56,7 +56,7 @@ type publish struct {
 
 // deliver publishes events as they come, and heartbeats between them.
 func (s *session) deliver(ctx context.Context) error {
-	stalled := time.NewTimer(s.patience)
+	stalled := time.NewTimer(s.timeout)
 	defer stalled.Stop()
 	for {
 		changed := s.options.Spool.Changed()
@@ -80,13 +80,13 @@ func (s *session) deliver(ctx context.Context) error {
 		case data := <-s.receipts:
 			progress := s.acked
 			if err = s.take(data); s.acked > progress {
-				stalled.Reset(firstPatience)
+				stalled.Reset(firstTimeout)
 			}
 		case <-stalled.C:
 			if s.sent > s.acked && !s.Uplink.options.Stored {
 				return errSilent
 			}
-			stalled.Reset(s.patience)
+			stalled.Reset(s.timeout)
 		case tick := <-s.ticks:
 			s.answer(tick)
 		case <-s.beat.C:

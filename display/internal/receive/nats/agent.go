@@ -37,8 +37,8 @@ type agent struct {
 	last      uint64            // last number that was handed to it
 	committed uint64
 	pending   []pending // in the order in which they came
-	told      uint64    // last number that the agent was told
-	toldAt    time.Time
+	receipted uint64    // last number in a receipt to the agent
+	receiptAt time.Time
 	hole      uint64 // first number that is missing; 0 if none is
 	holeIn    uint64 // the reading of the stream in which that was found
 	againAt   time.Time
@@ -84,7 +84,7 @@ func (s *Server) admit(ctx context.Context, a *agent, parcel *pialertv1.Parcel) 
 		return err
 	}
 	a.admitted, a.epoch = session, parcel.GetEpoch()
-	a.last, a.committed, a.told, a.hole = committed, committed, committed, 0
+	a.last, a.committed, a.receipted, a.hole = committed, committed, committed, 0
 	if s.options.Paired != nil {
 		s.options.Paired()
 	}
@@ -170,7 +170,7 @@ func (s *Server) settle(a *agent, now time.Time) {
 	if a.pending = a.pending[done:]; len(a.pending) == 0 {
 		a.pending = nil
 	}
-	if a.committed > a.told && (now.Sub(a.toldAt) >= receiptEvery || a.committed-a.told >= receiptEvents) {
+	if a.committed > a.receipted && (now.Sub(a.receiptAt) >= receiptEvery || a.committed-a.receipted >= receiptEvents) {
 		s.tell(a, &pialertv1.Receipt{Message: &pialertv1.FromDisplay{Message: &pialertv1.FromDisplay_Ack{Ack: &pialertv1.Ack{Committed: a.committed}}}}, now)
 	}
 	if !a.heard.IsZero() && now.Sub(a.heard) > silentAfter {
@@ -203,5 +203,5 @@ func (s *Server) tell(a *agent, receipt *pialertv1.Receipt, now time.Time) {
 		s.options.Logger.Debug("cannot send a receipt", "agent", a.name, "error", err)
 		return
 	}
-	a.told, a.toldAt = max(a.told, receipt.GetMessage().GetAck().GetCommitted()), now
+	a.receipted, a.receiptAt = max(a.receipted, receipt.GetMessage().GetAck().GetCommitted()), now
 }

@@ -375,7 +375,7 @@ func TestNoBrokerCanMakeCountsWrong(t *testing.T) {
 				b.reread(stream)
 			}
 		}
-		for try := 0; len(b.store.users) < last; try++ { // the agent begins a new session, and the broker is honest
+		for try := 0; len(b.store.users) < last; try++ { // the agent begins a new session, and the broker loses nothing
 			if try == 10 {
 				t.Fatalf("seed %d: the agent sent everything ten times, and %d events are stored", seed, len(b.store.users))
 			}

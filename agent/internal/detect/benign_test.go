@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// Words of honest sites. Those of the second list are what attackers ask for, too: articles,
+// Words of benign sites. Those of the second list are what attackers ask for, too: articles,
 // shops, manuals and searches may name all of them.
 var (
-	honestWords = strings.Fields(`about account actors admin-guide album alpine annual archive art article autumn backup-strategies
+	benignWords = strings.Fields(`about account actors admin-guide album alpine annual archive art article autumn backup-strategies
 		bakery basket beach bicycle billing blue board book bread bridge budget calendar camera career castle category chair checkout
 		cheese city classic cloud coffee collection comments community compare concert contact cooking core course cream customer
 		dashboard data-sheet delivery design desk detail developer device document-management dog download dress druid education
@@ -37,8 +37,8 @@ var (
 		nmap-manual sqlmap-howto nikto-review hydra-mythology masscan-speed hello-world php-input file-inclusion remote-file-inclusion
 		directory-traversal null-byte waitfor-delay sleep-well benchmark-results order-by-clause char-encodings concat-strings md5-hash
 		passthru-mode system-design exec-summary popen-manual curl-examples wget-mirror chmod-777 busybox dev/tcp tmp-folder`)
-	honestNames = strings.Fields("id page p sort lang ref category color size year month filter view tab format limit offset from to utm_source utm_campaign fbclid v t hash token session type status name tag author order brand price_min price_max currency country city date time width height callback locale theme")
-	honestTypes = strings.Fields("html htm php css js png jpg jpeg gif svg webp ico woff2 pdf txt xml json mp4 zip map aspx jsp")
+	benignNames = strings.Fields("id page p sort lang ref category color size year month filter view tab format limit offset from to utm_source utm_campaign fbclid v t hash token session type status name tag author order brand price_min price_max currency country city date time width height callback locale theme")
+	benignTypes = strings.Fields("html htm php css js png jpg jpeg gif svg webp ico woff2 pdf txt xml json mp4 zip map aspx jsp")
 	searchNames = strings.Fields("q s query search keyword term text")
 )
 
@@ -46,14 +46,14 @@ func word(r *rand.Rand) string {
 	if r.IntN(8) == 0 {
 		return likeAttacks[r.IntN(len(likeAttacks))]
 	}
-	return honestWords[r.IntN(len(honestWords))]
+	return benignWords[r.IntN(len(benignWords))]
 }
 
 // plainWord is one that no attacker asks for, for parameters that are no search.
-func plainWord(r *rand.Rand) string { return honestWords[r.IntN(len(honestWords))] }
+func plainWord(r *rand.Rand) string { return benignWords[r.IntN(len(benignWords))] }
 
-// honestPath makes paths of blogs, shops, manuals, wikis, media and interfaces.
-func honestPath(r *rand.Rand) string {
+// benignPath makes paths of blogs, shops, manuals, wikis, media and interfaces.
+func benignPath(r *rand.Rand) string {
 	switch r.IntN(10) {
 	case 0:
 		return fmt.Sprintf("/%d/%02d/%02d/%s-%s/", 2005+r.IntN(20), 1+r.IntN(12), 1+r.IntN(28), word(r), word(r))
@@ -68,9 +68,9 @@ func honestPath(r *rand.Rand) string {
 	case 5:
 		return "/api/v" + fmt.Sprint(1+r.IntN(4)) + "/" + plainWord(r) + "s/" + fmt.Sprint(r.IntN(1e6))
 	case 6:
-		return "/assets/" + plainWord(r) + "/" + plainWord(r) + "." + fmt.Sprintf("%08x", r.Uint32()) + "." + honestTypes[r.IntN(len(honestTypes))]
+		return "/assets/" + plainWord(r) + "/" + plainWord(r) + "." + fmt.Sprintf("%08x", r.Uint32()) + "." + benignTypes[r.IntN(len(benignTypes))]
 	case 7:
-		return "/" + plainWord(r) + "/" + plainWord(r) + "." + honestTypes[r.IntN(len(honestTypes))]
+		return "/" + plainWord(r) + "/" + plainWord(r) + "." + benignTypes[r.IntN(len(benignTypes))]
 	case 8:
 		return "/" + plainWord(r) + "/" + url.PathEscape([]string{"über uns", "café", "日本語", "Ангара", "naïve", "a b c", "50% off", "c++", "q&a", "what's new?"}[r.IntN(10)])
 	}
@@ -79,8 +79,8 @@ func honestPath(r *rand.Rand) string {
 		"/user/login", "/javascript:void(0)", "/manifest.json", "/sw.js", "/humans.txt"}[r.IntN(21)]
 }
 
-// honestQuery makes queries: pages, filters, searches, and the addresses of other pages.
-func honestQuery(r *rand.Rand) string {
+// benignQuery makes queries: pages, filters, searches, and the addresses of other pages.
+func benignQuery(r *rand.Rand) string {
 	switch r.IntN(5) {
 	case 0:
 		return ""
@@ -93,13 +93,13 @@ func honestQuery(r *rand.Rand) string {
 	var pairs []string
 	for range 1 + r.IntN(4) {
 		value := []string{plainWord(r), fmt.Sprint(r.IntN(10000)), fmt.Sprintf("%x", r.Uint64()), "de-DE", "2024-05-01T12:00:00Z", "1,2,3", "a.b", "-1", "true", ""}[r.IntN(10)]
-		pairs = append(pairs, honestNames[r.IntN(len(honestNames))]+"="+url.QueryEscape(value))
+		pairs = append(pairs, benignNames[r.IntN(len(benignNames))]+"="+url.QueryEscape(value))
 	}
 	return "?" + strings.Join(pairs, "&")
 }
 
-// What honest visitors ask for is no attack, whatever it is about and whether it is there or not.
-func TestHonestRequests(t *testing.T) {
+// What benign visitors ask for is no attack, whatever it is about and whether it is there or not.
+func TestBenignRequests(t *testing.T) {
 	t.Parallel()
 	agents := []string{"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0", "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
 		"curl/8.5.0", "python-requests/2.31.0", "Go-http-client/1.1", "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15", "git/2.43.0", "-",
@@ -115,10 +115,10 @@ func TestHonestRequests(t *testing.T) {
 	wrong := 0
 	for i := range 100_000 {
 		method, status := "GET", []int{200, 200, 200, 301, 304, 404, 404, 403}[r.IntN(8)]
-		request := honestPath(r) + honestQuery(r)
+		request := benignPath(r) + benignQuery(r)
 		referer := "-"
 		if r.IntN(3) == 0 {
-			referer = "https://www.example.com" + honestPath(r) + honestQuery(r)
+			referer = "https://www.example.com" + benignPath(r) + benignQuery(r)
 		}
 		stamp := time.Date(2026, 1, 1, 0, 0, i/10, 0, time.UTC).Format("02/Jan/2006:15:04:05 -0700")
 		line := fmt.Sprintf(`192.0.2.7 - - [%s] "%s %s HTTP/1.1" %d 512 "%s" "%s"`, stamp, method, request, status, referer, agents[r.IntN(len(agents))])
@@ -138,12 +138,12 @@ func TestHonestRequests(t *testing.T) {
 		}
 	}
 	if wrong > 20 {
-		t.Errorf("%d honest requests count", wrong)
+		t.Errorf("%d benign requests count", wrong)
 	}
 }
 
-// Requests of honest programs that look like an attacker's, or that a server refuses for a while.
-func TestHonestPrograms(t *testing.T) {
+// Requests of benign programs that look like an attacker's, or that a server refuses for a while.
+func TestBenignPrograms(t *testing.T) {
 	t.Parallel()
 	run := newWebRun(t, builtinRules(t))
 	run.options.Floods = nil
