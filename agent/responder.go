@@ -110,7 +110,7 @@ func runResponder(ctx context.Context, cfg Config, agent string, log io.Writer) 
 	group.Go(func() error {
 		return cli.Notify(ctx, func() error { return nil }, func() string { return fmt.Sprintf("%d bans", r.Status().Bans) })
 	})
-	logger.Info("responding", "socket", cfg.Responses.Socket, "bans", len(r.Bans()))
+	logger.Info("responding", "socket", cfg.Responses.Socket, "bans", r.Status().Bans)
 	if err := group.Wait(); !errors.Is(err, context.Canceled) {
 		return err
 	}

@@ -202,6 +202,7 @@ func (r *Responder) desired(now time.Time) (bans []Ban, allow []netip.Prefix) {
 	if now.Before(r.paused) {
 		return nil, allow
 	}
+	bans = make([]Ban, 0, len(r.bans))
 	for _, ban := range r.bans {
 		if ban.Until.After(now) && !slices.ContainsFunc(allow, ban.Target.Overlaps) {
 			bans = append(bans, ban)
@@ -262,9 +263,15 @@ type BackendStatus struct {
 
 // Status returns the backends by name.
 func (r *Responder) Status() Status {
-	status := Status{Bans: len(r.Bans())}
+	var status Status
+	now := r.options.Now()
 	r.mu.Lock()
-	if r.paused.After(r.options.Now()) {
+	for _, ban := range r.bans {
+		if ban.Until.After(now) {
+			status.Bans++
+		}
+	}
+	if r.paused.After(now) {
 		status.Paused = r.paused
 	}
 	r.mu.Unlock()

@@ -35,11 +35,12 @@ func openStore(path string) (*store, map[netip.Prefix]Ban, error) {
 		return nil, nil, fmt.Errorf("cannot open the bans %s: %w", path, err)
 	}
 	bans := map[netip.Prefix]Ban{}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(bucket)
-		if err != nil {
-			return err
+	err = db.View(func(tx *bbolt.Tx) error { // without a write where there is nothing to write
+		b := tx.Bucket(bucket)
+		if b == nil {
+			return nil
 		}
+		bans = make(map[netip.Prefix]Ban, b.Stats().KeyN)
 		return b.ForEach(func(key, value []byte) error {
 			ban, ok := decode(key, value)
 			if !ok {
@@ -59,7 +60,10 @@ func openStore(path string) (*store, map[netip.Prefix]Ban, error) {
 // change puts and deletes bans, all or nothing.
 func (s *store) change(put []Ban, remove []netip.Prefix) error {
 	return s.db.Update(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(bucket)
+		b, err := tx.CreateBucketIfNotExists(bucket)
+		if err != nil {
+			return err
+		}
 		for _, target := range remove {
 			if err := b.Delete([]byte(target.String())); err != nil {
 				return err
@@ -96,8 +100,9 @@ func decode(key, value []byte) (Ban, bool) {
 	if end > len(value) {
 		return Ban{}, false
 	}
+	text := string(value[fixed:]) // one for both
 	return Ban{
-		Target: target, Reason: string(value[fixed:end]), Evidence: string(value[end:]),
+		Target: target, Reason: text[:end-fixed], Evidence: text[end-fixed:],
 		Since: time.Unix(0, int64(binary.BigEndian.Uint64(value))), Until: time.Unix(0, int64(binary.BigEndian.Uint64(value[8:]))),
 	}, true
 }

@@ -220,7 +220,7 @@ func sameRule(got, want []expr.Any) bool {
 
 // change adds, changes and takes away bans until what is there is what is wanted. It returns how many.
 func (l *layout) change(c *nftables.Conn, have, want map[netip.Prefix]time.Time, now time.Time) (changed int, err error) {
-	var add, remove []netip.Prefix
+	var remove []netip.Prefix
 	for target, until := range have {
 		wanted, ok := want[target]
 		if off := wanted.Sub(until); !ok || off > slack || off < -slack {
@@ -230,6 +230,7 @@ func (l *layout) change(c *nftables.Conn, have, want map[netip.Prefix]time.Time,
 			changed++
 		}
 	}
+	add := make([]netip.Prefix, 0, max(0, len(want)-len(have)))
 	for target, until := range want {
 		in, ok := have[target]
 		if off := until.Sub(in); !ok || off > slack || off < -slack {
@@ -237,39 +238,54 @@ func (l *layout) change(c *nftables.Conn, have, want map[netip.Prefix]time.Time,
 			changed++
 		}
 	}
-	byset := func(all []netip.Prefix, do func(set *nftables.Set, elements []nftables.SetElement) error) error {
-		elements := map[*nftables.Set][]nftables.SetElement{}
-		for _, target := range all {
-			set, one := l.element(target, want[target].Sub(now))
-			elements[set] = append(elements[set], one...)
-		}
-		for set, list := range elements {
-			for part := range slices.Chunk(list, atOnce) {
-				if err := do(set, part); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
-	}
-	if err := byset(remove, c.SetDeleteElements); err != nil {
+	if err := l.bySet(remove, want, now, c.SetDeleteElements); err != nil {
 		return 0, err
 	}
-	return changed, byset(add, c.SetAddElements)
+	return changed, l.bySet(add, want, now, c.SetAddElements)
 }
 
-// element returns where a ban belongs, and what is put there.
-func (l *layout) element(target netip.Prefix, left time.Duration) (*nftables.Set, []nftables.SetElement) {
-	addr, left := target.Addr(), max(left, 0)
+// bySet does something with the elements of bans, as many of one set at once as the kernel takes. The
+// elements are do's only until it returns.
+func (l *layout) bySet(all []netip.Prefix, want map[netip.Prefix]time.Time, now time.Time, do func(*nftables.Set, []nftables.SetElement) error) error {
+	parts := map[*nftables.Set][]nftables.SetElement{}
+	for _, target := range all {
+		set := l.setOf(target)
+		left, part := max(want[target].Sub(now), 0), parts[set]
+		if set.Interval {
+			part = append(part, interval(target, left)...)
+		} else {
+			part = append(part, nftables.SetElement{Key: target.Addr().AsSlice(), Timeout: left})
+		}
+		if len(part) >= atOnce-1 { // the next may be two
+			if err := do(set, part); err != nil {
+				return err
+			}
+			part = part[:0]
+		}
+		parts[set] = part
+	}
+	for set, part := range parts {
+		if len(part) == 0 {
+			continue
+		}
+		if err := do(set, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setOf returns where a ban belongs.
+func (l *layout) setOf(target netip.Prefix) *nftables.Set {
 	switch {
-	case addr.Is4() && target.Bits() == 32:
-		return l.ban4, []nftables.SetElement{{Key: addr.AsSlice(), Timeout: left}}
-	case addr.Is4():
-		return l.net4, interval(target, left)
+	case target.Addr().Is4() && target.Bits() == 32:
+		return l.ban4
+	case target.Addr().Is4():
+		return l.net4
 	case target.Bits() == 64:
-		return l.ban6, []nftables.SetElement{{Key: addr.AsSlice(), Timeout: left}}
+		return l.ban6
 	default:
-		return l.net6, interval(target, left)
+		return l.net6
 	}
 }
 
@@ -306,6 +322,7 @@ func prefixes(set *nftables.Set, elements []nftables.SetElement) (all []timed) {
 		if set.KeyType == nftables.TypeIP6Addr {
 			bits = 64
 		}
+		all = make([]timed, 0, len(elements))
 		for _, e := range elements {
 			if addr, ok := netip.AddrFromSlice(e.Key); ok {
 				all = append(all, timed{netip.PrefixFrom(addr, bits), e.Expires})

@@ -89,7 +89,7 @@ func (t *Table) Sync(bans []Ban, allow []netip.Prefix, now time.Time) (changed i
 	if err != nil {
 		return 0, err
 	}
-	want := map[netip.Prefix]time.Time{}
+	want := make(map[netip.Prefix]time.Time, len(bans))
 	for _, b := range bans {
 		if b.Until.After(now) {
 			want[b.Target] = b.Until
