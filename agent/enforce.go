@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,7 +145,9 @@ func (r *responses) Run(ctx context.Context) error {
 	retry := time.NewTimer(retryResponder)
 	defer retry.Stop()
 	var compared time.Time
+	var names telling
 	for ctx.Err() == nil {
+		names.tell(ctx, r)
 		err := r.handOver(ctx)
 		if due := r.now(); err == nil && (r.loggedIn() || due.Sub(compared) >= compareEvery || due.Before(compared)) {
 			if err = r.compare(ctx); err == nil {
@@ -171,6 +175,39 @@ func (r *responses) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// telling is what the responder was told of names in the allow list last.
+type telling struct {
+	names map[string][]netip.Addr
+	at    time.Time
+	err   string
+}
+
+// tell tells the responder what names have, when that has changed and every minute: it may have begun anew.
+// A name that nothing was found for is left out: what the responder was told before stays.
+func (t *telling) tell(ctx context.Context, r *responses) {
+	names := r.names()
+	for name, list := range names {
+		if names[name] = list[:min(len(list), responder.MaxAddresses)]; len(list) == 0 {
+			delete(names, name)
+		}
+	}
+	now := r.now()
+	since := now.Sub(t.at)
+	if len(names) == 0 || since >= 0 && since < compareEvery && maps.EqualFunc(names, t.names, slices.Equal[[]netip.Addr]) {
+		return
+	}
+	err := r.client.Tell(ctx, names)
+	if err == nil || !strings.HasPrefix(err.Error(), responder.ErrRefused.Error()) {
+		t.err = ""
+	} else if t.err != err.Error() {
+		t.err = err.Error()
+		r.logger.Warn("the responder does not take the addresses of names in responses.allow", "error", err)
+	}
+	if err == nil || t.err != "" {
+		t.names, t.at = names, now
+	}
 }
 
 // failed notes why the responder cannot be asked, and says it once.

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -78,7 +80,7 @@ func runResponder(ctx context.Context, cfg Config, agent string, log io.Writer) 
 			}
 		}
 	}
-	// Names are for the agent: the responder speaks to no name server.
+	// It speaks to no name server: what names have, the agent tells.
 	allowed, err := cfg.Responses.allowed(func(context.Context, string) ([]netip.Addr, error) { return nil, nil }, logger)
 	if err != nil {
 		return err
@@ -92,7 +94,8 @@ func runResponder(ctx context.Context, cfg Config, agent string, log io.Writer) 
 		return err
 	}
 	r, err := responder.Open(responder.Options{
-		Path: filepath.Join(cfg.Responses.State, "bans.db"), Bounds: responder.DefaultBounds(), Allow: allowed.Prefixes, Never: protect.Why,
+		Path: filepath.Join(cfg.Responses.State, "bans.db"), Bounds: responder.DefaultBounds(), Allow: allowed.Prefixes,
+		Names: func() []string { return slices.Collect(maps.Keys(allowed.Names())) }, Never: protect.Why,
 		Backends: backends, Now: time.Now, Logger: logger,
 	})
 	if err != nil {

@@ -28,7 +28,8 @@ type responses struct {
 	mode   string // as configured
 	client enforcer
 	never  policy.Never
-	logins func() bool // whether somebody is logged in from elsewhere now
+	logins func() bool                    // whether somebody is logged in from elsewhere now
+	names  func() map[string][]netip.Addr // of the allow list, and what they have, as known now
 	state  private.Dir
 	logger *slog.Logger
 	now    func() time.Time
@@ -57,6 +58,7 @@ type enforcer interface {
 	Unban(ctx context.Context, target netip.Prefix) (responder.Ban, error)
 	Bans(ctx context.Context, visit func(responder.Listed) error) error
 	Status(context.Context) (responder.Status, error)
+	Tell(ctx context.Context, names map[string][]netip.Addr) error
 }
 
 // order is a decision on its way to the responder.
@@ -94,7 +96,7 @@ func (d *daemon) respond(cfg Config, do func(func(emit func(*attack.Event))) err
 	}
 	protect.peers = d.peerAddresses
 	return newResponses(responsesOptions{
-		config: cfg.Responses, state: cfg.State, never: protect, logins: protect.remote, do: do, logger: d.logger,
+		config: cfg.Responses, state: cfg.State, never: protect, logins: protect.remote, names: allowed.Names, do: do, logger: d.logger,
 	}), allowed, nil
 }
 
@@ -103,13 +105,14 @@ type responsesOptions struct {
 	state  string // folder
 	never  policy.Never
 	logins func() bool
+	names  func() map[string][]netip.Addr
 	do     func(func(emit func(*attack.Event))) error
 	logger *slog.Logger
 }
 
 func newResponses(o responsesOptions) *responses {
 	return &responses{
-		mode: o.config.Mode, client: responder.Client{Socket: o.config.Socket}, never: o.never, logins: o.logins, state: private.Dir(o.state),
+		mode: o.config.Mode, client: responder.Client{Socket: o.config.Socket}, never: o.never, logins: o.logins, names: o.names, state: private.Dir(o.state),
 		logger: o.logger, now: time.Now, do: o.do, wake: wake.New(),
 		policy: policy.New(o.config.rules(), o.never), pending: map[netip.Prefix]order{}, announced: map[netip.Prefix]time.Time{},
 		moved: map[netip.Prefix]bool{}, full: map[netip.Prefix]order{}, backends: map[string]failing{},

@@ -23,6 +23,7 @@ import (
 type prison struct {
 	mu       sync.Mutex
 	inmates  map[netip.Prefix]responder.Ban
+	names    map[string][]netip.Addr // what it was told
 	down     error
 	backends []responder.BackendStatus
 }
@@ -63,6 +64,15 @@ func (p *prison) Status(context.Context) (responder.Status, error) {
 	return responder.Status{Bans: len(p.inmates), Backends: slices.Clone(p.backends)}, p.down
 }
 
+func (p *prison) Tell(_ context.Context, names map[string][]netip.Addr) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.down == nil {
+		p.names = names
+	}
+	return p.down
+}
+
 // set changes the prison from outside.
 func (p *prison) set(change func()) {
 	p.mu.Lock()
@@ -75,8 +85,9 @@ type guard struct {
 	*responses
 	t      *testing.T
 	prison *prison
-	safe   map[string]string // who is never banned
-	remote bool              // somebody is logged in from elsewhere
+	safe   map[string]string       // who is never banned
+	remote bool                    // somebody is logged in from elsewhere
+	home   map[string][]netip.Addr // names of the allow list and what they have
 	config Responses
 	state  string
 
@@ -93,11 +104,18 @@ func (g *guard) Why(target netip.Prefix) (string, bool) {
 	return why, ok
 }
 
+// resolved are the names of the allow list.
+func (g *guard) resolved() map[string][]netip.Addr {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return maps.Clone(g.home)
+}
+
 // watch makes responses and runs them; anew says that the owner had the configuration read.
 func (g *guard) watch(anew bool) {
 	g.t.Helper()
 	g.responses = newResponses(responsesOptions{
-		config: g.config, state: g.state, never: g, logins: func() bool { return g.remote }, logger: slog.New(slog.DiscardHandler),
+		config: g.config, state: g.state, never: g, logins: func() bool { return g.remote }, names: g.resolved, logger: slog.New(slog.DiscardHandler),
 		do: func(do func(emit func(*attack.Event))) error {
 			g.mu.Lock()
 			defer g.mu.Unlock()
@@ -373,6 +391,39 @@ func TestTheResponderForgets(t *testing.T) {
 		g.tells("ban 9.9.9.9", "unban 9.9.9.9")
 		g.attack("9.9.9.9", attack.SSHLogin, 5)
 		g.holds("9.9.9.9/32")
+	})
+}
+
+// The responder is told what names of the allow list have: at once when that changes, and again and again,
+// as it may be another one by then. A name that nothing was found for takes nothing away.
+func TestTheResponderIsToldOfNames(t *testing.T) {
+	home := func(addresses ...string) map[string][]netip.Addr {
+		all := map[string][]netip.Addr{"unknown.example.org": nil}
+		for _, one := range addresses {
+			all["home.example.org"] = append(all["home.example.org"], netip.MustParseAddr(one))
+		}
+		return all
+	}
+	bubble(t, func(g *guard) { g.home = home("203.0.113.7") }, func(g *guard) {
+		told := func(want string) {
+			t.Helper()
+			g.prison.set(func() {
+				if got := fmt.Sprint(g.prison.names); got != want {
+					t.Errorf("told %s, want %s", got, want)
+				}
+				g.prison.names = nil
+			})
+		}
+		told("map[home.example.org:[203.0.113.7]]")
+		g.mu.Lock()
+		g.home = home("203.0.113.8", "203.0.113.9")
+		g.mu.Unlock()
+		g.rest(tendEvery)
+		told("map[home.example.org:[203.0.113.8 203.0.113.9]]")
+		g.rest(tendEvery)
+		told("map[]")
+		g.rest(2 * compareEvery)
+		told("map[home.example.org:[203.0.113.8 203.0.113.9]]")
 	})
 }
 

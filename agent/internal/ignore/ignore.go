@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -53,7 +54,13 @@ type List struct {
 	files   map[string][]string       // last entries
 	self    []netip.Prefix
 	failed  map[string]bool // what could not be found out, and was said
-	current atomic.Pointer[[]netip.Prefix]
+	current atomic.Pointer[found]
+}
+
+// found is what is known at a time.
+type found struct {
+	prefixes []netip.Prefix
+	names    map[string][]netip.Addr
 }
 
 // Check says whether an entry can be one: an address, a network, a host name, or the path of a file
@@ -110,7 +117,7 @@ func (l *List) Contains(addr netip.Addr) bool {
 		return false
 	}
 	addr = addr.Unmap()
-	for _, prefix := range *l.current.Load() {
+	for _, prefix := range l.current.Load().prefixes {
 		if prefix.Contains(addr) {
 			return true
 		}
@@ -119,7 +126,10 @@ func (l *List) Contains(addr netip.Addr) bool {
 }
 
 // Prefixes returns whom the list has now.
-func (l *List) Prefixes() []netip.Prefix { return slices.Clone(*l.current.Load()) }
+func (l *List) Prefixes() []netip.Prefix { return slices.Clone(l.current.Load().prefixes) }
+
+// Names returns the names of the list and the addresses that were found last, none if nothing was found yet.
+func (l *List) Names() map[string][]netip.Addr { return maps.Clone(l.current.Load().names) }
 
 // Run looks everything up again and again until ctx ends.
 func (l *List) Run(ctx context.Context) error {
@@ -184,15 +194,19 @@ func (l *List) entries() []string {
 
 // publish makes what is known the answer.
 func (l *List) publish() {
-	prefixes := slices.Clone(l.self)
+	all := found{prefixes: slices.Clone(l.self), names: map[string][]netip.Addr{}}
 	for _, entry := range l.entries() {
 		if prefix, ok := parse(entry); ok {
-			prefixes = append(prefixes, prefix)
-		} else {
-			prefixes = append(prefixes, l.names[entry]...)
+			all.prefixes = append(all.prefixes, prefix)
+		} else if isName(entry) {
+			all.prefixes = append(all.prefixes, l.names[entry]...)
+			all.names[entry] = nil
+			for _, one := range l.names[entry] {
+				all.names[entry] = append(all.names[entry], one.Addr())
+			}
 		}
 	}
-	l.current.Store(&prefixes)
+	l.current.Store(&all)
 }
 
 // tell logs once that something cannot be found out, and once that it can be again.

@@ -99,7 +99,7 @@ func (p *Policy) Event(e *attack.Event) (decisions []Decision, spared *Spared) {
 		return nil, nil
 	}
 	after, span := p.limits(e.Kind)
-	if after == 0 || !p.count(o, e, after, now) || now.Before(o.banned) {
+	if after == 0 || !p.count(o, e, after, now) || p.lasts(o.banned, now) {
 		return nil, nil
 	}
 	if now.Sub(o.welcome) < time.Duration(p.config.Ban.Remember) {
@@ -127,6 +127,13 @@ func (p *Policy) Event(e *attack.Event) (decisions []Decision, spared *Spared) {
 		decisions = append(decisions, network)
 	}
 	return decisions, nil
+}
+
+// lasts says whether a ban goes on. None lasts longer than the longest, so one that does is of a time when
+// the clock was ahead.
+func (p *Policy) lasts(until, now time.Time) bool {
+	left := until.Sub(now)
+	return left > 0 && left <= time.Duration(p.config.Ban.Most)
 }
 
 // happened returns when an event took place: when it was logged, unless the line has no time or one
@@ -182,8 +189,10 @@ func (p *Policy) count(o *offender, e *attack.Event, after int, now time.Time) b
 	switch {
 	case at-o.newest >= parts:
 		o.score, o.attempts, o.newest = [parts]float64{}, 0, at
-	case o.newest-at >= parts:
+	case o.newest-at >= parts && e.Observed.Sub(now) >= time.Duration(p.config.Ban.Within):
 		return false // of another log, long before
+	case o.newest-at >= parts: // it happens now: the clock was set back
+		o.score, o.attempts, o.newest = [parts]float64{}, 0, at
 	}
 	for o.newest < at {
 		o.newest++
@@ -214,7 +223,7 @@ func grown(first time.Duration, growth float64, before int, most time.Duration) 
 // network bans the network of a source that was just banned, where enough of it is banned.
 func (p *Policy) network(source netip.Prefix, last Decision, now time.Time) (Decision, bool) {
 	network := p.networkOf(source)
-	if p.config.Network.After == 0 || network.Bits() >= source.Bits() || now.Before(p.nets[network]) {
+	if p.config.Network.After == 0 || network.Bits() >= source.Bits() || p.lasts(p.nets[network], now) {
 		return Decision{}, false
 	}
 	banned, longest := 0, time.Duration(0)
@@ -222,7 +231,7 @@ func (p *Policy) network(source netip.Prefix, last Decision, now time.Time) (Dec
 		if now.Sub(o.welcome) < time.Duration(p.config.Ban.Remember) {
 			return Decision{}, false // somebody logged in from there
 		}
-		if now.Before(o.banned) {
+		if p.lasts(o.banned, now) {
 			banned, longest = banned+1, max(longest, o.banned.Sub(now))
 		}
 	}
@@ -244,7 +253,7 @@ func (p *Policy) touch(source netip.Prefix, now time.Time) *offender {
 	p.age(p.fresh, now.Add(-time.Duration(p.config.Ban.Within)), now)
 	p.age(p.noted, now.Add(-time.Duration(p.config.Ban.Remember)), now)
 	for network, until := range p.nets {
-		if !now.Before(until) {
+		if !p.lasts(until, now) {
 			delete(p.nets, network)
 		}
 	}
@@ -263,7 +272,7 @@ func (p *Policy) touch(source netip.Prefix, now time.Time) *offender {
 // first.
 func (p *Policy) age(order *list.List, limit, now time.Time) {
 	for last := order.Back(); last != nil; last = order.Back() {
-		if o := last.Value.(*offender); p.Sources() <= maxSources && (o.seen.After(limit) || now.Before(o.banned)) {
+		if o := last.Value.(*offender); p.Sources() <= maxSources && (o.seen.After(limit) || p.lasts(o.banned, now)) {
 			return
 		}
 		p.forget(last)
@@ -303,12 +312,12 @@ func (p *Policy) Lift(target netip.Prefix) {
 // Banned returns which sources and networks it takes for banned at a time.
 func (p *Policy) Banned(now time.Time) (targets []netip.Prefix) {
 	for source, element := range p.known {
-		if now.Before(element.Value.(*offender).banned) {
+		if p.lasts(element.Value.(*offender).banned, now) {
 			targets = append(targets, source)
 		}
 	}
 	for network, until := range p.nets {
-		if now.Before(until) {
+		if p.lasts(until, now) {
 			targets = append(targets, network)
 		}
 	}

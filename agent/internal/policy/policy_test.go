@@ -222,6 +222,25 @@ func TestOldAttempts(t *testing.T) {
 	}
 }
 
+// Whoever attacked while the clock was a year ahead is banned when he goes on at the right time, and his network
+// with him; and so is he when the clock goes forward.
+func TestTheClockIsSet(t *testing.T) {
+	for _, years := range []int{-1, 1} {
+		c := open(t, func(c *policy.Config) { c.Network.After = 2 }, nil)
+		c.wants(c.attempts("9.9.9.8", attack.SSHLogin, 5), "9.9.9.8/32 for 1h0m0s")
+		c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 5), "9.9.9.9/32 for 1h0m0s", "9.9.9.0/24 for 1h0m0s")
+		c.attempts("9.9.8.8", attack.SSHLogin, 4)
+		c.now = c.now.AddDate(years, 0, 0)
+		c.wants(c.attempts("9.9.8.8", attack.SSHLogin, 5), "9.9.8.8/32 for 1h0m0s")
+		again := "for 2h0m0s"
+		if years > 0 {
+			again = "for 1h0m0s" // a year later nothing is remembered
+		}
+		c.wants(c.attempts("9.9.9.8", attack.SSHLogin, 5), "9.9.9.8/32 "+again)
+		c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 5), "9.9.9.9/32 "+again, "9.9.9.0/24 "+again)
+	}
+}
+
 // A policy that was saved and restored decides as the one that went on, also about those who had made
 // some attempts only.
 func TestRestore(t *testing.T) {

@@ -11,6 +11,8 @@
 //     also after a restart or a reboot, and also if the responder is gone by then.
 //   - Desired state is compared with actual state at the start, at every change, whenever a backend
 //     notices that somebody else changed something, and every ten seconds.
+//   - Nobody in the allow list is banned; for its names it is told addresses by the half that decides, which
+//     can spare somebody and ban nobody.
 //   - A backend that fails is tried again, says so in [Responder.Status], and holds up no other.
 //
 // # What it refuses

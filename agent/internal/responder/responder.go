@@ -40,6 +40,7 @@ type Options struct {
 	Path     string // of the file with the bans
 	Bounds   Bounds
 	Allow    func() []netip.Prefix                              // never banned, whatever is decided, as known now; nil is nobody
+	Names    func() []string                                    // whose addresses are not banned either, as soon as they are told; nil is none
 	Never    func(target netip.Prefix) (why string, never bool) // who is not banned either; nil is nobody
 	Backends map[string]Backend
 	Now      func() time.Time
@@ -55,7 +56,8 @@ type Responder struct {
 
 	mu     sync.Mutex
 	bans   map[netip.Prefix]Ban
-	paused time.Time // until when nothing is in force
+	paused time.Time            // until when nothing is in force
+	told   map[string]addresses // of names in the allow list; never changed, only replaced
 }
 
 // Open reads the bans. It starts nothing and touches no backend.
@@ -66,12 +68,16 @@ func Open(options Options) (*Responder, error) {
 	if options.Never == nil {
 		options.Never = func(netip.Prefix) (string, bool) { return "", false }
 	}
-	store, bans, err := openStore(options.Path)
+	if options.Names == nil {
+		options.Names = func() []string { return nil }
+	}
+	store, found, err := openStore(options.Path)
 	if err != nil {
 		return nil, err
 	}
+	found.settle(options.Now())
 	r := &Responder{
-		options: options, store: store, bans: bans, workers: map[string]*worker{},
+		options: options, store: store, bans: found.bans, paused: found.paused, told: found.told, workers: map[string]*worker{},
 		limit: rate.NewLimiter(rate.Limit(float64(options.Bounds.PerMinute)/60), options.Bounds.PerMinute),
 	}
 	for name, backend := range options.Backends {
@@ -92,11 +98,11 @@ const again = time.Second
 // whether anything has changed.
 func (r *Responder) Ban(request Request) (ban Ban, fresh bool, err error) {
 	now := r.options.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if err := r.check(request); err != nil {
 		return Ban{}, false, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	former, renewed := r.bans[request.Target]
 	ban = Ban{Target: request.Target, Since: now, Until: now.Add(request.For), Reason: request.Reason, Evidence: request.Evidence}
 	if renewed && former.Until.After(now) {
@@ -119,12 +125,12 @@ func (r *Responder) Ban(request Request) (ban Ban, fresh bool, err error) {
 	return ban, true, nil
 }
 
-// check refuses what must not be banned.
+// check refuses what must not be banned; r.mu is held.
 func (r *Responder) check(request Request) error {
 	if err := r.options.Bounds.check(request); err != nil {
 		return err
 	}
-	for _, one := range r.options.Allow() {
+	for _, one := range r.allow() {
 		if one.Overlaps(request.Target) {
 			return fmt.Errorf("%w: %s is in the responder's allow list by %s", ErrRefused, request.Target, one)
 		}
@@ -180,12 +186,17 @@ func (r *Responder) lift(targets []netip.Prefix) error {
 	return nil
 }
 
-// Pause has nothing in force for a while; 0 ends a pause. It does not outlive the process.
-func (r *Responder) Pause(span time.Duration) {
+// Pause has nothing in force for a while, also after a restart; 0 ends a pause.
+func (r *Responder) Pause(span time.Duration) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.paused = r.options.Now().Add(span)
+	until := r.options.Now().Add(span)
+	if err := r.store.pause(until); err != nil {
+		return fmt.Errorf("cannot keep a pause: %w", err)
+	}
+	r.paused = until
 	r.ring()
+	return nil
 }
 
 func (r *Responder) ring() {
@@ -196,9 +207,9 @@ func (r *Responder) ring() {
 
 // desired returns the bans that should be in force now, and whom they must not hit.
 func (r *Responder) desired(now time.Time) (bans []Ban, allow []netip.Prefix) {
-	allow = r.options.Allow()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	allow = r.allow()
 	if now.Before(r.paused) {
 		return nil, allow
 	}

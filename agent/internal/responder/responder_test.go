@@ -334,7 +334,9 @@ func TestUnbanPauseAndFlush(t *testing.T) {
 			}
 			settle()
 			wants(t, w, "2a00:1:2:3::/64", "9.9.9.8/32")
-			r.Pause(5 * time.Minute)
+			if err := r.Pause(5 * time.Minute); err != nil {
+				t.Fatal(err)
+			}
 			settle()
 			wants(t, w)
 			if _, _, err := r.Ban(ask("9.9.9.9/32", time.Hour)); err != nil {

@@ -18,6 +18,11 @@ type unbanRequest struct {
 	Target netip.Prefix `json:"target"`
 }
 
+// namesRequest says what names of the allow list were found to have.
+type namesRequest struct {
+	Addresses map[string][]netip.Addr `json:"addresses"`
+}
+
 type pauseRequest struct {
 	For time.Duration `json:"for"`
 }
@@ -59,8 +64,10 @@ func (r *Responder) Handler() http.Handler {
 		if in.For < 0 || in.For > maxPause {
 			return struct{}{}, fmt.Errorf("%w: a pause of %s is not between 0 and %s", ErrRefused, in.For, maxPause)
 		}
-		r.Pause(in.For)
-		return struct{}{}, nil
+		return struct{}{}, r.Pause(in.For)
+	}))
+	mux.Handle("POST /names", control.Handle(func(_ context.Context, in namesRequest) (struct{}, error) {
+		return struct{}{}, r.Tell(in.Addresses)
 	}))
 	return mux
 }
@@ -127,4 +134,9 @@ func (c Client) Flush(ctx context.Context) (int, error) {
 // Pause has nothing in force for a while.
 func (c Client) Pause(ctx context.Context, span time.Duration) error {
 	return c.call(ctx, "/pause", pauseRequest{span}, nil)
+}
+
+// Tell hands over what names of the allow list were found to have.
+func (c Client) Tell(ctx context.Context, found map[string][]netip.Addr) error {
+	return c.call(ctx, "/names", namesRequest{found}, nil)
 }

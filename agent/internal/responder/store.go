@@ -2,6 +2,7 @@ package responder
 
 import (
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"os"
@@ -23,10 +24,22 @@ type Ban struct {
 // store keeps bans on disk, each change synced before it returns.
 type store struct{ db *bbolt.DB }
 
-var bucket = []byte("bans")
+var (
+	bucket    = []byte("bans")
+	state     = []byte("state") // what there is one of
+	pausedKey = []byte("paused")
+	toldKey   = []byte("told")
+)
 
-// openStore opens or makes the file, and returns the bans in it.
-func openStore(path string) (*store, map[netip.Prefix]Ban, error) {
+// kept is what a store has.
+type kept struct {
+	bans   map[netip.Prefix]Ban
+	paused time.Time
+	told   map[string]addresses
+}
+
+// openStore opens or makes the file, and returns what is in it.
+func openStore(path string) (*store, *kept, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, nil, fmt.Errorf("cannot make the responder's folder: %w", err)
 	}
@@ -34,27 +47,84 @@ func openStore(path string) (*store, map[netip.Prefix]Ban, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot open the bans %s: %w", path, err)
 	}
-	bans := map[netip.Prefix]Ban{}
-	err = db.View(func(tx *bbolt.Tx) error { // without a write where there is nothing to write
-		b := tx.Bucket(bucket)
-		if b == nil {
-			return nil
-		}
-		bans = make(map[netip.Prefix]Ban, b.Stats().KeyN)
-		return b.ForEach(func(key, value []byte) error {
-			ban, ok := decode(key, value)
-			if !ok {
-				return fmt.Errorf("the ban of %q cannot be read", key)
-			}
-			bans[ban.Target] = ban
-			return nil
-		})
-	})
-	if err != nil {
+	all := &kept{bans: map[netip.Prefix]Ban{}, told: map[string]addresses{}}
+	if err := db.View(all.read); err != nil { // writes nothing: a start waits for no disk
 		db.Close()
 		return nil, nil, fmt.Errorf("cannot read the bans %s: %w", path, err)
 	}
-	return &store{db}, bans, nil
+	return &store{db}, all, nil
+}
+
+func (k *kept) read(tx *bbolt.Tx) error {
+	if b := tx.Bucket(state); b != nil {
+		if text := b.Get(pausedKey); text != nil {
+			if err := k.paused.UnmarshalText(text); err != nil {
+				return fmt.Errorf("the end of the pause cannot be read: %w", err)
+			}
+		}
+		if text := b.Get(toldKey); text != nil {
+			if err := json.Unmarshal(text, &k.told); err != nil {
+				return fmt.Errorf("the addresses of names cannot be read: %w", err)
+			}
+		}
+	}
+	b := tx.Bucket(bucket)
+	if b == nil {
+		return nil
+	}
+	k.bans = make(map[netip.Prefix]Ban, b.Stats().KeyN)
+	return b.ForEach(func(key, value []byte) error {
+		ban, ok := decode(key, value)
+		if !ok {
+			return fmt.Errorf("the ban of %q cannot be read", key)
+		}
+		k.bans[ban.Target] = ban
+		return nil
+	})
+}
+
+// settle binds what was read to the clock that runs now, so that setting the clock later moves nothing.
+// What was decided in the future was decided before the clock was set back: it lasts as long as it was to,
+// from now on.
+func (k *kept) settle(now time.Time) {
+	for target, ban := range k.bans {
+		late := max(ban.Since.Sub(now), 0)
+		ban.Since, ban.Until = now.Add(ban.Since.Sub(now)-late), now.Add(ban.Until.Sub(now)-late)
+		k.bans[target] = ban
+	}
+	if left := k.paused.Sub(now); left <= maxPause {
+		k.paused = now.Add(left)
+	} else {
+		k.paused = time.Time{}
+	}
+}
+
+// pause keeps until when nothing is in force.
+func (s *store) pause(until time.Time) error {
+	text, err := until.MarshalText()
+	if err != nil {
+		return err
+	}
+	return s.set(pausedKey, text)
+}
+
+// tell keeps the addresses of names.
+func (s *store) tell(told map[string]addresses) error {
+	text, err := json.Marshal(told)
+	if err != nil {
+		return err
+	}
+	return s.set(toldKey, text)
+}
+
+func (s *store) set(key, value []byte) error {
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists(state)
+		if err != nil {
+			return err
+		}
+		return b.Put(key, value)
+	})
 }
 
 // change puts and deletes bans, all or nothing.
