@@ -6,8 +6,9 @@
 // It draws a sample of the changes that it can make to the packages of targets.go, so that a run
 // takes minutes rather than hours; -seed draws another one and -n a larger. Each change is
 // compiled through an overlay and never written to the repository. One that does not compile is
-// replaced by another. A change that the tests do not notice survives; survivors.yaml lists those that
-// cannot matter, with the reason. Any other survivor is printed as a diff, and the run fails.
+// replaced by another. Quick tests run first, and all others only if none of them fails. A change
+// that no test notices survives; survivors.yaml lists those that cannot matter, with the reason, and
+// they are not tried again. Any other survivor is printed as a diff, and the run fails.
 //
 // The maintained tools for Go run every mutation of a package and have no list of accepted
 // survivors; for these packages that is a day, which nobody waits for.
@@ -19,12 +20,14 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // least is the share of changes that the tests must notice, in percent.
@@ -55,68 +58,115 @@ func run(ctx context.Context, root, only string, n int, seed uint64) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	bench := &bench{root: root, dir: dir}
+	before, err := tree(ctx, root)
+	if err != nil {
+		return err
+	}
 	sample, err := draw(root, only, seed)
 	if err != nil {
 		return err
 	}
+	bench := &bench{root: root, dir: dir}
 	if err := bench.healthy(ctx, sample.packages()); err != nil {
 		return err
 	}
 
-	var mu sync.Mutex
-	var killed, late, tried int
-	var unexplained []mutation
+	score := &score{begin: time.Now(), wanted: n}
+	if err := score.fill(ctx, bench, sample, accepted); err != nil {
+		return err
+	}
+	switch after, err := tree(ctx, root); {
+	case err != nil:
+		return err
+	case after != before:
+		return errors.New("the repository changed while its tests ran: run again and leave it alone")
+	}
+	return score.verdict()
+}
+
+// tree describes what is in the repository: its commit, and what differs from it.
+func tree(ctx context.Context, root string) (string, error) {
+	command := exec.CommandContext(ctx, "sh", "-ec", "git rev-parse HEAD; git status --porcelain; git diff HEAD")
+	command.Dir = root
+	out, err := command.Output()
+	if err != nil {
+		return "", fmt.Errorf("cannot ask git what is in the repository: %w", err)
+	}
+	return string(out), nil
+}
+
+// score counts what became of the changes.
+type score struct {
+	begin  time.Time
+	wanted int
+
+	mu                  sync.Mutex
+	killed, late, tried int
+	unexplained         int
+	failed              error
+}
+
+// fill tries changes until as many as are wanted were tried, or there are no more.
+func (s *score) fill(ctx context.Context, bench *bench, sample *sample, accepted survivors) error {
 	next := func() (mutation, bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		return sample.next(n - tried)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return sample.next(s.wanted - s.tried)
 	}
 	var workers sync.WaitGroup
-	var failed error
-	for range runtime.NumCPU() {
+	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for m, ok := next(); ok && ctx.Err() == nil; m, ok = next() {
-				outcome, err := bench.try(ctx, m)
-				mu.Lock()
+				reason := accepted.reason(m)
+				result, err := survived, error(nil)
+				if reason == "" {
+					result, err = bench.try(ctx, m)
+				}
+				s.mu.Lock()
 				sample.settled()
-				if tried%10 == 9 && outcome != senseless {
-					fmt.Fprintf(os.Stderr, "%d of %d tried\n", tried+1, n)
-				}
-				switch {
-				case err != nil:
-					failed = errors.Join(failed, err)
-				case outcome == killedByTest:
-					killed, tried = killed+1, tried+1
-				case outcome == killedByTime:
-					killed, late, tried = killed+1, late+1, tried+1
-					fmt.Printf("out of time: %s\n", m)
-				case outcome == survived:
-					tried++
-					reason := accepted.reason(m)
-					fmt.Printf("survived: %s: %s\n", m, strings.TrimSpace(reason))
-					if reason == "" {
-						fmt.Println(m.diff())
-						unexplained = append(unexplained, m)
-					}
-				}
-				mu.Unlock()
+				s.note(m, result, reason)
+				s.failed = errors.Join(s.failed, err)
+				s.mu.Unlock()
 			}
 		})
 	}
 	workers.Wait()
-	if err := errors.Join(failed, ctx.Err()); err != nil {
-		return err
+	return errors.Join(s.failed, ctx.Err())
+}
+
+// note counts one change, and prints what a reader should look at.
+func (s *score) note(m mutation, result outcome, reason string) {
+	switch result {
+	case killedByTest:
+		s.killed++
+	case killedByTime:
+		s.killed++
+		s.late++
+		fmt.Printf("out of time: %s\n", m)
+	case survived:
+		fmt.Printf("survived: %s: %s\n", m, strings.TrimSpace(reason))
+		if reason == "" {
+			fmt.Println(m.diff())
+			s.unexplained++
+		}
+	default:
+		return
 	}
-	defer fmt.Printf("mutate: %d of %d killed\n", killed, tried)
-	if late > 0 {
-		fmt.Printf("%d of the killed ran out of time: no test fails, one never ends\n", late)
+	s.tried++
+	fmt.Fprintf(os.Stderr, "%v: %d of %d tried, %d killed\n", time.Since(s.begin).Round(time.Second), s.tried, s.wanted, s.killed)
+}
+
+// verdict prints the score, and fails if it is too low.
+func (s *score) verdict() error {
+	if s.late > 0 {
+		fmt.Printf("%d of the killed ran out of time: no test fails, one never ends\n", s.late)
 	}
+	fmt.Printf("mutate: %d of %d killed\n", s.killed, s.tried)
 	switch {
-	case killed*100 < tried*least:
-		return fmt.Errorf("the tests notice only %d of %d changes, less than %d %%", killed, tried, least)
-	case len(unexplained) > 0:
-		return fmt.Errorf("%d changes survive without a reason: write a test that fails with them, or list them in tools/mutate/survivors.yaml", len(unexplained))
+	case s.killed*100 < s.tried*least:
+		return fmt.Errorf("the tests notice only %d of %d changes, less than %d %%", s.killed, s.tried, least)
+	case s.unexplained > 0:
+		return fmt.Errorf("%d changes survive without a reason: write a test that fails with them, or list them in tools/mutate/survivors.yaml", s.unexplained)
 	}
 	return nil
 }

@@ -3,12 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -27,103 +27,89 @@ const (
 // is for a deadlock alone.
 const (
 	processorFactor = 5
-	leastProcessor  = 30 * time.Second
+	leastProcessor  = 10 * time.Second
 	clockFactor     = 10
-	leastClock      = time.Minute
+	leastClock      = 30 * time.Second
 )
 
 // bench runs tests of changed packages.
 type bench struct {
 	root, dir string
-	usual     map[string]usage // by the package that is tested
+	suites    map[string]*suite // by the package that is tested
 }
-
-// usage is what the tests of a package take.
-type usage struct{ processor, clock time.Duration }
 
 // healthy learns what the tests take, and fails unless they pass as the packages are: else every
 // change would look noticed.
 func (b *bench) healthy(ctx context.Context, packages []string) error {
-	b.usual = map[string]usage{}
+	b.suites = map[string]*suite{}
 	for _, dir := range packages {
-		begin := time.Now()
-		out, processor, err := b.test(ctx, dir, usage{time.Hour, time.Hour})
-		if err != nil {
-			return fmt.Errorf("the tests of %s fail without any change: %w\n%s", dir, err, out)
+		binary := filepath.Join(b.dir, "unchanged.test")
+		if out, err := b.build(ctx, dir, binary); err != nil {
+			return fmt.Errorf("the tests of %s do not compile: %w\n%s", dir, err, out)
 		}
-		b.usual[dir] = usage{processor, time.Since(begin)}
+		learned, err := b.learn(ctx, dir, binary)
+		if err != nil {
+			return err
+		}
+		b.suites[dir] = learned
 	}
 	return nil
 }
 
-// limits returns what the tests of a package may take after a change.
-func (b *bench) limits(dir string) usage {
-	usual := b.usual[dir]
-	return usage{
-		max(leastProcessor, processorFactor*usual.processor),
-		max(leastClock, clockFactor*usual.clock),
-	}
-}
-
-// try makes one change and runs the tests that should notice, one package after the other.
+// try makes one change and runs the tests that should notice: the quick ones of each package first,
+// since they notice most.
 func (b *bench) try(ctx context.Context, m mutation) (outcome, error) {
-	overlay, err := b.overlay(m)
+	dir, err := os.MkdirTemp(b.dir, "change")
 	if err != nil {
 		return 0, err
 	}
-	defer os.Remove(overlay)
-	for _, dir := range m.target.tests {
-		out, _, err := b.test(ctx, dir, b.limits(dir), "-overlay", overlay)
-		switch {
-		case ctx.Err() != nil:
-			return 0, ctx.Err()
-		case err == nil:
-		case bytes.Contains(out, []byte("[build failed]")):
-			return senseless, nil
-		case bytes.Contains(out, []byte("panic: test timed out")), bytes.Contains(out, []byte("CPU time limit exceeded")), bytes.Contains(out, []byte("signal: killed")):
-			return killedByTime, nil
-		default:
-			return killedByTest, nil
+	defer os.RemoveAll(dir)
+	overlay, err := b.overlay(dir, m)
+	if err != nil {
+		return 0, err
+	}
+	binary := func(tested string) string { return filepath.Join(dir, strings.ReplaceAll(tested, "/", "_")+".test") }
+	for round := range rounds {
+		for _, tested := range m.target.tests {
+			if round == 0 {
+				if _, err := b.build(ctx, tested, binary(tested), "-overlay", overlay); err != nil {
+					return senseless, ctx.Err()
+				}
+			}
+			out, err := b.suites[tested].run(ctx, b.root, binary(tested), round)
+			switch {
+			case ctx.Err() != nil:
+				return 0, ctx.Err()
+			case err == nil:
+			case bytes.Contains(out, []byte("panic: test timed out")), outOfProcessor(err):
+				return killedByTime, nil
+			default:
+				return killedByTest, nil
+			}
 		}
 	}
 	return survived, nil
 }
 
-// test runs a package's tests, and returns what they print and the processor time that they and
-// their compiler take.
-func (b *bench) test(ctx context.Context, dir string, most usage, flags ...string) ([]byte, time.Duration, error) {
-	args := append([]string{
-		"test", "-short", "-count=1", "-failfast", "-vet=off",
-		"-timeout", most.clock.String(),
-		"-exec", fmt.Sprintf(`sh -c 'ulimit -t %d && exec "$0" "$@"'`, int(most.processor.Seconds())),
-	}, flags...)
+// build compiles the tests of a package.
+func (b *bench) build(ctx context.Context, dir, binary string, flags ...string) ([]byte, error) {
+	args := append([]string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary}, flags...)
 	command := exec.CommandContext(ctx, "go", append(args, "./"+dir)...)
 	command.Dir = b.root
-	out, err := command.CombinedOutput()
-	if command.ProcessState == nil {
-		return out, 0, err
-	}
-	return out, command.ProcessState.UserTime() + command.ProcessState.SystemTime(), err
+	return command.CombinedOutput()
 }
 
 // overlay writes the changed file and what tells the compiler to read it in place of the real one.
-func (b *bench) overlay(m mutation) (string, error) {
-	changed, err := os.CreateTemp(b.dir, "*.go")
+func (b *bench) overlay(dir string, m mutation) (string, error) {
+	changed, err := filepath.Abs(filepath.Join(dir, "changed.go"))
 	if err != nil {
-		return "", err
-	}
-	_, err = changed.Write(m.mutated())
-	if err = errors.Join(err, changed.Close()); err != nil {
 		return "", err
 	}
 	original, err := filepath.Abs(filepath.Join(b.root, m.file))
 	if err != nil {
 		return "", err
 	}
-	var text bytes.Buffer
-	if err := json.NewEncoder(&text).Encode(map[string]any{"Replace": map[string]string{original: changed.Name()}}); err != nil {
-		return "", err
-	}
-	path := changed.Name() + ".json"
-	return path, os.WriteFile(path, text.Bytes(), 0o600)
+	path := filepath.Join(dir, "overlay.json")
+	text := fmt.Appendf(nil, `{"Replace": {%q: %q}}`, original, changed)
+	return path, errors.Join(os.WriteFile(changed, m.mutated(), 0o600), os.WriteFile(path, text, 0o600))
 }
