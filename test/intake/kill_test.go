@@ -170,6 +170,7 @@ func TestKillsUnderLoad(t *testing.T) {
 			t.Errorf("kill %d: %d connections were told to be interrupted", kill, interrupted)
 		}
 		s.lost.Store(lost)
+		t.Logf("kill %d: %d messages written so far, %d lost by it", kill, s.written.Load(), now)
 	}
 	t.Logf("%d kills, %d messages written, %d counted, %d lost, at most %d by one kill", *kills, s.written.Load(), s.written.Load()-s.lost.Load(), s.lost.Load(), worst)
 }
