@@ -27,7 +27,7 @@ func TestRealServers(t *testing.T) {
 	t.Parallel()
 	rules := builtinRules(t)
 	recordings, err := filepath.Glob("testdata/real/[ot]*.truth.json") // openssh-*, tools-*; web_test.go has Apache's
-	if err != nil || len(recordings) < 18 {
+	if err != nil || len(recordings) < 21 {
 		t.Fatalf("%d recordings, error %v", len(recordings), err)
 	}
 	for _, path := range recordings {

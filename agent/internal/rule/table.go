@@ -345,7 +345,7 @@ var table = map[string]made{
 		{ID: "sshd-connection", Role: "context", Pattern: `^Connection from (?P<source>\S+) port (?P<port>\d+)(?: on .*)?$`, Note: "LogLevel VERBOSE."},
 		{ID: "sshd-hpn-log", Role: "context", Pattern: `^SSH: Server;Ltype: (?:Version|Kex|Authname);Remote: (?P<source>\S+)-(?P<port>\d+);.*$`, Note: "A patched server's trace of each stage; gives the address."},
 	}}},
-	"rules/strongswan.yaml": {sum: 0x8fa6c76c, file: file{Service: "charon", Tags: []string{"charon", "charon-systemd", "ipsec", "charon-*"}, Root: true, Rules: []*entry{
+	"rules/strongswan.yaml": {sum: 0xab6931f1, file: file{Service: "charon", Tags: []string{"charon", "charon-systemd", "ipsec", "charon-*"}, Root: true, Rules: []*entry{
 		{ID: "charon-packet", Role: "start", Pattern: `^(?P<thread>\d+)\[\w+\] received packet: from (?P<source>[0-9a-fA-F.:]+)\[\d+\] to `},
 		{ID: "charon-packet-of", Role: "context", Pattern: `^(?P<thread>\d+)\[\w+\] <(?:[^<>]*\|)?(?P<pid>\d+)> received packet: from (?P<source>[0-9a-fA-F.:]+)\[\d+\] to `},
 		{ID: "charon-start", Role: "start", Pattern: `^(?P<thread>\d+)\[\w+\] <(?:[^<>]*\|)?(?P<pid>\d+)> (?P<source>[0-9a-fA-F.:]+) is initiating an? (?:\w+ Mode )?IKE_SA`},
