@@ -17,15 +17,19 @@ import (
 // slowStore is a Store that commits when it is told to.
 type slowStore struct {
 	committed uint64
-	commit    func(committed uint64, err error) // of what was handed over last
+
+	// Of what was handed over last.
+	commit func(committed uint64, err error)
+	first  uint64
+	count  int
 }
 
 func (s *slowStore) Committed(context.Context, string, uint64) (uint64, error) {
 	return s.committed, nil
 }
 
-func (s *slowStore) Append(_ context.Context, _ string, _, _ uint64, _ []attack.Event, done func(uint64, error)) error {
-	s.commit = done
+func (s *slowStore) Append(_ context.Context, _ string, _, first uint64, events []attack.Event, done func(uint64, error)) error {
+	s.commit, s.first, s.count = done, first, len(events)
 	return nil
 }
 
@@ -184,6 +188,43 @@ func TestUnknownKindsAreLimited(t *testing.T) {
 		}
 		if err != nil {
 			break
+		}
+	}
+}
+
+// A new session may bring what a former one brought together with more. Only the new numbers are
+// shown and handed to the store.
+func TestABatchMayBeginWithWhatCameBefore(t *testing.T) {
+	t.Parallel()
+	store, shown := &slowStore{}, new(count)
+	a := receive.New(receive.Options{Store: store, Show: shown})
+	first := open(t, a, 1)
+	must(t, first.Batch(3, numbers(1)))
+	first.Close(nil)
+
+	must(t, open(t, a, 1).Batch(8, numbers(1)))
+	if *shown != 8 || store.first != 4 || store.count != 5 {
+		t.Errorf("%d were shown, and %d from %d on stored; want 8, and 5 from 4 on", *shown, store.count, store.first)
+	}
+}
+
+// A gap may reach to the highest number there is, and stand for 2^46 attempts. No spool says more.
+func TestAbsurdGapsAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		through, attempts uint64
+		refused           bool
+	}{
+		{1<<62 - 1, 1 << 46, false},
+		{1 << 62, 0, true},
+		{1, 1<<46 + 1, true},
+		{0, 0, true}, // nothing is left out
+	} {
+		s := open(t, receive.New(receive.Options{Store: &slowStore{}, Show: new(count)}), 1)
+		err := s.Gap(test.through, test.attempts)
+		var refusal *receive.Refusal
+		if refused := errors.As(err, &refusal); refused != test.refused {
+			t.Errorf("a gap through %d with %d attempts: %v", test.through, test.attempts, err)
 		}
 	}
 }

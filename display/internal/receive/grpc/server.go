@@ -8,7 +8,6 @@ package grpc
 
 import (
 	"context"
-	"errors"
 	"net"
 	"time"
 
@@ -78,7 +77,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	defer stop()
 	err := server.Serve(listener)
 	server.Stop() // waits for the handlers
-	if ctx.Err() != nil || errors.Is(err, rpc.ErrServerStopped) {
+	if ctx.Err() != nil {
 		return nil
 	}
 	return err

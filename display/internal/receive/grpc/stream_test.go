@@ -12,9 +12,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/encoding/protodelim"
 
 	"github.com/pialert/pialert/display/internal/receive"
@@ -142,6 +145,26 @@ func TestHelloIsDue(t *testing.T) {
 			t.Errorf("ended with %v after %v", err, time.Since(begun))
 		}
 	})
+}
+
+// A listener that fails ends the server, and every stream with it.
+func TestListenerFails(t *testing.T) {
+	t.Parallel()
+	pipe := bufconn.Listen(1 << 20)
+	admission := receive.New(receive.Options{Store: newMemory(), Show: new(gallery)})
+	server := receivegrpc.New(receivegrpc.Options{
+		Admission: admission, Peer: nameOf, Transport: []grpc.ServerOption{grpc.Creds(insecure.NewCredentials())},
+	})
+	ended := make(chan error)
+	go func() { ended <- server.Run(t.Context(), pipe) }()
+	(&display{t: t, pipe: pipe}).dial("web").greet(1)
+	pipe.Close()
+	if err := <-ended; err == nil {
+		t.Error("the server ended without an error")
+	}
+	if web := admission.Status()[0]; web.Connected {
+		t.Error("the agent is still connected")
+	}
 }
 
 // Messages above the rate are taken later, none is lost.
