@@ -93,10 +93,16 @@ func (m *Matcher) use(src *Source) {
 	m.clock.Zone = m.zone
 }
 
+// bom is the mark of byte order in UTF-8.
+const bom = "\ufeff"
+
 // line reads one line by what it is. What starts with a stamp is syslog's; what has a format of web
 // logs is of one, before anything in it that a client wrote can pass for another header.
 func (m *Matcher) line(line []byte) {
-	if len(line) > 0 && line[0] == '{' {
+	if len(line) > 0 && line[0] == bom[0] { // at the start of a file
+		line = bytes.TrimPrefix(line, []byte(bom))
+	}
+	if header.Wrapped(line) {
 		if inner, ok := header.Unwrap(line); ok {
 			line = inner
 		}

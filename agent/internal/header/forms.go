@@ -36,8 +36,12 @@ func (m *Message) cutRare(line []byte) bool {
 		m.Stamp = Stamp{Form: Epoch, Text: stamp}
 		return m.cutHostAndTag(line[len(stamp)+1:])
 	case c == '[': // --output=short-monotonic, since the machine started: "[12345.678901] host sshd[7]: "
-		end := bytes.IndexByte(line[:min(len(line), 24)], ']')
-		if end < 4 || end+1 >= len(line) || line[end+1] != ' ' || !isUptime(line[1:end]) {
+		end := bytes.IndexByte(line[:min(len(line), 48)], ']')
+		if end < 4 || end+1 >= len(line) || line[end+1] != ' ' {
+			return false
+		}
+		uptime, delta, isDelta := bytes.Cut(line[1:end], []byte(" <")) // --output=short-delta: "[12345.678901 <    0.000123 >] "
+		if !isUptime(uptime) || isDelta && len(bytes.Trim(delta, "0123456789. >")) > 0 {
 			return false
 		}
 		return m.cutUnstamped(line[end+2:])
@@ -90,4 +94,27 @@ func cutKernel(body []byte) []byte {
 		return body
 	}
 	return bytes.TrimLeft(bytes.TrimPrefix(rest[end+1:], []byte(":")), " ")
+}
+
+// unitOf names the program whose lines `journalctl --output=with-unit` puts under a unit of another name, in
+// Debian and Red Hat. Of postfix, whose processes share a unit, it is the one that clients talk to.
+var unitOf = map[string]string{
+	"ssh": "sshd", "exim4": "exim", "postgresql": "postgres", "mariadb": "mariadbd", "mysql": "mysqld", "mongodb": "mongod",
+	"strongswan": "charon", "strongswan-starter": "charon", "ipsec": "pluto", "openvpn-server": "openvpn", "postfix": "postfix/smtpd",
+	"courier-imap": "imapd", "courier-pop": "pop3d", "cyrus-imapd": "imap",
+}
+
+// ofUnit returns the program of a tag that is a unit of systemd's: "postgres" of "postgresql@17-main.service".
+func ofUnit(tag []byte) []byte {
+	name, ok := bytes.CutSuffix(tag, []byte(".service"))
+	if !ok || len(name) == 0 {
+		return tag
+	}
+	if at := bytes.IndexByte(name, '@'); at > 0 {
+		name = name[:at]
+	}
+	if program, ok := unitOf[string(name)]; ok {
+		return []byte(program)
+	}
+	return name
 }

@@ -160,10 +160,38 @@ func (m *Message) cutTag(text []byte, behindHost bool) bool {
 				m.cutProcess(text[start:i], padded) { // fail2ban pads its tag
 				return true
 			}
-			return behindHost && i > start && start == 0 && m.finish(text[:i], text[i:])
+			return behindHost && i > start && start == 0 && (m.cutFields(text[:i], text[i+1:]) || m.finish(text[:i], text[i:]))
 		}
 	}
 	return false
+}
+
+// cutFields takes off what RFC 5424 has behind the program: its process, the message's name and structured
+// data. sysklogd writes it to files without priority and version.
+func (m *Message) cutFields(tag, text []byte) bool {
+	if m.Stamp.Form != ISO {
+		return false
+	}
+	process, rest, _ := bytes.Cut(text, []byte(" "))
+	pid, isNumber := value.Uint(process)
+	name, rest, ok := bytes.Cut(rest, []byte(" "))
+	if !ok || len(name) == 0 || !isNumber && !isNil(process) || !bytes.HasPrefix(rest, []byte("- ")) && !bytes.HasPrefix(rest, []byte("[")) {
+		return false
+	}
+	rest, ok = cutStructuredData(rest)
+	if !ok {
+		return false
+	}
+	m.PID = uint32(pid)
+	return m.finish(withoutSite(tag), bytes.TrimPrefix(rest, []byte("\ufeff")))
+}
+
+// withoutSite takes the parentheses off the tag "wordpress(example.com)".
+func withoutSite(tag []byte) []byte {
+	if open := bytes.IndexByte(tag, '('); open > 0 && tag[len(tag)-1] == ')' {
+		return tag[:open]
+	}
+	return tag
 }
 
 // cutProcess takes off "[pid]:", the colon being optional.
@@ -208,7 +236,7 @@ func (m *Message) finish(tag, body []byte) bool {
 	if end := len(tag) - 1; tag[0] == '/' && tag[end] != '/' { // a program that gives its path
 		tag = tag[bytes.LastIndexByte(tag, '/')+1:]
 	}
-	m.Tag = tag
+	m.Tag = ofUnit(tag)
 	body = TrimEnd(body)
 	for len(body) > 0 && body[0] == ' ' {
 		body = body[1:]
@@ -219,8 +247,8 @@ func (m *Message) finish(tag, body []byte) bool {
 	if len(body) > 0 && body[0] == 'k' {
 		body = cutKernel(body)
 	}
-	if len(body) > 0 && stampedTwice(tag) {
-		body = cutOwnStamp(tag, body)
+	if len(body) > 0 && stampedTwice(m.Tag) {
+		body = cutOwnStamp(m.Tag, body)
 	}
 	m.Body = body
 	return true
@@ -269,7 +297,7 @@ func (m *Message) cutRFC5424(rest []byte) bool {
 	pid, _ := value.Uint(fields[3])
 	m.PID = uint32(pid)
 	rest, ok := cutStructuredData(rest)
-	return ok && m.finish(fields[2], bytes.TrimPrefix(rest, []byte("\ufeff")))
+	return ok && m.finish(withoutSite(fields[2]), bytes.TrimPrefix(rest, []byte("\ufeff")))
 }
 
 func isNil(field []byte) bool { return len(field) == 1 && field[0] == '-' }

@@ -59,6 +59,16 @@ func TestHeaders(t *testing.T) {
 		{"journalctl, short-unix", "1738324800.250000 host sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-31T12:00:00.25Z"},
 		{"journalctl, short-monotonic", "[12345.678901] host sshd[7]: " + body, "host", "sshd", "", 7, ""},
 		{"kernel's clock", "Jan  5 01:31:41 host sshd[7]: kernel: [  970.699397] " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
+		{"sysklogd, RFC 5424 without a priority", `2025-01-31T12:00:00.123456+01:00 host sshd 7 - [a@1 b="x\"]"] ` + body, "host", "sshd", "", 7, "2025-01-31T11:00:00.123456Z"},
+		{"sysklogd, with nils", "2025-01-31T12:00:00.123456+01:00 host sshd - ID7 - " + body, "host", "sshd", "", 0, "2025-01-31T11:00:00.123456Z"},
+		{"RFC 5424, site in the tag", "<86>1 2025-01-31T12:00:00Z host wordpress(example.com) 7 - - " + body, "host", "wordpress", "", 7, "2025-01-31T12:00:00Z"},
+		{"syslog-ng, full date", "2025 Jan  5 01:31:41 host sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
+		{"syslog-ng, full date with a fraction", "2025 Jan 31 12:00:00.250 host sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-31T12:00:00.25Z"},
+		{"day of OpenWrt's without padding", "Sun Jan 5 01:31:41 2025 authpriv.warn dropbear[7]: " + body, "", "dropbear", "", 7, "2025-01-05T01:31:41Z"},
+		{"journalctl, short-delta", "[12345.678901 <    0.000123 >] host sshd[7]: " + body, "host", "sshd", "", 7, ""},
+		{"journalctl, with-unit", "Fri 2025-01-31 12:00:00 UTC host ssh.service[7]: " + body, "host", "sshd", "", 7, "2025-01-31T12:00:00Z"},
+		{"journalctl, unit of one connection", "Fri 2025-01-31 12:00:00 UTC host sshd@3-192.0.2.1:22-192.0.2.7:51112.service[7]: " + body, "host", "sshd", "", 7, "2025-01-31T12:00:00Z"},
+		{"journalctl, unit of an instance", "Fri 2025-01-31 12:00:00 UTC host postgresql@17-main.service[7]: " + body, "host", "postgres", "", 7, "2025-01-31T12:00:00Z"},
 		{"tai64n", "@400000006799de0a00000000 sshd[7]: " + body, "", "sshd", "", 7, "2025-01-29T07:51:28Z"},
 	}
 	for _, test := range tests {

@@ -13,16 +13,17 @@ type Form uint8
 
 // The forms.
 const (
-	None     Form = iota
-	BSD           // RFC 3164: "Jan  5 01:31:41", no year and no zone
-	ISO           // RFC 3339 and its relatives: "2025-01-31T12:00:00.123456+01:00"
-	Asctime       // "Fri Jan 19 12:20:33 2007"
-	TAI64N        // "@400000004c91b044077a9e94", daemontools
-	Slashed       // "2025/01/31 12:00:00", Go's log package
-	Dashed        // "31-Jan-2025 12:00:00 +0100", PHP
-	DayFirst      // "31 Jan 2025 12:00:00.123", Redis
-	Epoch         // "1738324800.123456", journalctl
-	Compact       // "130131  9:00:00", MySQL to 5.6 and MariaDB to 10.0
+	None      Form = iota
+	BSD            // RFC 3164: "Jan  5 01:31:41", no year and no zone
+	ISO            // RFC 3339 and its relatives: "2025-01-31T12:00:00.123456+01:00"
+	Asctime        // "Fri Jan 19 12:20:33 2007"
+	TAI64N         // "@400000004c91b044077a9e94", daemontools
+	Slashed        // "2025/01/31 12:00:00", Go's log package
+	Dashed         // "31-Jan-2025 12:00:00 +0100", PHP
+	DayFirst       // "31 Jan 2025 12:00:00.123", Redis
+	Epoch          // "1738324800.123456", journalctl
+	Compact        // "130131  9:00:00", MySQL to 5.6 and MariaDB to 10.0
+	YearFirst      // "2025 Jan 31 12:00:00", syslog-ng's ts-format(full)
 )
 
 // Stamp is the time of a line, not yet read.
@@ -44,8 +45,8 @@ func stampLength(line []byte) (int, Form) {
 		if length := bsdLength(line); length > 0 && value.Month(line) > 0 {
 			return length, BSD
 		}
-		if len(line) >= 24 && value.Month(line[4:]) > 0 && bsdLength(line[4:]) == 15 && line[19] == ' ' && value.IsDigits(line[20:24]) {
-			return 24, Asctime
+		if end := 4 + bsdLength(line[4:]); end > 4+13 && len(line) >= end+5 && value.Month(line[4:]) > 0 && line[end] == ' ' && value.IsDigits(line[end+1:end+5]) {
+			return end + 5, Asctime
 		}
 	case '0' <= c && c <= '9':
 		if length := isoLength(line); length > 0 {
@@ -53,6 +54,11 @@ func stampLength(line []byte) (int, Form) {
 		}
 		if isCompact(line) {
 			return 15, Compact
+		}
+		if len(line) > 20 && line[4] == ' ' && line[8] == ' ' && value.IsDigits(line[:4]) && value.Month(line[5:]) > 0 {
+			if length := bsdLength(line[5:]); length > 0 {
+				return 5 + length, YearFirst
+			}
 		}
 	case c == '@':
 		if len(line) >= 25 && hexDigits(line[1:25]) {
@@ -169,9 +175,19 @@ func (c *Clock) Read(s Stamp, observed time.Time) (sec int64, nsec int32, ok boo
 	case ISO:
 		return c.iso(s.Text)
 	case Asctime:
-		at := s.Text[4:]
-		t := time.Date(yearOf(s.Text[20:]), value.Month(at), dayOf(at), two(at[7:]), two(at[10:]), two(at[13:]), 0, c.Location)
+		day := s.Text[4:]
+		at := s.Text[bytes.IndexByte(s.Text, ':')-2:]
+		t := time.Date(yearOf(s.Text[len(s.Text)-4:]), value.Month(day), dayOf(day), two(at), two(at[3:]), two(at[6:]), 0, c.Location)
 		return t.Unix(), 0, possible(t)
+	case YearFirst:
+		day := s.Text[5:]
+		at := s.Text[bytes.IndexByte(s.Text, ':')-2:]
+		var nsec int32
+		if len(at) > 8 {
+			nsec = nanoseconds(at[9:])
+		}
+		t := time.Date(yearOf(s.Text), value.Month(day), dayOf(day), two(at), two(at[3:]), two(at[6:]), 0, c.Location)
+		return t.Unix(), nsec, possible(t)
 	case TAI64N:
 		return tai64n(s.Text)
 	case Slashed:

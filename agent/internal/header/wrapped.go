@@ -7,19 +7,44 @@ import (
 	"time"
 )
 
-// Unwrap returns the line that another program keeps within a line of JSON, in memory of its own:
-// Docker's json-file ({"log":"...\n","stream":"stdout","time":"..."}) has what a container wrote,
-// `journalctl --output=json` the fields of an entry. Any other line is not ok.
+// Wrapped says whether a line starts as one that [Unwrap] may take.
+func Wrapped(line []byte) bool {
+	return len(line) > 40 && (line[0] == '{' || line[10] == 'T' && line[19] == '.' && line[0] == '2')
+}
+
+// Unwrap returns the line that another program keeps within one of its own, that of JSON in memory of its own:
+// Docker's json-file ({"log":"...\n","stream":"stdout","time":"..."}) and Kubernetes' runtimes
+// ("2025-01-31T12:00:00.123456789Z stdout F ...") have what a container wrote, `journalctl --output=json`
+// the fields of an entry. Any other line is not ok.
 func Unwrap(line []byte) (inner []byte, ok bool) {
 	switch {
-	case len(line) < 16 || line[0] != '{':
+	case len(line) < 16:
 		return nil, false
+	case line[0] != '{':
+		return unwrapCRI(line)
 	case bytes.HasPrefix(line, []byte(`{"log":"`)) && bytes.Contains(line, []byte(`"time":"`)):
 		return unwrapDocker(line)
 	case bytes.Contains(line, []byte(`"__REALTIME_TIMESTAMP"`)):
 		return unwrapJournal(line)
 	}
 	return nil, false
+}
+
+// unwrapCRI takes off the time, the stream, and whether the line is whole (Kubernetes' CRI log format).
+func unwrapCRI(line []byte) ([]byte, bool) {
+	const shortest, longest = len("2025-01-31T12:00:00.1Z"), len("2025-01-31T12:00:00.123456789+01:00")
+	if len(line) <= longest {
+		return nil, false
+	}
+	length := shortest + bytes.IndexByte(line[shortest:longest+1], ' ')
+	stream, rest, ok := bytes.Cut(line[length+1:], []byte(" "))
+	if !ok || length < shortest || line[19] != '.' || string(stream) != "stdout" && string(stream) != "stderr" || isoLength(line) != length {
+		return nil, false
+	}
+	if whole := bytes.HasPrefix(rest, []byte("F ")); !whole && !bytes.HasPrefix(rest, []byte("P ")) {
+		return nil, false
+	}
+	return rest[len("F "):], true
 }
 
 func unwrapDocker(line []byte) ([]byte, bool) {

@@ -13,6 +13,12 @@ func TestUnwrap(t *testing.T) {
 			"2025-01-31T12:00:00.250000Z host sshd[7]: Invalid user a#012b"},
 		{`{"_HOSTNAME":"host","MESSAGE":[120,255],"__REALTIME_TIMESTAMP":"1738324800250000","_COMM":"ss hd"}`,
 			"2025-01-31T12:00:00.250000Z host ss_hd: x\xff"},
+		{"2025-01-31T12:00:00.123456789Z stdout F Invalid user a", "Invalid user a"},
+		{"2025-01-31T12:00:00.1+01:00 stderr P Invalid user a", "Invalid user a"},
+		{`2025-01-31T12:00:00.123456789Z stdout F {"level":"info"}`, `{"level":"info"}`},
+		{"2025-01-31T12:00:00.123456+01:00 stdout sshd[7]: Invalid user a", ""},
+		{"2025-01-31T12:00:00.123456+01:00 host stdout F Invalid user a", ""},
+		{"2025-01-31T12:00:00+01:00 stdout F Invalid user a", ""},
 		// what is wrapped in nothing, or is damaged
 		{`{"level":"info","ts":1738324800.25,"logger":"http.log.access"}`, ""},
 		{`{"log":"a","time":"x"`, ""},
