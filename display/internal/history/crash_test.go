@@ -28,7 +28,7 @@ const (
 
 func TestMain(m *testing.M) {
 	role := map[string]func(path string) error{"writer": writer, "full disk": fullDisk}[os.Getenv(roleVariable)]
-	if role == nil {
+	if role == nil { // or "interleavings", which is one of the tests
 		os.Exit(m.Run())
 	}
 	if err := role(os.Getenv(pathVariable)); err != nil {
@@ -147,11 +147,7 @@ func TestKillInTheMiddleOfCommits(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	cmd := child(t, "full disk", t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-	}
+	ownFileSystem(cmd)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
