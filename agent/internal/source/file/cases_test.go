@@ -512,3 +512,48 @@ func TestDescriptorsComeDown(t *testing.T) { // not parallel: it counts files
 		t.Errorf("%d files stay open", n)
 	}
 }
+
+// TestQuietRotatedFilesAreClosed rotates a file whose writer goes on with it much later: it takes no descriptor
+// meanwhile, and nothing that is written to it is lost, under whatever name it is by then.
+func TestQuietRotatedFilesAreClosed(t *testing.T) {
+	t.Parallel()
+	for name, later := range map[string]func(path string){
+		"as it is":     func(string) {},
+		"renamed":      func(path string) { rename(t, path+".1", path+".2") },
+		"renamed back": func(path string) { remove(t, path); rename(t, path+".1", path) },
+		"moved away": func(path string) {
+			rename(t, path+".1", path+".old")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newReader(t, source.Beginning)
+			late := openLog(t, r.path)
+			write(t, late, "one\n")
+			r.want("one")
+			rename(t, r.path, r.path+".1")
+			write(t, openLog(t, r.path), "two\n")
+			r.want("two")
+			r.pass(2 * parkWait)
+			if open := openGenerations(r.follower); open != 1 {
+				t.Errorf("%d files are open when the rotated one has been quiet", open)
+			}
+			write(t, late, "three\n")
+			later(r.path)
+			r.pass(retryWait)
+			r.want("three")
+			r.pass(2 * parkWait)
+			write(t, late, "four\n")
+			r.pass(retryWait)
+			r.want("four")
+		})
+	}
+}
+
+func openGenerations(f *follower) (open int) {
+	for _, g := range f.generations {
+		if g.file != nil {
+			open++
+		}
+	}
+	return open
+}

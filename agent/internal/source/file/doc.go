@@ -9,7 +9,8 @@
 //
 // A position names the files that are still being read by device, inode, a hash of their first
 // [headSize] bytes, and an offset. It names more than one while a rotated file may still be written to:
-// the old file is drained beside the new one and does not delay it. After a restart the files are found
+// the old file is drained beside the new one and does not delay it, through a descriptor of its own until it has
+// been quiet for a minute, then by a look at its name each second. After a restart the files are found
 // again under whatever name logrotate gave them, compressed or not, and those that are newer than any of
 // them are read from their start, oldest first.
 //

@@ -18,6 +18,9 @@ const (
 	drainWait = time.Hour
 	// unlinkedWait is the same for a deleted file, whose space on the disk is free only then.
 	unlinkedWait = time.Minute
+	// parkWait is how long a rotated file may be quiet before it is closed, to be opened again when it has
+	// grown: after a long absence of the agent, each log has one.
+	parkWait = time.Minute
 	// lastLineWait is how long a rotated file that ends in a half line may be quiet before that counts
 	// as a line.
 	lastLineWait = 5 * time.Second
@@ -260,7 +263,7 @@ func (f *follower) retire(now time.Time, b *blocks) (lines []byte, more bool) {
 			g.superseded = time.Time{}
 			continue
 		}
-		if g.file == nil || !g.caughtUp {
+		if g.file == nil && !g.parked || !g.caughtUp {
 			continue
 		}
 		draining++
@@ -279,6 +282,9 @@ func (f *follower) retire(now time.Time, b *blocks) (lines []byte, more bool) {
 			}
 			f.drop(g)
 			return nil, true
+		}
+		if g.file != nil && quiet >= parkWait {
+			g.park()
 		}
 	}
 	return nil, false
@@ -316,6 +322,11 @@ func (f *follower) look(now time.Time, b *blocks) {
 	default:
 		f.present, f.live = true, identify(info)
 	}
+	for _, g := range f.generations {
+		if g.parked && !g.untouched() {
+			g.parked, f.retry = false, time.Time{}
+		}
+	}
 	// While there is no file, one may have been created and renamed in between two looks.
 	missed := !f.present && (wasPresent || !now.Before(f.absentLook))
 	if f.settled() && !missed || !missed && now.Before(f.retry) {
@@ -338,7 +349,7 @@ func (f *follower) look(now time.Time, b *blocks) {
 
 // settled reports whether every file is open and the newest is the one at path.
 func (f *follower) settled() bool {
-	missing := func(g *generation) bool { return g.file == nil && !g.Done }
+	missing := func(g *generation) bool { return g.file == nil && !g.Done && (!g.parked || f.isLive(g)) }
 	if f.fresh || slices.ContainsFunc(f.generations, missing) {
 		return false
 	}

@@ -31,6 +31,8 @@ type generation struct {
 	name string   // where it was found, for messages
 	file *os.File // nil while it is only remembered
 	data io.ReaderAt
+	// parked means that it was read to its end and closed: its name tells if somebody still writes to it.
+	parked bool
 	// sealed means that nobody can write to it any more: it is compressed.
 	sealed bool
 	// caughtUp means that its end was reached once. Until then newer files wait.
@@ -102,7 +104,22 @@ func (g *generation) forget() {
 		g.release()
 		g.file.Close()
 	}
-	g.file, g.data = nil, nil
+	g.file, g.data, g.parked = nil, nil, false
+}
+
+// park closes a file that was read to its end, so that quiet ones take no descriptors. It does not if the name
+// does not lead to the file any more: what is written to that could not be noticed.
+func (g *generation) park() {
+	if g.untouched() {
+		g.forget()
+		g.parked = true
+	}
+}
+
+// untouched reports whether the file of that name is still this one, as long and as old as it was.
+func (g *generation) untouched() bool {
+	info, err := os.Stat(g.name)
+	return err == nil && identify(info) == g.fileID && info.Size() == g.size && info.ModTime().Equal(g.modified)
 }
 
 // blocks is the memory that one follower after another reads into.

@@ -172,7 +172,10 @@ func (w *world) act() {
 		w.stop()
 	case n < 65:
 		w.now = w.now.Add(time.Duration(w.random.IntN(500)) * time.Millisecond)
-	case n < 67:
+	case n < 66:
+		w.log("minutes pass")
+		w.pass(2 * parkWait) // a quiet file is closed, and its daemon may write to it after that
+	case n < 68:
 		w.end(true)
 		w.write(w.live(), 0, false)
 		w.log("hours pass")

@@ -155,7 +155,7 @@ func (r *rotationSet) add(g *generation, index int) {
 	at := len(r.members)
 	g.found = g.modified
 	if index >= 0 {
-		g.found = r.files[index].modified
+		g.found, g.name = r.files[index].modified, r.files[index].name
 		if i := slices.IndexFunc(r.members, func(m member) bool { return m.index > index }); i >= 0 {
 			at = i
 		}

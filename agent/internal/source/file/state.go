@@ -10,13 +10,13 @@ import (
 
 // reads reports whether the follower has the file open, or is going to.
 func (f *follower) reads(id fileID) bool {
-	return slices.ContainsFunc(f.generations, func(g *generation) bool { return g.file != nil && g.fileID == id }) ||
+	return slices.ContainsFunc(f.generations, func(g *generation) bool { return (g.file != nil || g.parked) && g.fileID == id }) ||
 		slices.ContainsFunc(f.waiting, func(c candidate) bool { return c.fileID == id })
 }
 
 // open reports whether the follower has any file to read.
 func (f *follower) open() bool {
-	return len(f.waiting) > 0 || slices.ContainsFunc(f.generations, func(g *generation) bool { return g.file != nil })
+	return len(f.waiting) > 0 || slices.ContainsFunc(f.generations, func(g *generation) bool { return g.file != nil || g.parked })
 }
 
 // close closes all files.
