@@ -504,7 +504,7 @@ func TestInterleavings(t *testing.T) {
 	}
 	depth := 3
 	if testing.Short() {
-		depth = 2
+		depth = 1
 	}
 	seen := map[string]bool{}
 	playDelivery(t, dir, nil, nil, nil)
