@@ -82,7 +82,7 @@ func TestKills(t *testing.T) {
 	server := httptest.NewServer(r)
 	defer server.Close()
 	h := settle(t, fmt.Sprintf("  channels:\n    - {name: mail, webhook: {url: %q}}\n  daily: 10000\n%s", server.URL, rule), nil)
-	random := rand.New(rand.NewPCG(1, 2))
+	random := rand.New(rand.NewPCG(1, uint64(*kills)))
 	var truth uint64
 	for range *kills {
 		n := 1 + random.IntN(20)
