@@ -184,7 +184,7 @@ func bansCommand(s *settings) *cobra.Command {
 			}
 			defer answer.Close()
 			if format == "json" {
-				encoder := json.NewEncoder(command.OutOrStdout())
+				encoder := cli.NewEncoder(command.OutOrStdout())
 				return responder.ReadBans(answer, func(ban responder.Listed) error { return encoder.Encode(ban) })
 			}
 			var status responder.Status

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -86,7 +85,7 @@ addresses into responses.allow before responses.mode becomes enforce.`,
 				return err
 			}
 			if format == "json" {
-				encoder := json.NewEncoder(command.OutOrStdout())
+				encoder := cli.NewEncoder(command.OutOrStdout())
 				for _, one := range result.Banned {
 					if err := encoder.Encode(one); err != nil {
 						return err
@@ -169,7 +168,7 @@ func (c *Config) past(ctx context.Context, s *settings, from time.Time, progress
 	}
 	for _, log := range followed.files {
 		if files := withRotated(log.Paths, from); len(files) > 0 {
-			fmt.Fprintf(progress, "reading %s\n", strings.Join(files, " "))
+			fmt.Fprintf(progress, "reading %s\n", escape.Text(strings.Join(files, " ")))
 			read(followed.types[log.Name], files)
 		}
 	}

@@ -152,10 +152,10 @@ func (s FleetStatus) write(out io.Writer, now time.Time, all bool) error {
 		case b.Server == "":
 			fmt.Fprintln(out, "broker: not connected")
 		default:
-			fmt.Fprintf(out, "broker: connected to %s\n", b.Server)
+			fmt.Fprintf(out, "broker: connected to %s\n", escape.Text(b.Server))
 		}
 		if b.Frail != "" {
-			fmt.Fprintf(out, "  acknowledged: stored is not safe there: %s\n", b.Frail)
+			fmt.Fprintf(out, "  acknowledged: stored is not safe there: %s\n", escape.Text(b.Frail))
 		}
 		if lost := b.Dropped; lost != (nats.Dropped{}) {
 			fmt.Fprintf(out, "  dropped messages: %d that did not open, %d of strangers, %d of agents of other displays, %d refused, %d stale heartbeats\n",

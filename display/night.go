@@ -9,6 +9,7 @@ import (
 	"github.com/pialert/pialert/display/internal/notice"
 	"github.com/pialert/pialert/display/internal/notice/channel"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 // digestTables are what a digest lists, and under which title.
@@ -56,7 +57,7 @@ func (d *daemon) night(ctx context.Context, from, to time.Time) (notice.Summary,
 		}
 		table := channel.Table{Title: one.title}
 		for _, tally := range tallies {
-			table.Rows = append(table.Rows, channel.Row{Name: tally.Name, Count: tally.Attempts})
+			table.Rows = append(table.Rows, channel.Row{Name: escape.Text(tally.Name), Count: tally.Attempts})
 		}
 		if len(table.Rows) > 0 {
 			s.Tables = append(s.Tables, table)

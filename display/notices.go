@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -220,7 +219,7 @@ func listNoticesCommand(s *settings) *cobra.Command {
 				return err
 			}
 			if format == "json" {
-				encoder := json.NewEncoder(command.OutOrStdout())
+				encoder := cli.NewEncoder(command.OutOrStdout())
 				for _, one := range all {
 					if err := encoder.Encode(one); err != nil {
 						return err

@@ -17,6 +17,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 // Exit codes.
@@ -102,10 +104,10 @@ func report(stderr io.Writer, err error) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(stderr, "error:", err)
+	fmt.Fprintln(stderr, "error:", escape.Lines(err.Error()))
 	var h *hinted
 	if errors.As(err, &h) {
-		fmt.Fprintln(stderr, "hint:", h.hint)
+		fmt.Fprintln(stderr, "hint:", escape.Lines(h.hint))
 	}
 	var usage *UsageError
 	if errors.As(err, &usage) {

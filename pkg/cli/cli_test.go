@@ -20,6 +20,7 @@ import (
 
 	"github.com/pialert/pialert/pkg/config"
 	"github.com/pialert/pialert/pkg/control"
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 func program() *cobra.Command {
@@ -94,6 +95,33 @@ func TestLogFormats(t *testing.T) {
 	}
 	if _, err := (Log{Format: "xml"}).Logger(nil); err == nil {
 		t.Error("xml was accepted")
+	}
+}
+
+// What a peer, a service or a file's name says moves no cursor, wherever a program prints it.
+func TestForeignTextIsEscaped(t *testing.T) {
+	const foreign = "\x1b[2J\u009b2J\u202ed\x7f"
+	var failure, text, lines, whole bytes.Buffer
+	report(&failure, Hint(errors.New("it said "+foreign+"\nand went"), "look at %s", foreign))
+	for format, out := range map[string]*bytes.Buffer{"json": &lines, "text": &text} {
+		logger, err := Log{Format: format}.Logger(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logger.Info(foreign, "peer", foreign)
+	}
+	if err := errors.Join(NewEncoder(&lines).Encode(foreign), WriteJSON(&whole, foreign)); err != nil {
+		t.Fatal(err)
+	}
+	for name, out := range map[string]*bytes.Buffer{"an error": &failure, "text": &text, "lines of JSON": &lines, "JSON": &whole} {
+		for line := range strings.Lines(out.String()) {
+			if line = strings.TrimSuffix(line, "\n"); !escape.Printable(line) || line == "" {
+				t.Errorf("%s: %+q", name, line)
+			}
+		}
+	}
+	if !strings.HasPrefix(failure.String(), "error: it said \\x1b") || strings.Count(failure.String(), "\n") != 3 {
+		t.Errorf("%s", &failure)
 	}
 }
 

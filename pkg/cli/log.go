@@ -5,6 +5,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 // Log is the part of a configuration that says what a program logs to standard error.
@@ -21,7 +23,7 @@ func (l Log) Logger(stderr io.Writer) (*slog.Logger, error) {
 	options := &slog.HandlerOptions{Level: l.Level}
 	switch l.Format {
 	case "json":
-		return slog.New(slog.NewJSONHandler(stderr, options)), nil
+		return slog.New(slog.NewJSONHandler(escape.JSONWriter{To: stderr}, options)), nil
 	case "text", "":
 		if os.Getenv("JOURNAL_STREAM") != "" {
 			options.ReplaceAttr = func(groups []string, attr slog.Attr) slog.Attr {

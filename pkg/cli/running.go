@@ -87,6 +87,9 @@ func WriteJSON(out io.Writer, value any) error {
 	return err
 }
 
+// NewEncoder returns what prints one value after another, as [WriteJSON] does but each on a line.
+func NewEncoder(out io.Writer) *json.Encoder { return json.NewEncoder(escape.JSONWriter{To: out}) }
+
 // Ago says how long ago a time is, to the second; a zero time is never.
 func Ago(t, now time.Time) string {
 	if t.IsZero() {

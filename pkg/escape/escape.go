@@ -9,6 +9,7 @@ package escape
 
 import (
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -34,6 +35,18 @@ func Text(text string) string {
 		text = text[size:]
 	}
 	return b.String()
+}
+
+// Lines returns text as printable lines: line breaks stay.
+func Lines(text string) string {
+	if Printable(text) {
+		return text
+	}
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = Text(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Printable says whether text can be shown as it is.
@@ -75,6 +88,18 @@ func JSON(text []byte) []byte {
 		return escaped
 	}
 	return text
+}
+
+// JSONWriter writes JSON as [JSON] makes it. Each call takes whole characters, as encoding/json and log/slog
+// hand them on.
+type JSONWriter struct{ To io.Writer }
+
+// Write implements [io.Writer].
+func (w JSONWriter) Write(text []byte) (int, error) {
+	if _, err := w.To.Write(JSON(text)); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }
 
 // AppendJSON appends a character as JSON escapes it: \u and four digits, twice above U+FFFF.

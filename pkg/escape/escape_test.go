@@ -56,6 +56,14 @@ func TestNothingUnprintableComesOut(t *testing.T) {
 	}
 }
 
+func TestLines(t *testing.T) {
+	for text, want := range map[string]string{"": "", "one": "one", "a\x1b\nb\u202e\n": "a\\x1b\nb\\u202e\n"} {
+		if got := escape.Lines(text); got != want {
+			t.Errorf("%+q is shown as %+q, want %+q", text, got, want)
+		}
+	}
+}
+
 func FuzzText(f *testing.F) {
 	f.Add("plain")
 	f.Add("\x9b\u202e\xff")

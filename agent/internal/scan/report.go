@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 // Report is what a scan read and found, as `scan --format json --summary` prints it.
@@ -133,7 +134,7 @@ func (s *scan) summarise() {
 			s.failed = err
 			return
 		}
-		fmt.Fprintf(s.out, "%s\n", text)
+		fmt.Fprintf(s.out, "%s\n", escape.JSON(text))
 		return
 	}
 	s.out.Write(r.text(s.opts.Look, s.opts.zone()))

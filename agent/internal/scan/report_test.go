@@ -12,6 +12,7 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 // morning is what a server's logs say of a night: a guess per minute at three, one per hour else,
@@ -96,6 +97,22 @@ func TestTheReportAsJSON(t *testing.T) {
 	}
 	if !got.First.Equal(time.Date(2025, 1, 30, 20, 0, 0, 0, time.UTC)) || got.Networks[0].Name != "192.0.2.0/24" || got.Networks[0].Attempts != 72 || got.Targets == nil {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What an attacker typed turns no text around, in whichever form it is printed.
+func TestTheReportPrintsNoControls(t *testing.T) {
+	t.Parallel()
+	line := "Jan 30 20:00:00 host sshd[7]: Failed password for invalid user a\u202eb\u009b2Jc from 192.0.2.7 port 51112 ssh2\n"
+	for _, format := range []Format{Text, JSON} {
+		out, _, err := run(t, Options{Files: []string{"-"}, Stdin: strings.NewReader(line + "\u202e no line of a log\n"), Summary: true,
+			Format: format, Detect: detect.Options{Year: 2025}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out, "2J") || !escape.Printable(strings.ReplaceAll(out, "\n", "")) {
+			t.Errorf("%v: %+q", format, out)
+		}
 	}
 }
 
