@@ -74,6 +74,12 @@ puts it back, on this machine or another one.`,
 
 // saveBackup writes a copy that a display sends to a file. A copy that breaks off replaces nothing.
 func saveBackup(path string, in io.Reader) (size int64, err error) {
+	if info, err := os.Stat(filepath.Clean(path)); err == nil && info.IsDir() {
+		return 0, errors.New("it is a folder: name a file in it")
+	}
+	if _, err := os.Stat(filepath.Dir(path)); err != nil {
+		return 0, err
+	}
 	if err := binary.Read(in, binary.BigEndian, &size); err != nil {
 		return 0, err
 	}
@@ -128,8 +134,11 @@ agents still have is counted, nothing twice.`,
 			bar := progress(info.Size(), "restoring")
 			aside, err := history.Restore(historyFile(cfg), io.TeeReader(file, bar), time.Now().In(zone))
 			bar.Finish()
-			if err != nil {
+			if errors.Is(err, history.ErrInUse) {
 				return cli.Hint(err, "the display must not run: sudo systemctl stop %s", program)
+			}
+			if err != nil {
+				return cli.Hint(err, "%s is no whole copy of %s backup; what was there is as it was", args[0], program)
 			}
 			if aside != "" {
 				fmt.Fprintf(command.OutOrStdout(), "what was there before is kept as %s\n", aside)
@@ -151,6 +160,9 @@ progress bar on a terminal.`,
   pialert-display export --format csv --since 30d > attacks.csv`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if err := request.check(0); err != nil {
+				return err
+			}
 			cfg, err := s.Load()
 			if err != nil {
 				return err

@@ -6,11 +6,13 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/terminal"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/pairing"
 )
@@ -375,6 +378,42 @@ func TestCorrectIsShown(t *testing.T) {
 }
 
 // A backup of a running display is restored in another folder; a running display is not replaced.
+// What a person mistypes is found before the running display is asked, and ends with the code of a
+// wrong call.
+func TestWrongChoices(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*Config) {})
+	for _, test := range []struct{ args, want string }{
+		{"events --since yesterdy", `--since: "yesterdy" is no time: use 8h`},
+		{"events --limit -1", "--limit -1: give 0"},
+		{"events --since today --until yesterday", "--until yesterday is not after --since today"},
+		{"export --kind ssh_logn", `--kind: unknown kind "ssh_logn"; use one of`},
+		{"top sources --limit -3", "--limit -3: give 0"},
+		{"top users --source 1.2.3", `--source: "1.2.3" is no address`},
+	} {
+		_, err := s.run(strings.Fields(test.args)...)
+		var usage *cli.UsageError
+		if !errors.As(err, &usage) || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want a wrong call: %s", test.args, err, test.want)
+		}
+	}
+}
+
+// Who fires a test looks at the status next: it must be there, though in no total.
+func TestStatusTellsTests(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*Config) {})
+	if out := s.must("status"); strings.Contains(out, "tests") || !strings.Contains(out, "none yet") {
+		t.Errorf("nothing was fired:\n%s", out)
+	}
+	fired := login(1)
+	fired.Test, fired.Count = true, 3
+	s.commit(fired)
+	if out := s.must("status"); !regexp.MustCompile(`(?m)^tests +3 +fired by hand, in no total$`).MatchString(out) {
+		t.Errorf("three attempts were fired:\n%s", out)
+	}
+}
+
 func TestBackupAndRestoreCommands(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(*Config) {})
@@ -385,6 +424,9 @@ func TestBackupAndRestoreCommands(t *testing.T) {
 	}
 	if _, err := s.run("restore", file); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("a running display was replaced: %v", err)
+	}
+	if _, err := s.run("backup", t.TempDir()); err == nil || !strings.Contains(err.Error(), "it is a folder: name a file in it") {
+		t.Errorf("a folder was taken: %v", err)
 	}
 	other := serve(t, func(*Config) {})
 	other.stop()

@@ -97,6 +97,21 @@ func (c chosen) filter(now time.Time) (f history.Filter, err error) {
 	return f, nil
 }
 
+// check finds mistakes before the running display is asked.
+func (c chosen) check(limit int) error {
+	f, err := c.filter(time.Now())
+	switch {
+	case err != nil:
+	case limit < 0:
+		err = fmt.Errorf("--limit %d: give 0 for all, or a number above", limit)
+	case !f.Until.IsZero() && !f.Since.Before(f.Until):
+		err = fmt.Errorf("--until %s is not after --since %s", c.Until, c.Since)
+	default:
+		return nil
+	}
+	return &cli.UsageError{Err: err}
+}
+
 // eventsRequest asks for events.
 type eventsRequest struct {
 	chosen
@@ -243,8 +258,8 @@ pialert-agent scan --format json, the agent and when the event arrived.`,
   pialert-display events --follow`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if request.Limit < 0 {
-				return &cli.UsageError{Err: fmt.Errorf("--limit %d: give 0 for all, or a number above", request.Limit)}
+			if err := request.check(request.Limit); err != nil {
+				return err
 			}
 			cfg, err := s.Load()
 			if err != nil {

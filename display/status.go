@@ -145,9 +145,15 @@ func (s Status) write(out io.Writer, now time.Time) error {
 		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\n", lamp.Name, lamp.Color, lamp.LED, lamp.Total, lamp.Label)
 	}
 	fmt.Fprintf(table, "all\t\t\t%d\n", s.Total)
+	if s.Tests > 0 {
+		fmt.Fprintf(table, "tests\t\t\t%d\tfired by hand, in no total\n", s.Tests)
+	}
 	fmt.Fprintln(table, "\nKIND\tTOTAL")
 	for _, kind := range s.kinds() {
 		fmt.Fprintf(table, "%s\t%d\n", kind, s.Kinds[kind.String()])
+	}
+	if len(s.Kinds) == 0 {
+		fmt.Fprintln(table, "none yet")
 	}
 	if len(s.Hosts) > 0 {
 		fmt.Fprintln(table, "\nMACHINE\tATTEMPTS")

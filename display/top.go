@@ -23,12 +23,18 @@ type topRequest struct {
 	Limit int               `json:"limit"`
 }
 
+// mostNames bounds a ranking.
+const mostNames = 10_000
+
 func (d *daemon) top(ctx context.Context, in topRequest) (history.Ranking, error) {
 	filter, err := in.filter(d.now())
 	if err != nil {
 		return history.Ranking{}, err
 	}
-	return d.history.Rank(ctx, in.Of, filter, min(in.Limit, 10_000))
+	if in.Limit < 1 || in.Limit > mostNames {
+		in.Limit = mostNames
+	}
+	return d.history.Rank(ctx, in.Of, filter, in.Limit)
 }
 
 func topCommand(s *settings) *cobra.Command {
@@ -52,6 +58,9 @@ attempts these had. Users of a source, and sources of a user, are those of the n
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: names,
 		RunE: func(command *cobra.Command, args []string) error {
+			if err := request.check(request.Limit); err != nil {
+				return err
+			}
 			cfg, err := s.Load()
 			if err != nil {
 				return err
@@ -74,7 +83,7 @@ attempts these had. Users of a source, and sources of a user, are those of the n
 		},
 	}
 	request.flags(command)
-	command.Flags().IntVar(&request.Limit, "limit", request.Limit, "at most so many")
+	command.Flags().IntVar(&request.Limit, "limit", request.Limit, "at most so many, and never more than 10,000; 0 is as many as that")
 	cli.FormatFlag(command, &format)
 	return command
 }

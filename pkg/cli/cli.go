@@ -70,34 +70,8 @@ func Prepare(root *cobra.Command) {
 	root.Version = Release()
 	root.SetVersionTemplate(versionLine(root.Name()))
 	addDocs(root)
-	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
-		return &UsageError{Hint(err, "see %s --help", command.CommandPath())}
-	})
+	root.SetFlagErrorFunc(flagError)
 	markArgs(root)
-}
-
-// markArgs makes wrong arguments of every command usage errors.
-func markArgs(command *cobra.Command) {
-	if check := command.Args; check != nil {
-		command.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return &UsageError{Hint(err, "see %s --help", c.CommandPath())}
-			}
-			return nil
-		}
-	}
-	if command.HasSubCommands() && command.Run == nil && command.RunE == nil {
-		command.Args = cobra.ArbitraryArgs
-		command.RunE = func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return c.Help()
-			}
-			return &UsageError{Hint(fmt.Errorf("%s has no command %q", c.CommandPath(), args[0]), "see %s --help", c.CommandPath())}
-		}
-	}
-	for _, sub := range command.Commands() {
-		markArgs(sub)
-	}
 }
 
 func report(stderr io.Writer, err error) int {

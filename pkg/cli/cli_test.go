@@ -30,6 +30,16 @@ func program() *cobra.Command {
 			return fmt.Errorf("cannot start: %w", Hint(errors.New("port 7483 is taken"), "stop the other program"))
 		}},
 		&cobra.Command{Use: "work", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return nil }},
+		&cobra.Command{Use: "show LAMP", Args: cobra.ExactArgs(1), RunE: func(*cobra.Command, []string) error { return nil }},
+		&cobra.Command{Use: "lights on|off", Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"on", "off"},
+			RunE: func(*cobra.Command, []string) error { return nil }},
+		func() *cobra.Command {
+			add := &cobra.Command{Use: "add NAME --by N", Args: cobra.ExactArgs(1), RunE: func(*cobra.Command, []string) error { return nil }}
+			add.Flags().Int64("by", 0, "")
+			add.Flags().Uint("count", 0, "")
+			add.MarkFlagRequired("by")
+			return add
+		}(),
 		func() *cobra.Command {
 			group := &cobra.Command{Use: "rules"}
 			group.AddCommand(&cobra.Command{Use: "list", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error { return nil }})
@@ -51,7 +61,18 @@ func TestExitCodes(t *testing.T) {
 		{"work now", 2, "hint: see pialert-test work --help\n"},
 		{"work --fast", 2, "error: unknown flag: --fast\n"},
 		{"dance", 2, `error: pialert-test has no command "dance"`},
-		{"rules lsit", 2, `error: pialert-test rules has no command "lsit"`},
+		{"rules lsit", 2, `error: pialert-test rules has no command "lsit"; did you mean list?`},
+		{"work now", 2, `error: pialert-test work takes no arguments, such as "now"`},
+		{"show", 2, "error: pialert-test show needs LAMP\nhint: see pialert-test show --help\n"},
+		{"show the lamp", 2, "error: pialert-test show takes LAMP and nothing more"},
+		{"lights", 2, "error: pialert-test lights needs one of on, off\n"},
+		{"lights of", 2, `error: "of" is none of on, off`},
+		{"add web", 2, "error: pialert-test add needs --by, too\n"},
+		{"add --by 3", 2, "error: pialert-test add needs NAME\n"},
+		{"add web --by -3", 0, ""},
+		{"add web --by three", 2, `error: --by: "three" is no whole number` + "\n"},
+		{"add web --by 99999999999999999999", 2, `error: --by: "99999999999999999999" is too large`},
+		{"add web --by 1 --count -1", 2, `error: --count: "-1" is no whole number from 0 on`},
 	}
 	for _, test := range tests {
 		t.Run(test.args, func(t *testing.T) {

@@ -44,7 +44,7 @@ func (h *History) Backup(ctx context.Context, begin func(size int64) error, out 
 }
 
 // Restore puts a copy that [History.Backup] wrote in the place of the history at path, of which no
-// process may have it open. What was there is kept beside it under a name that it returns, empty if
+// process may have it open ([ErrInUse]). What was there is kept beside it under a name that it returns, empty if
 // there was nothing. The copy is read from in; it is checked before anything changes. The files
 // belong to the folder's owner afterwards.
 func Restore(path string, in io.Reader, now time.Time) (aside string, err error) {
@@ -62,7 +62,9 @@ func Restore(path string, in io.Reader, now time.Time) (aside string, err error)
 		return "", errors.Join(fmt.Errorf("cannot restore the history: %w", err), removeAll(fresh, fresh+"-wal", fresh+"-shm"))
 	}
 	if _, err := os.Stat(path); err == nil {
-		aside = path + ".replaced-" + now.UTC().Format("20060102T150405Z")
+		if aside, err = freeName(path + ".replaced-" + now.UTC().Format("20060102T150405Z")); err != nil {
+			return "", err
+		}
 	}
 	for _, move := range [][2]string{{path, aside}, {path + "-wal", aside + "-wal"}, {path + "-shm", aside + "-shm"}} {
 		if err := os.Rename(move[0], move[1]); err != nil && aside != "" && !errors.Is(err, fs.ErrNotExist) {
@@ -71,6 +73,22 @@ func Restore(path string, in io.Reader, now time.Time) (aside string, err error)
 	}
 	err = errors.Join(writeSummary(path+summarySuffix, known), rename(fresh, path))
 	return aside, errors.Join(err, giveAway(filepath.Dir(path), path, path+".lock", path+summarySuffix))
+}
+
+// freeName returns the name, or one with a number behind it, that no file has.
+func freeName(name string) (string, error) {
+	for n := 1; n < 1000; n++ {
+		free := name
+		if n > 1 {
+			free = fmt.Sprintf("%s-%d", name, n)
+		}
+		if _, err := os.Lstat(free); errors.Is(err, fs.ErrNotExist) {
+			return free, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
+	return "", fmt.Errorf("there are too many files with the name %s", name)
 }
 
 // examine writes a copy to a file and opens it, which refuses what is no history, and checks it.

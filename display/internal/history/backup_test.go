@@ -45,6 +45,9 @@ func TestBackupAndRestore(t *testing.T) {
 	if kept, err := os.Stat(aside); err != nil || kept.Size() == 0 {
 		t.Errorf("what was there before is gone: %v", err)
 	}
+	if again, err := history.Restore(path, bytes.NewReader(copied.Bytes()), noon); err != nil || again == aside {
+		t.Errorf("the second restore of a second keeps what was there as %s, error %v: that has the name already", again, err)
+	}
 	restored := start(t, options(path))
 	if got := restored.totals(); !reflect.DeepEqual(got, totals) || count(restored) != 2001 {
 		t.Errorf("totals %+v, want %+v; %d records", got, totals, count(restored))

@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// ErrInUse is the reason that another process has the history open.
+var ErrInUse = errors.New("another process has it open")
+
 // lockFile keeps other processes from opening the history at path. The kernel frees the lock when
 // the process ends. It is a file of its own, since closing the history's file would drop the
 // locks that SQLite holds on it (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
@@ -22,7 +25,7 @@ func lockFile(path string) (*os.File, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		lock.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("cannot open the history %s: another process has it open; end the other process that uses the file", path)
+			return nil, fmt.Errorf("cannot open the history %s: %w; end the other process that uses the file", path, ErrInUse)
 		}
 		return nil, fmt.Errorf("cannot lock the history %s: %w", path, err)
 	}
