@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"slices"
 	"time"
@@ -186,7 +185,7 @@ func (c *Config) Validate() error {
 	problems = append(problems, cli.Common{Name: c.Name, State: c.State, Control: c.Control, Metrics: c.Metrics, Log: c.Log}.Validate())
 	switch c.Link.Dial {
 	case link.DialDisplay:
-		if _, _, err := net.SplitHostPort(c.Link.Listen); err != nil {
+		if !config.Listenable(c.Link.Listen) {
 			refuse("link.listen", c.Link.Listen, "give an address such as :7483 or 192.0.2.1:7483")
 		}
 	case link.DialSSH:

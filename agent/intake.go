@@ -80,7 +80,7 @@ func (c *Intake) validate(refuse func(field string, value any, problem string)) 
 	if c.Listen == "" {
 		return
 	}
-	if _, port, err := net.SplitHostPort(c.Listen); err != nil || port == "" {
+	if !config.Listenable(c.Listen) {
 		refuse("listen", c.Listen, "give an address such as 127.0.0.1:9479")
 	} else if c.Certificate == "" && len(c.From) == 0 && !onlyLocal(c.Listen) {
 		refuse("listen", c.Listen, "others can reach this: give certificate and key, or say from where it may be asked")

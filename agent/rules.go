@@ -202,14 +202,14 @@ func ruleDirs(cfg Config, extra string) ([]fs.FS, error) {
 			return nil, fmt.Errorf("cannot read the rules: %w", err)
 		}
 		if info.IsDir() {
-			dirs = append(dirs, os.DirFS(extra))
+			dirs = append(dirs, rule.Folder{FS: os.DirFS(extra), Name: extra})
 		} else {
 			dirs = append(dirs, oneFile{os.DirFS(filepath.Dir(extra)), filepath.Base(extra)})
 		}
 	}
 	if cfg.Rules != "" {
 		if _, err := os.Stat(cfg.Rules); err == nil {
-			dirs = append(dirs, os.DirFS(cfg.Rules))
+			dirs = append(dirs, rule.Folder{FS: os.DirFS(cfg.Rules), Name: cfg.Rules})
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("cannot read the rules: %w", err)
 		}

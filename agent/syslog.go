@@ -68,7 +68,7 @@ func (l *Syslog) validate(refuse func(field string, value any, problem string)) 
 	network, address := l.address()
 	switch network {
 	case "udp", "tcp", "tls":
-		if _, port, err := net.SplitHostPort(address); err != nil || port == "" {
+		if !config.Listenable(address) {
 			refuse("listen", l.Listen, "give an address such as udp://:514, tcp://192.0.2.1:601 or tls://:6514")
 		} else if len(l.From) == 0 && len(l.Clients) == 0 && !onlyLocal(address) {
 			refuse("from", "none", "give the addresses and networks that may send")

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path"
 	"slices"
@@ -220,7 +219,7 @@ func (c *Config) Validate() error {
 	switch c.Link.Dial {
 	case link.DialDisplay, link.DialSSH:
 	case link.DialAgent:
-		if _, _, err := net.SplitHostPort(c.Link.Listen); err != nil {
+		if !config.Listenable(c.Link.Listen) {
 			refuse("link.listen", c.Link.Listen, "give an address such as :7483")
 		}
 	case broker.Dial:

@@ -55,7 +55,7 @@ func (w *Web) validate() error {
 		problems = append(problems, &config.FieldError{Path: "web." + field, Value: value, Problem: problem})
 	}
 	if w.Listen != "" {
-		if _, _, err := net.SplitHostPort(w.Listen); err != nil {
+		if !config.Listenable(w.Listen) {
 			refuse("listen", w.Listen, "give an address such as 127.0.0.1:9480, or nothing")
 		}
 	}
@@ -107,6 +107,17 @@ func (w *Web) certificate(state string) (*tls.Certificate, error) {
 // errNoPassword refuses to show the page to everybody.
 var errNoPassword = errors.New("cannot serve the page off the loopback without a password")
 
+// guarded refuses a page that everybody in the network could look at.
+func (c Config) guarded() error {
+	if c.Web.Listen == "" || c.Web.local() {
+		return nil
+	}
+	if hash, err := page.PasswordIn(c.State); err != nil || hash != "" {
+		return err
+	}
+	return cli.Hint(fmt.Errorf("%w: web.listen is %s", errNoPassword, c.Web.Listen), "set one with: sudo pialert-display web password")
+}
+
 // web is the page with what it is served by.
 type web struct {
 	*page.Server
@@ -120,13 +131,8 @@ func (d *daemon) openWeb(ctx context.Context) (*web, error) {
 	if cfg.Listen == "" {
 		return nil, nil
 	}
-	hash, err := page.PasswordIn(d.cfg.State)
-	if err != nil {
+	if err := d.cfg.guarded(); err != nil {
 		return nil, err
-	}
-	if hash == "" && !cfg.local() {
-		return nil, cli.Hint(fmt.Errorf("%w: web.listen is %s", errNoPassword, cfg.Listen),
-			"set one with: sudo pialert-display web password")
 	}
 	certificate, err := cfg.certificate(d.cfg.State)
 	if err != nil {

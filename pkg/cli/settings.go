@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"slices"
@@ -88,7 +87,7 @@ func (c Common) Validate() error {
 		refuse("control", c.Control, "give a path")
 	}
 	if c.Metrics != "" {
-		if _, _, err := net.SplitHostPort(c.Metrics); err != nil {
+		if !config.Listenable(c.Metrics) {
 			refuse("metrics", c.Metrics, "give an address such as 127.0.0.1:9477, or nothing")
 		}
 	}

@@ -11,6 +11,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -68,7 +69,7 @@ func Load(path string, cfg any) error {
 
 // Parse is [Load] for text that is at hand; name stands for the file in errors.
 func Parse(name string, text []byte, cfg any) error {
-	tree, err := parser.ParseBytes(text, 0)
+	tree, err := parse(text)
 	if err != nil {
 		return located(name, text, err)
 	}
@@ -90,11 +91,16 @@ func Parse(name string, text []byte, cfg any) error {
 
 // Unmarshal reads strict YAML into a value, without judging it. Its mistakes are [Mistake]s, joined.
 func Unmarshal(text []byte, into any) error {
-	tree, err := parser.ParseBytes(text, 0)
+	tree, err := parse(text)
 	if err != nil {
 		return located("", text, err)
 	}
 	return inOrder("", decode(tree, into))
+}
+
+// parse reads YAML. The mark that some editors put before a file (UTF-8's byte order mark) is left out.
+func parse(text []byte) (*ast.File, error) {
+	return parser.ParseBytes(bytes.TrimPrefix(text, []byte("\ufeff")), 0)
 }
 
 // located puts the file's name before the YAML library's own line and column, and the line's key
@@ -156,7 +162,7 @@ func find(tree *ast.File, path string) *token.Position {
 // Locate returns the line and column of the value at a path in YAML text, or of the nearest parent
 // that the text has; 1 and 1 if it has none.
 func Locate(text []byte, path string) (line, column int) {
-	if tree, err := parser.ParseBytes(text, 0); err == nil {
+	if tree, err := parse(text); err == nil {
 		if place := find(tree, path); place != nil {
 			return place.Line, place.Column
 		}

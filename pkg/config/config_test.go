@@ -78,7 +78,9 @@ func TestRefusalsSayWhere(t *testing.T) {
 			"nmae: b\nwait: soon\nkeep: 3 parsecs\nlamps:\n- color: blue\n- colr: red\n",
 			[]string{"c.yaml:1:1: ", "c.yaml:2:7: wait: ", "c.yaml:3:7: keep: ", "c.yaml:5:10: lamps[0].color: blue", "c.yaml:6:3: there is no lamps[1].colr; did you mean color?"},
 		},
-		"broken": {"name: [\n", []string{"c.yaml:1:"}},
+		"a second document": {"name: a\n---\nwait: 7s\n", []string{"c.yaml:3:", "second document"}},
+		"behind a mark":     {"\ufeffnmae: b\n", []string{"c.yaml:1:1: there is no nmae; did you mean name?"}},
+		"broken":            {"name: [\n", []string{"c.yaml:1:"}},
 		"every bad value": {
 			"name: ''\nlamps:\n- color: red\n- color: blue\n- color: green\n",
 			[]string{"c.yaml:1:7: name", "c.yaml:4:10: lamps[1].color: blue", "c.yaml:5:10: lamps[2].color: green"},
@@ -114,6 +116,17 @@ func TestLoad(t *testing.T) {
 	}
 	if err := config.Load(path, &sample{}); err == nil || !strings.Contains(err.Error(), "larger") {
 		t.Errorf("a huge file: %v", err)
+	}
+}
+
+func TestListenable(t *testing.T) {
+	for text, want := range map[string]bool{
+		":7483": true, "127.0.0.1:0": true, "[::1]:9480": true, "localhost:65535": true,
+		"": false, "7483": false, "127.0.0.1": false, "::1:9480x": false, ":65536": false, ":-1": false, ":http": false, ":": false, "http://a:80": false,
+	} {
+		if got := config.Listenable(text); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
 	}
 }
 

@@ -37,10 +37,16 @@ const maxDepth = 50
 // is among the mistakes.
 func decode(tree *ast.File, into any) []*Mistake {
 	d := &decoder{anchors: map[string]ast.Node{}}
+	read := false
 	for _, document := range tree.Docs {
 		if document.Body == nil || document.Body.Type() == ast.NullType || document.Body.Type() == ast.CommentType {
 			continue
 		}
+		if read {
+			d.refuse(document.Body, "there is a second document, behind ---: write all in one")
+			continue
+		}
+		read = true
 		d.value(document.Body, reflect.ValueOf(into).Elem(), "the file")
 	}
 	return d.mistakes

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,17 @@ func Scalar(node ast.Node, read func(text string) error) error {
 		return &valueError{place.Line, place.Column, err.Error()}
 	}
 	return nil
+}
+
+// Listenable says whether a program can listen at a text: a host or nothing, a colon, and a port from 0
+// to 65535, which stands for any that is free if it is 0.
+func Listenable(address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || strings.ContainsAny(host, "/ \t") {
+		return false
+	}
+	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
 }
 
 // Size is a number of bytes that a configuration writes as "64MiB", "1GiB" or plain "4096".

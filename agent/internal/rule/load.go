@@ -107,6 +107,20 @@ func load(examples bool, dirs []fs.FS) (*Set, error) {
 	return &set, nil
 }
 
+// Folder is a folder with rules and the name that mistakes in its files are told with.
+type Folder struct {
+	fs.FS
+	Name string
+}
+
+// place is what a file of a folder is called for people.
+func place(files fs.FS, name string) string {
+	if folder, ok := files.(Folder); ok {
+		return path.Join(folder.Name, name)
+	}
+	return name
+}
+
 // read adds the rules of the files in dir.
 func (s *Set) read(files fs.FS, dir string, examples bool) error {
 	var names []string
@@ -132,11 +146,16 @@ func (s *Set) read(files fs.FS, dir string, examples bool) error {
 
 func readRules(files fs.FS, name string, examples bool) ([]*Rule, error) {
 	text, err := fs.ReadFile(files, name)
+	place := place(files, name)
 	if err != nil {
-		return nil, err
+		var reason *fs.PathError // which names the file within the folder
+		if errors.As(err, &reason) {
+			err = reason.Err
+		}
+		return nil, fmt.Errorf("%s: %w", place, err)
 	}
 	if len(text) > maxFile {
-		return nil, fmt.Errorf("it has %d bytes, at most %d are allowed", len(text), maxFile)
+		return nil, fmt.Errorf("%s: it has %d bytes, at most %d are allowed", place, len(text), maxFile)
 	}
 	var f file
 	var problems []error
@@ -144,7 +163,7 @@ func readRules(files fs.FS, name string, examples bool) ([]*Rule, error) {
 		f = made.file
 	} else {
 		for mistake := range config.Each(config.Unmarshal(text, &f)) {
-			problems = append(problems, fmt.Errorf("%s:%w", name, mistake))
+			problems = append(problems, fmt.Errorf("%s:%w", place, mistake))
 		}
 	}
 	var rules []*Rule
@@ -156,13 +175,13 @@ func readRules(files fs.FS, name string, examples bool) ([]*Rule, error) {
 		}
 		if e == nil {
 			if len(problems) == 0 { // else it is one that could not be read
-				problems = append(problems, fmt.Errorf("%s: rule %d is empty", name, i+1))
+				problems = append(problems, fmt.Errorf("%s: rule %d is empty", place, i+1))
 			}
 			continue
 		}
 		rule, err := f.rule(e)
-		if err == nil && examples {
-			err = rule.Ready()
+		if examples {
+			err = errors.Join(err, rule.Ready())
 			if len(rule.Match) == 0 {
 				err = errors.Join(err, errors.New("match is missing: give at least one example line"))
 			}
@@ -171,9 +190,8 @@ func readRules(files fs.FS, name string, examples bool) ([]*Rule, error) {
 			for problem := range config.Each(err) {
 				field, _, _ := strings.Cut(strings.TrimSuffix(problem.Error(), ":"), " ")
 				line, column := config.Locate(text, fmt.Sprintf("rules[%d].%s", i, strings.TrimSuffix(field, ":")))
-				problems = append(problems, fmt.Errorf("%s:%d:%d: rule %q: %w", name, line, column, e.ID, problem))
+				problems = append(problems, fmt.Errorf("%s:%d:%d: rule %q: %w", place, line, column, e.ID, problem))
 			}
-			continue
 		}
 		rule.Origin = name
 		rules = append(rules, rule)
@@ -181,7 +199,7 @@ func readRules(files fs.FS, name string, examples bool) ([]*Rule, error) {
 	return rules, errors.Join(problems...)
 }
 
-// rule gives an entry what it left to the file's head, and checks it.
+// rule gives an entry what it left to the file's head, and checks it: every mistake is in the error.
 func (h *file) rule(e *entry) (*Rule, error) {
 	r := &Rule{
 		ID: e.ID, Type: cmp.Or(e.Type, h.Type, TypeSyslog), Service: cmp.Or(e.Service, h.Service),
@@ -194,7 +212,10 @@ func (h *file) rule(e *entry) (*Rule, error) {
 		r.Tags, r.PAM = h.Tags, h.PAM
 	}
 	var problems []error
-	if e.Kind != "" {
+	switch {
+	case e.Kind == "" && r.Counts():
+		problems = append(problems, fmt.Errorf("kind is missing: use one of %v", attack.Kinds()))
+	case e.Kind != "":
 		kind, err := attack.ParseKind(e.Kind)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("kind: %w: use one of %v", err, attack.Kinds()))
@@ -208,17 +229,14 @@ func (h *file) rule(e *entry) (*Rule, error) {
 		}
 		r.Severity = severity
 	}
-	if err := errors.Join(problems...); err != nil {
-		return nil, err
-	}
-	return r, r.check()
+	return r, errors.Join(append(problems, r.check())...)
 }
 
 func (s *Set) unique() error {
 	var problems []error
 	first := map[string]*Rule{}
 	for _, rule := range s.rules {
-		if other := first[rule.ID]; other != nil {
+		if other := first[rule.ID]; other != nil && rule.ID != "" {
 			problems = append(problems, fmt.Errorf("rule %q of %s has the id of a rule of %s", rule.ID, rule.Origin, other.Origin))
 		}
 		first[rule.ID] = rule

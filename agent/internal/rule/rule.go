@@ -184,7 +184,10 @@ var groupNames = [...]string{"source", "port", "user", "method", "reason", "inva
 func (r *Rule) check() error {
 	var problems []error
 	problem := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
-	if !validID(r.ID) {
+	switch {
+	case r.ID == "":
+		problem("id is missing: give the rule a name of its own, such as my-app-login")
+	case !validID(r.ID):
 		problem("id %q: use lower case letters, digits, dots and dashes, at most %d", r.ID, attack.MaxRuleID)
 	}
 	if !slices.Contains(roles, r.Role) {
@@ -201,9 +204,6 @@ func (r *Rule) check() error {
 	}
 	if r.Asks != "" && (r.reporter == 0 || r.Role != RoleAttempt && r.Role != RoleEvent) {
 		problem("asks: only an attempt or event with a reporter can be told of by another service")
-	}
-	if r.Counts() && !r.Kind.Valid() {
-		problem("kind is missing: use one of %v", attack.Kinds())
 	}
 	if r.Type == TypeSyslog && len(r.Tags) == 0 && len(r.PAM) == 0 {
 		problem("tags are missing: which programs write the line? (\"*\" for any)")

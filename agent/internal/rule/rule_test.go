@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"io/fs"
 	"reflect"
 	"strings"
 	"testing"
@@ -88,6 +89,8 @@ func TestMistakesOfTheUsersRules(t *testing.T) {
 	_, err := Load(fstest.MapFS{
 		"a.yaml": {Data: []byte("rules:\n  - id: A\n    kind: ssh_logn\n    patern: x\n  - id: b\n    kind: ssh_login\n    tags: [x]\n    match: [x]\n    pattern: '('\n")},
 		"b.yml":  {Data: []byte("rules: 7\n")},
+		"c.yaml": {Data: []byte("rules:\n  - {kind: ssh_logn, pattern: '(', severity: lots}\n")},
+		"d.yaml": {Mode: fs.ModeDir},
 	})
 	if err == nil {
 		t.Fatal("they were accepted")
@@ -95,6 +98,8 @@ func TestMistakesOfTheUsersRules(t *testing.T) {
 	for _, want := range []string{
 		"a.yaml:3:11: rule \"A\": ", "unknown kind", "a.yaml:4:5: there is no rules[0].patern; did you mean pattern?",
 		"a.yaml:9:14: rule \"b\": pattern", "b.yml:1:8: rules: \"7\" is no list",
+		"c.yaml:2:5: rule \"\": id is missing", "c.yaml:2:12: rule \"\": kind: unknown", "c.yaml:2:31: rule \"\": pattern", "c.yaml:2:46: rule \"\": severity",
+		"c.yaml:2:5: rule \"\": tags are missing", "c.yaml:2:5: rule \"\": match is missing", "d.yaml: ",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in\n%v", want, err)
@@ -108,6 +113,17 @@ func TestBuiltInPatternsAreAnchored(t *testing.T) {
 	for _, r := range builtinRules(t).List() {
 		if warning := r.Warning(); warning != "" {
 			t.Errorf("%s, %s: %s", r.Origin, r.ID, warning)
+		}
+	}
+}
+
+// A mistake names the file as its owner would open it.
+func TestMistakesNameTheFolder(t *testing.T) {
+	t.Parallel()
+	_, err := Load(Folder{fstest.MapFS{"a.yaml": {Data: []byte("rule: []\n")}, "b.yaml": {Mode: fs.ModeDir}}, "/etc/rules.d"})
+	for _, want := range []string{"/etc/rules.d/a.yaml:1:1: there is no rule; did you mean rules?", "/etc/rules.d/b.yaml: "} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q in it", err, want)
 		}
 	}
 }
