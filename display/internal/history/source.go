@@ -65,7 +65,7 @@ func (h *History) Source(ctx context.Context, filter Filter) (Source, error) {
 }
 
 // TopSources returns the addresses with the most attempts and what is known of each, the most
-// first: at most limit, and never more than 100. Of users and targets it knows those of some 20,000 events:
+// first: at most limit, and never more than 100. Of users and targets it knows those of some 10,000 events:
 // of the time in which each source tried the most, and of the newest. Of a span of more than 15 days, times
 // are those of days where no such event tells more.
 func (h *History) TopSources(ctx context.Context, filter Filter, limit int) ([]Source, error) {
@@ -163,7 +163,7 @@ func (h *History) looked(ctx context.Context, tx querier, filter Filter, portrai
 const hoursSketched = 15 * 24 * time.Hour
 
 // maxLooked is how many events are looked at for the users and targets of sources.
-const maxLooked = 20_000
+const maxLooked = 10_000
 
 // portrait collects what is known of a source.
 type portrait struct {
