@@ -8,8 +8,8 @@ import (
 )
 
 // duplicates knows the events that only one of a server's two logs has so far. An access log and an
-// error log write about one request at nearly one time, and share nothing but the client's address
-// and what the request was: what one log has, the other may have once more without it counting.
+// error log, or that of an application, write about one request at nearly one time, and share nothing but the
+// client's address and what the request was: what one log has, the other may have once more without it counting.
 type duplicates struct {
 	ring    []report // by place, modulo maxReports
 	next    uint64   // the place of the next one
@@ -58,30 +58,51 @@ func (t *duplicates) reported(r *request, sec int64) bool {
 	if !r.rule.Kind.Attempt() || !r.client.Addr.IsValid() && len(r.client.Host) == 0 {
 		return false
 	}
-	t.tidy()
-	key := reportKey{addr: r.client.Addr, access: r.access}
-	if !key.addr.IsValid() {
-		key.host = connection.Hash(r.client.Host)
+	w := report{key: reportKey{addr: r.client.Addr, access: r.access}, kind: r.rule.Kind, anyKind: r.rule.AnyKind, status: r.answer, sec: sec}
+	if !w.key.addr.IsValid() {
+		w.key.host = connection.Hash(r.client.Host)
 	}
-	if place := t.match(key, r, sec); place != 0 {
+	return t.told(&w)
+}
+
+// application returns how many of the attempts that an application in a web server wrote of, in a log of its own as
+// WP fail2ban and Roundcube do, the access log had already.
+func (t *duplicates) application(ev *attack.Event, sec int64) (told uint64) {
+	switch ev.Kind {
+	case attack.WordPressLogin, attack.XMLRPC, attack.WebLogin, attack.HTTPAuth, attack.HTTPProbe:
+	default:
+		return 0
+	}
+	for range min(ev.Count, maxReportScan) {
+		if ev.SourceIP.IsValid() && t.told(&report{key: reportKey{addr: ev.SourceIP}, kind: ev.Kind, sec: sec}) {
+			told++
+		}
+	}
+	return told
+}
+
+// told says whether the other log had an event, and otherwise notes that this one has.
+func (t *duplicates) told(w *report) bool {
+	t.tidy()
+	if place := t.match(w); place != 0 {
 		t.remove(place)
 		return true
 	}
-	t.add(report{key: key, kind: r.rule.Kind, anyKind: r.rule.AnyKind, status: r.answer, sec: sec})
+	t.add(*w)
 	return false
 }
 
 // match returns the place, plus one, of the oldest event of the other log that can be the same
 // request, or 0: one of the same kind, or of the same answer, since an Alias makes the path in an
 // error log another one than that in the access log, and so perhaps the kind.
-func (t *duplicates) match(key reportKey, r *request, sec int64) uint64 {
-	access := key.access
-	key.access = !access
+func (t *duplicates) match(r *report) uint64 {
+	key := r.key
+	key.access = !key.access
 	place := t.lines[key].oldest
 	for n := 0; place != 0 && n < maxReportScan; n++ {
 		w := t.at(place)
-		later := sec - w.sec
-		if access {
+		later := r.sec - w.sec
+		if r.key.access {
 			later = -later
 		}
 		if later >= -duplicateBefore && later <= duplicateAfter && w.same(r) {
@@ -93,8 +114,8 @@ func (t *duplicates) match(key reportKey, r *request, sec int64) uint64 {
 }
 
 // same says whether a request of one log can be the one that the other log has.
-func (w *report) same(r *request) bool {
-	return w.kind == r.rule.Kind || w.anyKind || r.rule.AnyKind || w.status != 0 && w.status == r.answer
+func (w *report) same(r *report) bool {
+	return w.kind == r.kind || w.anyKind || r.anyKind || w.status != 0 && w.status == r.status
 }
 
 // at returns the event at a place plus one.

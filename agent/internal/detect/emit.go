@@ -38,6 +38,11 @@ func (e *Engine) emit(a *connection.Attempt) {
 			return
 		}
 	}
+	if told := e.web.duplicates.application(ev, a.Sec); told > 0 {
+		if ev.Count -= told; ev.Count == 0 {
+			return
+		}
+	}
 	ev.Detail = e.detail(a)
 	e.report(ev, a.Sec, a.Line)
 }

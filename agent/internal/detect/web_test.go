@@ -504,3 +504,44 @@ func TestLinesOfOneRequestCountOnce(t *testing.T) {
 		t.Errorf("%d events, want 3", len(run.events))
 	}
 }
+
+// What an application writes of a login, in a log of its own, the access log has as well.
+func TestApplicationsAndAccessLogsTellOfTheSame(t *testing.T) {
+	t.Parallel()
+	const (
+		form      = `192.0.2.7 - - [31/Jan/2025:12:00:01 +0000] "POST /wp-login.php HTTP/1.1" 200 5 "-" "x"`
+		xmlrpc    = `192.0.2.7 - - [31/Jan/2025:12:00:01 +0000] "POST /xmlrpc.php HTTP/1.1" 200 5 "-" "x"`
+		authors   = `192.0.2.7 - - [31/Jan/2025:12:00:01 +0000] "GET /?author=1 HTTP/1.1" 403 5 "-" "x"`
+		webmail   = `192.0.2.7 - - [31/Jan/2025:12:00:01 +0000] "POST /?_task=login HTTP/1.1" 401 5 "-" "x"`
+		wordpress = "2025-01-31T12:00:01.9+00:00 host wordpress(example.com)[7]: "
+		plugin    = wordpress + "Authentication failure for admin from 192.0.2.7"
+		roundcube = "2025-01-31T12:00:02+00:00 host roundcube: <a1> IMAP Error: Login failed for eve against localhost from 192.0.2.7. LOGIN: A0002 NO Login failed. in /srv/rcube_imap.php on line 205 (POST /?_task=login&_action=login)"
+	)
+	for _, test := range []struct {
+		name  string
+		lines []string
+		want  uint64
+	}{
+		{"access log first", []string{form, plugin}, 1},
+		{"plugin first", []string{plugin, form}, 1},
+		{"three each", []string{form, form, plugin, plugin, form, plugin}, 3},
+		{"no plugin for one", []string{form, form, plugin}, 2},
+		{"no access log for one", []string{form, plugin, plugin}, 2},
+		{"repeated", []string{form, form, wordpress + "message repeated 3 times: [ Authentication failure for admin from 192.0.2.7]"}, 3},
+		{"another client's", []string{form, strings.Replace(plugin, "192.0.2.7", "192.0.2.8", 1)}, 2},
+		{"a minute later", []string{form, strings.Replace(plugin, "12:00:01.9", "12:01:01.9", 1)}, 2},
+		{"another kind", []string{xmlrpc, plugin}, 2},
+		{"many passwords in one request", []string{xmlrpc, wordpress + "XML-RPC authentication failure for admin from 192.0.2.7", wordpress + "XML-RPC authentication failure for admin from 192.0.2.7"}, 2},
+		{"enumeration", []string{authors, wordpress + "Blocked user enumeration attempt from 192.0.2.7"}, 1},
+		{"Roundcube", []string{webmail, roundcube}, 1},
+		{"Roundcube's log first", []string{roundcube, webmail}, 1},
+	} {
+		got := uint64(0)
+		for _, ev := range detectAll(t, builtinRules(t), test.lines) {
+			got += ev.Count
+		}
+		if got != test.want {
+			t.Errorf("%s: %d attempts, want %d", test.name, got, test.want)
+		}
+	}
+}

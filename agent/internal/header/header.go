@@ -228,6 +228,9 @@ func (m *Message) cutParentheses(tag, text []byte) bool {
 			}
 		}
 	}
+	if end := bytes.IndexByte(text, ')'); end > 1 && bytes.HasPrefix(text[end+1:], []byte("[")) && m.cutProcess(tag, text[end+1:]) { // wordpress(example.com)[7]
+		return true
+	}
 	return m.finish(tag, text)
 }
 

@@ -61,6 +61,7 @@ func TestHeaders(t *testing.T) {
 		{"kernel's clock", "Jan  5 01:31:41 host sshd[7]: kernel: [  970.699397] " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
 		{"sysklogd, RFC 5424 without a priority", `2025-01-31T12:00:00.123456+01:00 host sshd 7 - [a@1 b="x\"]"] ` + body, "host", "sshd", "", 7, "2025-01-31T11:00:00.123456Z"},
 		{"sysklogd, with nils", "2025-01-31T12:00:00.123456+01:00 host sshd - ID7 - " + body, "host", "sshd", "", 0, "2025-01-31T11:00:00.123456Z"},
+		{"site in the tag", "Jan 31 12:00:00 host wordpress(example.com)[7]: " + body, "host", "wordpress", "", 7, "2025-01-31T12:00:00Z"},
 		{"RFC 5424, site in the tag", "<86>1 2025-01-31T12:00:00Z host wordpress(example.com) 7 - - " + body, "host", "wordpress", "", 7, "2025-01-31T12:00:00Z"},
 		{"syslog-ng, full date", "2025 Jan  5 01:31:41 host sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
 		{"syslog-ng, full date with a fraction", "2025 Jan 31 12:00:00.250 host sshd[7]: " + body, "host", "sshd", "", 7, "2025-01-31T12:00:00.25Z"},
