@@ -280,8 +280,11 @@ func TestStrangersNeverTakeThePeersRoom(t *testing.T) {
 	if n := h.underWay(); n != strangersRoom+1 {
 		t.Errorf("%d handshakes are under way", n)
 	}
-	for range 2 * peersRoom {
-		begin(at("198.51.100.8"))
+	for n := range 2 * peersRoom {
+		clear(h.rates) // they take their time
+		if begin(at("198.51.100.8")); n == peersRoom/2 && desk.Err() != nil {
+			t.Errorf("half of the peers' room was taken, and a peer cut short: %v", context.Cause(desk))
+		}
 	}
 	if desk.Err() != nil {
 		t.Errorf("another peer's neighbours cut a peer short: %v", context.Cause(desk))
@@ -289,6 +292,32 @@ func TestStrangersNeverTakeThePeersRoom(t *testing.T) {
 	if n := h.underWay(); n != strangersRoom+peersRoom {
 		t.Errorf("%d handshakes are under way", n)
 	}
+}
+
+// TestSlowPeersAmongNeighbours gives a peer the time that its handshake takes on a busy machine, while 50 strangers
+// a second come from its own address.
+func TestSlowPeersAmongNeighbours(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var h handshakes
+		home := at("198.51.100.7")
+		h.came("desk", home)
+		desk, _, end, err := h.begin(t.Context(), home)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 5 * 50 {
+			time.Sleep(20 * time.Millisecond)
+			if _, _, _, err := h.begin(t.Context(), home); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if desk.Err() != nil {
+			t.Errorf("the peer was cut short: %v", context.Cause(desk))
+		}
+		end()
+		time.Sleep(2 * handshakeTimeout) // the others run out of time
+	})
 }
 
 func TestWhatIsKnownIsBounded(t *testing.T) {

@@ -20,8 +20,8 @@ import (
 const (
 	handshakeTimeout = 10 * time.Second
 	strangersRoom    = 512 // under way at a time from where no peer came last; another one cuts one of them short, at random
-	peersRoom        = 64  // under way besides, from where a paired peer came last
-	maxPerSource     = 64  // under way from one source; another one cuts its oldest short
+	peersRoom        = 256 // under way besides, from where a paired peer came last: 50 strangers a second there leave it 5 s
+	maxPerSource     = 64  // under way from one source where no peer came last; another one cuts its oldest short
 
 	handshakeRate   = 100  // handshakes that a source may begin per second ...
 	handshakeBurst  = 200  // ... and at once: far above what any number of peers behind one address need
@@ -125,17 +125,19 @@ func (h *handshakes) begin(ctx context.Context, from source) (limited context.Co
 
 // victim returns what has to be cut short before another handshake may begin, or nil.
 func (h *handshakes) victim(room *[]*handshake, from source) *handshake {
-	if of(*room, from) >= maxPerSource {
-		return oldest(*room, from)
-	}
 	switch {
+	case room == &h.strangers && of(*room, from) >= maxPerSource:
+		return oldest(*room, from)
 	case room == &h.strangers && len(*room) >= strangersRoom:
 		return (*room)[rand.IntN(len(*room))]
 	case room == &h.peers && len(*room) >= peersRoom:
-		most := from // who has the most pays, so that no peer's neighbour keeps another peer out
+		most, of := from, map[source]int{} // who has the most pays, so that no peer's neighbour keeps another peer out
 		for _, other := range *room {
-			if of(*room, other.from) > of(*room, most) {
-				most = other.from
+			of[other.from]++
+		}
+		for other, n := range of {
+			if n > of[most] {
+				most = other
 			}
 		}
 		return oldest(*room, most)
