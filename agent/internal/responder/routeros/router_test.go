@@ -211,6 +211,23 @@ func TestReboot(t *testing.T) {
 	d.wants("2a00:1:2:3::/64 pialert:web1 1h0m0s", "9.9.9.9 pialert:web1 1h0m0s")
 }
 
+// A router that ends the connection with !fatal, whatever it was asked just then, says so once, and has all over
+// the next one.
+func TestFatal(t *testing.T) {
+	for sentence := 1; sentence <= 6; sentence++ { // the login, two lists, three entries
+		d := start(t)
+		bans := d.bans(map[string]time.Duration{"9.9.9.8/32": time.Hour, "9.9.9.9/32": time.Hour, "2a00:1:2:3::/64": time.Hour})
+		d.there.EndAfter(sentence)
+		if _, err := d.here.Sync(t.Context(), bans); err == nil || !strings.Contains(err.Error(), "session terminated on request") {
+			t.Errorf("!fatal in place of answer %d: %v", sentence, err)
+		}
+		if _, err := d.here.Sync(t.Context(), bans); err != nil {
+			t.Errorf("after !fatal in place of answer %d: %v", sentence, err)
+		}
+		d.wants("2a00:1:2:3::/64 pialert:web1 1h0m0s", "9.9.9.8 pialert:web1 1h0m0s", "9.9.9.9 pialert:web1 1h0m0s")
+	}
+}
+
 // What somebody takes away or changes by hand is put right at the next look.
 func TestForeignChangesAreRepaired(t *testing.T) {
 	d := start(t)

@@ -51,6 +51,7 @@ type Router struct {
 	lists    map[string][]*Entry // by path
 	ids      int
 	commands []string // what it was told, without passwords
+	patience int      // how many more sentences it takes before it says !fatal; 0 is without end
 }
 
 // Start starts a router on loopback, whose time is now's.
@@ -174,6 +175,21 @@ func pathOf(address string) string {
 	return path4
 }
 
+// EndAfter has it end the connection with !fatal, once, in place of an answer to the nth sentence from now.
+func (r *Router) EndAfter(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.patience = n
+}
+
+// loses says whether its patience ends with this sentence.
+func (r *Router) loses() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.patience = max(r.patience-1, -1)
+	return r.patience == 0
+}
+
 func (r *Router) expire(path string) {
 	now := r.now()
 	r.lists[path] = slices.DeleteFunc(r.lists[path], func(e *Entry) bool { return !e.Ends.IsZero() && !e.Ends.After(now) })
@@ -214,6 +230,10 @@ func (r *Router) serve(c net.Conn) {
 			out.WriteByte(0)
 		}
 		switch {
+		case r.loses():
+			answer("!fatal", "session terminated on request")
+			out.Flush()
+			return
 		case words[0] == "/login" && args["name"] == r.User && args["password"] == r.Password:
 			known = true
 			answer("!done")
