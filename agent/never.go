@@ -23,7 +23,7 @@ type never struct {
 	include []netip.Prefix
 	root    fs.FS // the file system, for what the kernel and systemd say of routes and sessions
 	own     func() ([]net.Addr, error)
-	peers   func() []string // addresses of the displays, as seen on the link
+	peers   func() []netip.Addr // addresses of the displays, as seen on the link
 	now     func() time.Time
 
 	mu      sync.Mutex
@@ -76,11 +76,7 @@ func (n *never) look() (all []protected) {
 			}
 		}
 	}
-	for _, text := range n.peers() {
-		if at, err := netip.ParseAddrPort(text); err == nil {
-			add("a display is there", at.Addr())
-		}
-	}
+	add("a display is there", n.peers()...)
 	add("it is a gateway", gateways4(n.read("proc/net/route"))...)
 	add("it is a gateway", gateways6(n.read("proc/net/ipv6_route"))...)
 	add("it is a resolver", resolvers(n.read("etc/resolv.conf"))...)

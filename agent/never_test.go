@@ -36,8 +36,10 @@ func TestNever(t *testing.T) {
 		own: func() ([]net.Addr, error) {
 			return []net.Addr{&net.IPNet{IP: net.IPv4(1, 2, 3, 4), Mask: net.CIDRMask(24, 32)}}, nil
 		},
-		peers: func() []string { return []string{"6.6.6.6:7483", "[2a00:6::6]:7483", "/run/relay.sock"} },
-		now:   func() time.Time { return now },
+		peers: func() []netip.Addr {
+			return []netip.Addr{netip.MustParseAddr("6.6.6.6"), netip.MustParseAddr("2a00:6::6")}
+		},
+		now: func() time.Time { return now },
 	}
 	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
 		t.Fatal("the routes of this test are those of a little-endian machine")
@@ -75,7 +77,7 @@ func TestNeverLooksAgain(t *testing.T) {
 	root := fstest.MapFS{}
 	n := &never{
 		allow: func() []netip.Prefix { return nil },
-		root:  root, own: func() ([]net.Addr, error) { return nil, nil }, peers: func() []string { return nil }, now: func() time.Time { return now },
+		root:  root, own: func() ([]net.Addr, error) { return nil, nil }, peers: func() []netip.Addr { return nil }, now: func() time.Time { return now },
 	}
 	source := netip.MustParsePrefix("5.6.7.8/32")
 	for _, here := range []bool{false, true, false} {

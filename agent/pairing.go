@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -66,16 +67,23 @@ func (d *daemon) logs() (all []uplink.Log) {
 	return all
 }
 
-// peerAddresses are where displays are connected from, or to.
-func (d *daemon) peerAddresses() (all []string) {
+// peerAddresses are where displays are connected from, or to, and where they were last.
+func (d *daemon) peerAddresses() []netip.Addr {
+	all := d.displays.addresses(func(name string) bool {
+		_, err := d.keyring.Peer(name)
+		return err == nil
+	})
 	for _, state := range d.states() {
-		all = append(all, state.Address)
+		if at, err := netip.ParseAddrPort(state.Address); err == nil {
+			all = append(all, at.Addr())
+		}
 	}
 	return all
 }
 
 // deliver serves one open connection to a display.
 func (d *daemon) deliver(ctx context.Context, conn *link.Conn) error {
+	d.displays.note(conn.Peer.Name, conn.Address)
 	client, err := link.ClientConn(conn)
 	if err != nil {
 		return err

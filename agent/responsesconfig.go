@@ -190,6 +190,6 @@ func (r *Responses) never(allowed *ignore.List) (*never, error) {
 		return nil, err
 	}
 	return &never{
-		allow: allowed.Prefixes, include: include, root: os.DirFS("/"), own: net.InterfaceAddrs, peers: func() []string { return nil }, now: time.Now,
+		allow: allowed.Prefixes, include: include, root: os.DirFS("/"), own: net.InterfaceAddrs, peers: func() []netip.Addr { return nil }, now: time.Now,
 	}, nil
 }

@@ -62,6 +62,7 @@ type daemon struct {
 	listener    *link.Listener
 	dialer      *link.Dialer
 	broker      *nats.Uplink // nil unless the configuration says so
+	displays    *displays
 
 	replacements chan replacement
 	inherited    cli.Inherited
@@ -90,7 +91,7 @@ func newDaemon(cfg Config, load func() (Config, error), logger *slog.Logger) (*d
 	d := &daemon{
 		cfg: cfg, load: load, logger: logger, started: time.Now(),
 		keyring: keyring, invitations: &pairing.Invitations{}, replacements: make(chan replacement), spool: kept,
-		inherited: cli.InheritedSockets(),
+		inherited: cli.InheritedSockets(), displays: rememberDisplays(cfg.State, logger),
 	}
 	d.listener = &link.Listener{Keyring: keyring, Invitations: d.invitations, Log: logger}
 	d.dialer = &link.Dialer{Keyring: keyring, Log: logger}
