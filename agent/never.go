@@ -79,7 +79,9 @@ func (n *never) look() (all []protected) {
 	add("a display is there", n.peers()...)
 	add("it is a gateway", gateways4(n.read("proc/net/route"))...)
 	add("it is a gateway", gateways6(n.read("proc/net/ipv6_route"))...)
-	add("it is a resolver", resolvers(n.read("etc/resolv.conf"))...)
+	for _, path := range resolvConf {
+		add("it is a resolver", resolvers(n.read(path))...)
+	}
 	add("somebody is logged in from there", n.sessions()...)
 	return all
 }
@@ -141,6 +143,10 @@ func gateways6(table []byte) (all []netip.Addr) {
 	}
 	return all
 }
+
+// resolvConf are the files that name resolvers. Where systemd-resolved or NetworkManager's dnsmasq answers on
+// loopback, resolv.conf has that alone, and those that are asked stand in a file beside.
+var resolvConf = []string{"etc/resolv.conf", "run/systemd/resolve/resolv.conf", "run/NetworkManager/no-stub-resolv.conf"}
 
 // resolvers reads resolv.conf(5).
 func resolvers(conf []byte) (all []netip.Addr) {

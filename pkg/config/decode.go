@@ -261,7 +261,11 @@ var words = map[reflect.Kind]string{
 
 func (d *decoder) scalar(node ast.Node, v reflect.Value, name string) {
 	if _, ok := node.(ast.ScalarNode); !ok {
-		d.refuse(node, "%s: it is a list or a mapping, where one word is wanted", name)
+		problem := "it is a list or a mapping, where one word is wanted"
+		if _, mapping := pairsOf(node); mapping { // such as 2001:db8::7 within braces, as the YAML library reads it
+			problem += "; if it has colons, put it in quotes"
+		}
+		d.refuse(node, "%s: %s", name, problem)
 		return
 	}
 	if v.Kind() == reflect.String {
