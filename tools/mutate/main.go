@@ -35,7 +35,7 @@ const least = 85
 
 func main() {
 	root := flag.String("root", "..", "`folder` of the repository")
-	n := flag.Int("n", 120, "`number` of changes to try")
+	n := flag.Int("n", 100, "`number` of changes to try")
 	seed := flag.Uint64("seed", 1, "draws the sample")
 	only := flag.String("only", "", "try changes only in files whose path contains this `text`")
 	flag.Parse()
