@@ -96,6 +96,13 @@ func (d *device) lastDigits() picture[animate.Digits] {
 	return d.digits[len(d.digits)-1]
 }
 
+// count returns how many pictures were drawn so far.
+func (d *device) count() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.pixels) + len(d.digits)
+}
+
 // told returns what the legend was told last.
 func (d *device) told() []uint64 {
 	d.mu.Lock()
@@ -411,38 +418,55 @@ func BenchmarkEventToDriver(b *testing.B) {
 
 // An output that failed is tried again by itself, though nothing moves and nobody reports anything.
 func TestAFailedOutputIsTriedAgainByItself(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := start(t)
-		defer f.stop()
-		f.strip.set(errors.New("no answer"))
-		f.hit(0)
-		time.Sleep(20 * time.Second) // the sweep is over: the scene does not change any more
-		synctest.Wait()
-		before := len(f.strip.drawn())
-		f.strip.set(nil)
-		time.Sleep(6 * time.Second) // more than the five between two attempts
-		synctest.Wait()
-		if got := len(f.strip.drawn()); got != before+1 {
-			t.Errorf("%d pictures were drawn after it worked again, want 1", got-before)
-		}
-	})
+	for name, failing := range outputs {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t)
+				defer f.stop()
+				output := failing(f)
+				output.set(errors.New("no answer"))
+				f.hit(0)
+				time.Sleep(20 * time.Second) // the sweep is over: the scene does not change any more
+				synctest.Wait()
+				before := output.count()
+				output.set(nil)
+				time.Sleep(6 * time.Second) // more than the five between two attempts
+				synctest.Wait()
+				if got := output.count(); got != before+1 {
+					t.Errorf("%d pictures were drawn after it worked again, want 1", got-before)
+				}
+			})
+		})
+	}
 }
 
-// The exit picture is drawn on an output that failed a moment ago, too: a strip that comes back must
+// The exit picture is drawn on an output that failed a moment ago, too: one that comes back must
 // not stay lit for ever.
 func TestTheExitPictureIsDrawnAfterAFailure(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := start(t)
-		f.hit(0)
-		time.Sleep(100 * time.Millisecond)
-		f.strip.set(errors.New("no answer"))
-		time.Sleep(100 * time.Millisecond)
-		f.strip.set(nil)
-		before := len(f.strip.drawn())
-		f.stop() // within the time in which a failed output is left alone
-		drawn := f.strip.drawn()
-		if len(drawn) != before+1 || drawn[len(drawn)-1].shown != [animate.Pixels]animate.Pixel{} {
-			t.Errorf("%d pictures at the end, the last %v; want one that is dark", len(drawn)-before, drawn[len(drawn)-1].shown)
-		}
-	})
+	for name, failing := range outputs {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t)
+				output := failing(f)
+				output.set(errors.New("no answer"))
+				f.hit(0)
+				time.Sleep(100 * time.Millisecond)
+				output.set(nil)
+				before := output.count()
+				f.stop() // within the time in which a failed output is left alone
+				if got := output.count(); got != before+1 {
+					t.Errorf("%d pictures were drawn at the end, want 1", got-before)
+				}
+				if pixels, digits := last(f.strip.drawn()).shown, f.digits.lastDigits().shown; pixels != [animate.Pixels]animate.Pixel{} || digits != (animate.Digits{}) {
+					t.Errorf("it ends with %v and %v, want dark", pixels, digits)
+				}
+			})
+		})
+	}
+}
+
+// outputs are those of a fixture that can fail.
+var outputs = map[string]func(*fixture) *device{
+	"LEDs":   func(f *fixture) *device { return &f.strip },
+	"digits": func(f *fixture) *device { return &f.digits },
 }
