@@ -277,67 +277,6 @@ func (m *Message) cutRepeatedHeader(body []byte) []byte {
 	return body
 }
 
-// cutRFC5424 takes off the header of RFC 5424 section 6 behind its version.
-func (m *Message) cutRFC5424(rest []byte) bool {
-	var fields [5][]byte // TIMESTAMP HOSTNAME APP-NAME PROCID MSGID
-	for i := range fields {
-		space := bytes.IndexByte(rest, ' ')
-		if space <= 0 {
-			return false
-		}
-		fields[i], rest = rest[:space], rest[space+1:]
-	}
-	length, form := stampLength(fields[0])
-	if form != None && length == len(fields[0]) {
-		m.Stamp = Stamp{Form: form, Text: fields[0]}
-	}
-	if !isNil(fields[1]) {
-		m.Host = fields[1]
-	}
-	if isNil(fields[2]) {
-		return false
-	}
-	pid, _ := value.Uint(fields[3])
-	m.PID = uint32(pid)
-	rest, ok := cutStructuredData(rest)
-	return ok && m.finish(withoutSite(fields[2]), bytes.TrimPrefix(rest, []byte("\ufeff")))
-}
-
-func isNil(field []byte) bool { return len(field) == 1 && field[0] == '-' }
-
-// cutStructuredData skips "-" or any number of [...] groups, in which a quoted value may hold
-// brackets and spaces, and escapes with a backslash.
-func cutStructuredData(rest []byte) ([]byte, bool) {
-	if len(rest) > 0 && rest[0] == '-' {
-		return bytes.TrimPrefix(rest[1:], []byte(" ")), true
-	}
-	for len(rest) > 0 && rest[0] == '[' {
-		end := endOfGroup(rest)
-		if end < 0 {
-			return nil, false
-		}
-		rest = rest[end:]
-	}
-	return bytes.TrimPrefix(rest, []byte(" ")), true
-}
-
-func endOfGroup(rest []byte) int {
-	quoted := false
-	for i := 1; i < len(rest); i++ {
-		switch rest[i] {
-		case '\\':
-			i++
-		case '"':
-			quoted = !quoted
-		case ']':
-			if !quoted {
-				return i + 1
-			}
-		}
-	}
-	return -1
-}
-
 // cutPriority takes off "<PRI>".
 func cutPriority(line []byte) ([]byte, bool) {
 	end := bytes.IndexByte(line, '>')
@@ -348,44 +287,6 @@ func cutPriority(line []byte) ([]byte, bool) {
 		return line, false
 	}
 	return line[end+1:], true
-}
-
-// CutPAM tells what a PAM module said from what the program said, and returns the PAM service:
-// "pam_unix(sshd:auth): ...", "pam_unix(auth): ...", "pam_unix: ..." and "(pam_unix) ...".
-func (m *Message) CutPAM() (service []byte, ok bool) {
-	if m.PAM != nil {
-		return m.Tag, true
-	}
-	body := m.Body
-	if len(body) > 5 && body[0] == '(' && bytes.HasPrefix(body, []byte("(pam_")) {
-		end := bytes.Index(body, []byte(") "))
-		if end < 0 {
-			return nil, false
-		}
-		m.PAM, m.Body = body[1:end], body[end+2:]
-		return m.Tag, true
-	}
-	if len(body) < 5 || body[0] != 'p' || !bytes.HasPrefix(body, []byte("pam_")) {
-		return nil, false
-	}
-	colon := bytes.Index(body, []byte(": "))
-	if colon < 0 {
-		return nil, false
-	}
-	module := body[:colon]
-	service = m.Tag
-	if open := bytes.IndexByte(module, '('); open >= 0 {
-		inner := bytes.TrimSuffix(module[open+1:], []byte(")"))
-		module = module[:open]
-		if kind := bytes.IndexByte(inner, ':'); kind > 0 {
-			service = inner[:kind]
-		}
-	}
-	if bytes.IndexByte(module, ' ') >= 0 {
-		return nil, false
-	}
-	m.PAM, m.Body = module, body[colon+2:]
-	return service, true
 }
 
 // TrimEnd takes off trailing spaces, tabs and carriage returns.
