@@ -10,7 +10,8 @@
 // exponential time on hostile text, so the matcher counts its steps and, when they exceed a
 // limit that is linear in the length of the text, gives that text to regexp, which is linear.
 //
-// A Pattern is immutable and may be used by any number of goroutines.
+// A Pattern may be used by any number of goroutines. Its graph is built when a text is first matched:
+// most patterns of a program never are, since a prefix or literal rules them out.
 package pattern
 
 import (
@@ -27,17 +28,19 @@ type Pattern struct {
 	expr     string
 	oracle   func() *regexp.Regexp // compiles when first called: few patterns ever need it
 	names    []string
-	start    *node // nil where the expression has no shape that the matcher knows
-	skip     int   // bytes of the prefix, which start need not look at again
-	slots    int   // length of a match's index slice
-	anchored bool  // every match starts at the start of the text
-	lead     string
-	first    *first // what a match can start with, for the search of an unanchored pattern
+	anchored bool // every match starts at the start of the text
 	prefix   string
 	prefixes []string
 	suffix   string
 	required string
 	literals []string
+
+	built sync.Once // what follows
+	start *node     // nil where the expression has no shape that the matcher knows
+	skip  int       // bytes of the prefix, which start need not look at again
+	slots []int     // a match's index slice before start is asked: -1, and the groups that the skipped bytes hold
+	lead  string
+	first *first // what a match can start with, for the search of an unanchored pattern
 }
 
 // Compile parses expr, in the syntax of package regexp. Its errors are regexp's and name the
@@ -52,7 +55,6 @@ func Compile(expr string) (*Pattern, error) {
 		expr:     expr,
 		oracle:   sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) }), // it parsed
 		names:    names,
-		slots:    2 * len(names),
 		anchored: startsAnchored(tree),
 		suffix:   suffixOf(tree),
 		required: required(tree),
@@ -66,11 +68,18 @@ func Compile(expr string) (*Pattern, error) {
 		slices.Sort(l.set)
 		p.literals = slices.Compact(l.set)
 	}
+	return p, nil
+}
+
+// build makes the graph.
+func (p *Pattern) build() {
+	tree, _ := syntax.Parse(p.expr, syntax.Perl) // it parsed
 	var c compiler
 	start := c.build(tree, &node{op: opAccept})
 	if c.unknown {
-		return p, nil
+		return
 	}
+	p.slots = slices.Repeat([]int{-1}, 2*len(p.names))
 	p.first = c.analyse(start)
 	if p.start = start; p.anchored {
 		p.skipPrefix()
@@ -78,15 +87,17 @@ func Compile(expr string) (*Pattern, error) {
 	if !p.anchored && start.op == opLiteral {
 		p.lead = start.literal
 	}
-	return p, nil
 }
 
-// skipPrefix moves the start of the graph behind as much of the prefix as leads it.
+// skipPrefix moves the start of the graph behind as much of the prefix as leads it. Groups in there
+// stand at the same place in every match.
 func (p *Pattern) skipPrefix() {
 	for ; ; p.start = p.start.next {
 		switch n := p.start; {
 		case n.op == opLiteral && strings.HasPrefix(p.prefix[p.skip:], n.literal):
 			p.skip += len(n.literal)
+		case n.op == opSave:
+			p.slots[n.slot] = p.skip
 		case n.op != opBeginText || p.skip > 0:
 			return
 		}
@@ -106,16 +117,11 @@ func (p *Pattern) Match(text []byte, loc []int) ([]int, bool) {
 
 // MatchPrefixed is Match for a text that is known to start with [Pattern.Prefix].
 func (p *Pattern) MatchPrefixed(text []byte, loc []int) ([]int, bool) {
+	p.built.Do(p.build)
 	if p.start == nil {
 		return p.ask(text, loc)
 	}
-	if loc = loc[:0]; cap(loc) < p.slots {
-		loc = make([]int, 0, p.slots)
-	}
-	loc = loc[:p.slots]
-	for i := range loc {
-		loc[i] = -1
-	}
+	loc = append(loc[:0], p.slots...)
 	m := matcher{text: text, loc: loc, steps: stepsPerText + stepsPerByte*len(text)}
 	found := m.search(p)
 	if m.steps < 0 {
@@ -157,7 +163,10 @@ func (p *Pattern) Suffix() string { return p.suffix }
 func (p *Pattern) Required() string { return p.required }
 
 // Compiled says whether the matcher of this package serves the pattern; otherwise regexp does.
-func (p *Pattern) Compiled() bool { return p.start != nil }
+func (p *Pattern) Compiled() bool {
+	p.built.Do(p.build)
+	return p.start != nil
+}
 
 // search looks for the leftmost match.
 func (m *matcher) search(p *Pattern) bool {
