@@ -17,29 +17,43 @@ type index struct {
 	byType map[Type][]*Rule // rules for logs that are not syslog
 }
 
-// candidates are the rules for one tag, in order, by the first byte of what they match.
-type Candidates [256][]candidate
+// Candidates are the rules for one tag, in order, by the first byte of what they match. They remember
+// what they matched last, and belong to one goroutine.
+type Candidates [256]struct {
+	starts []start // of rules, side by side: most are passed over by their start
+	rules  []candidate
+}
+
+// start is the first eight bytes of a prefix, and which of them there are.
+type start struct{ bytes, mask uint64 }
 
 // candidate is a rule for texts that start with a literal. A rule is one candidate for each literal
 // that its matches can start with; no two of those are the start of one text.
 type candidate struct {
-	start, mask uint64 // the first eight bytes of prefix, and which of them there are
 	*Rule
 	prefix []byte // empty if none is known
 	suffix []byte // likewise
 	needs  []byte // literal that every match contains, where looking for it is worth its while
 
 	prefixed bool // the prefix has all of the pattern's own
+
+	// The text that it matched last, and the groups. Two in five lines of sshd under attack say what
+	// the rule's last line said: the same attacker failed, or hung up.
+	last      []byte
+	lastFound []int
 }
+
+// maxRemembered bounds the text that a candidate remembers, in bytes.
+const maxRemembered = 256
 
 // startOf returns up to eight bytes that a text starts with, the first one lowest, and a mask of those
 // that there are.
-func startOf[T ~string | ~[]byte](text T) (start, mask uint64) {
+func startOf[T ~string | ~[]byte](text T) (s start) {
 	for i := range min(len(text), 8) {
-		start |= uint64(text[i]) << (8 * i)
-		mask |= 0xff << (8 * i)
+		s.bytes |= uint64(text[i]) << (8 * i)
+		s.mask |= 0xff << (8 * i)
 	}
-	return start, mask
+	return s
 }
 
 func newIndex(rules []*Rule) index {
@@ -55,7 +69,8 @@ func newIndex(rules []*Rule) index {
 // ask lets candidates that others follow, whose prefix says as much or more, look for what they need
 // first: whether one of those matches instead is not known from the prefix.
 func (c *Candidates) ask() {
-	for _, rules := range c {
+	for first := range c {
+		rules := c[first].rules
 		for i := range rules {
 			rule := &rules[i]
 			for _, other := range rules[i+1:] {
@@ -123,16 +138,20 @@ func (c *Candidates) add(rule *Rule) {
 		return // of a built-in rule whose tests were not run
 	}
 	for _, prefix := range rule.expr.Prefixes() {
-		start, mask := startOf(prefix)
-		c[prefix[0]] = append(c[prefix[0]], candidate{
-			start: start, mask: mask, Rule: rule, prefix: []byte(prefix), suffix: []byte(rule.expr.Suffix()), prefixed: strings.HasPrefix(prefix, rule.expr.Prefix()),
+		c.addAt(prefix[0], startOf(prefix), candidate{
+			Rule: rule, prefix: []byte(prefix), suffix: []byte(rule.expr.Suffix()), prefixed: strings.HasPrefix(prefix, rule.expr.Prefix()),
 		})
 	}
 	if rule.expr.Prefixes() == nil {
-		for i := range c {
-			c[i] = append(c[i], candidate{Rule: rule, suffix: []byte(rule.expr.Suffix()), needs: []byte(rule.expr.Required())})
+		for first := range c {
+			c.addAt(byte(first), start{}, candidate{Rule: rule, suffix: []byte(rule.expr.Suffix()), needs: []byte(rule.expr.Required())})
 		}
 	}
+}
+
+func (c *Candidates) addAt(first byte, s start, rule candidate) {
+	at := &c[first]
+	at.starts, at.rules = append(at.starts, s), append(at.rules, rule)
 }
 
 // Lookup finds the candidates of messages by tag and PAM service, and remembers them.
@@ -185,16 +204,22 @@ func (c *Candidates) Find(text []byte, loc []int) (*Rule, []int) {
 	if len(text) == 0 {
 		return nil, loc
 	}
-	var start uint64
+	var front uint64
 	if len(text) >= 8 {
-		start = binary.LittleEndian.Uint64(text)
+		front = binary.LittleEndian.Uint64(text)
 	} else {
-		start, _ = startOf(text)
+		front = startOf(text).bytes
 	}
-	rules := c[text[0]]
-	for i := range rules {
-		rule := &rules[i]
-		if start&rule.mask != rule.start || !bytes.HasPrefix(text, rule.prefix) || !bytes.HasSuffix(text, rule.suffix) ||
+	at := &c[text[0]]
+	for i, start := range at.starts {
+		if front&start.mask != start.bytes {
+			continue
+		}
+		rule := &at.rules[i]
+		if string(text) == string(rule.last) {
+			return rule.Rule, append(loc[:0], rule.lastFound...)
+		}
+		if !bytes.HasPrefix(text, rule.prefix) || !bytes.HasSuffix(text, rule.suffix) ||
 			len(rule.needs) > 0 && !bytes.Contains(text, rule.needs) {
 			continue
 		}
@@ -205,6 +230,9 @@ func (c *Candidates) Find(text []byte, loc []int) (*Rule, []int) {
 			loc, ok = rule.expr.Match(text, loc)
 		}
 		if ok {
+			if len(text) <= maxRemembered {
+				rule.last, rule.lastFound = append(rule.last[:0], text...), append(rule.lastFound[:0], loc...)
+			}
 			return rule.Rule, loc
 		}
 	}

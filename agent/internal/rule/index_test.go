@@ -2,6 +2,8 @@ package rule
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 )
@@ -61,6 +63,24 @@ func TestTagsAreBounded(t *testing.T) {
 		}
 		if len(lookup.tags) > maxTags {
 			t.Fatalf("%d tags are remembered, at most %d may be", len(lookup.tags), maxTags)
+		}
+	}
+}
+
+// What a rule matched last is remembered, and changes no answer.
+func TestRememberedMatches(t *testing.T) {
+	t.Parallel()
+	rules := rulesFor(t, "tags", "own", "own").Lookup
+	long := "own 0 from " + strings.Repeat("1", maxRemembered)
+	texts := []string{"own 0 from 192.0.2.1", "own 1 from 192.0.2.1", "own 0 from 192.0.2.10", "own 0 from 192.0.2.x", long, long + "x"}
+	known := rules()
+	for i := range 300 {
+		text := []byte(texts[i*i/3%len(texts)])
+		fresh := rules()
+		want, groups := fresh.ForTag([]byte("own")).Find(text, nil)
+		got, found := known.ForTag([]byte("own")).Find(text, nil)
+		if got != want || got != nil && !slices.Equal(found, groups) {
+			t.Fatalf("%s: %v at %v, want %v at %v", text, got, found, want, groups)
 		}
 	}
 }
