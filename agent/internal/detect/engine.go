@@ -141,6 +141,7 @@ func (e *Engine) Join(b *Batch, observed time.Time) {
 // joined again are no host's last ones.
 func (e *Engine) join(b *Batch, number uint64, again bool) {
 	mem := b.src.mem
+	defer mem.settleLast()
 	for i := range b.places {
 		p := &b.places[i]
 		switch p.kind {
@@ -150,12 +151,12 @@ func (e *Engine) join(b *Batch, number uint64, again bool) {
 			switch {
 			case again:
 			case m.Rule.Twice && m.copies(mem.last(m.Host)):
-				mem.forgetLast(m.Host)
+				mem.setLast(m.Host, nil)
 				continue
 			case m.counts:
-				mem.keepLast(m.Host, m.line)
+				mem.setLast(m.Host, m.line)
 			default:
-				mem.forgetLast(m.Host)
+				mem.setLast(m.Host, nil)
 			}
 			e.joinMessage(mem, m)
 		case requestLine:
@@ -163,7 +164,7 @@ func (e *Engine) join(b *Batch, number uint64, again bool) {
 		case visitLine:
 			e.joinVisit(mem, &b.visits[p.index])
 		case quietLine:
-			mem.forgetLast(p.host)
+			mem.setLast(p.host, nil)
 		case structuredLine:
 			if !mem.structured {
 				mem.structured, mem.moved = true, true

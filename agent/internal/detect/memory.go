@@ -13,6 +13,7 @@ type memory struct {
 	lasts  []lastLine
 	places map[uint64]int // of hosts in lasts
 	uses   uint64         // of lasts
+	newest hostLine       // not in lasts yet
 
 	structured bool   // a line had a stamp or a web log's format: text without header is no message
 	carriage   bool   // the last line ended in a carriage return; see joinBare
@@ -26,6 +27,13 @@ type lastLine struct {
 	used    uint64 // order of use, 0 if empty
 	line    []byte
 	changed bool
+}
+
+// hostLine is the last line of a host within a batch; nil if it did not count.
+type hostLine struct {
+	host  uint64
+	line  []byte
+	known bool
 }
 
 const (
@@ -43,19 +51,38 @@ func (e *Engine) memory(name string) *memory {
 	return mem
 }
 
+// last returns the last line of a host, nil if it did not count.
 func (m *memory) last(host uint64) []byte {
+	m.settleLast()
 	if at, ok := m.places[host]; ok {
 		return m.lasts[at].line
 	}
 	return nil
 }
 
+// setLast notes the last line of a host, nil if it did not count. Most lines are followed by another
+// one of the same host, so that it need not be stored until [memory.settleLast].
+func (m *memory) setLast(host uint64, line []byte) {
+	if m.newest.known && m.newest.host != host {
+		m.settleLast()
+	}
+	m.newest = hostLine{host, line, true}
+}
+
+// settleLast stores what setLast noted, at the latest before the line is overwritten.
+func (m *memory) settleLast() {
+	if l := m.newest; l.known {
+		m.newest = hostLine{}
+		if l.line == nil || len(l.line) > maxLast {
+			m.forgetLast(l.host)
+		} else {
+			m.keepLast(l.host, l.line)
+		}
+	}
+}
+
 // keepLast remembers the last line of a host, in place of the host's that was quiet for longest.
 func (m *memory) keepLast(host uint64, line []byte) {
-	if len(line) > maxLast {
-		m.forgetLast(host)
-		return
-	}
 	at, ok := m.places[host]
 	if !ok {
 		at = m.placeFor(host)
@@ -91,9 +118,6 @@ func (m *memory) placeFor(host uint64) int {
 }
 
 func (m *memory) forgetLast(host uint64) {
-	if len(m.places) == 0 {
-		return
-	}
 	if at, ok := m.places[host]; ok {
 		m.lasts[at].used, m.lasts[at].changed = 0, true
 		delete(m.places, host)

@@ -12,9 +12,13 @@ type Names [1024]string
 
 // String returns text as a string of at most [attack.MaxUser] bytes.
 func (n *Names) String(text []byte) string {
-	if len(text) == 0 {
+	if len(text) == 0 { // as most fields are: decided where the call is inlined
 		return ""
 	}
+	return n.string(text)
+}
+
+func (n *Names) string(text []byte) string {
 	if len(text) > attack.MaxUser {
 		text = text[:attack.MaxUser]
 	}
