@@ -32,6 +32,12 @@ const (
 	connectionWindow = 512 << 10
 )
 
+// What a gRPC client takes from a server, in bytes: acknowledgements and a welcome are less than a hundred.
+const (
+	maxAnswer       = 64 << 10
+	maxAnswerHeader = 8 << 10
+)
+
 // Credentials tells gRPC that a [Conn] is secure as it is, and by whom. It refuses any other
 // connection.
 func Credentials() credentials.TransportCredentials { return openCredentials{} }
@@ -65,6 +71,10 @@ func ClientConn(conn *Conn, options ...grpc.DialOption) (*grpc.ClientConn, error
 		grpc.WithTransportCredentials(Credentials()),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.WithDisableServiceConfig(),
+		grpc.WithStaticStreamWindowSize(maxAnswer),
+		grpc.WithStaticConnWindowSize(maxAnswer),
+		grpc.WithMaxHeaderListSize(maxAnswerHeader),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)),
 		grpc.WithNoProxy(),
 		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) {
 			if used.Swap(true) {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/pialert/pialert/pkg/pairing"
@@ -128,6 +130,53 @@ func TestDeliverWhoeverDials(t *testing.T) {
 			}
 			if _, err := ping(1); status.Code(err) != codes.Unavailable {
 				t.Errorf("after unpairing: %v", err)
+			}
+		})
+	}
+}
+
+// loud is a display that says more than any display has to say.
+type loud struct {
+	pialertv1.UnimplementedDisplayServer
+	header, version int // bytes
+}
+
+func (l loud) Deliver(stream grpc.BidiStreamingServer[pialertv1.FromAgent, pialertv1.FromDisplay]) error {
+	if err := stream.SetHeader(metadata.Pairs("loud", strings.Repeat("x", l.header))); err != nil {
+		return err
+	}
+	welcome := &pialertv1.Welcome{Version: strings.Repeat("x", l.version)}
+	return stream.Send(&pialertv1.FromDisplay{Message: &pialertv1.FromDisplay_Welcome{Welcome: welcome}})
+}
+
+// TestAnswersAreBounded has displays answer an agent with more than it takes.
+func TestAnswersAreBounded(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		loud
+		ok bool
+	}{
+		"what one says": {loud{header: 100, version: 1000}, true}, "a message": {loud{version: maxAnswer}, false}, "headers": {loud{header: maxAnswerHeader}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			accepted, atAgent := NewAccepted(), make(conns)
+			server := grpc.NewServer(ServerOptions()...)
+			pialertv1.RegisterDisplayServer(server, test.loud)
+			go server.Serve(accepted)
+			t.Cleanup(server.Stop)
+			new(pair).start(t, atAgent.handle, accepted.Handle)
+			client, err := ClientConn(atAgent.next(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			stream, err := pialertv1.NewDisplayClient(client).Deliver(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := stream.Recv(); (err == nil) != test.ok {
+				t.Errorf("it is taken: %v", err)
 			}
 		})
 	}

@@ -222,3 +222,21 @@ func (f *followed) run(t *testing.T) {
 		}
 	}
 }
+
+// Of the logs that have a past, a few go on at a time: those whose next file is the oldest.
+func TestFewLogsCatchUpAtATime(t *testing.T) {
+	t.Parallel()
+	files := &Files{}
+	for log := range 50 {
+		written := time.Unix(int64(1e9-log), 0)
+		files.followers = append(files.followers, &followed{follower: &follower{waiting: []candidate{{modified: written}, {modified: written}}}})
+	}
+	for range 3 { // a log that got its turn keeps it
+		files.admit()
+		for log, file := range files.followers {
+			if oldest := log >= 50-maxCatchingUp; file.granted != oldest {
+				t.Errorf("log %d goes on: %v", log, file.granted)
+			}
+		}
+	}
+}
