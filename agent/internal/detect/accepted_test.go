@@ -39,6 +39,27 @@ func TestQuietSuccesses(t *testing.T) {
 		{"sudo, after failures", []string{
 			"Jan 31 12:00:00 host sudo[7]: bob : 3 incorrect password attempts ; TTY=pts/0 ; PWD=/home/bob ; USER=root ; COMMAND=/usr/bin/id",
 			"Jan 31 12:00:09 host sudo[9]: bob : TTY=pts/0 ; PWD=/home/bob ; USER=root ; COMMAND=/usr/bin/id"}, attack.High, "bob"},
+		{"dropbear, from a new network", []string{
+			"Jan 31 12:00:00 host dropbear[7]: Pubkey auth succeeded for 'alice' with ssh-ed25519 key SHA256:x from 192.0.2.7:52325"}, attack.Medium, "alice"},
+		{"dropbear, after failures", []string{
+			"Jan 31 12:00:00 host dropbear[7]: Bad password attempt for 'root' from 192.0.2.7:52325",
+			"Jan 31 12:00:09 host dropbear[8]: Password auth succeeded for 'root' from 192.0.2.7:52326"}, attack.High, "root"},
+		{"dropbear, half a login", []string{
+			"Jan 31 12:00:09 host dropbear[8]: Password auth succeeded for 'root' from 192.0.2.7:52326, extra auth required"}, 0, ""},
+		{"su, after failures", []string{
+			"Jan 31 12:00:00 host su[5]: FAILED SU (to root) bob on pts/0", "Jan 31 12:00:00 host su[6]: FAILED SU (to root) bob on pts/0", "Jan 31 12:00:00 host su[7]: FAILED SU (to root) bob on pts/0",
+			"Jan 31 12:00:09 host su[9]: (to root) bob on pts/0"}, attack.High, "bob"},
+		{"su of shadow, after failures", []string{
+			"Jan 31 12:00:00 host su[5]: FAILED su for root by bob", "Jan 31 12:00:00 host su[6]: FAILED su for root by bob", "Jan 31 12:00:00 host su[7]: FAILED su for root by bob",
+			"Jan 31 12:00:09 host su[9]: Successful su for root by bob"}, attack.High, "bob"},
+		{"su, by root after others failed over ssh", []string{
+			"Jan 31 12:00:00 host sshd[7]: Failed password for root from 192.0.2.7 port 51112 ssh2", "Jan 31 12:00:09 host su[9]: (to nobody) root on none"}, 0, ""},
+		{"ProFTPD, after a failure", []string{
+			"Jan 31 12:00:00 host proftpd[7]: host (192.0.2.7[192.0.2.7]) - USER alice (Login failed): Incorrect password.",
+			"Jan 31 12:00:09 host proftpd[8]: host (192.0.2.7[192.0.2.7]) - USER alice: Login successful."}, attack.High, "alice"},
+		{"Pure-FTPd, after a failure", []string{
+			"Jan 31 12:00:00 host pure-ftpd: (?@192.0.2.7) [WARNING] Authentication failed for user [alice]",
+			"Jan 31 12:00:09 host pure-ftpd: (?@192.0.2.7) [INFO] alice is now logged in"}, attack.High, "alice"},
 		{"WordPress, after a failure", []string{
 			`192.0.2.7 - - [31/Jan/2025:12:00:00 +0000] "POST /wp-login.php HTTP/1.1" 200 5`, `192.0.2.7 - - [31/Jan/2025:12:00:05 +0000] "POST /wp-login.php HTTP/1.1" 302 5`}, attack.High, ""},
 		{"WordPress, daily life", []string{`192.0.2.7 - - [31/Jan/2025:12:00:05 +0000] "POST /wp-login.php HTTP/1.1" 302 5`}, 0, ""},
