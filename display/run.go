@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pialert/pialert/display/internal/fleet"
 	"github.com/pialert/pialert/display/internal/geo"
 	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/display/internal/lamp"
@@ -122,8 +123,12 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 	d.listener = &link.Listener{Keyring: keyring, Invitations: d.invitations, Log: d.logger}
 	d.dialer = &link.Dialer{Keyring: keyring, Log: d.logger, SSH: cfg.Link.SSH.login()}
 	if cfg.Link.Dial == broker.Dial {
+		system := "" // only the display that began the fleet has them
+		if authority, err := fleet.Open(fleetDir(cfg)); err == nil {
+			system = authority.SystemCredentials()
+		}
 		d.broker = nats.New(nats.Options{
-			Admission: d.receiver, Keyring: keyring, Broker: cfg.Link.NATS.Config, Agents: cfg.Link.NATS.Agents,
+			System: system, Admission: d.receiver, Keyring: keyring, Broker: cfg.Link.NATS.Config, Agents: cfg.Link.NATS.Agents,
 			Room:    broker.Room{Replicas: cfg.Link.NATS.Replicas, MaxBytes: int64(cfg.Link.NATS.MaxBytes)},
 			Version: cli.Release(), Logger: d.logger, Paired: d.nameFirst, Joins: d.joinByBroker,
 		})

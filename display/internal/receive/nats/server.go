@@ -57,6 +57,7 @@ type Options struct {
 	Broker    broker.Config
 	Room      broker.Room // for the stream, where this display makes it
 	Agents    []string    // patterns of the agents' names that this display takes; none takes all
+	System    string      // file with the credentials of the broker's system account; empty where they are not here
 	Version   string      // of this program
 	Logger    *slog.Logger
 	Paired    func() // called when an agent that is new here came
@@ -78,6 +79,8 @@ type Server struct {
 	reading atomic.Uint64 // how many times the stream was read from the beginning
 	joining chan struct{} // holds a token for each join that is being answered
 	frail   atomic.Pointer[string]
+	syncs   []broker.Sync // how the servers keep their files, as they said at asked
+	asked   time.Time
 	ticks   ticks
 
 	mu     sync.Mutex
@@ -270,7 +273,7 @@ func (s *Server) resync() {
 func (s *Server) look(ctx context.Context, stream jetstream.Stream, consumer jetstream.Consumer) {
 	frail := ""
 	if info := stream.CachedInfo(); info != nil {
-		frail = s.conn.Frail(ctx, info.Config.Replicas)
+		frail = broker.Frail(info.Config.Replicas, s.askSyncs(ctx))
 	}
 	s.frail.Store(&frail)
 	s.mu.Lock()
@@ -279,6 +282,31 @@ func (s *Server) look(ctx context.Context, stream jetstream.Stream, consumer jet
 	if info := consumer.CachedInfo(); info != nil {
 		s.status.Waiting = info.NumPending
 	}
+}
+
+const (
+	// askEach is how often the servers are asked how they keep their files.
+	askEach = 5 * time.Minute
+	// askTimeout bounds that.
+	askTimeout = 3 * time.Second
+)
+
+// askSyncs asks the servers how they keep their files, where that can be asked; nil is not known.
+func (s *Server) askSyncs(ctx context.Context) []broker.Sync {
+	if s.options.System == "" || time.Since(s.asked) < askEach {
+		return s.syncs
+	}
+	s.asked = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	system, err := broker.ReadCredentials(s.options.System)
+	if err == nil {
+		s.syncs, err = broker.Syncs(ctx, s.options.Broker, s.options.Keyring, system)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.options.Logger.Warn("cannot ask the broker how it keeps its files", "error", err)
+	}
+	return s.syncs
 }
 
 // fail notes why nothing comes, or that it comes again.
