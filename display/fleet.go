@@ -29,13 +29,13 @@ func fleetCommand(s *settings) *cobra.Command {
 		Use:   "fleet",
 		Short: "Prepare a NATS server for many agents, invite them, and see how they are",
 		Long: `fleet is for an owner of more servers than one machine can keep a connection to. init writes the
-configuration of a NATS server, add prints the line that brings a server in, and status says which
-are behind, silent or old. See docs/fleet.md.`,
+configuration of a NATS server, add prints the line that brings a server in, remove revokes what that
+brought, and status says which are behind, silent or old. See docs/fleet.md.`,
 		Example: `  sudo pialert-display fleet init --server tls://nats.example.org:4222
   sudo pialert-display fleet add web1
   pialert-display fleet status`,
 	}
-	command.AddCommand(fleetInitCommand(s), fleetAddCommand(s), fleetStatusCommand(s))
+	command.AddCommand(fleetInitCommand(s), fleetAddCommand(s), fleetRemoveCommand(s), fleetStatusCommand(s))
 	return command
 }
 
@@ -166,6 +166,48 @@ func checkServers(servers []string) error {
 	for _, server := range servers {
 		if err := broker.CheckServer(server); err != nil {
 			return &cli.UsageError{Err: fmt.Errorf("cannot use the server %q: %w", server, err)}
+		}
+	}
+	return nil
+}
+
+func fleetRemoveCommand(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Revoke the broker credentials of a server that is gone, or that somebody else has",
+		Long: `remove revokes every credential that fleet add made for a name, and withdraws its invitations. The servers
+refuse them as soon as they have read their configuration anew, as it says. unpair is what shuts an agent
+out of what is counted, at once and without the servers.`,
+		Example: "  sudo pialert-display fleet remove web1",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error {
+			cfg, err := s.Load()
+			if err != nil {
+				return err
+			}
+			return fleetRemove(command.OutOrStdout(), cfg, args[0], s.Path())
+		},
+	}
+}
+
+func fleetRemove(stdout io.Writer, cfg Config, name, configPath string) error {
+	authority, err := fleet.Open(fleetDir(cfg))
+	if errors.Is(err, fleet.ErrNone) {
+		return cli.Hint(err, "sudo pialert-display fleet init --server tls://nats.example.org:4222")
+	}
+	if err != nil {
+		return withSudo(err)
+	}
+	n, err := authority.Remove(name, time.Now())
+	if err != nil {
+		return withSudo(err)
+	}
+	fmt.Fprintf(stdout, "revoked %d credentials of %s; for the servers to refuse them:\n\n", n, name)
+	fmt.Fprintf(stdout, "1. Write their folders anew, with the flags that you gave: sudo pialert-display fleet init --config %s\n", configPath)
+	fmt.Fprint(stdout, "2. Copy nats-server.conf to each server, and have it read there: nats-server --signal reload\n")
+	if keyring, err := pairing.Open(cfg.State, pairing.Display, cfg.Name); err == nil {
+		if _, err := keyring.Peer(name); err == nil {
+			fmt.Fprintf(stdout, "3. It is paired still: sudo pialert-display unpair %s\n", name)
 		}
 	}
 	return nil

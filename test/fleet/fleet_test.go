@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -97,6 +98,10 @@ func TestAnOwnerBeginsAFleet(t *testing.T) {
 	if !strings.Contains(status, "1 agents") || !strings.Contains(status, "web1") || !strings.Contains(status, "connected to tls://") {
 		t.Errorf("fleet status says:\n%s", status)
 	}
+	// The server was asked how it keeps its files.
+	if !strings.Contains(status, "syncs its files every 2m0s, not always") {
+		t.Errorf("fleet status says nothing of what a power cut costs:\n%s", status)
+	}
 	// The line is good for one machine.
 	text := withoutLink(t, s.AgentConfig)
 	text, _, _ = strings.Cut(text, "\n# Added by")
@@ -149,6 +154,63 @@ func TestInvitesAThousand(t *testing.T) {
 	}
 }
 
+// What an agent that was removed has lets nobody in, once the server has read what was written anew.
+func TestRemovedCredentialsLetNobodyIn(t *testing.T) {
+	s, broker := owned(t)
+	s.startDisplay()
+	for _, name := range []string{"web1", "web2"} {
+		line, err := s.Display(s.ctx, "fleet", "add", name)
+		s.must(err)
+		if name == "web2" {
+			continue // its line is not used
+		}
+		_, err = s.Agent(s.ctx, "join", strings.Fields(line)[3])
+		s.must(err)
+	}
+	s.startAgent()
+	s.attack(10)
+	s.counted()
+	if said, err := s.Display(s.ctx, "fleet", "remove", "nobody"); err == nil || !strings.Contains(err.Error(), "no credentials were made here") {
+		t.Errorf("somebody unknown is removed: %s, %v", said, err)
+	}
+	said, err := s.Display(s.ctx, "fleet", "remove", "web1")
+	s.must(err)
+	if !strings.Contains(said, "revoked 1 credentials of web1") || !strings.Contains(said, "unpair web1") {
+		t.Errorf("fleet remove says %q", said)
+	}
+	connect := func() error {
+		conn, err := nats.Connect(s.setting("servers"), nats.UserCredentials(s.setting("credentials")), nats.RootCAs(s.setting("ca")), nats.Timeout(20*time.Second))
+		if err == nil {
+			conn.Close()
+		}
+		return err
+	}
+	s.must(connect()) // the server knows nothing yet
+	folder := filepath.Join(s.Dir, "nats")
+	_, err = program.Run(s.ctx, s.Command(programs.Display, "fleet", "init", "--config", s.DisplayConfig,
+		"--out", folder, "--folder", folder, "--store", filepath.Join(s.Dir, "store")))
+	s.must(err)
+	s.must(broker.Signal(syscall.SIGHUP)) // nats-server --signal reload
+	s.must(program.Poll(s.ctx, func() error {
+		if err := connect(); !errors.Is(err, nats.ErrAuthorization) {
+			return fmt.Errorf("removed credentials: %v\n%s", err, broker.Stderr)
+		}
+		return nil
+	}))
+	s.must(program.Poll(s.ctx, func() error { // who was connected is put out
+		status, err := s.Agent(s.ctx, "status")
+		if !strings.Contains(status, "uthorization") {
+			err = fmt.Errorf("the agent's status says %s, %v", status, err)
+		} else {
+			err = nil
+		}
+		return err
+	}))
+	if pending, err := s.Display(s.ctx, "fleet", "status"); err != nil || !strings.Contains(pending, "1 invited") {
+		t.Errorf("who else was invited is not any more: %s, %v", pending, err)
+	}
+}
+
 // An agent's credentials let it publish what is its own, and neither speak for others nor listen to them.
 func TestCredentialsReachNoFurther(t *testing.T) {
 	s, broker := owned(t)
@@ -157,20 +219,11 @@ func TestCredentialsReachNoFurther(t *testing.T) {
 	s.must(err)
 	_, err = s.Agent(s.ctx, "join", strings.Fields(line)[3])
 	s.must(err)
-	text, err := os.ReadFile(s.AgentConfig)
-	s.must(err)
-	setting := func(key string) string {
-		found := regexp.MustCompile(key + `: [\["]*([^",\]\s]+)`).FindStringSubmatch(string(text))
-		if found == nil {
-			t.Fatalf("join wrote no %s:\n%s", key, text)
-		}
-		return found[1]
-	}
 	refused := make(chan error, 10)
-	conn, err := nats.Connect(setting("servers"), nats.UserCredentials(setting("credentials")), nats.RootCAs(setting("ca")),
+	conn, err := nats.Connect(s.setting("servers"), nats.UserCredentials(s.setting("credentials")), nats.RootCAs(s.setting("ca")),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
 	if err != nil {
-		t.Fatalf("%v\n%s\nbroker:\n%s", err, text, broker.Stderr)
+		t.Fatalf("%v\nbroker:\n%s", err, broker.Stderr)
 	}
 	defer conn.Close()
 	for _, subject := range []string{"pialert.v1.events.DISPLAY.ANOTHER", "pialert.v1.beats.DISPLAY.ANOTHER", "pialert.v1.ticks.DISPLAY", "$JS.API.STREAM.PURGE.pialert", "$JS.API.STREAM.DELETE.pialert"} {
@@ -182,6 +235,18 @@ func TestCredentialsReachNoFurther(t *testing.T) {
 		s.must(err)
 		wantRefused(s, refused, subject)
 	}
+}
+
+// setting is what join wrote into the agent's configuration.
+func (s *stage) setting(key string) string {
+	s.t.Helper()
+	text, err := os.ReadFile(s.AgentConfig)
+	s.must(err)
+	found := regexp.MustCompile(key + `: [\["]*([^",\]\s]+)`).FindStringSubmatch(string(text))
+	if found == nil {
+		s.t.Fatalf("join wrote no %s:\n%s", key, text)
+	}
+	return found[1]
 }
 
 func wantRefused(s *stage, refused <-chan error, subject string) {

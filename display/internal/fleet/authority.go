@@ -22,6 +22,8 @@ const (
 	systemFile      = "system.creds"
 	displayFile     = "display.creds"
 	invitationsFile = "invitations.json"
+	issuedFile      = "issued.json"
+	operatorFile    = "operator.jwt"
 	lockFile        = "fleet.lock"
 	maxFile         = 64 << 20
 )
@@ -203,6 +205,11 @@ func (a *Authority) accounts() (operator string, system string, tokens map[strin
 	if err != nil {
 		return "", "", nil, err
 	}
+	issued, err := a.issued()
+	if err != nil {
+		return "", "", nil, err
+	}
+	revoked := issued.Revoked
 	tokens = map[string]string{}
 	for _, account := range []struct {
 		name, seed string
@@ -222,6 +229,9 @@ func (a *Authority) accounts() (operator string, system string, tokens map[strin
 		claims.Limits.Payload = broker.MaxMessage
 		if account.streams {
 			claims.Limits.DiskStorage, claims.Limits.Streams, claims.Limits.Consumer = a.MaxBytes*int64(len(a.Servers)), 1, -1
+			for id, at := range revoked {
+				claims.RevokeAt(string(id), at)
+			}
 		} else {
 			system = public
 		}
@@ -229,8 +239,21 @@ func (a *Authority) accounts() (operator string, system string, tokens map[strin
 			return "", "", nil, err
 		}
 	}
+	operator, err = a.operator(signer, root, system)
+	return operator, system, tokens, err
+}
+
+// operator returns the operator's JWT, the same each time: a server that runs reads no other one.
+func (a *Authority) operator(signer nkeys.KeyPair, root, system string) (string, error) {
+	kept, err := a.dir.Read(operatorFile, maxFile)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return string(kept), err
+	}
 	claims := jwt.NewOperatorClaims(root)
 	claims.Name, claims.SystemAccount = "pialert", system
-	operator, err = claims.Encode(signer)
-	return operator, system, tokens, err
+	token, err := claims.Encode(signer)
+	if err != nil {
+		return "", err
+	}
+	return token, a.dir.Write(operatorFile, []byte(token))
 }

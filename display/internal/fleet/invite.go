@@ -42,6 +42,10 @@ func (a *Authority) Invite(display *pairing.Keyring, names []string, validity ti
 	if err != nil {
 		return nil, err
 	}
+	issued, err := a.issued()
+	if err != nil {
+		return nil, err
+	}
 	invited := map[string]bool{}
 	var made []broker.Enrolment
 	for _, name := range names {
@@ -59,8 +63,12 @@ func (a *Authority) Invite(display *pairing.Keyring, names []string, validity ti
 		token := pairing.Token{Role: pairing.Display, Name: display.Name(), Key: display.Key()}
 		rand.Read(token.Secret[:]) // never fails
 		hash := sha256.Sum256(token.Secret[:])
+		issued.Agents[name] = append(issued.Agents[name], id)
 		all = append(all, Invitation{Name: name, Secret: hash[:], ID: id, Expires: now.Add(validity)})
 		made = append(made, broker.Enrolment{Token: token.String(), Servers: a.Servers, Stream: a.Stream, CA: a.CA, Credentials: credentials})
+	}
+	if err := a.storeIssued(issued); err != nil {
+		return nil, err
 	}
 	last := len(all) - len(names)
 	kept := slices.DeleteFunc(all[:last:last], func(i Invitation) bool { return invited[i.Name] && i.Used.IsZero() })
