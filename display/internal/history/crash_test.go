@@ -3,6 +3,7 @@ package history_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,7 +28,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	role := map[string]func(path string) error{"writer": writer, "full disk": fullDisk}[os.Getenv(roleVariable)]
+	role := map[string]func(path string) error{"writer": writer, "full disk": fullDisk, "no room": replaceWithoutRoom}[os.Getenv(roleVariable)]
 	if role == nil { // or "interleavings", which is one of the tests
 		os.Exit(m.Run())
 	}
@@ -236,6 +237,89 @@ func fullDisk(dir string) error {
 		return fmt.Errorf("on a full disk: %d events can be read, error %v", len(records), err)
 	}
 	return again.Close()
+}
+
+// A damaged history is replaced on a disk that has room for some of the new file's parts, but not for all, at each of many
+// sizes: whenever the history opens it has everything that was counted.
+func TestReplacingWithoutRoom(t *testing.T) {
+	t.Parallel()
+	cmd := child(t, "no room", t.TempDir())
+	ownFileSystem(cmd)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func replaceWithoutRoom(dir string) error {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
+		return fmt.Errorf("cannot mount a small file system: %w", err)
+	}
+	const size = 1000
+	o := options(filepath.Join(dir, "history.db"))
+	h, err := history.Open(o)
+	if err != nil {
+		return err
+	}
+	committed := make(chan error, 1)
+	if err := h.Append(context.Background(), "a", 1, 1, events(size), func(_ uint64, err error) { committed <- err }); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	stop() // Run commits what waits, and ends
+	h.Run(ctx)
+	if err := errors.Join(<-committed, h.Close(), os.Remove(o.Path+".totals")); err != nil {
+		return err
+	}
+	damaged, err := os.ReadFile(o.Path)
+	if err != nil {
+		return err
+	}
+	for at := len(damaged) - 8192; at < len(damaged)-4096; at++ { // some events
+		damaged[at] = 0xff
+	}
+	ballast := filepath.Join(dir, "ballast")
+	opened, refused := 0, 0
+	for room := 64 << 10; room < 1<<20; room += 48 << 10 {
+		names, _ := filepath.Glob(filepath.Join(dir, "*"))
+		for _, name := range names {
+			os.Remove(name)
+		}
+		if err := errors.Join(os.WriteFile(o.Path, damaged, 0o600), fill(ballast)); err != nil {
+			return err
+		}
+		full, err := os.Stat(ballast)
+		if err != nil {
+			return err
+		}
+		if err := os.Truncate(ballast, max(0, full.Size()-int64(room))); err != nil {
+			return err
+		}
+		again, err := history.Open(o)
+		if err != nil { // as it should where there is no room
+			refused++
+			if err := os.Remove(ballast); err != nil {
+				return err
+			}
+			if again, err = history.Open(o); err != nil {
+				return fmt.Errorf("with %d bytes of room, then more: %w", room, err)
+			}
+		} else {
+			opened++
+		}
+		totals, err := again.Totals(context.Background())
+		mark, _ := again.Committed(context.Background(), "a", 1)
+		records, _ := again.Recent(context.Background(), size, history.Filter{})
+		if err := errors.Join(err, again.Close()); err != nil {
+			return err
+		}
+		if len(totals) != 1 || totals[0].Events != size || mark != size || len(records) < size*8/10 {
+			return fmt.Errorf("with %d bytes of room: totals %+v, the mark is %d, %d events can be read", room, totals, mark, len(records))
+		}
+	}
+	if opened == 0 || refused == 0 {
+		return fmt.Errorf("%d times there was room, %d times there was not", opened, refused)
+	}
+	return nil
 }
 
 // fill writes a file until the disk is full.

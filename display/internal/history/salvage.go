@@ -66,6 +66,9 @@ func (h *History) replace(known summary, cause error) (*store, summary, error) {
 		return nil, known, fmt.Errorf("cannot replace the damaged history: %w", err)
 	}
 	events, err := salvage(path, to, known, h.now(), time.Now().Add(salvageBudget))
+	if err == nil {
+		err = to.emptyWAL()
+	}
 	if err = errors.Join(err, to.close()); err != nil {
 		return nil, known, fmt.Errorf("cannot replace the damaged history: %w", err)
 	}
@@ -86,6 +89,19 @@ func (h *History) replace(known summary, cause error) (*store, summary, error) {
 	h.log.Warn("the history goes on in a new file", "file", path, "events carried over", events,
 		"agents", len(known.agents), "damaged file", aside)
 	return opened, known, nil
+}
+
+// emptyWAL moves everything from the WAL to the file itself, which alone gets another name. To close a file does the
+// same, but does not say when there was no room for it.
+func (s *store) emptyWAL() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var busy, pages, moved int64
+	err := s.each(context.Background(), "PRAGMA wal_checkpoint(TRUNCATE)", []any{&busy, &pages, &moved}, func() {})
+	if err == nil && busy != 0 {
+		err = errors.New("another process reads the new file")
+	}
+	return err
 }
 
 // rename renames a file within its folder, durably.
