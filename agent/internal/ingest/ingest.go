@@ -14,11 +14,8 @@ package ingest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"log/slog"
-	"maps"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -114,26 +111,6 @@ type Pipeline struct {
 	lastTurn atomic.Int64 // when the loop last came round, in Unix nanoseconds
 }
 
-// Fault is why nothing can be committed now.
-type Fault struct {
-	Since time.Time
-	Err   error
-}
-
-// Counts says how many events were found since the start of a pipeline.
-type Counts struct {
-	Logs  map[string]map[attack.Kind]uint64 // by log; fired events have none
-	Kinds map[attack.Kind]uint64
-	Hosts map[string]uint64 // events of machines other than the agent's; of those above maxHosts under ""
-}
-
-// maxHosts bounds the machines that are counted by name.
-const maxHosts = 1000
-
-func newCounts() Counts {
-	return Counts{map[string]map[attack.Kind]uint64{}, map[attack.Kind]uint64{}, map[string]uint64{}}
-}
-
 // New returns a pipeline whose detector remembers what the store kept. It starts nothing.
 func New(options Options) (*Pipeline, error) {
 	p := &Pipeline{
@@ -164,84 +141,6 @@ func New(options Options) (*Pipeline, error) {
 func (p *Pipeline) Position(source string) ([]byte, bool) {
 	position, ok := p.positions[source]
 	return position, ok
-}
-
-// add takes an event of the detector; p.mu is held.
-func (p *Pipeline) add(e *attack.Event) {
-	kept := *e
-	kept.FixTimes() // a clock that is wrong by decades costs no event
-	p.batch.events = append(p.batch.events, kept)
-	if p.found.Logs[e.Log] == nil {
-		p.found.Logs[e.Log] = map[attack.Kind]uint64{}
-	}
-	p.found.Logs[e.Log][e.Kind]++
-	p.found.Kinds[e.Kind]++
-	if e.Host != "" {
-		host := e.Host
-		if _, known := p.found.Hosts[host]; !known && len(p.found.Hosts) >= maxHosts {
-			host = ""
-		}
-		p.found.Hosts[host]++
-	}
-}
-
-// Add takes an event that comes from no line, such as one that a person fires. Once the pipeline has
-// stopped it returns [ErrStopped].
-func (p *Pipeline) Add(e *attack.Event) error {
-	return p.Do(func(add func(*attack.Event)) { add(e) })
-}
-
-// Do lets do add events that come from no line, and change what the detector remembers, in one step: either
-// all of it is committed, or nothing is. It waits for no room. Once the pipeline has stopped it returns
-// [ErrStopped].
-func (p *Pipeline) Do(do func(add func(*attack.Event))) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.stopped {
-		return ErrStopped
-	}
-	do(p.add)
-	p.wake.Ring()
-	return nil
-}
-
-// Commit is [Pipeline.Do], but waits for room and returns once all of it is committed. Where nothing can be
-// committed it waits, until ctx ends: then it may be committed later. Once the pipeline has stopped it returns
-// [ErrStopped] and commits nothing.
-func (p *Pipeline) Commit(ctx context.Context, do func(add func(*attack.Event))) error {
-	committed, err := p.include(do)
-	if err != nil {
-		return err
-	}
-	select {
-	case err := <-committed:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// include makes what is done part of the batch, and returns what tells when that is committed.
-func (p *Pipeline) include(do func(add func(*attack.Event))) (<-chan error, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.awaitRoom() {
-		return nil, ErrStopped
-	}
-	do(p.add)
-	committed := make(chan error, 1)
-	p.batch.waiting = append(p.batch.waiting, committed)
-	p.batch.grow(0)
-	p.wake.Ring()
-	return committed, nil
-}
-
-// awaitRoom waits while the batch is full, and says whether the pipeline still takes something; p.mu is held.
-func (p *Pipeline) awaitRoom() bool {
-	for p.batch.full && !p.stopped {
-		p.room.Wait()
-	}
-	return !p.stopped
 }
 
 // Feed looks at a chunk, and waits while too much is pending. Once the pipeline has stopped it
@@ -323,100 +222,4 @@ func (p *Pipeline) stop() {
 	defer p.mu.Unlock()
 	p.stopped = true
 	p.room.Broadcast()
-}
-
-// commit writes the batch down and repeats that until it succeeds: nothing is read on
-// meanwhile, so nothing is lost while the disk is full. If ctx ends first the batch is given up,
-// and its lines will be read again; nothing may be committed after it then, or their positions
-// would pass it by.
-func (p *Pipeline) commit(ctx context.Context) error {
-	events, state, waiting := p.take()
-	err := p.store(ctx, events, state)
-	answer := err
-	if err != nil {
-		answer = ErrStopped
-	}
-	for _, committed := range waiting {
-		committed <- answer
-	}
-	return err
-}
-
-// store commits until that succeeds, or ctx ends.
-func (p *Pipeline) store(ctx context.Context, events []attack.Event, state map[string][]byte) error {
-	if len(events) == 0 && len(state) == 0 {
-		return nil
-	}
-	for failed := false; ; failed = true {
-		err := p.options.Store.Commit(events, state)
-		if err == nil {
-			p.fault.Store(nil)
-		}
-		switch {
-		case err == nil && failed:
-			p.options.Logger.Info("the spool can be written again")
-			return nil
-		case err == nil:
-			return nil
-		case errors.Is(err, os.ErrClosed):
-			return fmt.Errorf("cannot keep events: %w", err)
-		case !failed:
-			p.fault.Store(&Fault{time.Now(), err})
-			p.options.Logger.Error("cannot write the spool; no log is read on until it can be", "error", err)
-		}
-		p.turn()
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(retryInterval):
-		}
-	}
-}
-
-// take empties the batch, with what the detector's memory changed.
-func (p *Pipeline) take() ([]attack.Event, map[string][]byte, []chan<- error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.detector.Changes(func(key string, value []byte) { p.batch.state[memoryKey+key] = value })
-	taken := p.batch
-	p.batch = newBatch()
-	p.room.Broadcast()
-	if len(taken.events) > mergeAbove || !p.options.Watched() {
-		taken.events = merge(taken.events)
-	}
-	return taken.events, taken.state, taken.waiting
-}
-
-// Counts returns how many events were found since the start.
-func (p *Pipeline) Counts() Counts {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	counts := newCounts()
-	counts.Kinds, counts.Hosts = maps.Clone(p.found.Kinds), maps.Clone(p.found.Hosts)
-	for log, kinds := range p.found.Logs {
-		counts.Logs[log] = maps.Clone(kinds)
-	}
-	return counts
-}
-
-// Inspect calls look while the detector rests, so that look may ask it.
-func (p *Pipeline) Inspect(look func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	look()
-}
-
-// Fault returns why nothing can be committed, nil if it can: while the disk is full, for example, no log is
-// read on.
-func (p *Pipeline) Fault() *Fault { return p.fault.Load() }
-
-func (p *Pipeline) turn() { p.lastTurn.Store(time.Now().UnixNano()) }
-
-// Alive returns an error if the loop has not come round for so long that it must be stuck. A
-// disk that cannot be written is no reason: a restart would not help.
-func (p *Pipeline) Alive(now time.Time) error {
-	if silent := now.Sub(time.Unix(0, p.lastTurn.Load())); silent > stuckAfter {
-		return fmt.Errorf("the pipeline has not moved for %s", silent.Round(time.Second))
-	}
-	return nil
 }

@@ -35,27 +35,6 @@ type Never interface {
 	Why(source netip.Prefix) (reason string, never bool)
 }
 
-// maxSources bounds the sources that are remembered.
-const maxSources = 1 << 14
-
-// parts is how many parts a span of attempts is counted in.
-const parts = 10
-
-// offender is what is remembered of a source.
-type offender struct {
-	source netip.Prefix
-	// Score adds up, in parts of the span, 1/after for each attempt: from 1 on it is too much.
-	score    [parts]float64
-	newest   int64 // number of the newest part since 1970
-	attempts uint64
-	first    time.Time
-	seen     time.Time
-	bans     int
-	banned   time.Time // until when; zero if it never was
-	welcome  time.Time // when somebody logged in from there last
-	noted    bool      // see Policy.noted
-}
-
 // Policy decides. Its zero value is not usable.
 type Policy struct {
 	config Config
@@ -67,9 +46,6 @@ type Policy struct {
 	near   map[netip.Prefix]neighbours    // those that were banned or logged in, by network
 	moved  map[netip.Prefix]bool          // sources of which something has changed since Changes
 }
-
-// neighbours are sources of one network.
-type neighbours map[*offender]struct{}
 
 // New returns a policy that knows nobody. The configuration must be valid.
 func New(c Config, never Never) *Policy {
@@ -143,21 +119,6 @@ func happened(e *attack.Event) time.Time {
 		return e.Observed
 	}
 	return e.Logged
-}
-
-// note makes a source one of its network's neighbours.
-func (p *Policy) note(o *offender) {
-	network := p.networkOf(o.source)
-	if p.near[network] == nil {
-		p.near[network] = neighbours{}
-	}
-	p.near[network][o] = struct{}{}
-	p.moved[o.source] = true
-	if !o.noted {
-		o.noted = true
-		p.fresh.Remove(p.known[o.source])
-		p.known[o.source] = p.noted.PushFront(o)
-	}
 }
 
 // networkOf returns the network that is banned when enough of it is.
@@ -247,57 +208,6 @@ func (p *Policy) network(source netip.Prefix, last Decision, now time.Time) (Dec
 	return last, true
 }
 
-// touch returns what is remembered of a source and makes it the one that was seen last. What is
-// older than is to be remembered goes: attempts that led to nothing when their span is over.
-func (p *Policy) touch(source netip.Prefix, now time.Time) *offender {
-	p.age(p.fresh, now.Add(-time.Duration(p.config.Ban.Within)), now)
-	p.age(p.noted, now.Add(-time.Duration(p.config.Ban.Remember)), now)
-	for network, until := range p.nets {
-		if !p.lasts(until, now) {
-			delete(p.nets, network)
-		}
-	}
-	element, ok := p.known[source]
-	if !ok {
-		element = p.fresh.PushFront(&offender{source: source})
-		p.known[source] = element
-	}
-	o := element.Value.(*offender)
-	p.listOf(o).MoveToFront(element)
-	o.seen = now
-	return o
-}
-
-// age forgets those of a list that were not seen since limit, and while there are too many those that were seen
-// first.
-func (p *Policy) age(order *list.List, limit, now time.Time) {
-	for last := order.Back(); last != nil; last = order.Back() {
-		if o := last.Value.(*offender); p.Sources() <= maxSources && (o.seen.After(limit) || p.lasts(o.banned, now)) {
-			return
-		}
-		p.forget(last)
-	}
-}
-
-func (p *Policy) listOf(o *offender) *list.List {
-	if o.noted {
-		return p.noted
-	}
-	return p.fresh
-}
-
-func (p *Policy) forget(element *list.Element) {
-	o := element.Value.(*offender)
-	delete(p.known, o.source)
-	p.listOf(o).Remove(element)
-	network := p.networkOf(o.source)
-	p.moved[o.source] = true
-	delete(p.near[network], o)
-	if len(p.near[network]) == 0 {
-		delete(p.near, network)
-	}
-}
-
 // Lift forgets the ban of a source or network, as a person wants it lifted; its earlier bans are
 // remembered.
 func (p *Policy) Lift(target netip.Prefix) {
@@ -351,6 +261,3 @@ func (p *Policy) Acquit() {
 		o.bans, o.banned, o.score, o.attempts = 0, time.Time{}, [parts]float64{}, 0
 	}
 }
-
-// Sources returns how many sources are remembered.
-func (p *Policy) Sources() int { return len(p.known) }

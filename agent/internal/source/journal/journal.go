@@ -7,35 +7,18 @@
 package journal
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"os/exec"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/agent/internal/source/journal/journalfile"
 	"github.com/pialert/pialert/pkg/backoff"
-	"github.com/pialert/pialert/pkg/stderr"
-)
-
-const (
-	// maxEntry bounds one entry as JSON: nine fields of 4096 bytes at most, up to four characters each.
-	maxEntry = 256 << 10
-	// maxBatch is how many bytes of lines are handed on at once.
-	maxBatch = 64 << 10
-	// maxBackoff is the longest pause before journalctl is started again.
-	maxBackoff = time.Minute
 )
 
 // Options say what to read from the journal.
@@ -206,195 +189,6 @@ func (j *Journal) follow(ctx context.Context, emit source.Emit) error {
 		err = errors.New("journalctl has ended")
 	}
 	return err
-}
-
-// query says which entries are asked for.
-type query struct {
-	after        string // the cursor of the last one that is known
-	since, until time.Time
-	newest       bool // only the newest one, for its cursor
-	follow       bool // and those that come, without an end
-}
-
-// entries has read take the entries of a query, as journalctl's JSON, and returns why they ended.
-type entries func(ctx context.Context, q query, read func(io.Reader) error) error
-
-// open chooses where entries come from: journalctl, or else the files.
-func (j *Journal) open() error {
-	if _, err := exec.LookPath(j.options.Command[0]); err == nil {
-		j.entries = j.journalctl
-		return nil
-	}
-	if !journalfile.Exists(j.options.Folders) {
-		return fmt.Errorf("cannot read the journal: %w: there is neither journalctl nor a journal in %s; install systemd, or follow a log file instead",
-			source.ErrUnavailable, strings.Join(j.options.Folders, " or "))
-	}
-	j.entries = j.files
-	return nil
-}
-
-// journalctl runs it.
-func (j *Journal) journalctl(ctx context.Context, q query, read func(io.Reader) error) error {
-	const form = "2006-01-02 15:04:05"
-	var arguments []string
-	if q.newest {
-		arguments = append(arguments, "--lines=1")
-	}
-	if q.follow { // without --no-tail it would begin with the last ten entries
-		arguments = append(arguments, "--follow", "--no-tail")
-	}
-	if q.after != "" {
-		arguments = append(arguments, "--after-cursor="+q.after)
-	}
-	if !q.since.IsZero() {
-		arguments = append(arguments, "--since="+q.since.Local().Format(form))
-	}
-	if !q.until.IsZero() {
-		arguments = append(arguments, "--until="+q.until.Local().Format(form))
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	command := j.options.Command
-	arguments = append(append(command[1:len(command):len(command)],
-		"--output=json", "--output-fields="+outputFields, "--no-pager", "--quiet"), arguments...)
-	arguments = append(arguments, j.options.Matches...)
-	child := exec.CommandContext(ctx, command[0], arguments...)
-	child.Env = append(os.Environ(), "LC_ALL=C")
-	child.Cancel = func() error { return child.Process.Signal(syscall.SIGTERM) }
-	child.WaitDelay = 5 * time.Second
-	var complaint stderr.Tail
-	child.Stderr = &complaint
-	out, err := child.StdoutPipe()
-	if err != nil {
-		return fmt.Errorf("cannot start journalctl: %w", err)
-	}
-	if err := child.Start(); err != nil {
-		return fmt.Errorf("cannot start journalctl: %w", err)
-	}
-	readErr := read(out)
-	if readErr != nil {
-		cancel()
-	}
-	waitErr := child.Wait()
-	switch {
-	case readErr != nil:
-		return readErr
-	case waitErr != nil:
-		return fmt.Errorf("journalctl failed: %w: %s", waitErr, complaint.String())
-	}
-	return nil
-}
-
-// batch is a run of entries.
-type batch struct {
-	lines     []byte
-	count     int
-	cursor    string
-	newest    time.Time // when the last entry was received
-	overlong  uint64
-	untrusted uint64
-	broken    uint64
-}
-
-// read takes entries from journalctl's output and hands them on in batches: as soon as no more are
-// waiting, or maxBatch is reached.
-func (j *Journal) read(out io.Reader, convert func(*entry, *batch), hand func(*batch) error) error {
-	reader := bufio.NewReaderSize(out, maxEntry)
-	var b batch
-	skipping := false
-	for {
-		line, err := reader.ReadSlice('\n')
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			if !skipping {
-				b.overlong++
-			}
-			skipping = true
-			continue
-		case errors.Is(err, io.EOF):
-			return nil // a half entry comes again with the next start
-		case err != nil:
-			return fmt.Errorf("cannot read the journal: %w", err)
-		case skipping:
-			skipping = false
-		default:
-			var e entry
-			if err := json.Unmarshal(line, &e); err != nil || e.Cursor == "" {
-				b.broken++
-				break
-			}
-			if microseconds, err := strconv.ParseInt(e.Time, 10, 64); err == nil {
-				b.newest = time.UnixMicro(microseconds)
-			}
-			if b.cursor = e.Cursor; convert != nil {
-				convert(&e, &b)
-			}
-		}
-		if len(b.lines) < maxBatch && hasLine(reader) {
-			continue
-		}
-		if b.cursor != "" {
-			if err := hand(&b); err != nil {
-				return err
-			}
-			b = batch{lines: b.lines[:0]}
-		}
-	}
-}
-
-// hasLine reports whether another entry can be had without waiting.
-func hasLine(reader *bufio.Reader) bool {
-	waiting, err := reader.Peek(reader.Buffered())
-	return err == nil && bytes.IndexByte(waiting, '\n') >= 0
-}
-
-// convert adds an entry's line to the batch, or counts why it has none.
-func (j *Journal) convert(e *entry, b *batch) {
-	lines, err := e.appendLine(b.lines, &j.options.Trust)
-	switch {
-	case errors.Is(err, errUntrusted):
-		b.untrusted++
-		j.options.Logger.Debug("left out a journal entry", "source", j.key, "error", err,
-			"identifier", sanitise(e.Identifier.text), "uid", sanitise(e.UID.text))
-	case errors.Is(err, errOmitted):
-		b.overlong++
-	case err != nil:
-		b.broken++
-	default:
-		b.lines = lines
-		b.count++
-	}
-}
-
-// hand gives a batch to emit. Entries that became no line move the position too.
-func (j *Journal) hand(ctx context.Context, b *batch, emit source.Emit) error {
-	position, err := json.Marshal(journalPosition{Cursor: b.cursor})
-	if err != nil {
-		return fmt.Errorf("cannot store the journal's position: %w", err)
-	}
-	now := time.Now()
-	err = emit(ctx, source.Chunk{
-		Name: j.options.Name, Source: j.key, Data: b.lines, Position: position,
-		Observed: now,
-	})
-	if err != nil {
-		return emitError{err}
-	}
-	j.cursor = b.cursor
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.followed = now
-	j.caughtUp = j.caughtUp || now.Sub(b.newest) < quietAfter
-	j.stats.Cursor = b.cursor
-	j.stats.Lines += uint64(b.count)
-	j.stats.Bytes += uint64(len(b.lines))
-	j.stats.Overlong += b.overlong
-	j.stats.Untrusted += b.untrusted
-	j.stats.Errors += b.broken
-	if b.count > 0 {
-		j.stats.LastLine = now
-	}
-	return nil
 }
 
 // quietAfter is how long journalctl is silent after it has written what there was.

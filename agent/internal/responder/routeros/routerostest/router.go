@@ -12,14 +12,10 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/binary"
 	"fmt"
-	"io"
 	"math/big"
 	"net"
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -168,13 +164,6 @@ const (
 	path6 = "/ipv6/firewall/address-list"
 )
 
-func pathOf(address string) string {
-	if strings.Contains(address, ":") {
-		return path6
-	}
-	return path4
-}
-
 // EndAfter has it end the connection with !fatal, once, in place of an answer to the nth sentence from now.
 func (r *Router) EndAfter(n int) {
 	r.mu.Lock()
@@ -253,171 +242,4 @@ func (r *Router) serve(c net.Conn) {
 			}
 		}
 	}
-}
-
-// command does one thing to an address list.
-func (r *Router) command(out *bufio.Writer, command string, args, queries map[string]string, answer func(words ...string)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.commands = append(r.commands, command)
-	refuse := func(message string) {
-		answer("!trap", "=message="+message)
-		answer("!done")
-	}
-	path, verb := command[:strings.LastIndex(command, "/")], command[strings.LastIndex(command, "/")+1:]
-	if path != path4 && (path != path6 || r.NoIPv6) {
-		refuse("no such command prefix")
-		return
-	}
-	r.expire(path)
-	find := func() int {
-		return slices.IndexFunc(r.lists[path], func(e *Entry) bool { return e.ID == args[".id"] })
-	}
-	switch verb {
-	case "print":
-		found := 0
-		for _, e := range r.lists[path] {
-			if list, asked := queries["list"]; asked && list != e.List {
-				continue
-			}
-			if found++; r.PerEntry > 0 && found%100 == 0 {
-				out.Flush()
-				time.Sleep(100 * r.PerEntry)
-			}
-			answer(slices.DeleteFunc([]string{
-				"!re", "=.id=" + e.ID, "=address=" + e.Address, r.span(e), comment(e), "=disabled=" + strconv.FormatBool(e.Disabled),
-			}, func(word string) bool { return word == "" })...)
-		}
-		if found == 0 && r.Empty {
-			answer("!empty")
-		}
-		answer("!done")
-	case "add":
-		if slices.ContainsFunc(r.lists[path], func(e *Entry) bool { return e.List == args["list"] && e.Address == args["address"] }) {
-			refuse("failure: already have such entry")
-			return
-		}
-		if !valid(args["address"]) {
-			refuse("invalid value for argument address")
-			return
-		}
-		ends, ok := r.ends(args)
-		if !ok {
-			refuse("invalid value for argument timeout")
-			return
-		}
-		e := r.put(path, Entry{List: args["list"], Address: args["address"], Comment: args["comment"], Ends: ends})
-		answer("!done", "=ret="+e.ID)
-	case "set", "remove":
-		i := find()
-		if i < 0 {
-			refuse("no such item")
-			return
-		}
-		if verb == "remove" {
-			r.lists[path] = slices.Delete(r.lists[path], i, i+1)
-			answer("!done")
-			return
-		}
-		ends, ok := r.ends(args)
-		if !ok || r.RefuseSet {
-			refuse("failure: can not change dynamic")
-			return
-		}
-		r.lists[path][i].Ends = ends
-		answer("!done")
-	default:
-		refuse("no such command")
-	}
-}
-
-func valid(address string) bool {
-	_, notAddr := netip.ParseAddr(address)
-	prefix, notPrefix := netip.ParsePrefix(address)
-	return notAddr == nil || notPrefix == nil && prefix == prefix.Masked()
-}
-
-func comment(e *Entry) string {
-	if e.Comment == "" {
-		return ""
-	}
-	return "=comment=" + e.Comment
-}
-
-// ends reads a timeout such as 1w2d3h4m5s.
-func (r *Router) ends(args map[string]string) (time.Time, bool) {
-	text, given := args["timeout"]
-	if !given {
-		return time.Time{}, true
-	}
-	units := map[byte]time.Duration{'w': 7 * 24 * time.Hour, 'd': 24 * time.Hour, 'h': time.Hour, 'm': time.Minute, 's': time.Second}
-	var total, n time.Duration
-	for i := range len(text) {
-		switch c := text[i]; {
-		case c >= '0' && c <= '9':
-			n = n*10 + time.Duration(c-'0')
-		case units[c] > 0:
-			total, n = total+n*units[c], 0
-		default:
-			return time.Time{}, false
-		}
-	}
-	return r.now().Add(total), total > 0 && n == 0
-}
-
-// span writes what is left of an entry.
-func (r *Router) span(e *Entry) string {
-	if e.Ends.IsZero() {
-		return ""
-	}
-	left := int64(e.Ends.Sub(r.now()) / time.Second)
-	days, clock := left/86400, left%86400
-	if r.Clock {
-		return fmt.Sprintf("=timeout=%dd%02d:%02d:%02d", days, clock/3600, clock/60%60, clock%60)
-	}
-	return fmt.Sprintf("=timeout=%dd%dh%dm%ds", days, clock/3600, clock/60%60, clock%60)
-}
-
-// sentence reads words up to the empty one.
-func sentence(in *bufio.Reader) (words []string, err error) {
-	for {
-		first, err := in.ReadByte()
-		if err != nil {
-			return nil, err
-		}
-		var length [4]byte
-		switch {
-		case first == 0 && len(words) > 0:
-			return words, nil
-		case first == 0:
-			continue
-		case first&0x80 == 0:
-			length[3] = first
-		case first&0xc0 == 0x80:
-			length[2] = first &^ 0xc0
-			_, err = io.ReadFull(in, length[3:])
-		case first&0xe0 == 0xc0:
-			length[1] = first &^ 0xe0
-			_, err = io.ReadFull(in, length[2:])
-		default:
-			err = fmt.Errorf("a word of more than 2 MiB")
-		}
-		if err != nil {
-			return nil, err
-		}
-		word := make([]byte, binary.BigEndian.Uint32(length[:]))
-		if _, err := io.ReadFull(in, word); err != nil {
-			return nil, err
-		}
-		words = append(words, string(word))
-	}
-}
-
-func writeWord(out *bufio.Writer, word string) {
-	if len(word) < 0x80 {
-		out.WriteByte(byte(len(word)))
-	} else {
-		out.Write(binary.BigEndian.AppendUint16(nil, uint16(len(word))|0x8000))
-	}
-	out.WriteString(word)
 }

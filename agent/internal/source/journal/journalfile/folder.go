@@ -1,0 +1,155 @@
+package journalfile
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+)
+
+// Folders are where systemd-journald keeps journals: on the disk, and in memory.
+func Folders() []string { return []string{"/var/log/journal", "/run/log/journal"} }
+
+// Exists reports whether a machine's journal is in one of the folders.
+func Exists(folders []string) bool {
+	for _, folder := range folders {
+		entries, _ := os.ReadDir(folder)
+		if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return machines.MatchString(e.Name()) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func last(f found) (Place, bool, error) {
+	o, err := enter(f)
+	if err != nil {
+		return Place{}, false, err
+	}
+	defer o.Close()
+	var newest uint64
+	for offset := o.arrays; offset != 0; {
+		offsets, next, err := array(o, offset, o.compact)
+		if err != nil {
+			return Place{}, false, err
+		}
+		for _, entry := range offsets {
+			if entry != 0 {
+				newest = entry
+			}
+		}
+		offset = next
+	}
+	if newest == 0 {
+		return Place{}, false, nil
+	}
+	place, _, err := placeAt(o, newest, o.header)
+	return place, err == nil, err
+}
+
+// found is a file of the journal.
+type found struct {
+	path string
+	info os.FileInfo
+	header
+}
+
+// machines are folders by a machine's id, journals those of the system: the one that is written to,
+// those that were rotated, and those that journald found damaged.
+var (
+	machines = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	journals = regexp.MustCompile(`^system(@[^/]*)?\.journal~?$`)
+)
+
+// maxFiles bounds how many files are looked at. journald keeps a hundred by default (SystemMaxFiles).
+const maxFiles = 10_000
+
+// list finds the journals. What is damaged or not there any more is left out.
+func (r *Reader) list() ([]found, error) {
+	var files []found
+	var folders int
+	seen := map[string]bool{}
+	for _, root := range r.folders {
+		entries, err := os.ReadDir(root)
+		if gone(err) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the journal: %w", err)
+		}
+		for _, entry := range entries {
+			if !machines.MatchString(entry.Name()) {
+				continue
+			}
+			folders++
+			names, err := os.ReadDir(filepath.Join(root, entry.Name()))
+			if err != nil && !gone(err) {
+				return nil, fmt.Errorf("cannot read the journal: %w", err)
+			}
+			for _, name := range names {
+				if !journals.MatchString(name.Name()) || len(files) >= maxFiles {
+					continue
+				}
+				path := filepath.Join(root, entry.Name(), name.Name())
+				seen[path] = true
+				f, ok, err := r.look(path)
+				if err != nil {
+					return nil, err
+				}
+				if ok {
+					files = append(files, f)
+				}
+			}
+		}
+	}
+	for path := range r.known {
+		if !seen[path] {
+			delete(r.known, path)
+		}
+	}
+	if folders == 0 {
+		return nil, fmt.Errorf("cannot read the journal: %w: no machine's journal is in %v", os.ErrNotExist, r.folders)
+	}
+	return files, nil
+}
+
+// look reads a file's header, unless nothing is added to the file any more and it is known.
+func (r *Reader) look(path string) (f found, ok bool, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return found{}, false, ignoreGone(err)
+	}
+	if h, ok := r.known[path]; ok {
+		return found{path, info, h}, true, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return found{}, false, ignoreGone(err)
+	}
+	defer file.Close()
+	h, err := readHeader(file)
+	archived := filepath.Base(path) != "system.journal"
+	switch {
+	case errors.Is(err, ErrDamaged):
+		if !archived {
+			return found{}, false, nil // journald is just making it
+		}
+		r.damaged++
+		h = header{}
+	case err != nil:
+		return found{}, false, fmt.Errorf("%s: %w", path, err)
+	}
+	if archived {
+		r.known[path] = h
+	}
+	return found{path, info, h}, true, nil
+}
+
+func ignoreGone(err error) error {
+	if gone(err) {
+		return nil
+	}
+	return fmt.Errorf("cannot read the journal: %w", err)
+}
