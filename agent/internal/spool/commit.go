@@ -151,7 +151,7 @@ func (s *Spool) begin(f *frame) (offset int64, size int, err error) {
 	whole := *f
 	whole.whole = true
 	whole.changes = s.wholeState(f.changes)
-	s.buf = appendFrame(s.buf[:0], salt, &whole)
+	s.buf = appendFrame(slices.Grow(s.buf[:0], whole.room()), salt, &whole) // a large state is not copied again and again
 	if err := s.checkSize(); err != nil {
 		return 0, 0, err
 	}
@@ -182,7 +182,7 @@ func (s *Spool) begin(f *frame) (offset int64, size int, err error) {
 
 func (s *Spool) wholeState(changes []change) []change {
 	changed := make(map[string]bool, len(changes))
-	var all []change
+	all := make([]change, 0, len(s.state)+len(changes))
 	for _, c := range changes {
 		changed[c.key] = true
 		if c.value != nil {

@@ -76,6 +76,19 @@ func appendFrame(buf []byte, salt uint64, f *frame) []byte {
 	return buf
 }
 
+// room returns about how many bytes f takes, rather too many than too few.
+func (f *frame) room() int {
+	const field = 16 // tags and lengths
+	room := headerBytes + len(f.batch) + 1<<10
+	for _, c := range f.changes {
+		room += len(c.key) + len(c.value) + field
+	}
+	for _, c := range f.ledger.consumers {
+		room += len(c.name) + 4*field
+	}
+	return room + len(f.ledger.gaps)*2*field
+}
+
 func checksum(head, payload []byte) uint32 {
 	return crc32.Update(crc32.Checksum(head[8:12], castagnoli), castagnoli, payload)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -345,5 +346,35 @@ func TestStaleEpoch(t *testing.T) {
 	}
 	if epochOf(s, "desk") != epoch {
 		t.Error("that began a new epoch")
+	}
+}
+
+// A new segment repeats the state. A large one is not copied again and again for it: an agent that catches up is
+// short of memory.
+func TestALargeStateIsCopiedOnce(t *testing.T) { // not parallel: it measures memory
+	s, err := Open(Options{Dir: t.TempDir(), Agent: "web", storage: unsyncedDisk{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const keys, size = 10_000, 800
+	large := map[string][]byte{}
+	for n := range keys {
+		large[fmt.Sprint("source ", n)] = make([]byte, size)
+	}
+	if err := s.Commit(nil, large); err != nil {
+		t.Fatal(err)
+	}
+	s.file.Close()
+	s.file = nil // the next commit begins a segment
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	if err := s.Commit(nil, map[string][]byte{"source 1": []byte("moved")}); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > keys*size*3/2 {
+		t.Errorf("%d bytes were allocated for a state of %d", took, keys*size)
 	}
 }
