@@ -49,7 +49,7 @@ func BenchmarkRollups(b *testing.B) {
 				err := s.transaction(func() error {
 					begun := time.Now()
 					defer func() { rolled += time.Since(begun) }()
-					c.rolled.begin(now)
+					c.rolled.begin(now, len(events))
 					for i := range events {
 						c.roll(route{"vps", attack.SSHLogin, false}, 1, &events[i])
 					}

@@ -58,6 +58,7 @@ func (c *change) forget(p *pending) error {
 			delete(c.days, at)
 		}
 	}
+	c.rolled.sum = nil
 	for at := range c.rolled.minutes {
 		if at.agent == p.agent {
 			delete(c.rolled.minutes, at)

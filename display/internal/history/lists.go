@@ -82,7 +82,11 @@ type nameList map[group]*names
 type names struct {
 	index   map[string]int
 	entries []entry
+	room    int // for how many names there is to be room once there are some
 }
+
+// someNames is from how many names on room is made for all that are expected.
+const someNames = 64
 
 type entry struct {
 	name string
@@ -102,17 +106,25 @@ func (n *names) add(name string, sum Sum) {
 	if n.index == nil {
 		n.reindex()
 	}
-	i, ok := n.index[name]
-	if !ok {
-		n.index[name] = len(n.entries)
-		n.entries = append(n.entries, entry{name, sum})
+	if i, ok := n.index[name]; ok {
+		n.entries[i].Sum = n.entries[i].plus(sum)
 		return
 	}
-	n.entries[i].Sum = n.entries[i].plus(sum)
+	n.addNew(name, sum)
+}
+
+// addNew adds a name that is not known.
+func (n *names) addNew(name string, sum Sum) {
+	if len(n.entries) == someNames && n.room > someNames {
+		n.entries = slices.Grow(n.entries, n.room-someNames)
+		n.reindex()
+	}
+	n.index[name] = len(n.entries)
+	n.entries = append(n.entries, entry{name, sum})
 }
 
 func (n *names) reindex() {
-	n.index = make(map[string]int, len(n.entries))
+	n.index = make(map[string]int, cap(n.entries))
 	for i := range n.entries {
 		n.index[n.entries[i].name] = i
 	}
@@ -120,11 +132,14 @@ func (n *names) reindex() {
 
 // addBytes is add without an allocation for a name that is known.
 func (n *names) addBytes(name []byte, sum Sum) {
+	if n.index == nil {
+		n.reindex()
+	}
 	if i, ok := n.index[string(name)]; ok {
 		n.entries[i].Sum = n.entries[i].plus(sum)
 		return
 	}
-	n.add(string(name), sum)
+	n.addNew(string(name), sum)
 }
 
 // long is how many bytes an entry takes in a list, at most.
@@ -281,13 +296,15 @@ type naming struct {
 	group   group
 	names   [nameKinds]*names // of that group
 	added   int               // since what is held was bounded
+	room    int               // for how many names of a group
 }
 
 // maxAdded is how many events are collected between two looks at how much is held.
 const maxAdded = 1 << 14
 
-// begin says of which minute events are added next.
-func (n *naming) begin(minute int64) {
+// begin says of which minute events are added next, and how many.
+func (n *naming) begin(minute int64, events int) {
+	n.room = min(events, maxAdded)
 	if n.minutes == nil {
 		n.minutes = make(map[int64]*[nameKinds]nameList)
 	}
@@ -306,6 +323,7 @@ func (n *naming) of(what nameKind) *names {
 	at := &n.names[what-1]
 	if *at == nil {
 		*at = n.lists[what-1].of(n.group)
+		(*at).room = n.room
 	}
 	return *at
 }

@@ -115,7 +115,7 @@ func (s *store) fillFromEvents(now time.Time, networksKnown int64) error {
 					step = minute
 				}
 				start = startOf(time.Unix(seconds, 0).In(zone), step)
-				n.begin(start)
+				n.begin(start, 0)
 			}
 			ip, _ := netip.AddrFromSlice(source)
 			known, _ := decodeDetail(detail)

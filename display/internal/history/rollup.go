@@ -60,22 +60,29 @@ type rollups struct {
 	zone    *time.Location
 	minute  int64 // of the events that are added now
 	hour    int64
-	minutes map[inMinute]Sum
+	minutes map[inMinute]*Sum
+	row     inMinute // that was added to last: an attack's events are alike
+	sum     *Sum     // of it
 	lists   naming
 }
 
-func newRollups() rollups { return rollups{minutes: make(map[inMinute]Sum)} }
+func newRollups() rollups { return rollups{minutes: make(map[inMinute]*Sum)} }
 
-// begin says when the events that are added next arrived, in the history's zone.
-func (r *rollups) begin(at time.Time) {
+// begin says when the events that are added next arrived, in the history's zone, and how many they are.
+func (r *rollups) begin(at time.Time, events int) {
 	r.zone, r.minute, r.hour = at.Location(), startOf(at, minute), startOf(at, hour)
-	r.lists.begin(r.minute)
+	r.lists.begin(r.minute, events)
 }
 
 // add adds an event.
 func (r *rollups) add(to route, key string, sum Sum) {
-	row := inMinute{r.minute, to, key}
-	r.minutes[row] = r.minutes[row].plus(sum)
+	if row := (inMinute{r.minute, to, key}); r.sum == nil || row != r.row {
+		if r.row, r.sum = row, r.minutes[row]; r.sum == nil {
+			r.sum = new(Sum)
+			r.minutes[row] = r.sum
+		}
+	}
+	*r.sum = r.sum.plus(sum)
 }
 
 // steps returns what is added to each step.
@@ -84,7 +91,7 @@ func (r *rollups) steps() map[rolled]Sum {
 	for in, sum := range r.minutes {
 		for _, step := range steps {
 			at := rolled{step.long, startOf(time.Unix(in.minute, 0).In(r.zone), step.long), in.route, in.key}
-			all[at] = all[at].plus(sum)
+			all[at] = all[at].plus(*sum)
 		}
 	}
 	return all

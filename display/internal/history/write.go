@@ -112,7 +112,7 @@ func (c *change) add(p *pending) error {
 		a.dropped = a.dropped.plus(Sum{Events: last - m.committed, Attempts: p.attempts})
 		c.next.agents[p.agent], c.agents[p.agent] = a, true
 	}
-	c.rolled.begin(p.arrived)
+	c.rolled.begin(p.arrived, len(p.events))
 	if err := c.arrive(p.arrived); err != nil {
 		return err
 	}
