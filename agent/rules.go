@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"text/tabwriter"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
 	"github.com/pialert/pialert/agent/internal/detect"
@@ -99,7 +98,7 @@ func showRule(load func() (*rule.Set, error), ids cobra.CompletionFunc) *cobra.C
 			if format == "json" {
 				return cli.WriteYAMLAsJSON(command.OutOrStdout(), shown)
 			}
-			return yaml.NewEncoder(command.OutOrStdout(), yaml.Indent(2), yaml.UseLiteralStyleIfMultiline(true)).Encode(shown)
+			return cli.WriteYAML(command.OutOrStdout(), shown)
 		},
 	}
 	cli.FormatFlag(command, &format)

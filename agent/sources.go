@@ -113,6 +113,8 @@ func (f *followed) look() (lines, warnings []string) {
 				lines = append(lines, path+": nothing is there yet")
 			case len(files) == 1 && files[0] == path:
 				lines = append(lines, path+": is there")
+			case len(files) == 1:
+				lines = append(lines, path+": 1 file")
 			default:
 				lines = append(lines, fmt.Sprintf("%s: %d files", path, len(files)))
 			}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -378,6 +379,38 @@ func TestCorrectIsShown(t *testing.T) {
 }
 
 // A backup of a running display is restored in another folder; a running display is not replaced.
+// A shell completes what the commands take: lamps, agents, kinds and words.
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*Config) {})
+	s.commit(logins(1)...)
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"show", ""}, "wordpress"},
+		{[]string{"lights", ""}, "off"},
+		{[]string{"top", ""}, "networks"},
+		{[]string{"events", "--kind", ""}, "ssh_login"},
+		{[]string{"events", "--agent", ""}, "vps"},
+		{[]string{"run", "--driver", ""}, "terminal"},
+		{[]string{"correct", "--agent", ""}, "vps"},
+		{[]string{"correct", "--agent", "vps", "--by", "1", "--reason", "r", ""}, "ssh-a"},
+		{[]string{"correct", "--agent", "vps", "--by", "1", "--reason", "r", ""}, "http_probe"},
+	} {
+		// The word to complete is the last, so that --config cannot stand behind it.
+		args := append([]string{"__complete", "--config", filepath.Join(s.cfg.State, "display.yaml")}, test.args...)
+		s.must("status") // which writes the file
+		var out bytes.Buffer
+		root := rootCommand()
+		root.SetOut(&out)
+		root.SetArgs(args)
+		if err := root.ExecuteContext(t.Context()); err != nil || !slices.Contains(strings.Split(out.String(), "\n"), test.want) {
+			t.Errorf("%v: %v, want %s among\n%s", test.args, err, test.want, out.String())
+		}
+	}
+}
+
 // What a person mistypes is found before the running display is asked, and ends with the code of a
 // wrong call.
 func TestWrongChoices(t *testing.T) {

@@ -84,6 +84,14 @@ its own in the history, with its reason, and is shown among the events for ever:
 in silence.`,
 		Example: `  pialert-display correct ssh_login --agent vps --by -12345 --reason "I tested with hydra"`,
 		Args:    cobra.ExactArgs(1),
+
+		ValidArgsFunction: func(command *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			lamps, directive := completeLamp(s)(command, args, word)
+			if len(args) > 0 {
+				return nil, directive
+			}
+			return append(lamps, kindNames()...), directive
+		},
 		RunE: func(command *cobra.Command, args []string) error {
 			cfg, err := s.Load()
 			if err != nil {
@@ -102,6 +110,7 @@ in silence.`,
 	flags.StringVar(&request.Agent, "agent", "", "whose count it is")
 	flags.Int64Var(&request.By, "by", 0, "what to add; a negative number takes away")
 	flags.StringVar(&request.Reason, "reason", "", "why, for whoever looks at the history later")
+	completeAgent(command)
 	for _, name := range []string{"agent", "by", "reason"} {
 		command.MarkFlagRequired(name)
 	}

@@ -44,11 +44,20 @@ func (c *chosen) flags(command *cobra.Command) {
 	flags.StringVar(&c.Source, "source", "", "only from this address or network")
 	flags.StringVar(&c.User, "user", "", "only attempts to be this user")
 	flags.StringVar(&c.Host, "host", "", "only lines of this machine, where an agent reads those of others")
-	var kinds []string
+	command.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(kindNames(), cobra.ShellCompDirectiveNoFileComp))
+	completeAgent(command)
+}
+
+// kindNames lists the kinds by name.
+func kindNames() (names []string) {
 	for _, kind := range attack.Kinds() {
-		kinds = append(kinds, kind.String())
+		names = append(names, kind.String())
 	}
-	command.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(kinds, cobra.ShellCompDirectiveNoFileComp))
+	return names
+}
+
+// completeAgent gives a command's --agent the names of the running display's agents.
+func completeAgent(command *cobra.Command) {
 	command.RegisterFlagCompletionFunc("agent", func(command *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 		var names []string
 		for _, agent := range runningAgents(command) {
@@ -79,11 +88,7 @@ func (c chosen) filter(now time.Time) (f history.Filter, err error) {
 	}
 	if c.Kind != "" {
 		if f.Kind, err = attack.ParseKind(c.Kind); err != nil {
-			var names []string
-			for _, kind := range attack.Kinds() {
-				names = append(names, kind.String())
-			}
-			return f, fmt.Errorf("--kind: %w; use one of %s", err, strings.Join(names, ", "))
+			return f, fmt.Errorf("--kind: %w; use one of %s", err, strings.Join(kindNames(), ", "))
 		}
 	}
 	if c.Source != "" {

@@ -189,6 +189,15 @@ func testNoticeCommand(s *settings) *cobra.Command {
 		Short:   "Send a real message by a channel, and print what its service answers",
 		Example: "  sudo pialert-display notices test phone",
 		Args:    cobra.ExactArgs(1),
+
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+			if cfg, err := s.Load(); err == nil && len(args) == 0 {
+				for _, channel := range cfg.Notices.Channels {
+					names = append(names, channel.Name)
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(command *cobra.Command, args []string) error {
 			var tested notice.Tested
 			if err := askNotices(s, command, "test", noticeRequest{Channel: args[0]}, &tested); err != nil {

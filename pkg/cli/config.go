@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"io"
 
 	"github.com/goccy/go-yaml"
@@ -24,12 +25,12 @@ func ConfigCommand[Config any](s *Settings[Config], check *cobra.Command, found 
 			if format == "json" {
 				return WriteYAMLAsJSON(command.OutOrStdout(), cfg)
 			}
-			if err := yaml.NewEncoder(command.OutOrStdout(), yaml.Indent(2)).Encode(cfg); err != nil || found == nil {
+			if err := WriteYAML(command.OutOrStdout(), cfg); err != nil || found == nil {
 				return err
 			}
 			lines, err := found(cfg)
 			for _, line := range lines {
-				printLine(command.OutOrStdout(), "# %s", line)
+				err = errors.Join(err, printLine(command.OutOrStdout(), "# %s", line))
 			}
 			return err
 		},
@@ -38,6 +39,17 @@ func ConfigCommand[Config any](s *Settings[Config], check *cobra.Command, found 
 	group := &cobra.Command{Use: "config", Short: "Look at the configuration"}
 	group.AddCommand(check, show)
 	return group
+}
+
+// WriteYAML writes a value as people write configurations. The library's own encoder forgets what a full
+// disk says.
+func WriteYAML(out io.Writer, value any) error {
+	text, err := yaml.MarshalWithOptions(value, yaml.Indent(2), yaml.UseLiteralStyleIfMultiline(true))
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(text)
+	return err
 }
 
 // WriteYAMLAsJSON writes as JSON what has a form as YAML, by the names that it has there.
