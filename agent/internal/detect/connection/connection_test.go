@@ -36,6 +36,8 @@ type said struct {
 	peer string // address, with port where the line has one; empty if it names none
 	user string
 	text string
+
+	repeats uint64 // as in "message repeated 2 times"; 0 is once
 }
 
 // joined feeds lines to a Log, a second after each other, and returns the attempts as "1 root 192.0.2.7:22".
@@ -78,7 +80,7 @@ func (j *joined) say(s said) {
 		j.Fatal(err)
 	}
 	j.sec++
-	line := Line{Rule: r, Text: []byte(s.text), Repeats: 1, Host: Hash([]byte(s.host)), PID: s.pid, Log: "auth.log", Observed: j.sec * 1e9}
+	line := Line{Rule: r, Text: []byte(s.text), Repeats: max(s.repeats, 1), Host: Hash([]byte(s.host)), PID: s.pid, Log: "auth.log", Observed: j.sec * 1e9}
 	line.Sec, line.Dated = j.sec, true
 	line.Fields = rule.Fields{Count: 1, User: []byte(s.user), InvalidUser: s.rule == invalid}
 	if peer, err := netip.ParseAddrPort(s.peer); err == nil {
@@ -153,6 +155,23 @@ var stories = []struct {
 		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "admin"},
 		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "admin"},
 	}, []string{"1 admin 192.0.2.7:1000", "1 admin 192.0.2.7:1000"}},
+	{"so are several that syslog sums up", []said{
+		{rule: invalid, pid: 7, peer: "192.0.2.7:1000", user: "admin", repeats: 2},
+		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "admin"},
+		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "admin"},
+		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "admin"},
+	}, []string{"2 admin 192.0.2.7:1000", "1 admin 192.0.2.7:1000"}},
+	{"a doubt that the disconnect proved is the attempt whose line comes behind it", []said{
+		{rule: refused, pid: 7, peer: "192.0.2.7", user: "root"},
+		{rule: closed, pid: 7, peer: "192.0.2.7:1000"},
+		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "root"},
+		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "root"},
+	}, []string{"1 root 192.0.2.7:1000", "1 root 192.0.2.7:1000"}},
+	{"so is a key", []said{
+		{rule: failedKey, pid: 7, peer: "192.0.2.7:1000", user: "git"},
+		{rule: closed, pid: 7, peer: "192.0.2.7:1000"},
+		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "git"},
+	}, []string{"1 git 192.0.2.7:1000"}},
 	{"a key counts if nothing else does", []said{
 		{rule: failedKey, pid: 7, peer: "192.0.2.7:1000", user: "git"},
 		{rule: failedKey, pid: 7, peer: "192.0.2.7:1000", user: "git"},
