@@ -119,7 +119,11 @@ func mixedLog(seed uint64) []string {
 func TestRestartsChangeNothing(t *testing.T) {
 	t.Parallel()
 	rules := builtinRules(t)
-	for seed := range uint64(6) {
+	seeds := uint64(6)
+	if testing.Short() {
+		seeds = 2
+	}
+	for seed := range seeds {
 		lines := mixedLog(seed)
 		want := detectAll(t, rules, lines)
 		if len(want) < 10 {

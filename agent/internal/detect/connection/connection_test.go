@@ -311,6 +311,40 @@ func TestEviction(t *testing.T) {
 	}
 }
 
+// So many sessions are remembered as there may be, and then the oldest is forgotten: a connection from
+// there is of a prober again.
+func TestSessionsAreBounded(t *testing.T) {
+	t.Parallel()
+	j := newJoined(t)
+	peer := func(i int) string {
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1000).String()
+	}
+	for i := range maxSessions + 1 {
+		j.sec-- // all within one second
+		j.say(said{rule: accepted, pid: uint32(1 + i), peer: peer(i), user: "alice"})
+	}
+	for i := range maxSessions + 1 { // another process serves the session, and says that it broke
+		j.sec--
+		j.say(said{rule: closed, pid: uint32(5000 + i), peer: peer(i)})
+	}
+	if want := []string{"1  " + peer(0)}; !slices.Equal(j.attempts, want) {
+		t.Errorf("got %q, want %q", j.attempts, want)
+	}
+}
+
+// The place of a connection that is forgotten is for the next one.
+func TestPlacesAreUsedAgain(t *testing.T) {
+	t.Parallel()
+	table := newTable(newArena())
+	for id := range uint64(100) {
+		table.add(key{id: id})
+		table.remove(table.add(key{id: 1000 + id}))
+	}
+	if table.used != 100 || len(table.entries) != 101 {
+		t.Errorf("%d connections take %d places, want 100 and one", table.used, len(table.entries))
+	}
+}
+
 func TestWhatIsPendingCountsWhenItIsEvicted(t *testing.T) {
 	t.Parallel()
 	j := newJoined(t)
