@@ -112,6 +112,9 @@ func examine(fresh string, in io.Reader, now time.Time) (summary, error) {
 	if err == nil {
 		err = opened.check(time.Hour)
 	}
+	if err == nil { // an older format was upgraded, maybe
+		err = opened.emptyWAL()
+	}
 	return known, errors.Join(err, opened.close())
 }
 

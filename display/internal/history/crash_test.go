@@ -297,6 +297,9 @@ func replaceWithoutRoom(dir string) error {
 		again, err := history.Open(o)
 		if err != nil { // as it should where there is no room
 			refused++
+			if left, _ := filepath.Glob(o.Path + ".new*"); len(left) > 0 {
+				return fmt.Errorf("with %d bytes of room %q are left", room, left)
+			}
 			if err := os.Remove(ballast); err != nil {
 				return err
 			}

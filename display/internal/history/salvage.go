@@ -56,21 +56,20 @@ func (h *History) replace(known summary, cause error) (*store, summary, error) {
 	h.log.Error("the history is damaged; what can be read of it is carried over to a new file",
 		"file", path, "error", cause, "kept as", aside)
 	fresh := path + newSuffix
-	for _, stale := range []string{fresh, fresh + "-wal", fresh + "-shm", fresh + "-journal"} {
-		if err := os.Remove(stale); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, known, fmt.Errorf("cannot replace the damaged history: %w", err)
-		}
+	clear := func() error { return removeAll(fresh, fresh+"-wal", fresh+"-shm", fresh+"-journal") }
+	if err := clear(); err != nil {
+		return nil, known, fmt.Errorf("cannot replace the damaged history: %w", err)
 	}
 	to, err := openStore(fresh, h.now(), listBytes(h.options.MaxBytes))
 	if err != nil {
-		return nil, known, fmt.Errorf("cannot replace the damaged history: %w", err)
+		return nil, known, fmt.Errorf("cannot replace the damaged history: %w", errors.Join(err, clear()))
 	}
 	events, err := salvage(path, to, known, h.now(), time.Now().Add(salvageBudget))
 	if err == nil {
 		err = to.emptyWAL()
 	}
-	if err = errors.Join(err, to.close()); err != nil {
-		return nil, known, fmt.Errorf("cannot replace the damaged history: %w", err)
+	if err = errors.Join(err, to.close()); err != nil { // half a file would only take the room that there is
+		return nil, known, fmt.Errorf("cannot replace the damaged history: %w", errors.Join(err, clear()))
 	}
 	// What is acknowledged from now on is in the new file, so it must have its name after a power cut.
 	for _, move := range [][2]string{{path, aside}, {path + "-wal", aside + "-wal"}, {path + "-shm", aside + "-shm"}, {fresh, path}} {
