@@ -33,6 +33,7 @@ func inProcess(t *testing.T) string {
 type debian struct {
 	address string
 	config  string
+	netns   string // its network namespace; empty is the test's own
 	*program.Process
 }
 
@@ -53,7 +54,11 @@ func startDebian(t *testing.T, more string) *debian {
 
 func (d *debian) start(t *testing.T) {
 	t.Helper()
-	process, err := program.Start(exec.Command("nats-server", "-c", d.config))
+	command := exec.Command("nats-server", "-c", d.config)
+	if d.netns != "" {
+		command = exec.Command("ip", "netns", "exec", d.netns, "nats-server", "-c", d.config)
+	}
+	process, err := program.Start(command)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,23 +14,22 @@ import (
 	"github.com/pialert/pialert/packaging/demo/program"
 )
 
-// faults is how often one of the three servers is killed, in turn, and now and then the agent or the display
-// with it.
-var faults = flag.Int("faults", 3, "rounds of kills in the test of a cluster")
+// rounds is how often a server of the cluster is killed or cut off, and the agent or the display killed with it.
+var rounds = flag.Int("rounds", 3, "rounds of faults in the test of a cluster")
 
-// A cluster of three as fleet init writes it goes on while any one of its servers, the agent or the display
-// is killed: nothing is lost, and nothing counted twice.
+// A cluster of three as fleet init writes it goes on while any one of its servers is killed or cut off from all
+// others, and the agent or the display is killed: nothing is lost, and nothing counted twice.
 func TestACluster(t *testing.T) {
+	net := newNetwork(t)
 	s := newStage(t, "nats://127.0.0.1:1", "")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(*faults+1)*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(*rounds+1)*time.Minute)
 	t.Cleanup(cancel)
 	s.ctx = ctx
 	port := freePort(t)
 	folder := filepath.Join(s.Dir, "nats")
 	base := withoutLink(t, s.DisplayConfig)
-	hosts := []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"}
 	init := []string{"fleet", "init", "--config", s.DisplayConfig, "--out", folder, "--folder", "PLACE", "--store", "STORE"}
-	for _, host := range hosts {
+	for _, host := range net.hosts {
 		init = append(init, "--server", fmt.Sprintf("tls://%s:%d", host, port))
 	}
 	said, err := program.Start(s.Command(programs.Display, init...))
@@ -42,15 +42,15 @@ func TestACluster(t *testing.T) {
 	s.must(os.WriteFile(s.AgentConfig, []byte(withoutLink(t, s.AgentConfig)), 0o644))
 
 	var servers []*debian
-	for _, host := range hosts {
+	for _, host := range net.hosts {
 		place := filepath.Join(folder, host)
 		path := filepath.Join(place, "nats-server.conf")
 		text, err := os.ReadFile(path)
 		s.must(err)
-		// The three are on one machine here.
-		changed := strings.NewReplacer("PLACE", place, "STORE", filepath.Join(place, "store"), "0.0.0.0", host).Replace(string(text))
+		// The three share one file system here.
+		changed := strings.NewReplacer("PLACE", place, "STORE", filepath.Join(place, "store")).Replace(string(text))
 		s.must(os.WriteFile(path, []byte(changed), 0o640))
-		server := &debian{config: path}
+		server := &debian{config: path, netns: net.namespace(host)}
 		server.start(t)
 		t.Cleanup(func() {
 			server.Kill()
@@ -69,24 +69,43 @@ func TestACluster(t *testing.T) {
 	s.startAgent()
 	s.attack(1)
 	s.counted() // the stream is on three servers
-	for fault := range *faults {
+	random := rand.New(rand.NewPCG(1, uint64(os.Getpid())))
+	faults := 0
+	for round := range *rounds {
+		if end, ok := t.Deadline(); ok && time.Until(end) < time.Minute {
+			break // many rounds go on as long as -timeout lets them
+		}
 		s.attack(200)
-		if fault%5 == 3 {
+		at := round % len(servers)
+		cut := round%2 == 1
+		if cut {
+			net.cut(net.hosts[at])
+		} else {
+			servers[at].Kill()
+		}
+		faults++
+		if random.IntN(2) == 0 {
 			s.agent.Kill()
 			s.attack(50)
 			s.startAgent()
+			faults++
 		}
-		if fault%5 == 4 {
+		if random.IntN(2) == 0 {
 			s.display.Kill()
 			s.attack(50)
 			s.startDisplay()
+			faults++
 		}
-		server := servers[fault%len(servers)]
-		server.Kill()
 		s.attack(50)
 		s.counted() // two of three go on
-		server.start(t)
+		t.Logf("round %d: %d faults", round, faults)
+		if cut {
+			net.heal()
+		} else {
+			servers[at].start(t)
+		}
 	}
 	s.attack(1)
 	s.counted()
+	t.Logf("%d faults in %d rounds: %d attempts, each counted once", faults, *rounds, s.written)
 }
