@@ -22,6 +22,7 @@ type index struct {
 type Candidates [256]struct {
 	starts []start // of rules, side by side: most are passed over by their start
 	rules  []candidate
+	recent int // place of the rule that matched last
 }
 
 // start is the first eight bytes of a prefix, and which of them there are.
@@ -39,9 +40,12 @@ type candidate struct {
 
 	// The text that it matched last, and the groups. Two in five lines of sshd under attack say what
 	// the rule's last line said: the same attacker failed, or hung up.
-	last      []byte
-	lastFound []int
+	last       []byte
+	lastGroups []int
 }
+
+// found returns the rule and the groups of its last match, stored over loc.
+func (c *candidate) found(loc []int) (*Rule, []int) { return c.Rule, append(loc[:0], c.lastGroups...) }
 
 // maxRemembered bounds the text that a candidate remembers, in bytes.
 const maxRemembered = 256
@@ -204,20 +208,24 @@ func (c *Candidates) Find(text []byte, loc []int) (*Rule, []int) {
 	if len(text) == 0 {
 		return nil, loc
 	}
+	at := &c[text[0]]
+	if at.recent < len(at.rules) && string(text) == string(at.rules[at.recent].last) {
+		return at.rules[at.recent].found(loc)
+	}
 	var front uint64
 	if len(text) >= 8 {
 		front = binary.LittleEndian.Uint64(text)
 	} else {
 		front = startOf(text).bytes
 	}
-	at := &c[text[0]]
 	for i, start := range at.starts {
 		if front&start.mask != start.bytes {
 			continue
 		}
 		rule := &at.rules[i]
 		if string(text) == string(rule.last) {
-			return rule.Rule, append(loc[:0], rule.lastFound...)
+			at.recent = i
+			return rule.found(loc)
 		}
 		if !bytes.HasPrefix(text, rule.prefix) || !bytes.HasSuffix(text, rule.suffix) ||
 			len(rule.needs) > 0 && !bytes.Contains(text, rule.needs) {
@@ -231,8 +239,9 @@ func (c *Candidates) Find(text []byte, loc []int) (*Rule, []int) {
 		}
 		if ok {
 			if len(text) <= maxRemembered {
-				rule.last, rule.lastFound = append(rule.last[:0], text...), append(rule.lastFound[:0], loc...)
+				rule.last, rule.lastGroups = append(rule.last[:0], text...), append(rule.lastGroups[:0], loc...)
 			}
+			at.recent = i
 			return rule.Rule, loc
 		}
 	}
