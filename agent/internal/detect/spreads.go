@@ -1,7 +1,7 @@
 package detect
 
 import (
-	"encoding/binary"
+	"math/bits"
 	"net/netip"
 	"strings"
 	"time"
@@ -9,6 +9,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/detect/connection"
 	"github.com/pialert/pialert/agent/internal/detect/episode"
 	"github.com/pialert/pialert/agent/internal/detect/login"
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -60,12 +61,11 @@ func (s *spreads) login(ev *attack.Event, at time.Time) {
 
 // attacker is a hash of an address, the same for all of a /64 of IPv6.
 func attacker(addr netip.Addr) uint32 {
-	raw := addr.As16()
-	h := binary.LittleEndian.Uint64(raw[:])
+	high, low := value.Words(addr)
 	if addr.Is4() {
-		h = binary.LittleEndian.Uint64(raw[8:])
+		high = low
 	}
-	return uint32(h * 0x9e3779b97f4a7c15 >> 32)
+	return uint32(bits.ReverseBytes64(high) * 0x9e3779b97f4a7c15 >> 32)
 }
 
 // request counts a request of an access log.

@@ -7,6 +7,7 @@ package value
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net/netip"
 )
 
@@ -109,15 +110,14 @@ func IPv4(b []byte) (netip.Addr, bool) {
 	if len(b) < len("0.0.0.0") || len(b) > len("255.255.255.255") || !Digit(b[0]) {
 		return netip.Addr{}, false
 	}
-	var quad [4]byte
-	part, digits, number := 0, 0, uint(0)
+	part, digits, number, all := 0, 0, uint(0), uint32(0)
 	for _, c := range b {
 		switch {
 		case Digit(c) && digits < 3:
 			number = number*10 + uint(c-'0')
 			digits++
 		case c == '.' && digits > 0 && number <= 255 && part < 3:
-			quad[part] = byte(number)
+			all = all<<8 | uint32(number)
 			part, digits, number = part+1, 0, 0
 		default:
 			return netip.Addr{}, false
@@ -126,6 +126,35 @@ func IPv4(b []byte) (netip.Addr, bool) {
 	if part != 3 || digits == 0 || number > 255 {
 		return netip.Addr{}, false
 	}
-	quad[3] = byte(number)
-	return netip.AddrFrom4(quad), true
+	return addr4(all<<8 | uint32(number)), true
+}
+
+// addr4 makes an address of its four bytes, the first one highest. They are written at once: a
+// processor that reads at once what was written in parts has to wait until all of it is in its cache.
+func addr4(all uint32) netip.Addr {
+	var quad [4]byte
+	binary.BigEndian.PutUint32(quad[:], all)
+	return netip.AddrFrom4(quad)
+}
+
+// Words returns the 16 bytes of an address as numbers, the first byte highest; of an IPv4 address those
+// of the IPv6 address that it is mapped to.
+func Words(addr netip.Addr) (high, low uint64) {
+	if addr.Is4() {
+		quad := addr.As4()
+		return 0, 0xffff<<32 | uint64(binary.BigEndian.Uint32(quad[:]))
+	}
+	raw := addr.As16()
+	return binary.BigEndian.Uint64(raw[:8]), binary.BigEndian.Uint64(raw[8:])
+}
+
+// FromWords returns the address that has these 16 bytes, as IPv4 where it is mapped.
+func FromWords(high, low uint64) netip.Addr {
+	if high == 0 && low>>32 == 0xffff {
+		return addr4(uint32(low))
+	}
+	var raw [16]byte
+	binary.BigEndian.PutUint64(raw[:8], high)
+	binary.BigEndian.PutUint64(raw[8:], low)
+	return netip.AddrFrom16(raw)
 }

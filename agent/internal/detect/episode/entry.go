@@ -1,7 +1,6 @@
 package episode
 
 import (
-	"encoding/binary"
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
@@ -124,7 +123,7 @@ func (d *Detector) find(k key) (i int32, known bool) {
 
 // hash spreads keys. Who makes many of them equal gains no more than a lookup in the map.
 func (k *key) hash() uint32 {
-	h := binary.LittleEndian.Uint64(k.addr[8:])*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(k.addr[:])
+	h := k.low*0x9e3779b97f4a7c15 ^ k.high
 	h = (h ^ uint64(k.bits)<<8 ^ uint64(k.method)) * 0x9e3779b97f4a7c15
 	return uint32(h >> 40)
 }

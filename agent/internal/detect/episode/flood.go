@@ -22,6 +22,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -67,7 +68,8 @@ type Detector struct {
 
 // key is whose requests are counted: a prefix and a method.
 type key struct {
-	addr   [16]byte
+	high   uint64 // of the address, see [value.Words]
+	low    uint64
 	bits   uint8 // of the prefix, 96 more for IPv4
 	method uint8 // index into methods
 }
@@ -177,23 +179,23 @@ func (d *Detector) touch(k key) {
 // keysOf returns the keys of an address and of its network.
 func keysOf(addr netip.Addr, method []byte) (address, network key) {
 	addr = addr.Unmap()
-	address.addr, address.bits = addr.As16(), 128
+	address.high, address.low = value.Words(addr)
+	address.bits = 128
 	for address.method = 0; int(address.method) < len(methods)-1; address.method++ {
 		if string(method) == methods[address.method] {
 			break
 		}
 	}
-	network = address
-	if network.bits = 64; addr.Is4() {
-		network.bits = 96 + 24
+	network = key{high: address.high, bits: 64, method: address.method}
+	if addr.Is4() {
+		network.low, network.bits = address.low&^0xff, 96+24
 	}
-	clear(network.addr[network.bits/8:])
 	return address, network
 }
 
 // prefix returns what a key stands for.
 func (k *key) prefix() netip.Prefix {
-	addr := netip.AddrFrom16(k.addr).Unmap()
+	addr := value.FromWords(k.high, k.low)
 	if addr.Is4() {
 		return netip.PrefixFrom(addr, int(k.bits)-96)
 	}

@@ -1,10 +1,10 @@
 package episode
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -20,8 +20,8 @@ func (s *Subject) place() int {
 	if n := len(s.User); n > 0 {
 		h = uint64(n)<<16 | uint64(s.User[0])<<8 | uint64(s.User[n-1])
 	} else {
-		raw := s.Network.Addr().As16()
-		h = binary.LittleEndian.Uint64(raw[8:]) ^ binary.LittleEndian.Uint64(raw[:])
+		high, low := value.Words(s.Network.Addr())
+		h = high ^ low
 	}
 	return int(h * 0x9e3779b97f4a7c15 >> (64 - nearBits))
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -64,7 +65,7 @@ func (d *Detector) order() {
 	}
 	slices.SortFunc(indexes, func(a, b int32) int {
 		x, y := &d.entries[a], &d.entries[b]
-		return cmp.Or(cmp.Compare(x.last, y.last), slices.Compare(x.key.addr[:], y.key.addr[:]), cmp.Compare(x.key.bits, y.key.bits))
+		return cmp.Or(cmp.Compare(x.last, y.last), cmp.Compare(x.key.high, y.key.high), cmp.Compare(x.key.low, y.key.low), cmp.Compare(x.key.bits, y.key.bits))
 	})
 	d.newest, d.oldest = -1, -1
 	for _, i := range indexes {
@@ -82,7 +83,8 @@ func parseKey(name string) (key, error) {
 	if err != nil || prefix.Bits() == 0 || i < 0 || prefix != prefix.Masked() {
 		return key{}, fmt.Errorf("cannot restore %q: it names no source of requests", name)
 	}
-	k := key{addr: prefix.Addr().As16(), bits: uint8(prefix.Bits()), method: uint8(i)}
+	k := key{bits: uint8(prefix.Bits()), method: uint8(i)}
+	k.high, k.low = value.Words(prefix.Addr())
 	if prefix.Addr().Is4() {
 		k.bits += 96
 	}

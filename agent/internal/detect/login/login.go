@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -69,9 +70,8 @@ func originOf(addr netip.Addr, user string) (origin, bool) {
 // Network returns the /24 of an IPv4 address, the /64 of an IPv6 address.
 func Network(addr netip.Addr) netip.Prefix {
 	if addr = addr.Unmap(); addr.Is4() {
-		raw := addr.As4()
-		raw[3] = 0
-		return netip.PrefixFrom(netip.AddrFrom4(raw), 24)
+		high, low := value.Words(addr)
+		return netip.PrefixFrom(value.FromWords(high, low&^0xff), 24)
 	}
 	network, _ := addr.WithZone("").Prefix(64) // the bits fit
 	return network
