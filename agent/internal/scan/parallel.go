@@ -36,7 +36,7 @@ type parallel struct {
 
 // newParallel starts the matchers' goroutines, which end when all that read hands on is matched.
 func newParallel(source *detect.Source, matchers []*detect.Matcher) *parallel {
-	blocks := 2*len(matchers) + 1
+	blocks := 4*len(matchers) - 1 // so that who waits for one has others to go on with
 	p := &parallel{free: make(chan *block, blocks), work: make(chan *block, blocks), order: make(chan *block, blocks)}
 	for range blocks {
 		p.free <- &block{matched: make(chan struct{}, 1)}
