@@ -84,3 +84,21 @@ func TestRememberedMatches(t *testing.T) {
 		}
 	}
 }
+
+// Texts are known again, and no other text for one of them, whatever their lengths.
+func TestSeenTexts(t *testing.T) {
+	t.Parallel()
+	var s seen
+	for n := 1; n <= 40; n++ {
+		text, other := []byte(strings.Repeat("a", n)), []byte(strings.Repeat("a", n-1)+"b")
+		if s.has(text) {
+			t.Errorf("%q is known before it was seen", text)
+		}
+		if s.add(text); !s.has(text) || s.has(other) {
+			t.Errorf("%q is known: %v, %q is known: %v", text, s.has(text), other, s.has(other))
+		}
+	}
+	if s.add(make([]byte, 513)); s.has(make([]byte, 513)) {
+		t.Error("a long text is remembered")
+	}
+}

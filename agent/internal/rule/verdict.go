@@ -13,7 +13,7 @@ type normal struct {
 	known bool
 }
 
-// Requests judges the lines of web logs. It remembers referers and user agents that no rule is
+// Requests judges the lines of web logs. It remembers targets, referers and user agents that no rule is
 // interested in, and belongs to one goroutine.
 type Requests struct {
 	rules   *requests
@@ -36,7 +36,7 @@ func (w *Requests) Verdict(a *weblog.Access) *Rule {
 	for i := range w.text {
 		w.text[i].known = false
 	}
-	w.search(target)
+	w.searchUnseen(target)
 	w.searchUnseen(referer)
 	w.searchUnseen(agent)
 	if a.User != nil {
@@ -148,14 +148,20 @@ func (w *Requests) raw(p part) []byte {
 	return nil
 }
 
-// seen remembers texts in which no rule found anything: of referers and agents there are few different
-// ones.
+// seen remembers texts in which no rule found anything: there are few different referers and agents, and
+// a site's visitors ask for the same pages and pictures.
 type seen [256][]byte
 
+// slot is where a text has its place, by its length, eight bytes from its first third on, and its last eight.
 func (s *seen) slot(text []byte) *[]byte {
-	h := uint64(len(text))
-	if len(text) >= 12 {
-		h ^= binary.LittleEndian.Uint64(text[len(text)/3:]) ^ binary.LittleEndian.Uint64(text[len(text)-8:])<<1
+	n := len(text)
+	h := uint64(n)
+	if n >= 8 {
+		h ^= binary.LittleEndian.Uint64(text[min(n/3, n-8):]) ^ binary.LittleEndian.Uint64(text[n-8:])<<1
+	} else {
+		for _, c := range text {
+			h = h<<8 ^ uint64(c)
+		}
 	}
 	return &s[h*0x9e3779b97f4a7c15>>56] // of its 256 places
 }
