@@ -68,11 +68,6 @@ func (t *duplicates) reported(r *request, sec int64) bool {
 // application returns how many of the attempts that an application in a web server wrote of, in a log of its own as
 // WP fail2ban and Roundcube do, the access log had already.
 func (t *duplicates) application(ev *attack.Event, sec int64) (told uint64) {
-	switch ev.Kind {
-	case attack.WordPressLogin, attack.XMLRPC, attack.WebLogin, attack.HTTPAuth, attack.HTTPProbe:
-	default:
-		return 0
-	}
 	for range min(ev.Count, maxReportScan) {
 		if ev.SourceIP.IsValid() && t.told(&report{key: reportKey{addr: ev.SourceIP}, kind: ev.Kind, sec: sec}) {
 			told++

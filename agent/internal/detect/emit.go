@@ -38,8 +38,8 @@ func (e *Engine) emit(a *connection.Attempt) {
 			return
 		}
 	}
-	if told := e.web.duplicates.application(ev, a.Sec); told > 0 {
-		if ev.Count -= told; ev.Count == 0 {
+	if r.Accessed {
+		if ev.Count -= e.web.duplicates.application(ev, a.Sec); ev.Count == 0 {
 			return
 		}
 	}

@@ -532,6 +532,7 @@ func TestApplicationsAndAccessLogsTellOfTheSame(t *testing.T) {
 		{"a minute later", []string{form, strings.Replace(plugin, "12:00:01.9", "12:01:01.9", 1)}, 2},
 		{"another kind", []string{xmlrpc, plugin}, 2},
 		{"many passwords in one request", []string{xmlrpc, wordpress + "XML-RPC authentication failure for admin from 192.0.2.7", wordpress + "XML-RPC authentication failure for admin from 192.0.2.7"}, 2},
+		{"spam and a probe", []string{strings.Replace(authors, "?author=1", ".env", 1), wordpress + "Spam comment 17 from 192.0.2.7"}, 2},
 		{"enumeration", []string{authors, wordpress + "Blocked user enumeration attempt from 192.0.2.7"}, 1},
 		{"Roundcube", []string{webmail, roundcube}, 1},
 		{"Roundcube's log first", []string{roundcube, webmail}, 1},

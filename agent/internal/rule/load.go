@@ -71,6 +71,7 @@ type entry struct {
 	Twice    bool      `yaml:"twice"`    // syslog gets each message twice, one behind the other
 	Root     bool      `yaml:"root"`     // only root's processes write under these tags: from anybody else's they are a lie
 	Setuid   []string  `yaml:"setuid"`   // files of the program, which writes under its caller's user id
+	Accessed bool      `yaml:"accessed"` // the web server's access log has the same request, for which there is a rule of this kind
 	In       string    `yaml:"in"`       // these five are of rules for web logs, see Request
 	Methods  []string  `yaml:"methods"`
 	Status   []uint16  `yaml:"status"`
@@ -205,7 +206,7 @@ func (h *file) rule(e *entry) (*Rule, error) {
 		ID: e.ID, Type: cmp.Or(e.Type, h.Type, TypeSyslog), Service: cmp.Or(e.Service, h.Service),
 		Tags: e.Tags, PAM: e.PAM, Join: cmp.Or(e.Join, h.Join, JoinPID), Role: cmp.Or(e.Role, RoleEvent),
 		Pattern: e.Pattern, Method: e.Method, Reason: e.Reason, Reporter: e.Reporter, Asks: e.Asks, Defer: e.Defer,
-		Longest: cmp.Or(e.Longest, h.Longest), Twice: e.Twice, Root: e.Root || h.Root, Setuid: e.Setuid, Note: e.Note, Match: e.Match, NoMatch: e.NoMatch,
+		Longest: cmp.Or(e.Longest, h.Longest), Twice: e.Twice, Root: e.Root || h.Root, Setuid: e.Setuid, Accessed: e.Accessed, Note: e.Note, Match: e.Match, NoMatch: e.NoMatch,
 		Request: Request{In: Part(e.In), Methods: e.Methods, Status: e.Status, Always: e.Always, AnyKind: e.AnyKind},
 	}
 	if e.Tags == nil && e.PAM == nil {

@@ -84,6 +84,7 @@ type Rule struct {
 	Twice    bool            `yaml:"twice,omitempty"`
 	Root     bool            `yaml:"root,omitempty"`
 	Setuid   []string        `yaml:"setuid,omitempty"`
+	Accessed bool            `yaml:"accessed,omitempty"`
 	Request  `yaml:",inline"`
 	Note     string    `yaml:"note,omitempty"`
 	Match    []Example `yaml:"match,omitempty"`
