@@ -26,7 +26,7 @@ const (
 	banRounds  = 5      // of each program; the best counts
 	restored   = 20_000 // bans that the responder restores
 	theirs     = 500    // bans that fail2ban does: more would take minutes
-	banPatient = time.Minute
+	banTimeout = time.Minute
 )
 
 // server is a machine of its own with one program that bans. Attackers come from 20.0.0.0/8, which is its
@@ -121,7 +121,7 @@ func (s *server) dropped(from string, begin func() (time.Time, error)) (time.Dur
 					time.Sleep(200 * time.Microsecond)
 					lost = time.Now()
 				}
-				if now.Sub(began) > banPatient {
+				if now.Sub(began) > banTimeout {
 					return errors.New("nobody was banned")
 				}
 			}

@@ -24,8 +24,8 @@ var crowds = []int{10, 100, 1000, 5000}
 
 const fleetEvents = 500_000
 
-// fleetPatience is how long one crowd may take.
-const fleetPatience = 10 * time.Minute
+// fleetTimeout is how long one crowd may take.
+const fleetTimeout = 10 * time.Minute
 
 // fleet measures agents by the thousand, whose events come by a nats-server with file storage beside.
 func (b *bench) fleet(ctx context.Context) error {
@@ -60,7 +60,7 @@ type crowdFound struct {
 
 // crowd measures so many agents.
 func (b *bench) crowd(ctx context.Context, crowd string, agents int) (found crowdFound, err error) {
-	ctx, cancel := context.WithTimeout(ctx, fleetPatience)
+	ctx, cancel := context.WithTimeout(ctx, fleetTimeout)
 	defer cancel()
 	dir, err := os.MkdirTemp(b.dir, "fleet")
 	if err != nil {

@@ -2,9 +2,6 @@ package browser
 
 import (
 	"context"
-	"flag"
-	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -14,6 +11,7 @@ import (
 	"github.com/pialert/pialert/packaging/demo/program"
 	"github.com/pialert/pialert/test/browser/chromium"
 	"github.com/pialert/pialert/test/daemon"
+	"github.com/pialert/pialert/test/suite"
 )
 
 // What all tests share: one browser, one sample, axe-core's code and the programs.
@@ -25,32 +23,26 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "browser")
-		if err == nil {
-			err = daemon.Missing()
+	suite.Main(m, func(s *suite.Suite) (err error) {
+		ctx := context.Background()
+		if err := daemon.Missing(); err != nil {
+			return err
 		}
-		if err == nil {
-			defer os.RemoveAll(dir)
-			programs, err = program.Build(context.Background(), "../..", dir)
+		if programs, err = s.Programs(); err != nil {
+			return err
 		}
-		if err == nil {
-			var stop, end func()
-			if sample, stop, err = Sample(context.Background(), "../..", dir); err == nil {
-				defer stop()
-				if tab, end, err = chromium.Start(context.Background()); err == nil {
-					defer end()
-					axe, err = chromium.Axe(context.Background(), "../../build")
-				}
-			}
+		var stop, end func()
+		if sample, stop, err = Sample(ctx, "../..", s.Dir); err != nil {
+			return err
 		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			return 1
+		s.Cleanup(stop)
+		if tab, end, err = chromium.Start(ctx); err != nil {
+			return err
 		}
-		return m.Run()
-	}())
+		s.Cleanup(end)
+		axe, err = chromium.Axe(ctx, "../../build")
+		return err
+	})
 }
 
 // paths are all pages.

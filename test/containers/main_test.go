@@ -6,25 +6,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/pialert/pialert/test/suite"
 )
 
 // images is the folder of the layouts that TestMain made.
 var images string
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "images")
-		if err == nil {
-			defer os.RemoveAll(dir)
-			images = filepath.Join(dir, "1.0.0")
-			err = build(images, "1.0.0")
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			return 1
-		}
-		return m.Run()
-	}())
+	suite.Main(m, func(s *suite.Suite) error {
+		images = filepath.Join(s.Dir, "1.0.0")
+		return build(images, "1.0.0")
+	})
 }
 
 // build makes the images as `make images` does, with a version of our choice.

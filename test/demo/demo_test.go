@@ -19,8 +19,8 @@ import (
 
 const root = "../.."
 
-// patience is how long a demonstration may take, on a machine that does much else.
-const patience = 3 * time.Minute
+// timeout is how long a demonstration may take, on a machine that does much else.
+const timeout = 3 * time.Minute
 
 // watched is a demonstration in a terminal of its own.
 type watched struct {
@@ -39,7 +39,7 @@ func start(t *testing.T, columns, rows int) *watched {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { master.Close() })
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	t.Cleanup(cancel)
 	child := exec.CommandContext(ctx, "make", "--no-print-directory", "-s", "demo")
 	child.Dir = root

@@ -12,44 +12,28 @@ import (
 	"github.com/pialert/pialert/packaging/demo/program"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/test/daemon"
+	"github.com/pialert/pialert/test/suite"
 )
 
 // programs are what TestMain built.
 var programs program.Binaries
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := build()
-		defer os.RemoveAll(dir)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			return 1
+	suite.Main(m, func(s *suite.Suite) (err error) {
+		if err := daemon.Missing(); err != nil {
+			return err
 		}
 		// The tests mostly wait, the longest one for a minute: more of them fit beside it than
 		// there are processors.
 		flag.Parse()
 		flag.Set("test.parallel", "6")
-		return m.Run()
-	}())
+		programs, err = s.Programs()
+		return err
+	})
 }
 
-// build checks that all is there which the tests run, and builds the programs into a folder.
-func build() (dir string, err error) {
-	if err := daemon.Missing(); err != nil {
-		return "", err
-	}
-	if dir, err = os.MkdirTemp("", "pialert"); err != nil {
-		return "", err
-	}
-	if err := os.Chmod(dir, 0o755); err != nil { // some tests run the programs as other users
-		return dir, err
-	}
-	programs, err = program.Build(context.Background(), "../..", dir)
-	return dir, err
-}
-
-// patience is how long a test waits for what must happen before it fails.
-const patience = time.Minute
+// timeout is how long a test waits for what must happen before it fails.
+const timeout = time.Minute
 
 // stage is a running agent and display and the truth of what they should count.
 type stage struct {
@@ -73,7 +57,7 @@ func layOut(t testing.TB, s program.Settings) *stage {
 		t.Fatal(err)
 	}
 	st := &stage{Pair: pair, t: t, truth: map[attack.Kind]uint64{}}
-	st.wait(patience)
+	st.wait(timeout)
 	return st
 }
 

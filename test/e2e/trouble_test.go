@@ -201,7 +201,7 @@ func TestRefusals(t *testing.T) {
 		{"display with an unknown driver", "", "driver: none\n", []string{"--driver", "paper"}, 1, []string{"paper", "blinkt", "terminal", "none"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
 			path, name, text := programs.Agent, "agent.yaml", test.agent
 			if test.display != "" {

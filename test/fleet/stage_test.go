@@ -10,27 +10,15 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/packaging/demo/program"
+	"github.com/pialert/pialert/test/suite"
 )
 
 var programs program.Binaries
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "pialert")
-		if err == nil {
-			defer os.RemoveAll(dir)
-			programs, err = program.Build(context.Background(), "../..", dir)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			return 1
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { suite.MainWith(m, &programs) }
 
-// patience is how long a test waits for what must happen before it fails.
-const patience = 2 * time.Minute
+// timeout is how long a test waits for what must happen before it fails.
+const timeout = 2 * time.Minute
 
 // stage is an agent and a display at a broker.
 type stage struct {
@@ -58,7 +46,7 @@ func newStage(t *testing.T, address, more string) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	t.Cleanup(cancel)
 	return &stage{Pair: pair, t: t, ctx: ctx}
 }

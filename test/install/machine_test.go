@@ -20,15 +20,15 @@ import (
 // What the fresh root holds besides what every Debian has: a system that boots, with a syslog, as
 // Debian's installer makes it.
 var (
-	suite    = "bookworm"
+	release  = "bookworm"
 	contains = []string{"systemd-sysv", "dbus", "rsyslog", "sudo", "openssh-client", "openssh-server"}
 )
 
 // address is the machine's own, for tokens to name.
 const address = "192.0.2.10"
 
-// patience is how long a test waits for what must happen.
-const patience = time.Minute
+// timeout is how long a test waits for what must happen.
+const timeout = time.Minute
 
 // machine is a booted Debian.
 type machine struct {
@@ -100,8 +100,8 @@ func freshRoot(ctx context.Context) (string, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256([]byte(suite + strings.Join(contains, ",")))
-	root := filepath.Join(cache, fmt.Sprintf("debian-%s-%x", suite, sum[:4]))
+	sum := sha256.Sum256([]byte(release + strings.Join(contains, ",")))
+	root := filepath.Join(cache, fmt.Sprintf("debian-%s-%x", release, sum[:4]))
 	if _, err := os.Stat(root); err == nil {
 		return root, nil
 	}
@@ -109,7 +109,7 @@ func freshRoot(ctx context.Context) (string, error) {
 	if err := os.RemoveAll(part); err != nil {
 		return "", err
 	}
-	out, err := exec.CommandContext(ctx, "mmdebstrap", "--variant=minbase", "--mode=root", "--include="+strings.Join(contains, ","), suite, part).CombinedOutput()
+	out, err := exec.CommandContext(ctx, "mmdebstrap", "--variant=minbase", "--mode=root", "--include="+strings.Join(contains, ","), release, part).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("cannot make a fresh Debian: %w\n%s\nit takes mmdebstrap (apt-get install mmdebstrap) and a Debian mirror", err, out)
 	}
@@ -171,7 +171,7 @@ func (m *machine) write(content io.Reader, to string) {
 // await waits until a condition holds.
 func (m *machine) await(what string, holds func() error) {
 	m.Helper()
-	ctx, cancel := context.WithTimeout(m.Context(), patience)
+	ctx, cancel := context.WithTimeout(m.Context(), timeout)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pialert/pialert/test/suite"
 )
 
 // packages is the folder of what TestMain built, of tree: a copy of the repository, which may change
@@ -23,19 +25,10 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "packages")
-		if err == nil {
-			defer os.RemoveAll(dir)
-			tree, packages = filepath.Join(dir, "tree"), filepath.Join(dir, "dist")
-			err = errors.Join(isRoot(), copyTree(tree), build(context.Background(), tree, packages, nil))
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "cannot test the packages:", err)
-			return 1
-		}
-		return m.Run()
-	}())
+	suite.Main(m, func(s *suite.Suite) error {
+		tree, packages = filepath.Join(s.Dir, "tree"), filepath.Join(s.Dir, "dist")
+		return errors.Join(isRoot(), copyTree(tree), build(context.Background(), tree, packages, nil))
+	})
 }
 
 const repository = "../.."

@@ -31,7 +31,7 @@ func TestABanThatWaits(t *testing.T) {
 	}
 	told := func(want uint64) {
 		t.Helper()
-		s.pollFor(2*patience, func() error { // the agent waits for a report for a minute
+		s.pollFor(2*timeout, func() error { // the agent waits for a report for a minute
 			found, err := s.status()
 			if err == nil && found.Spool.Next != want+1 {
 				err = fmt.Errorf("%d events were told, want %d", found.Spool.Next-1, want)

@@ -13,28 +13,16 @@ import (
 
 	"github.com/pialert/pialert/packaging/demo/program"
 	"github.com/pialert/pialert/test/daemon"
+	"github.com/pialert/pialert/test/suite"
 )
 
-// patience is how long a test waits for what should take milliseconds, on a machine that is busy with others.
-const patience = time.Minute
+// timeout is how long a test waits for what should take milliseconds, on a machine that is busy with others.
+const timeout = time.Minute
 
 // programs are what TestMain built.
 var programs program.Binaries
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "pialert")
-		if err == nil {
-			defer os.RemoveAll(dir)
-			programs, err = program.Build(context.Background(), "../..", dir)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			return 1
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { suite.MainWith(m, &programs) }
 
 // server is a machine with an agent.
 type server struct {
@@ -131,16 +119,16 @@ func (s *server) start() {
 	})
 }
 
-// poll asks until it is so, and gives up after patience.
+// poll asks until it is so, and gives up after timeout.
 func (s *server) poll(is func() error) {
 	s.t.Helper()
-	s.pollFor(patience, is)
+	s.pollFor(timeout, is)
 }
 
 // pollFor gives up later.
-func (s *server) pollFor(patience time.Duration, is func() error) {
+func (s *server) pollFor(timeout time.Duration, is func() error) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.ctx, patience)
+	ctx, cancel := context.WithTimeout(s.ctx, timeout)
 	defer cancel()
 	s.must(program.Poll(ctx, is))
 }

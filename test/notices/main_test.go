@@ -14,25 +14,13 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/packaging/demo/program"
+	"github.com/pialert/pialert/test/suite"
 )
 
 // programs are what TestMain built.
 var programs program.Binaries
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "pialert")
-		if err == nil {
-			defer os.RemoveAll(dir)
-			programs, err = program.Build(context.Background(), "../..", dir)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			return 1
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { suite.MainWith(m, &programs) }
 
 // home is a server under attack and a display without any hardware that tells of it.
 type home struct {

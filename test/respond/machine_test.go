@@ -89,10 +89,10 @@ func (s *site) must(err error) {
 	}
 }
 
-// poll asks until it is so, and gives up after patience.
+// poll asks until it is so, and gives up after timeout.
 func (s *site) poll(is func() error) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.ctx, patience)
+	ctx, cancel := context.WithTimeout(s.ctx, timeout)
 	defer cancel()
 	s.must(program.Poll(ctx, is))
 }

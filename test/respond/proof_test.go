@@ -243,7 +243,7 @@ func TestKills(t *testing.T) {
 		_, err := s.command("status")
 		return err
 	})
-	s.within(patience+time.Duration(*kills)*100*time.Millisecond, func() error {
+	s.within(timeout+time.Duration(*kills)*100*time.Millisecond, func() error {
 		if got := len(s.bans()); got != len(attackers) {
 			return fmt.Errorf("%d are banned, want %d", got, len(attackers))
 		}
@@ -265,7 +265,7 @@ func TestKills(t *testing.T) {
 		s.await(false, from)
 	}
 	s.await(true, "127.0.200.200")
-	s.within(patience, func() error { // each ban is an event, whatever was killed when
+	s.within(timeout, func() error { // each ban is an event, whatever was killed when
 		status, err := s.command("status", "--format", "json")
 		if err == nil && !strings.Contains(status, `"pending": 0`) {
 			err = fmt.Errorf("decisions wait: %s", status)

@@ -18,28 +18,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pialert/pialert/packaging/demo/program"
+	"github.com/pialert/pialert/test/suite"
 )
 
-// patience is how long a test waits for what should take milliseconds, on a machine that is busy with others.
-const patience = 20 * time.Second
+// timeout is how long a test waits for what should take milliseconds, on a machine that is busy with others.
+const timeout = 20 * time.Second
 
 // programs are what TestMain built.
 var programs program.Binaries
 
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "pialert")
-		if err == nil {
-			defer os.RemoveAll(dir)
-			programs, err = program.Build(context.Background(), "../..", dir)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			return 1
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { suite.MainWith(m, &programs) }
 
 // server is a machine with an agent and a responder. Whoever attacks it comes from its own loopback.
 type server struct {
@@ -98,10 +86,10 @@ func (s *server) must(err error) {
 	}
 }
 
-// poll asks until it is so, and gives up after patience.
+// poll asks until it is so, and gives up after timeout.
 func (s *server) poll(is func() error) {
 	s.t.Helper()
-	s.within(patience, is)
+	s.within(timeout, is)
 }
 
 func (s *server) within(most time.Duration, is func() error) {

@@ -16,30 +16,20 @@ import (
 
 	"github.com/pialert/pialert/packaging/demo/program"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/test/suite"
 )
 
 // former is the commit whose programs are built: the last whose events said nothing of families, hosts
 // and the kinds above 21, with spools and histories of the first form.
 const former = "a83c563ae85cf1c7ab0c20fe38a6d44a06230ec8"
 
-// patience is how long a test waits for what must happen before it fails.
-const patience = 2 * time.Minute
+// timeout is how long a test waits for what must happen before it fails.
+const timeout = 2 * time.Minute
 
 var before, now program.Binaries
 
 func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "pialert")
-		if err == nil {
-			defer os.RemoveAll(dir)
-			err = build(dir)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			return 1
-		}
-		return m.Run()
-	}())
+	suite.Main(m, func(s *suite.Suite) error { return build(s.Dir) })
 }
 
 // build builds both versions' programs below dir.
@@ -109,7 +99,7 @@ func newStage(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	defer free.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	t.Cleanup(cancel)
 	return &stage{t: t, ctx: ctx, dir: dir, listen: free.Addr().String()}
 }
