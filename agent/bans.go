@@ -188,7 +188,7 @@ func bansCommand(s *settings) *cobra.Command {
 				return responder.ReadBans(answer, func(ban responder.Listed) error { return encoder.Encode(ban) })
 			}
 			var status responder.Status
-			if err := askBans(s, command, "/responder", nil, &status); err != nil {
+			if err := cfg.running().Ask(command.Context(), "/responder", nil, &status); err != nil {
 				return err
 			}
 			return writeBans(command.OutOrStdout(), answer, status, time.Now())
