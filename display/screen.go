@@ -172,10 +172,4 @@ func legend(lamps []lamp.Config) []terminal.Lamp {
 	return all
 }
 
-func rgb(c lamp.Config) animate.RGB {
-	color, err := lamp.ParseColor(c.Color)
-	if err != nil { // lamp.Validate refused it before
-		return animate.RGB{R: 255, G: 255, B: 255}
-	}
-	return animate.RGB(color)
-}
+func rgb(c lamp.Config) animate.RGB { return animate.RGB(c.RGB()) }

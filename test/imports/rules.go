@@ -5,7 +5,7 @@ const module = "github.com/pialert/pialert/"
 
 // below lists what a stage stands on besides pkg/: other rooms of its program, named from the
 // program's internal folder. A stage that is not listed stands on pkg/ alone. Rooms inside a stage's
-// own folder need no entry.
+// own folder need no entry; one that stands on more than its stage has one of its own.
 var below = map[string][]string{
 	// A line's meaning: headers and rules at the bottom, the engine on top.
 	"agent/internal/header": {"value"},
@@ -22,8 +22,11 @@ var below = map[string][]string{
 	"display/internal/page":      {"animate"},
 	"display/internal/panel":     {"animate"},
 	"display/internal/terminal":  {"animate"},
-	"display/internal/portrait":  {"animate"},
-	"display/internal/framecost": {"animate", "blinkt", "pins"},
+	"display/internal/portrait":  {"animate", "lamp"},
+	"display/internal/framecost": {"animate", "blinkt", "lamp", "pins"},
+
+	// The page's sample alone shows the default lamps.
+	"display/internal/page/pagetest": {"lamp"},
 }
 
 // bare lists packages that import nothing of this module: pure cores and drivers, which others can

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/animate"
 	"github.com/pialert/pialert/display/internal/blinkt"
+	"github.com/pialert/pialert/display/internal/lamp"
 	"github.com/pialert/pialert/display/internal/pins"
 	"github.com/pialert/pialert/pkg/attack"
 )
@@ -45,9 +46,9 @@ func run() error {
 		return err
 	}
 	leds := blinkt.New(data, clock)
-	lamps := []animate.Lamp{
-		{Color: animate.RGB{R: 255}, LED: 0}, {Color: animate.RGB{B: 255}, LED: 2},
-		{Color: animate.RGB{R: 160, B: 255}, LED: 4}, {Color: animate.RGB{G: 255}, LED: 6},
+	var lamps []animate.Lamp
+	for _, one := range lamp.Defaults() {
+		lamps = append(lamps, animate.Lamp{Color: animate.RGB(one.RGB()), LED: one.LED})
 	}
 	now := time.Date(2026, time.November, 20, 12, 0, 0, 0, time.UTC)
 	scene, err := animate.New(lamps, animate.Defaults(), now)

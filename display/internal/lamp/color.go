@@ -12,7 +12,7 @@ import (
 // Color is a colour as a screen shows it: 255 is the brightest, and steps look equal (sRGB).
 type Color struct{ R, G, B uint8 }
 
-// colors are the words for colours. They are chosen to be told apart on LEDs, where a mixed
+// colors are the words for colours, in the one table that there is of them. They are chosen to be told apart on LEDs, where a mixed
 // colour needs less of green than it does on a screen.
 var colors = map[string]Color{
 	"red":     {255, 0, 0},
@@ -24,6 +24,15 @@ var colors = map[string]Color{
 	"purple":  {170, 0, 255},
 	"magenta": {255, 0, 150},
 	"white":   {255, 255, 255},
+}
+
+// RGB returns the lamp's colour; white where it has none that can be read, which Validate refuses.
+func (c Config) RGB() Color {
+	color, err := ParseColor(c.Color)
+	if err != nil {
+		return colors["white"]
+	}
+	return color
 }
 
 // ParseColor reads a colour's name or "#rrggbb".

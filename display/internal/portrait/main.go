@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/display/internal/animate"
+	"github.com/pialert/pialert/display/internal/lamp"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -64,16 +65,16 @@ const (
 	step   = time.Second / 25
 )
 
-// lamps are those of a device on a desk, with totals of some weeks.
-var (
-	lamps = []animate.Lamp{
-		{Color: animate.RGB{R: 255}, LED: 0},
-		{Color: animate.RGB{G: 60, B: 255}, LED: 2},
-		{Color: animate.RGB{R: 170, B: 255}, LED: 4},
-		{Color: animate.RGB{G: 255}, LED: 6},
+// totals are those of the default lamps after some weeks on a desk.
+var totals = []uint64{1288, 94, 356, 210}
+
+// lamps are the default ones.
+func lamps() (all []animate.Lamp) {
+	for _, one := range lamp.Defaults() {
+		all = append(all, animate.Lamp{Color: animate.RGB(one.RGB()), LED: one.LED})
 	}
-	totals = []uint64{1288, 94, 356, 210}
-)
+	return all
+}
 
 // film is the frames, one every step.
 type film []animate.Frame
@@ -84,7 +85,7 @@ func perform() (film, error) {
 	config.Brightness = animate.Brightness{Lights: animate.MaxLights, Digits: animate.MaxDigits}
 	start := time.Unix(0, 0).UTC()
 	before := start.Add(-time.Minute)
-	scene, err := animate.New(lamps, config, before)
+	scene, err := animate.New(lamps(), config, before)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +94,7 @@ func perform() (film, error) {
 	for _, n := range count {
 		grand += n
 	}
-	for i := range lamps {
+	for i := range totals {
 		scene.Add(i, 1, attack.Low, false, before.Add(time.Duration(i)*time.Second))
 	}
 	scene.SetTotals(count, grand)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/display/internal/animate"
+	"github.com/pialert/pialert/display/internal/lamp"
 	"github.com/pialert/pialert/display/internal/page"
 	"github.com/pialert/pialert/pkg/attack"
 )
@@ -22,20 +23,24 @@ type Desk struct {
 	lamps []page.Lamp
 }
 
-// The lamps of a display without a configuration, and its agents.
-var (
-	lamps = []page.Lamp{
-		{Name: "ssh-a", Label: "SSH on vps", Color: page.Color{R: 255}, LED: 0},
-		{Name: "wordpress", Label: "WordPress", Color: page.Color{G: 60, B: 255}, LED: 2},
-		{Name: "ssh-b", Label: "SSH on blog and mail", Color: page.Color{R: 170, B: 255}, LED: 4},
-		{Name: "web", Label: "Web and the rest", Color: page.Color{G: 255}, LED: 6},
+var agents = []string{"vps", "blog", "mail"}
+
+// lamps are those of a display without a configuration; those for SSH name its agents.
+func lamps() (all []page.Lamp) {
+	labels := map[string]string{"ssh-a": "SSH on vps", "ssh-b": "SSH on blog and mail"}
+	for _, one := range lamp.Defaults() {
+		label, named := labels[one.Name]
+		if !named {
+			label = one.Label
+		}
+		all = append(all, page.Lamp{Name: one.Name, Label: label, Color: page.Color(one.RGB()), LED: one.LED})
 	}
-	agents = []string{"vps", "blog", "mail"}
-)
+	return all
+}
 
 // NewDesk makes the example as it is at a time.
 func NewDesk(now time.Time) *Desk {
-	d := &Desk{History: &History{}, now: now, lamps: slices.Clone(lamps)}
+	d := &Desk{History: &History{}, now: now, lamps: lamps()}
 	random := rand.New(rand.NewPCG(1, 2))
 	var events []page.Record
 	add := func(agent string, at time.Time, e attack.Event) {
