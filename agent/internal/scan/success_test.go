@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -29,5 +30,23 @@ Jan 31 12:00:09 host sshd[13]: Accepted password for root from 192.0.2.7 port 51
 	}
 	if result.Attempts != 7 {
 		t.Errorf("%d attempts, want 7", result.Attempts)
+	}
+}
+
+// Logins of one user from one address are one row with the first time, so that a backup's do not hide
+// the others.
+func TestSuccessesThatAreAlike(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	for i := range 30 {
+		fmt.Fprintf(&log, "Jan 31 12:%02d:00 host sshd[%d]: Accepted publickey for backup from 198.51.100.3 port 40000 ssh2\n", i, 100+i)
+	}
+	log.WriteString("Jan 31 13:00:00 host sshd[9]: Accepted password for root from 192.0.2.7 port 51116 ssh2\n")
+	out, _, err := run(t, Options{Files: []string{"-"}, Stdin: strings.NewReader(log.String()), Summary: true, Detect: detect.Options{Year: 2025}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "31 logins succeeded\n  2025-01-31 12:00:00  backup  198.51.100.3  ×30\n  2025-01-31 13:00:00  root    192.0.2.7\n\n"; !strings.Contains(out, want) {
+		t.Errorf("want\n%sin\n%s", want, out)
 	}
 }
