@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -56,7 +57,10 @@ event per line and nothing else; with --summary it is one object, the report.`,
 			}
 			if term.IsTerminal(int(os.Stdout.Fd())) {
 				options.Look.Width, _, _ = term.GetSize(int(os.Stdout.Fd())) // 0 if it cannot say
-				options.Look.Color = os.Getenv("NO_COLOR") == ""
+				options.Look.Color = os.Getenv("NO_COLOR") == "" && !slices.Contains([]string{"", "dumb"}, os.Getenv("TERM"))
+			}
+			if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 0 { // who says so knows
+				options.Look.Width = columns
 			}
 			// Between events on the same terminal a bar would only be in the way.
 			quiet := flags.summary || !term.IsTerminal(int(os.Stdout.Fd()))

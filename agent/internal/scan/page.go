@@ -123,14 +123,18 @@ func (p *page) successes(r *Report) {
 	}
 	for _, s := range shown {
 		text := fmt.Sprintf("  %s  %-*s  %-*s", s.Time.In(p.zone).Format(time.DateTime), names, quoted(s.User), sources, quoted(s.Source))
-		look := plain
+		look, rest := plain, ""
 		if s.times > 1 {
-			text += fmt.Sprintf("  ×%s", grouped(s.times))
+			rest = "  ×" + grouped(s.times)
 		}
 		if s.FailedBefore > 0 {
-			text, look = text+"  after "+plural(s.FailedBefore, "failed attempt"), alarm
+			rest, look = rest+"  after "+plural(s.FailedBefore, "failed attempt"), alarm
 		}
-		p.line(look, strings.TrimRight(text, " "))
+		if utf8.RuneCountInString(text+rest) > p.width { // what matters most is not to be cut
+			p.line(look, strings.TrimRight(text, " "))
+			text = "   "
+		}
+		p.line(look, strings.TrimRight(text+rest, " "))
 		more -= s.times
 	}
 	if more > 0 {

@@ -33,6 +33,19 @@ Jan 31 12:00:09 host sshd[13]: Accepted password for root from 192.0.2.7 port 51
 	}
 }
 
+// On a narrow terminal how many failed before is on a line of its own, not cut.
+func TestSuccessesOnANarrowTerminal(t *testing.T) {
+	t.Parallel()
+	log := attacked + "Jan 31 12:00:09 host sshd[13]: Accepted password for root from 192.0.2.7 port 51116 ssh2\n"
+	out, _, err := run(t, Options{Files: []string{"-"}, Stdin: strings.NewReader(log), Summary: true, Look: Look{Width: 40}, Detect: detect.Options{Year: 2025}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "\n  2025-01-31 12:00:09  root  192.0.2.7\n     after 1 failed attempt\n"; !strings.Contains(out, want) {
+		t.Errorf("want%sin\n%s", want, out)
+	}
+}
+
 // Logins of one user from one address are one row with the first time, so that a backup's do not hide
 // the others.
 func TestSuccessesThatAreAlike(t *testing.T) {
