@@ -17,7 +17,6 @@ import (
 type Matcher struct {
 	rules    *rule.Set
 	lookup   rule.Lookup
-	zone     *time.Location
 	requests *rule.Requests // made for the first line of a web log
 	all      bool           // requests that no rule takes are wanted, too
 	missed   bool           // so are messages that no rule takes
@@ -61,9 +60,9 @@ type named struct {
 
 // NewMatcher returns a Matcher for an Engine with the same options.
 func NewMatcher(opts Options) *Matcher {
-	m := &Matcher{rules: opts.Rules, lookup: opts.Rules.Lookup(), zone: opts.Location, all: opts.Floods != nil || opts.Spreads != nil, missed: opts.Missed != nil}
-	if m.zone == nil {
-		m.zone = time.Local
+	m := &Matcher{rules: opts.Rules, lookup: opts.Rules.Lookup(), clock: weblog.Clock{Zone: opts.Location}, all: opts.Floods != nil || opts.Spreads != nil, missed: opts.Missed != nil}
+	if m.clock.Zone == nil {
+		m.clock.Zone = time.Local
 	}
 	return m
 }
@@ -90,7 +89,6 @@ func (m *Matcher) Match(lines []byte, b *Batch) {
 // use forgets what was of another log.
 func (m *Matcher) use(src *Source) {
 	m.src, m.recent, m.access = src, recentHeader{}, weblog.Reader{Formats: src.formats}
-	m.clock.Zone = m.zone
 }
 
 // bom is the mark of byte order in UTF-8.

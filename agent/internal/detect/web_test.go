@@ -89,6 +89,19 @@ func truth(t *testing.T, name string) []attempt {
 	return file.Sources
 }
 
+// The stamps of error logs name no zone: they are of the machine's.
+func TestErrorLogsAreOfTheMachinesZone(t *testing.T) {
+	t.Parallel()
+	run := newWebRun(t, builtinRules(t))
+	run.options.Location = time.FixedZone("CET", 3600)
+	run.restart()
+	run.feed("e", `[Thu Jan 01 00:00:01.5 2026] [auth_basic:error] [pid 1] [client 192.0.2.7:99] AH01618: user eve not found: /x`)
+	run.engine.Finish()
+	if want := time.Date(2025, 12, 31, 23, 0, 1, 500e6, time.UTC); len(run.events) != 1 || !run.events[0].Logged.Equal(want) {
+		t.Errorf("got %+v, want one event of %v", run.events, want)
+	}
+}
+
 // What was done to a real Apache is what each of its logs counts.
 func TestRealApache(t *testing.T) {
 	t.Parallel()

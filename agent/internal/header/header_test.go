@@ -117,6 +117,29 @@ func TestPriority(t *testing.T) {
 	}
 }
 
+// What a module of PAM wrote names the module, and mostly the service that asked it; otherwise that is
+// the tag's program.
+func TestCutPAM(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string][3]string{ // module, service and what is left
+		"pam_unix(sshd:auth): authentication failure": {"pam_unix", "sshd", "authentication failure"},
+		"pam_unix(:auth): authentication failure":     {"pam_unix", "su", "authentication failure"},
+		"pam_tally2(auth): x: y":                      {"pam_tally2", "su", "x: y"},
+		"pam_sss: x":                                  {"pam_sss", "su", "x"},
+		"(pam_unix) x":                                {"pam_unix", "su", "x"},
+		"pam_unix and more: x":                        {"", "", "pam_unix and more: x"},
+		"pam_unix(sshd:auth)":                         {"", "", "pam_unix(sshd:auth)"},
+		"(pam_unix)x":                                 {"", "", "(pam_unix)x"},
+		"PAM: x":                                      {"", "", "PAM: x"},
+	} {
+		m := Message{Tag: []byte("su"), Body: []byte(body)}
+		service, ok := m.CutPAM()
+		if got := [3]string{string(m.PAM), string(service), string(m.Body)}; got != want || ok != (want[0] != "") {
+			t.Errorf("%q is cut into %q, %v; want %q", body, got, ok, want)
+		}
+	}
+}
+
 // The header that most lines share is taken off by comparison, with the same result.
 func TestRecentHeader(t *testing.T) {
 	t.Parallel()
