@@ -306,6 +306,34 @@ func TestRestoreRefusesNonsense(t *testing.T) {
 	}
 }
 
+// What is saved of a source is a window of 15 steps of 2 s, the last step, the requests of its flood,
+// how many were reported and at which step, and the counts from the last step backwards.
+func TestRestoreRefusesNonsenseOfASource(t *testing.T) {
+	t.Parallel()
+	full := slices.Repeat([]byte{1}, 15)
+	for _, test := range []struct {
+		value []byte
+		ok    bool
+	}{
+		{[]byte{2, 15, 1, 0, 0, 0, 1, 1}, true},
+		{[]byte{2, 15, 1, 0, 0, 0, 1, 1, 1}, false}, // a count before 1970
+		{append([]byte{2, 15, 100, 0, 0, 0}, full...), true},
+		{append([]byte{2, 15, 100, 0, 0, 0, 1}, full...), false}, // more counts than steps
+		{[]byte{2, 15, 9, 7, 7, 9, 1}, true},
+		{[]byte{2, 15, 9, 7, 8, 9, 1}, false},  // more is reported than there was
+		{[]byte{2, 15, 9, 7, 7, 10, 1}, false}, // at a step that has not come
+		{[]byte{1, 15, 9, 0, 0, 0, 1}, false},
+		{[]byte{2, 14, 9, 0, 0, 0, 1}, false},
+		{[]byte{2, 15, 9, 0, 0, 0, 0x80}, false}, // half a number
+		{[]byte{2, 15, 9, 0, 0}, false},
+	} {
+		d := episode.New(limits, func(episode.Event) {})
+		if err := d.Restore("192.0.2.7/32 GET", test.value); (err == nil) != test.ok {
+			t.Errorf("%v is restored with error %v", test.value, err)
+		}
+	}
+}
+
 func FuzzRestore(f *testing.F) {
 	f.Add("192.0.2.7/32 GET", []byte{2, 15, 9, 0, 0, 0, 1})
 	f.Add("2001:db8::/64 other", []byte{2, 15, 200, 1, 20, 10, 7, 1, 2, 3})

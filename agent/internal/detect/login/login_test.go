@@ -122,6 +122,39 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+func TestRestoreRefusesNonsense(t *testing.T) {
+	t.Parallel()
+	for key, value := range map[string][]byte{
+		"":                                  {2},
+		"another\x00192.0.2.0/24\x00x\x00y": {2},
+		"failed\x00":                        {1, 2}, // of nobody
+		"failed\x00nonsense\x00":            {1, 2},
+		"failed\x00192.0.2.0/24\x00":        {1}, // half of it
+		"failed\x00192.0.2.1/24\x00":        {1, 2, 3},
+		"known\x00\x00sshd\x00alice":        {2}, // from nowhere
+		"known\x00x\x00sshd\x00alice":       {2},
+		"known\x00192.0.2.0/24\x00s\x00a":   {},
+		"known\x00192.0.2.0/24\x00s\x00b":   {2, 2},
+	} {
+		h := New()
+		if h.Restore(key, value) == nil {
+			t.Errorf("%q with %v is restored", key, value)
+		}
+		if len(h.failed.entries)+len(h.known.entries) != 0 {
+			t.Errorf("%q with %v left something", key, value)
+		}
+	}
+	for key, value := range map[string][]byte{
+		"failed\x00192.0.2.0/24\x00":             {1, 2},
+		"failed\x00\x00alice":                    {1, 2}, // a failure on the machine itself
+		"known\x00192.0.2.0/24\x00sshd\x00alice": {2},
+	} {
+		if err := New().Restore(key, value); err != nil {
+			t.Errorf("%q with %v: %v", key, value, err)
+		}
+	}
+}
+
 func FuzzRestore(f *testing.F) {
 	f.Add("failed\x00192.0.2.0/24\x00", []byte{1, 2})
 	f.Add("known\x00192.0.2.0/24\x00sshd\x00alice", []byte{2})
