@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -129,5 +130,72 @@ func TestOrderOfWritesAndSyncs(t *testing.T) {
 	want("the first commit after it", "create segment 8", "write segment 8", "sync segment 8", "sync directory state/spool")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+var errBroken = errors.New("broken")
+
+// failing is a disk on which one thing fails.
+type failing struct {
+	disk
+	what string
+}
+
+func (d *failing) fail(what string) error {
+	if what == d.what {
+		return errBroken
+	}
+	return nil
+}
+
+func (d *failing) open(path string, flag int) (file, error) {
+	if err := d.fail("create"); err != nil {
+		return nil, err
+	}
+	f, err := d.disk.open(path, flag)
+	return &failingFile{f, d}, err
+}
+
+func (d *failing) syncDir(dir string) error {
+	return errors.Join(d.fail("sync of the directory"), d.disk.syncDir(dir))
+}
+
+type failingFile struct {
+	file
+	d *failing
+}
+
+func (f *failingFile) WriteAt(data []byte, offset int64) (int, error) {
+	if err := f.d.fail("write"); err != nil {
+		n, _ := f.file.WriteAt(data[:len(data)/2], offset)
+		return n, err
+	}
+	return f.file.WriteAt(data, offset)
+}
+
+func (f *failingFile) Sync() error { return errors.Join(f.d.fail("sync"), f.file.Sync()) }
+
+// A commit that the disk refuses says what it could not do and why. The next one goes on as if nothing
+// had been.
+func TestAFailedCommitLeavesNothing(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"create", "write", "sync", "sync of the directory"} {
+		d := &failing{what: what}
+		s := open(t, Options{Dir: t.TempDir(), storage: d})
+		err := s.Commit(eventsFrom(1, 3), nil)
+		if !errors.Is(err, errBroken) || !strings.HasPrefix(err.Error(), "cannot begin a segment of the spool") {
+			t.Errorf("without a %s the error is %v", what, err)
+		}
+		if s.Next() != 1 || len(s.segments) != 0 {
+			t.Errorf("without a %s there are %d segments, the next number is %d", what, len(s.segments), s.Next())
+		}
+		d.what = ""
+		commit(t, s, eventsFrom(1, 3), nil)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if again := open(t, Options{Dir: s.options.Dir}); again.Next() != 4 {
+			t.Errorf("without a %s the next number is %d, want 4", what, again.Next())
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/receive"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/wake"
 )
 
 // slowStore is a Store that commits when it is told to.
@@ -226,5 +227,31 @@ func TestAbsurdGapsAreRefused(t *testing.T) {
 		if refused := errors.As(err, &refusal); refused != test.refused {
 			t.Errorf("a gap through %d with %d attempts: %v", test.through, test.attempts, err)
 		}
+	}
+}
+
+// What was kept on its way says nothing of whether the agent lives now: only a heartbeat does.
+func TestAHeartbeatOfAKeptSessionIsASignOfLife(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_790_000_000, 0)
+	a := receive.New(receive.Options{Store: &slowStore{}, Show: new(count), Now: func() time.Time { return now }})
+	s, err := a.OpenKept(t.Context(), "web", wake.New())
+	must(t, err)
+	_, err = s.Hello(receive.Hello{Protocol: receive.Protocol, Epoch: 1})
+	must(t, err)
+	must(t, s.Batch(3, numbers(1)))
+	if web := a.Status()[0]; web.Connected || !web.LastHeard.IsZero() || web.Events != 3 {
+		t.Errorf("after events: %+v", web)
+	}
+	now = now.Add(time.Minute)
+	must(t, s.Heartbeat(receive.Beat{Waiting: 2}))
+	if web := a.Status()[0]; !web.Connected || !web.Since.Equal(now) || !web.LastHeard.Equal(now) || web.Waiting != 2 {
+		t.Errorf("after a heartbeat: %+v", web)
+	}
+	heard := now
+	now = now.Add(time.Minute)
+	s.Silent()
+	if web := a.Status()[0]; web.Connected || !web.Since.Equal(now) || !web.LastHeard.Equal(heard) {
+		t.Errorf("after a silence: %+v", web)
 	}
 }

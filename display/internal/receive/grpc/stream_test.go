@@ -133,6 +133,15 @@ func newServer(store receive.Store, show receive.Show, log io.Writer) *receivegr
 	return receivegrpc.New(receivegrpc.Options{Admission: receive.New(receive.Options{Store: store, Show: show, Logger: logger}), Peer: nameOf})
 }
 
+// Unless it is told otherwise, a server hears only whom a paired connection names.
+func TestStrangersAreRefused(t *testing.T) {
+	t.Parallel()
+	server := receivegrpc.New(receivegrpc.Options{Admission: receive.New(receive.Options{Store: newMemory(), Show: new(gallery)})})
+	if err := server.Deliver(newLine(t.Context(), "web")); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("a stream without a paired connection ended with %v", err)
+	}
+}
+
 // An agent that says nothing does not hold a stream for long.
 func TestHelloIsDue(t *testing.T) {
 	t.Parallel()
