@@ -140,7 +140,7 @@ func TestBarsAreTheAttemptsOfTheirTime(t *testing.T) {
 func TestPages(t *testing.T) {
 	s := desk(nil)
 	for path, wants := range map[string][]string{
-		"/":                           {"5518", "SSH on vps", "silent since", "connected since"},
+		"/":                           {"5518", "SSH on vps", "silent, heard <time", "connected <time"},
 		"/history":                    {`data-country="VN"`, "Countries"},
 		"/sources":                    {"203.0.113.77", "203.0.113.0/24", "Example Cloud", "banned by", "root"},
 		"/source/203.0.113.77":        {"first seen", "banned by", `/source/203.0.113.0/24`, "ssh login"},
