@@ -18,11 +18,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
+	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/display/internal/terminal"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
+	"github.com/pialert/pialert/pkg/escape"
 	"github.com/pialert/pialert/pkg/pairing"
 )
 
@@ -183,7 +186,7 @@ func TestEventsFormats(t *testing.T) {
 		t.Errorf("JSON is %+v", got)
 	}
 	rows, err := csv.NewReader(strings.NewReader(s.must("events", "--format", "csv"))).ReadAll()
-	if err != nil || len(rows) != 2 || rows[0][9] != "user" || rows[1][9] != "'"+hostile.User {
+	if err != nil || len(rows) != 2 || rows[0][9] != "user" || rows[1][9] != "'"+escape.Text(hostile.User) {
 		t.Errorf("CSV is %q, error %v", rows, err)
 	}
 }
@@ -373,12 +376,37 @@ func TestCorrectIsShown(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.must("events", "--limit", "1", "--format", "json")), &got); err != nil || got.By != -5 || got.Kind != "ssh_login" || got.Agent != "vps" {
 		t.Errorf("%+v, error %v", got, err)
 	}
+	out := s.must("events", "--format", "csv", "--limit", "1")
+	if _, row, _ := strings.Cut(out, "\n"); !strings.Contains(row, ",vps,,ssh_login,0,,,0,,,,,false,-5,a test\\x1b[2J\n") {
+		t.Errorf("as CSV the correction is %q", row)
+	}
 	if _, err := s.run("correct", "ssh_login", "--agent", "vps", "--by", "-50", "--reason", "r"); err == nil {
 		t.Error("more was taken away than there was")
 	}
 }
 
 // A backup of a running display is restored in another folder; a running display is not replaced.
+// Names and bars stand below each other, whatever names attackers choose.
+func TestTopIsAligned(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	if err := writeTally(&out, []history.Tally{{Name: "root", Attempts: 1000}, {Name: "a\x1b", Attempts: 500}, {Name: strings.Repeat("x", 80), Attempts: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	column := -1
+	for line := range strings.Lines(out.String()) {
+		before, _, found := strings.Cut(line, "▇")
+		if width := utf8.RuneCountInString(before); found && column >= 0 && width != column {
+			t.Errorf("the bar begins in column %d, not %d:\n%s", width, column, out.String())
+		} else if found {
+			column = width
+		}
+	}
+	if !strings.Contains(out.String(), "  1000  root") || !strings.Contains(out.String(), "\n   500  a\\x1b ") || strings.Contains(out.String(), "\x1b") {
+		t.Errorf("it is\n%s", out.String())
+	}
+}
+
 // A shell completes what the commands take: lamps, agents, kinds and words.
 func TestCompletion(t *testing.T) {
 	t.Parallel()

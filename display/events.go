@@ -233,16 +233,16 @@ func appendCSV(b []byte, r *history.Record) []byte {
 	}
 	var text strings.Builder
 	line := csv.NewWriter(&text)
+	severity, by := "", ""
+	if r.Note == "" {
+		severity = e.Severity.String()
+	} else {
+		by = strconv.FormatInt(r.By, 10)
+	}
 	cells := []string{
-		r.Arrived.Format(time.RFC3339), logged, r.Agent, e.Host, e.Kind.String(), strconv.FormatUint(e.Count, 10), e.Severity.String(),
-		source, strconv.Itoa(int(e.SourcePort)), e.User, target, e.Rule, e.Log, strconv.FormatBool(e.Test),
-		"", r.Note,
-	}
-	if r.Note != "" {
-		cells[len(cells)-2] = strconv.FormatInt(r.By, 10)
-	}
-	for i := range cells {
-		cells[i] = cell(cells[i])
+		r.Arrived.Format(time.RFC3339), logged, cell(r.Agent), cell(e.Host), e.Kind.String(), strconv.FormatUint(e.Count, 10), severity,
+		cell(source), strconv.Itoa(int(e.SourcePort)), cell(e.User), cell(target), cell(e.Rule), cell(e.Log), strconv.FormatBool(e.Test),
+		by, cell(r.Note),
 	}
 	line.Write(cells)
 	line.Flush()

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+
+	"github.com/pialert/pialert/pkg/escape"
 )
 
 // pager starts what a person reads long texts with: $PAGER, or less, as git does it. What is written
@@ -46,9 +48,10 @@ func leave(ctx context.Context, problems ...error) error {
 }
 
 // cell makes text of an attacker's fit for a cell of a spreadsheet, which would run it as a formula
-// if it began like one (OWASP, CSV Injection).
+// if it began like one (OWASP, CSV Injection), and for a terminal, on which a line of CSV may be looked at.
 func cell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+	text = escape.Text(text)
+	if text != "" && strings.ContainsRune("=+-@", rune(text[0])) {
 		return "'" + text
 	}
 	return text

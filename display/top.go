@@ -7,7 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -95,12 +95,22 @@ func writeTally(out io.Writer, list []history.Tally) error {
 		return err
 	}
 	most := slices.MaxFunc(list, func(a, b history.Tally) int { return int(min(a.Attempts, 1<<62)) - int(min(b.Attempts, 1<<62)) }).Attempts
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	names, digits := 0, 0
 	for _, t := range list {
-		fmt.Fprintf(table, "%d\t\t %s\n", t.Attempts, shorten(escape.Text(t.Name), 60)+"  "+strings.Repeat("▇", int(20*float64(t.Attempts)/float64(most))))
+		names = max(names, utf8.RuneCountInString(tallyName(t)))
+		digits = max(digits, len(fmt.Sprint(t.Attempts)))
 	}
-	return table.Flush()
+	for _, t := range list {
+		_, err := fmt.Fprintf(out, "  %*d  %-*s  %s\n", digits, t.Attempts, names, tallyName(t), strings.Repeat("▇", int(20*float64(t.Attempts)/float64(most))))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// tallyName is a name for people.
+func tallyName(t history.Tally) string { return shorten(escape.Text(t.Name), 60) }
 
 // shorten cuts text that would not leave room for anything else.
 func shorten(text string, most int) string {
