@@ -26,6 +26,9 @@ func (m *Message) cutDatabase(rest []byte) bool {
 	case form == None && bytes.HasPrefix(rest, []byte(`{"t":{"$date":"`)): // src/mongo/logv2
 		m.Tag, m.Body, m.Stamp = mongod, TrimEnd(rest), stampIn(rest, `"$date":"`)
 		return true
+	case form == None && bytes.HasPrefix(rest, []byte(`{"timestamp":"`)) && bytes.Contains(rest, []byte(`,"session_id":"`)): // jsonlog.c
+		m.Tag, m.Body, m.Stamp = postgres, TrimEnd(rest), stampIn(rest, `"timestamp":"`)
+		return true
 	case form == None && value.Digit(rest[0]):
 		if m.cutRedis(rest) || m.cutPeerFirst(rest) {
 			return true
@@ -77,6 +80,8 @@ func cutPostgres(text []byte) (pid uint32, rest []byte, ok bool) {
 	}
 	rest = text[end+1:]
 	switch {
+	case text[end] == ',': // log_destination = csvlog
+		return 0, rest, bytes.Contains(rest, []byte(",FATAL,")) || bytes.Contains(rest, []byte(",LOG,"))
 	case text[end] == ':':
 		return 0, rest, bytes.Contains(rest, []byte(":  "))
 	case text[end] == ' ' && isPeer(rest): // "%m %r %u "

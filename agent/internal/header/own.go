@@ -52,7 +52,7 @@ func (m *Message) cutApplication(line []byte) bool {
 	case c == '[' && len(line) > 30 && line[3] == '-' && line[7] == '-' && isDashed(line[1:]): // rcube.php, write_log
 		m.Stamp = Stamp{Form: Dashed, Text: line[1:27]}
 		m.Tag, m.Body = roundcube, TrimEnd(bytes.TrimLeft(line[27:], "]: "))
-	case c == '[' && len(line) > 40 && bytes.Contains(line[:min(len(line), 60)], []byte("][vaultwarden")): // main.rs
+	case c == '[' && len(line) > 40 && (bytes.Contains(line[:min(len(line), 60)], []byte("][vaultwarden")) || bytes.Contains(line[:min(len(line), 60)], []byte("][bitwarden_rs"))): // main.rs
 		if length := isoLength(line[1:]); length > 0 {
 			m.Stamp = Stamp{Form: ISO, Text: line[1 : 1+length]}
 		}

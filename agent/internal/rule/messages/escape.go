@@ -20,6 +20,7 @@ var escapes = map[string]func(string) string{
 	"apache":       func(text string) string { return hexadecimal(text, "\\\"") },
 	"apache-error": func(text string) string { return hexadecimal(text, "\\") }, // of error logs: quotes as they are
 	"json":         quoted,
+	"csv":          func(text string) string { return strings.ReplaceAll(text, `"`, `""`) },
 }
 
 // vis is what OpenSSH's log.c asks strnvis for: VIS_CSTYLE, VIS_NL, VIS_TAB and VIS_OCTAL, which

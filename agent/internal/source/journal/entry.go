@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/source"
@@ -25,10 +26,16 @@ type entry struct {
 	Host       field  `json:"_HOSTNAME"`
 	Transport  field  `json:"_TRANSPORT"`
 	Slice      field  `json:"_SYSTEMD_SLICE"`
+
+	// What strongSwan's charon-systemd puts beside its message, and before it in all other logs.
+	Thread field `json:"THREAD"`
+	Group  field `json:"GROUP"`
+	SA     field `json:"IKE_SA_UNIQUE_ID"`
+	SAName field `json:"IKE_SA_NAME"`
 }
 
 // outputFields is what journalctl is asked for beside the cursor and the time.
-const outputFields = "MESSAGE,SYSLOG_IDENTIFIER,_COMM,_EXE,_PID,_UID,_HOSTNAME,_TRANSPORT,_SYSTEMD_SLICE"
+const outputFields = "MESSAGE,SYSLOG_IDENTIFIER,_COMM,_EXE,_PID,_UID,_HOSTNAME,_TRANSPORT,_SYSTEMD_SLICE,THREAD,GROUP,IKE_SA_UNIQUE_ID,IKE_SA_NAME"
 
 // field is a value as journalctl writes it: a string, an array of bytes if it is no printable UTF-8, an
 // array of both if the field occurs more than once, of which the first counts, or null if it is longer
@@ -120,6 +127,9 @@ func (e *entry) appendLine(line []byte, trust *source.Trust) ([]byte, error) {
 		line = append(line, ']')
 	}
 	line = append(line, ": "...)
+	if identifier == "charon-systemd" {
+		line = e.appendCharon(line)
+	}
 	for _, c := range []byte(e.Message.text) {
 		if c < ' ' || c == 0x7f {
 			line = append(line, '#', '0'+c>>6, '0'+c>>3&7, '0'+c&7)
@@ -128,6 +138,30 @@ func (e *entry) appendLine(line []byte, trust *source.Trust) ([]byte, error) {
 		}
 	}
 	return append(line, '\n'), nil
+}
+
+// appendCharon appends "07[IKE] <vpn|83> ", as charon's other loggers write it: charon-systemd.c, journal_logger.
+func (e *entry) appendCharon(line []byte) []byte {
+	thread, err := strconv.ParseUint(e.Thread.text, 10, 16)
+	if err != nil || e.Group.text == "" {
+		return line
+	}
+	line = fmt.Appendf(line, "%02d[%s] ", thread, sanitise(e.Group.text))
+	if number, err := strconv.ParseUint(e.SA.text, 10, 32); err == nil {
+		line = append(line, '<')
+		if e.SAName.text != "" {
+			line = append(append(line, sanitise(strings.Map(withoutBrackets, e.SAName.text))...), '|')
+		}
+		line = append(strconv.AppendUint(line, number, 10), "> "...)
+	}
+	return line
+}
+
+func withoutBrackets(r rune) rune {
+	if r == '<' || r == '>' || r == '|' {
+		return '_'
+	}
+	return r
 }
 
 // sanitise makes a host name or an identifier that ends where it should.

@@ -48,6 +48,22 @@ func TestEntry(t *testing.T) {
 			want:   "a_b_1___c_[1]: hi",
 		},
 		{
+			name: "charon-systemd, of an IKE_SA",
+			fields: `"SYSLOG_IDENTIFIER":"charon-systemd","_PID":"7","_UID":"0","_SYSTEMD_SLICE":"system.slice","THREAD":"7","GROUP":"IKE","LEVEL":"1",` +
+				`"IKE_SA_UNIQUE_ID":"83","IKE_SA_NAME":"v<p|n","MESSAGE":"received proposals unacceptable"`,
+			want: "charon-systemd[7]: 07[IKE] <v_p_n|83> received proposals unacceptable",
+		},
+		{
+			name:   "charon-systemd, before there is an IKE_SA",
+			fields: `"SYSLOG_IDENTIFIER":"charon-systemd","_PID":"7","_UID":"0","_SYSTEMD_SLICE":"system.slice","THREAD":"12","GROUP":"NET","MESSAGE":"received packet"`,
+			want:   "charon-systemd[7]: 12[NET] received packet",
+		},
+		{
+			name:   "another program's threads",
+			fields: `"SYSLOG_IDENTIFIER":"sshd","_PID":"1","_UID":"0","THREAD":"12","GROUP":"NET","MESSAGE":"hi"`,
+			want:   "sshd[1]: hi",
+		},
+		{
 			name:   "the kernel has no user",
 			fields: `"SYSLOG_IDENTIFIER":"kernel","_TRANSPORT":"kernel","MESSAGE":"hi"`,
 			want:   "kernel: hi",
