@@ -196,8 +196,12 @@ func (d *daemon) eventPrinter(format string, colors terminal.Colors) (func([]byt
 				lamp = lamps[i]
 			}
 			if r.Note != "" {
+				from := escape.Text(r.Agent)
+				if r.Event.Host != "" {
+					from += " on " + escape.Text(r.Event.Host)
+				}
 				return fmt.Appendf(b, "%s  %-9s  corrected by %+d: %s of %s, %s\n", r.Arrived.In(zone).Format(time.DateTime), lamp.Name,
-					r.By, r.Event.Kind, escape.Text(r.Agent), escape.Text(r.Note))
+					r.By, r.Event.Kind, from, escape.Text(r.Note))
 			}
 			line := terminal.Columns(r.Arrived.In(zone), lamp.Name, r.Agent, &r.Event)
 			if i >= 0 {

@@ -25,7 +25,7 @@ func (d *daemon) forget(ctx context.Context, in forgetRequest) (struct{}, error)
 	}
 	for _, tally := range d.screen.lamps.Snapshot(time.Now()).Tallies {
 		if tally.Agent == in.Agent {
-			d.screen.lamps.Correct(tally.Agent, tally.Kind, -int64(min(tally.Count, 1<<62)))
+			d.screen.lamps.Correct(tally.Agent, tally.Kind, tally.Host, -int64(min(tally.Count, 1<<62)))
 		}
 	}
 	d.screen.panel.Refresh()

@@ -18,7 +18,7 @@ var digestTables = []struct {
 	by    history.Dimension
 }{
 	{"Kinds", history.Kinds}, {"Sources", history.Sources}, {"Networks", history.Networks},
-	{"Users tried", history.Users}, {"Servers", history.Agents},
+	{"Users tried", history.Users}, {"Servers", history.Agents}, {"Machines whose lines they read", history.Hosts},
 }
 
 const (

@@ -108,7 +108,7 @@ func (d *daemon) byLamp(ctx context.Context, bounds []time.Time, lamps int) ([][
 		if c.Kind.Attempt() {
 			sums[lamps][c.Bar] += c.Attempts
 		}
-		if i, counted := d.screen.lamps.Route(c.Agent, c.Kind); counted && i >= 0 && i < lamps {
+		if i, counted := d.screen.lamps.RouteCount(c.Agent, c.Kind, c.Host, c.Key); counted && i >= 0 && i < lamps {
 			sums[i][c.Bar] += c.Attempts
 		}
 	}

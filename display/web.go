@@ -192,7 +192,7 @@ func (d *daemon) pageState(ctx context.Context) (page.State, error) {
 	}
 	s := page.State{
 		Name: status.Name, Version: status.Version, Started: status.Started, Total: status.Total,
-		Problem: status.Problems, Lamp: d.screen.lamps.Route,
+		Problem: status.Problems, Lamp: d.screen.lamps.RouteCount,
 	}
 	for _, l := range status.Lamps {
 		color, err := lamp.ParseColor(l.Color)

@@ -39,7 +39,7 @@ func (h pageHistory) Counts(ctx context.Context, bounds []time.Time, f page.Filt
 	counts, err := h.history.Counts(ctx, bounds, filter(f, page.Span{}))
 	var list []page.Count
 	for _, c := range counts {
-		list = append(list, page.Count{Bar: c.Bar, Agent: c.Agent, Kind: c.Kind, Key: c.Key, N: c.Attempts})
+		list = append(list, page.Count{Bar: c.Bar, Agent: c.Agent, Kind: c.Kind, Host: c.Host, Key: c.Key, N: c.Attempts})
 	}
 	return list, err
 }

@@ -15,6 +15,7 @@ import (
 type Correction struct {
 	Agent  string
 	Kind   attack.Kind
+	Host   string // the machine whose lines were counted, if it is not the agent's own
 	By     int64  // attempts, or what the kind counts; negative takes away
 	Reason string // of a person
 }
@@ -50,6 +51,11 @@ func (h *History) Correct(ctx context.Context, c Correction) error {
 	case c.By < 0 && uint64(-c.By) > total.Attempts:
 		return fmt.Errorf("cannot correct a total by %d: %d were counted of %s from %q", c.By, total.Attempts, c.Kind, c.Agent)
 	}
+	if c.Host != "" {
+		if err := h.checkHost(ctx, &c); err != nil {
+			return err
+		}
+	}
 	done := make(chan error, 1)
 	err := h.enqueue(ctx, batch{agent: c.Agent, correction: &c}, func(_ uint64, err error) { done <- err })
 	if err != nil {
@@ -61,6 +67,23 @@ func (h *History) Correct(ctx context.Context, c Correction) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// checkHost refuses to correct what was not counted of a machine.
+func (h *History) checkHost(ctx context.Context, c *Correction) error {
+	all, err := h.Named(ctx)
+	if err != nil {
+		return err
+	}
+	for _, one := range all {
+		if one.Agent == c.Agent && one.Kind == c.Kind && one.Host == c.Host {
+			if c.By < 0 && uint64(-c.By) > one.Attempts {
+				return fmt.Errorf("cannot correct a total by %d: %d were counted of %s on %q", c.By, one.Attempts, c.Kind, c.Host)
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("cannot correct a total: nothing was counted of %s on %q from %q", c.Kind, c.Host, c.Agent)
 }
 
 // correct writes a correction.
@@ -77,21 +100,24 @@ func (c *change) correct(p *pending) error {
 	c.next.totals[to] = total
 	c.next.last++
 	detail := append(binary.AppendVarint([]byte{correctionDetail}, by), k.Reason...)
-	if err := c.store.exec(`INSERT INTO events (id, agent, epoch, sequence, arrived, observed, kind, severity, test, count, rule, detail)
-		VALUES (?,?,0,0,?,?,?,?,0,0,?,?)`, c.next.last, agent.id, p.arrived.UnixNano(), p.arrived.UnixNano(),
-		int64(k.Kind), int64(attack.Info), []byte(correctionRule), detail); err != nil {
+	if err := c.store.exec(`INSERT INTO events (id, agent, epoch, sequence, arrived, observed, kind, severity, test, count, rule, detail, machine)
+		VALUES (?,?,0,0,?,?,?,?,0,0,?,?,?)`, c.next.last, agent.id, p.arrived.UnixNano(), p.arrived.UnixNano(),
+		int64(k.Kind), int64(attack.Info), []byte(correctionRule), detail, text(k.Host)); err != nil {
 		return err
 	}
 	if err := c.store.addTotal(dayRoute{dayOf(p.arrived), to}, agent.id, 0, by); err != nil {
 		return err
 	}
 	for _, step := range steps {
-		at := rolled{step: step.long, start: startOf(p.arrived, step.long), route: to}
+		at := rolled{step: step.long, start: startOf(p.arrived, step.long), route: to, key: k.Host}
 		if err := c.store.addRollup(at, agent.id, 0, by); err != nil {
 			return err
 		}
 	}
-	return nil
+	if k.Host == "" {
+		return nil
+	}
+	return c.store.addNamed(startOf(p.arrived, hour), agent.id, named{kind: k.Kind, host: k.Host}, by)
 }
 
 // decodeCorrection reads a correction's detail.
@@ -107,7 +133,7 @@ func decodeCorrection(detail []byte) (by int64, reason string, ok bool) {
 }
 
 // correctionOf makes a record of a correction's row.
-func correctionOf(id int64, agent string, arrived time.Time, kind attack.Kind, detail []byte) (Record, bool) {
+func correctionOf(id int64, agent string, arrived time.Time, kind attack.Kind, host string, detail []byte) (Record, bool) {
 	by, reason, ok := decodeCorrection(detail)
-	return Record{ID: id, Agent: agent, Arrived: arrived, Event: attack.Event{Kind: kind, Observed: arrived}, By: by, Note: reason}, ok
+	return Record{ID: id, Agent: agent, Arrived: arrived, Event: attack.Event{Kind: kind, Observed: arrived, Host: host}, By: by, Note: reason}, ok
 }

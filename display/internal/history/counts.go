@@ -14,6 +14,7 @@ type Count struct {
 	Bar   int // index of the bar
 	Agent string
 	Kind  attack.Kind
+	Host  string // the machine that wrote the lines, if it is not the agent's and the count is of roll-ups
 	Key   string // of a counter
 	Sum
 }
@@ -140,7 +141,13 @@ func (c *counting) targets() []any {
 func (c *counting) list() []Count {
 	list := make([]Count, 0, len(c.sums))
 	for at, sum := range c.sums {
-		list = append(list, Count{at.bar, at.agent, at.kind, at.key, sum})
+		count := Count{Bar: at.bar, Agent: at.agent, Kind: at.kind, Sum: sum}
+		if at.kind == attack.Counter {
+			count.Key = at.key
+		} else {
+			count.Host = at.key
+		}
+		list = append(list, count)
 	}
 	return list
 }

@@ -245,7 +245,7 @@ func readRecords(ctx context.Context, tx querier, where string, args ...any) ([]
 			if port != nil {
 				e.SourcePort = uint16(*port)
 			}
-			if record, ok := correctionOf(id, name, time.Unix(0, arrived), e.Kind, detail); ok && sequence == 0 {
+			if record, ok := correctionOf(id, name, time.Unix(0, arrived), e.Kind, machine, detail); ok && sequence == 0 {
 				records = append(records, record)
 				return
 			}

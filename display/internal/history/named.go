@@ -85,6 +85,12 @@ func (s *store) putNamed(rows map[named]Sum, hourStart int64, agents map[string]
 	return nil
 }
 
+// addNamed corrects the rows of a machine that has some, of an hour and of all time, but never below nothing.
+func (s *store) addNamed(hourStart, agentID int64, at named, by int64) error {
+	return s.exec(`UPDATE named SET attempts = min(max(attempts + ?1, 0), ?2) WHERE start IN (0, ?3) AND agent = ?4 AND kind = ?5 AND host = ?6`,
+		by, int64(maxDay), hourStart, agentID, int64(at.kind), []byte(at.host))
+}
+
 // Named returns what was counted under names in all time, by agent, kind, host and key in that order.
 func (h *History) Named(ctx context.Context) ([]Named, error) { return h.named(ctx, 0, 1) }
 

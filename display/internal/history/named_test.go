@@ -49,6 +49,61 @@ func TestNamed(t *testing.T) {
 	}
 }
 
+// Charts and rankings tell machines apart, by hours and by minutes, across a restart; and a correction of what
+// one of them counted is its own.
+func TestCountsOfMachines(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	h := start(t, options(path))
+	router, nas := event(1), event(2)
+	router.Host, router.Count, nas.Host = "router", 7, "nas"
+	h.commit(batch{agent: "vps", epoch: 1, first: 1, events: []attack.Event{router, nas, event(3), event(4)}})
+	bounds := map[string][]time.Time{
+		"an hour":   {noon.Truncate(time.Hour), noon.Truncate(time.Hour).Add(time.Hour)},
+		"two hours": {noon.Truncate(time.Hour).Add(-time.Minute), noon.Truncate(time.Hour).Add(2 * time.Hour)},
+	}
+	expect := func(router, nas, own uint64) {
+		t.Helper()
+		for name, b := range bounds {
+			got := map[string]uint64{}
+			counts, err := h.Counts(t.Context(), b, history.Filter{})
+			for _, c := range counts {
+				got[c.Host] += c.Attempts
+			}
+			if want := map[string]uint64{"router": router, "nas": nas, "": own}; err != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: %v, %v, want %v", name, got, err, want)
+			}
+		}
+		top, err := h.Top(t.Context(), history.Hosts, history.Filter{}, 10)
+		if want := []history.Tally{{Name: "router", Attempts: router}, {Name: "nas", Attempts: nas}}; err != nil || !reflect.DeepEqual(top, want) {
+			t.Errorf("ranked: %v, %v, want %v", top, err, want)
+		}
+	}
+	expect(7, 1, 2)
+	if err := h.Correct(t.Context(), history.Correction{Agent: "vps", Kind: router.Kind, Host: "router", By: -3, Reason: "a test"}); err != nil {
+		t.Fatal(err)
+	}
+	for host, by := range map[string]int64{"router": -5, "switch": 1} {
+		if err := h.Correct(t.Context(), history.Correction{Agent: "vps", Kind: router.Kind, Host: host, By: by, Reason: "a test"}); err == nil {
+			t.Errorf("%s is corrected by %d", host, by)
+		}
+	}
+	h.stop()
+	h = start(t, options(path))
+	expect(4, 1, 2)
+	named, err := h.Named(t.Context())
+	if want := (history.Named{Agent: "vps", Kind: router.Kind, Host: "router", Sum: history.Sum{Events: 1, Attempts: 4}}); err != nil || len(named) != 2 || named[1] != want {
+		t.Errorf("by name: %+v, %v, want %+v", named, err, want)
+	}
+	records, err := h.Recent(t.Context(), 1, history.Filter{})
+	if err != nil || len(records) != 1 || records[0].By != -3 || records[0].Event.Host != "router" {
+		t.Errorf("the correction is %+v, %v", records, err)
+	}
+	if top, err := h.Top(t.Context(), history.Hosts, history.Filter{User: router.User}, 10); err != nil || len(top) == 0 || top[0].Name != "router" {
+		t.Errorf("of a user: %v, %v", top, err)
+	}
+}
+
 // A file that was made before anything was counted by names is taken over; ever new names do not make
 // it grow.
 func TestNamesAreBounded(t *testing.T) {

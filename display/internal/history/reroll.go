@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
 )
 
 // rollupTable is that of roll-ups, since version 4.
@@ -14,7 +16,7 @@ CREATE TABLE IF NOT EXISTS rollups (
 	agent    INTEGER NOT NULL,
 	kind     INTEGER NOT NULL,
 	test     INTEGER NOT NULL,
-	key      BLOB NOT NULL, -- of a counter, else empty
+	key      BLOB NOT NULL, -- of a counter, else the machine that wrote the line
 	events   INTEGER NOT NULL,
 	attempts INTEGER NOT NULL, -- or what is counted
 	PRIMARY KEY (step, start, agent, kind, test, key)
@@ -30,8 +32,9 @@ func (s *store) reroll(now time.Time) error {
 			since = now.Add(-step.kept).UnixNano()
 		}
 		err := s.exec(fmt.Sprintf(`INSERT OR IGNORE INTO rollups (step, start, agent, kind, test, key, events, attempts)
-			SELECT %[1]d, ((arrived/1000000000 + %[2]d) / %[1]d) * %[1]d - %[2]d, agent, kind, test, x'', count(*), min(sum(count), ?2)
-			FROM events WHERE arrived >= ?1 AND sequence > 0 GROUP BY 2, 3, 4, 5`, step.long, ahead), since, int64(maxDay))
+			SELECT %[1]d, ((arrived/1000000000 + %[2]d) / %[1]d) * %[1]d - %[2]d, agent, kind, test,
+			CASE kind WHEN ?3 THEN x'' ELSE coalesce(machine, x'') END, count(*), min(sum(count), ?2)
+			FROM events WHERE arrived >= ?1 AND sequence > 0 GROUP BY 2, 3, 4, 5, 6`, step.long, ahead), since, int64(maxDay), int64(attack.Counter))
 		if err != nil {
 			return err
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // Roll-ups are what charts are made of: the events and attempts of each minute, ten minutes and
-// hour, by agent, kind and test; and lists of what they name (lists.go). They change in the transaction
+// hour, by agent, kind and test, and by the machine that wrote the line or the key of a counter; and lists of what they name (lists.go). They change in the transaction
 // of their events, so they are exact: the hours of all time add up to the totals. Hours of which
 // only the day's total is known, from a file of an earlier version or a damaged one, are counted
 // at that day's midnight; days that damage made unknown, at the beginning of 1970.
@@ -38,14 +38,14 @@ func startOf(t time.Time, long int64) int64 {
 // 8 bytes.
 const bytes4, bytes6 = 3, 8
 
-// maxKeys bounds the counters of one agent that have charts of their own.
+// maxKeys bounds the counters, and the machines, of one agent that have charts of their own.
 const maxKeys = 64
 
 // rolled is what a row of a roll-up is kept by.
 type rolled struct {
 	step, start int64
 	route
-	key string // of a counter
+	key string // of a counter; of any other kind the machine that wrote the line
 }
 
 // inMinute is what one transaction collects by: longer steps are made of minutes.
@@ -99,29 +99,42 @@ func (r *rollups) steps() map[rolled]Sum {
 
 // crowd bounds what has rows of its own in the roll-ups. Only the writer uses it.
 type crowd struct {
-	keys map[string]map[string]bool // counters, by agent
+	keys map[crowded]map[string]bool
 }
 
-// key returns the key of an agent's counter, or nothing if it has too many.
+// crowded is whose keys are bounded together: an agent's counters, or its machines.
+type crowded struct {
+	agent   string
+	counter bool
+}
+
+// key returns the key of an agent's counter, or else the machine that wrote the line; nothing if there are too
+// many.
 func (c *crowd) key(agent string, e *attack.Event) string {
-	count, ok := e.Detail.(attack.Count)
-	if !ok || e.Kind != attack.Counter {
+	count, counter := e.Detail.(attack.Count)
+	counter = counter && e.Kind == attack.Counter
+	key := e.Host
+	if counter {
+		key = count.Key
+	}
+	if key == "" {
 		return ""
 	}
 	if c.keys == nil {
-		c.keys = make(map[string]map[string]bool)
+		c.keys = make(map[crowded]map[string]bool)
 	}
-	known := c.keys[agent]
+	of := crowded{agent, counter}
+	known := c.keys[of]
 	switch {
-	case known[count.Key]:
+	case known[key]:
 	case len(known) >= maxKeys:
 		return ""
 	case known == nil:
-		c.keys[agent] = map[string]bool{count.Key: true}
+		c.keys[of] = map[string]bool{key: true}
 	default:
-		known[count.Key] = true
+		known[key] = true
 	}
-	return count.Key
+	return key
 }
 
 // putRollups adds what was collected to the file.

@@ -25,12 +25,13 @@ const (
 	Sources  Dimension = "sources"
 	Users    Dimension = "users"
 	Targets  Dimension = "targets"
+	Hosts    Dimension = "hosts" // machines that agents read the lines of
 	Counters Dimension = "counters"
 )
 
 // Dimensions lists all of them.
 func Dimensions() []Dimension {
-	return []Dimension{Sources, Networks, Users, Targets, Agents, Kinds, Counters}
+	return []Dimension{Sources, Networks, Users, Targets, Agents, Hosts, Kinds, Counters}
 }
 
 // Tally is a name and the attempts that it stands for.
@@ -69,15 +70,17 @@ func (h *History) Rank(ctx context.Context, by Dimension, filter Filter, limit i
 		switch {
 		case by == Counters:
 			return h.tallyRolled(ctx, tx, t, "key", filter, "kind = ?", int64(attack.Counter))
+		case all && by == Hosts:
+			return h.tallyRolled(ctx, tx, t, "key", filter, "kind <> ?", int64(attack.Counter))
 		case all && by == Agents:
 			return h.tallyRolled(ctx, tx, t, "agents.name", filter, "TRUE")
 		case all && by == Kinds:
 			return h.tallyRolled(ctx, tx, t, "kind", filter, "TRUE")
-		case by != Agents && by != Kinds && listed == 0:
+		case by != Agents && by != Kinds && by != Hosts && listed == 0:
 			return fmt.Errorf("there is no list of the most frequent %q", by)
 		case all, filtered == networkNames && by == Networks, (filtered == networkNames || filtered == addressNames) && by == Sources:
 			return h.tallyNames(ctx, tx, t, listed, filter)
-		case filtered != 0 && listed == 0:
+		case filtered != 0 && listed == 0 && by != Hosts:
 			return h.tallyGroups(ctx, tx, t, by, filter)
 		}
 		newest, err = t.events(ctx, tx, h, by, filter)
@@ -258,7 +261,7 @@ func (h *History) tallyRolled(ctx context.Context, tx querier, t *tallies, colum
 		if column == "kind" {
 			row.name = kind.String()
 		}
-		if (kind == attack.Counter) == (column == "key") {
+		if kind != attack.Counter || column == "key" {
 			t.add(row.name, row.kind, attempts)
 		}
 	}
@@ -267,7 +270,7 @@ func (h *History) tallyRolled(ctx context.Context, tx querier, t *tallies, colum
 
 // events looks at events.
 func (t *tallies) events(ctx context.Context, tx querier, h *History, by Dimension, filter Filter) (more bool, err error) {
-	column := map[Dimension]string{Sources: "source", Networks: "source", Users: "user", Targets: "detail", Agents: "CAST(agents.name AS BLOB)", Kinds: "x''"}[by]
+	column := map[Dimension]string{Sources: "source", Networks: "source", Users: "user", Targets: "detail", Agents: "CAST(agents.name AS BLOB)", Kinds: "x''", Hosts: "coalesce(machine, x'')"}[by]
 	var raw []byte
 	var kind, attempts int64
 	return h.eachNewest(ctx, tx, filter, `SELECT `+column+`, kind, sum(count) FROM events JOIN agents ON agents.id = agent`, ` AND NOT test GROUP BY 1, 2`,

@@ -51,10 +51,25 @@ func TestLampsOfMachinesAndCounters(t *testing.T) {
 	expect(t, "from the history", totals(again, len(lamps), noon), want...)
 
 	// A correction takes from what has no name first, and never more than there is.
-	again.Correct("alpha", attack.SSHLogin, -8)
+	again.Correct("alpha", attack.SSHLogin, "", -8)
 	expect(t, "corrected", totals(again, len(lamps), noon)[4:], 43)
-	again.Correct("alpha", attack.SSHLogin, -100)
+	again.Correct("alpha", attack.SSHLogin, "", -100)
 	expect(t, "corrected by too much", totals(again, len(lamps), noon), 17, 11, 13, 19, 36)
+}
+
+// A correction of one machine's count leaves those of the others alone.
+func TestCorrectingOneMachine(t *testing.T) {
+	lamps := []lamp.Config{{Name: "router", Hosts: []string{"router"}, Color: "red", LED: 0}, {Name: "rest", Color: "green", LED: 1}}
+	table := newTable(t, lamps)
+	table.Add("alpha", named("router", attack.SSHLogin, 3), noon)
+	table.Add("alpha", named("", attack.SSHLogin, 7), noon)
+	for _, step := range []struct {
+		by           int64
+		router, rest uint64
+	}{{-2, 1, 7}, {-100, 0, 7}, {4, 4, 7}} {
+		table.Correct("alpha", attack.SSHLogin, "router", step.by)
+		expect(t, fmt.Sprint("corrected by ", step.by), totals(table, 2, noon), step.router, step.rest, step.router+step.rest)
+	}
 }
 
 // Whoever names machines cannot make the table grow, and every attempt counts.

@@ -197,12 +197,13 @@ func (t *Table) Add(agent string, event *attack.Event, now time.Time) (hit Hit, 
 	return Hit{Lamp: index, Sweep: event.Severity >= t.lamps[index].sweepFrom, Total: t.totals[index]}, true
 }
 
-// Correct adds to what was counted, or takes away, but never below nothing.
-func (t *Table) Correct(agent string, kind attack.Kind, by int64) {
+// Correct adds to what was counted, or takes away, but never below nothing. The host is the machine whose lines
+// were counted, if it is not the agent's own.
+func (t *Table) Correct(agent string, kind attack.Kind, host string, by int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, tallies := range []map[source]uint64{t.all, t.today} {
-		from := source{agent: agent, kind: kind}
+		from := source{agent: agent, kind: kind, host: host}
 		if by >= 0 {
 			add(tallies, from, uint64(by))
 			continue
@@ -215,7 +216,7 @@ func (t *Table) Correct(agent string, kind attack.Kind, by int64) {
 		}
 		take(from) // what has no name first
 		for other := range tallies {
-			if left > 0 && other.agent == agent && other.kind == kind {
+			if left > 0 && host == "" && other.agent == agent && other.kind == kind {
 				take(other)
 			}
 		}
@@ -258,15 +259,21 @@ func (t *Table) Snapshot(now time.Time) Snapshot {
 // Route returns the index of the lamp that collects a kind from an agent's own machine, or -1 if none
 // does, and whether the lamp's total counts it.
 func (t *Table) Route(agent string, kind attack.Kind) (lamp int, counts bool) {
-	return t.RouteEvent(agent, &attack.Event{Kind: kind})
+	return t.RouteCount(agent, kind, "", "")
+}
+
+// RouteCount returns the same of what was counted of a machine, or of a counter.
+func (t *Table) RouteCount(agent string, kind attack.Kind, host, key string) (lamp int, counts bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lamp = t.find(source{agent: agent, kind: kind, host: host, key: key})
+	return lamp, lamp >= 0 && t.lamps[lamp].counts(kind)
 }
 
 // RouteEvent returns the same of an event.
 func (t *Table) RouteEvent(agent string, event *attack.Event) (lamp int, counts bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	lamp = t.find(sourceOf(agent, event))
-	return lamp, lamp >= 0 && t.lamps[lamp].counts(event.Kind)
+	from := sourceOf(agent, event)
+	return t.RouteCount(from.agent, from.kind, from.host, from.key)
 }
 
 // OfAgent returns the index of the lamp that stands for an agent: the first that names it or

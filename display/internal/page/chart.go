@@ -112,7 +112,7 @@ func byLamp(state State) ([]line, stack) {
 		lines[i] = line{Name: lamp.Label, Class: fmt.Sprintf("lamp-%d", i)}
 	}
 	return lines, func(c Count) (string, string) {
-		i, counts := state.Lamp(c.Agent, c.Kind)
+		i, counts := state.Lamp(c.Agent, c.Kind, c.Host, c.Key)
 		switch {
 		case counts && i >= 0 && i < len(lines):
 			return lines[i].Name, lines[i].Class

@@ -24,6 +24,7 @@ type Count struct {
 	Bar   int // index of the bar
 	Agent string
 	Kind  attack.Kind
+	Host  string // the machine that wrote the lines, if it is not the agent's own
 	Key   string // whose count it is, for counters that the owner feeds
 	N     uint64 // attempts, or whatever the kind counts
 }
@@ -116,8 +117,9 @@ type State struct {
 	Problem []string // what is wrong now
 
 	// Lamp returns the index of the lamp that shows a kind from an agent, -1 if none does, and
-	// whether the lamp's total counts it.
-	Lamp func(agent string, kind attack.Kind) (lamp int, counts bool)
+	// whether the lamp's total counts it. The host is the machine that wrote the lines, if it is not the
+	// agent's own, and key that of a counter.
+	Lamp func(agent string, kind attack.Kind, host, key string) (lamp int, counts bool)
 }
 
 // Lamp is a lamp and its total.

@@ -44,7 +44,8 @@ func rowOf(r Record, state State) row {
 		made.Source = netip.PrefixFrom(e.SourceIP, e.SourceIP.BitLen())
 	}
 	made.Class = "hue-none"
-	if i, _ := state.Lamp(r.Agent, e.Kind); i >= 0 && i < len(state.Lamps) {
+	count, _ := e.Detail.(attack.Count)
+	if i, _ := state.Lamp(r.Agent, e.Kind, e.Host, count.Key); i >= 0 && i < len(state.Lamps) {
 		made.Class, made.Lamp = fmt.Sprintf("lamp-%d", i), state.Lamps[i].Label
 	}
 	return made

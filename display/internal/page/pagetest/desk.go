@@ -129,7 +129,7 @@ func (d *Desk) State(context.Context) (page.State, error) {
 		}
 		s.Total += r.Event.Count
 		of[r.Agent] += r.Event.Count
-		if lamp, counts := d.lamp(r.Agent, r.Event.Kind); counts {
+		if lamp, counts := d.lamp(r.Agent, r.Event.Kind, "", ""); counts {
 			s.Lamps[lamp].Total += r.Event.Count
 		}
 	}
@@ -150,7 +150,7 @@ func (d *Desk) State(context.Context) (page.State, error) {
 }
 
 // lamp routes as the lamps of a display without a configuration do.
-func (d *Desk) lamp(agent string, kind attack.Kind) (int, bool) {
+func (d *Desk) lamp(agent string, kind attack.Kind, _, _ string) (int, bool) {
 	switch {
 	case kind == attack.Visit:
 		return -1, false
