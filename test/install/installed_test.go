@@ -28,6 +28,7 @@ func TestInstalled(t *testing.T) {
 		{"a failed login is counted", failedLogin},
 		{"the units are confined", confined},
 		{"metrics", metrics},
+		{"reports of a group", reports},
 		{"a kill", killed},
 		{"a network that comes late", lateNetwork},
 		{"a Debian without auth.log", withoutAuthLog},

@@ -53,52 +53,41 @@ func (p *Port) packetConn(ctx context.Context) (net.PacketConn, error) {
 
 // readPackets reads datagrams until the socket is closed. Each is one message.
 func (p *Port) readPackets(conn net.PacketConn) {
-	buffer := make([]byte, MaxFrame+1)
 	var last netip.Addr
 	var sender []byte
-	read := readerOf(conn)
+	var senders [batchSize][]byte
+	packets := newBatch(conn)
 	for known := false; ; {
-		n, addr, err := read(buffer)
+		count, err := packets.read()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil { // such as ICMP's answer to something else
 			continue
 		}
-		if !known || addr != last {
-			last, sender, known = addr, p.admit(addr), true
-		} else if sender == nil {
-			p.admit(addr) // which counts it
+		for i := range count {
+			_, addr := packets.datagram(i)
+			if !known || addr != last {
+				last, sender, known = addr, p.admit(addr), true
+			} else if sender == nil {
+				p.admit(addr) // which counts it
+			}
+			senders[i] = sender
 		}
-		if sender == nil {
-			continue
-		}
-		if n > MaxFrame {
-			n = MaxFrame
-			p.sums.truncated.Add(1)
-		}
+		now := time.Now()
 		lines, ok := p.queue.lock()
-		if ok {
-			lines = p.take(lines, buffer[:n], sender, time.Now())
+		for i, sender := range senders[:count] {
+			data, _ := packets.datagram(i)
+			if sender == nil || !ok {
+				continue
+			}
+			if len(data) > MaxFrame {
+				data = data[:MaxFrame]
+				p.sums.truncated.Add(1)
+			}
+			lines = p.take(lines, data, sender, now)
 		}
 		p.queue.unlock(lines)
-	}
-}
-
-// readerOf returns a function that reads a datagram and who sent it. One that is longer than the buffer
-// fills it.
-func readerOf(conn net.PacketConn) func([]byte) (int, netip.Addr, error) {
-	switch conn := conn.(type) {
-	case *net.UDPConn:
-		return func(buffer []byte) (int, netip.Addr, error) {
-			n, from, err := conn.ReadFromUDPAddrPort(buffer)
-			return n, from.Addr().Unmap().WithZone(""), err
-		}
-	default:
-		return func(buffer []byte) (int, netip.Addr, error) {
-			n, _, err := conn.ReadFrom(buffer)
-			return n, netip.Addr{}, err
-		}
 	}
 }
 
