@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -73,11 +75,13 @@ type limit struct{ requests, events *rate.Limiter }
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler: s, ReadTimeout: requestTime, WriteTimeout: 2 * requestTime, IdleTimeout: requestTime, MaxHeaderBytes: maxHeader,
-		BaseContext: func(net.Listener) context.Context { return ctx },
+		BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: withVisit,
+		DisableGeneralOptionsHandler: true,                       // it would answer anybody
+		ErrorLog:                     log.New(io.Discard, "", 0), // strangers would write it
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
-	err := server.Serve(netutil.LimitListener(listener, maxOpen))
+	err := server.Serve(door{netutil.LimitListener(listener, maxOpen), s})
 	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("cannot serve reports on %s: %w", listener.Addr(), err)
 	}
@@ -87,6 +91,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 // ServeHTTP answers one request. Who has no right gets the same answer whatever is asked.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.once.Do(s.prepare)
+	understood(r)
 	w.Header().Set("Cache-Control", "no-store")
 	from := remote(r)
 	if len(s.From) > 0 && !slices.ContainsFunc(s.From, func(n netip.Prefix) bool { return n.Contains(from) }) {
@@ -166,13 +171,10 @@ func (s *Server) token(r *http.Request) *Token {
 // refuse answers whoever has no right to ask, and tells of it: it is an attempt to get in.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, from netip.Addr) {
 	user, _, _ := r.BasicAuth()
-	s.Sink.Note(&attack.Event{
-		Kind: attack.WebLogin, Severity: attack.WebLogin.Severity(), Rule: "intake-login", Observed: s.Now(), SourceIP: from,
-		User: attack.Clip(user, attack.MaxUser), Count: 1, Detail: attack.Service{Name: "pialert", Reason: "wrong token"},
-	})
+	s.note(from, user, "wrong token")
 	w.Header().Set("WWW-Authenticate", `Basic realm="pialert"`)
 	w.Header().Set("Connection", "close")
-	answer(w, http.StatusUnauthorized, "a token is needed")
+	answer(w, http.StatusUnauthorized, noToken)
 }
 
 // errForbidden is what a token gets for what it may not report.

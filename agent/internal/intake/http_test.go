@@ -1,14 +1,18 @@
 package intake
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -288,4 +292,65 @@ func FuzzEvents(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Whoever scans the port reads the same whatever is sent, be it a request or not, and each is told of.
+func TestStrangersReadOneAnswer(t *testing.T) {
+	t.Parallel()
+	s, k := newServer()
+	var mu sync.Mutex // of the sink
+	s.Sink = lockedSink{k, &mu}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx, listener) }()
+	strange := []string{
+		"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "OPTIONS / RTSP/1.0\r\n\r\n", "\r\n\r\n", "HELP\r\n\r\n",
+		"GET / HTTP/9.9\r\n\r\n", "GET /red HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a b<script>\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nExpect: everything\r\n\r\n",
+		"POST /v1/events HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: rot13\r\n\r\n", "POST /v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+		"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n", "TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"GET http://elsewhere/ HTTP/1.1\r\nHost: x\r\n\r\n", "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", "<script>\r\n\r\n",
+	}
+	for _, said := range strange {
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Write([]byte(said))
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Errorf("%.40q is answered with %v", said, err)
+			continue
+		}
+		body, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != http.StatusUnauthorized || string(body) != `{"error":"`+noToken+`"}`+"\n" {
+			t.Errorf("%.40q is answered with %s: %q, %v", said, response.Status, body, err)
+		}
+		conn.Close()
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(k.noted) != len(strange) {
+		t.Errorf("%d attempts are %d events", len(strange), len(k.noted))
+	}
+}
+
+// lockedSink is a sink of many connections.
+type lockedSink struct {
+	*kept
+	mu *sync.Mutex
+}
+
+func (l lockedSink) Note(e *attack.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.kept.Note(e)
 }
