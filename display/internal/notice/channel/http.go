@@ -53,14 +53,12 @@ func Do(ctx context.Context, client *http.Client, request *http.Request) (Reply,
 		return Reply{}, unanswered(err, written.Load())
 	}
 	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	body, _ := io.ReadAll(io.LimitReader(response.Body, maxBody)) // the status says enough
 	reply := Reply{Status: response.StatusCode, Body: body, Answer: OneLine(fmt.Sprintf("%d %s", response.StatusCode, body))}
 	failure := &Failure{Outcome: Refused, Answer: reply.Answer}
 	switch status := response.StatusCode; {
 	case status/100 == 2: // the status alone says that it was taken
 		return reply, nil
-	case err != nil:
-		return reply, unanswered(err, true)
 	case status/100 == 3:
 		failure.Answer = fmt.Sprintf("%d: it redirects elsewhere, which is not followed: correct the URL", status)
 	case status == http.StatusTooManyRequests:

@@ -2,11 +2,15 @@ package channel_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
 	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -153,6 +157,61 @@ func TestNamesAreVerified(t *testing.T) {
 	}
 	if _, failure := send(t, client, "https://hooks.invalid/"); failure == nil || !strings.Contains(failure.Answer, "hooks.invalid") {
 		t.Errorf("got %v", failure)
+	}
+}
+
+// A certificate that has expired is not accepted, though its authority is trusted.
+func TestExpiredCertificates(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: now.Add(-48 * time.Hour), NotAfter: now.Add(-24 * time.Hour), DNSNames: []string{"hooks.invalid"},
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expired, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request came through") }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	server.StartTLS()
+	defer server.Close()
+	client := channel.NewHTTPClient()
+	roots := x509.NewCertPool()
+	roots.AddCert(expired)
+	client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: roots}
+	client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
+	}
+	if _, failure := send(t, client, "https://hooks.invalid/"); failure == nil || failure.Outcome != channel.Failed || !strings.Contains(failure.Answer, "expired") {
+		t.Errorf("got %+v", failure)
+	}
+}
+
+// Of an answer whose body breaks off the status is known: what a service refused, or could not do, was not
+// sent.
+func TestBodiesThatBreakOff(t *testing.T) {
+	for status, want := range map[int]channel.Outcome{200: 0, 503: channel.Failed, 400: channel.Refused} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "1000")
+			w.WriteHeader(status)
+			w.Write([]byte("half of it"))
+			http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}))
+		_, failure := send(t, channel.NewHTTPClient(), server.URL)
+		server.Close()
+		if (failure == nil) != (want == 0) || failure != nil && failure.Outcome != want {
+			t.Errorf("%d: got %+v, want outcome %d", status, failure, want)
+		}
 	}
 }
 

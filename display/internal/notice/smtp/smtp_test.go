@@ -2,6 +2,7 @@ package smtp_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"mime"
@@ -22,7 +23,8 @@ import (
 // everything else.
 type server struct {
 	address string
-	says    map[string]string // by the command's first word, or "." for the final dot; "hang up" does
+	says    map[string]string // by the command's first word, or "." for the final dot; "hang up" does, "silence" says nothing more
+	silent  chan struct{}     // is closed when nothing more is said
 	mail    chan string       // what came between DATA and the final dot
 }
 
@@ -32,7 +34,7 @@ func start(t *testing.T, says map[string]string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{address: listener.Addr().String(), says: says, mail: make(chan string, 1)}
+	s := &server{address: listener.Addr().String(), says: says, silent: make(chan struct{}), mail: make(chan string, 1)}
 	done := make(chan struct{})
 	t.Cleanup(func() { listener.Close(); <-done })
 	go func() {
@@ -52,7 +54,12 @@ func (s *server) serve(conn net.Conn) {
 		if !ok {
 			line = otherwise
 		}
-		if line == "hang up" {
+		switch line {
+		case "hang up":
+			return false
+		case "silence":
+			close(s.silent)
+			io.Copy(io.Discard, conn) // until the other end gives up
 			return false
 		}
 		_, err := io.WriteString(conn, line+"\r\n")
@@ -209,6 +216,27 @@ func TestOutcomes(t *testing.T) {
 				t.Errorf("got %+v, want outcome %d with %q", failure, test.want, test.has)
 			}
 		})
+	}
+}
+
+// A server that says nothing more may have taken the mail if it got all of it, and else has not.
+func TestSilence(t *testing.T) {
+	for step, want := range map[string]channel.Outcome{"": channel.Failed, "MAIL": channel.Failed, "DATA": channel.Failed, ".": channel.Unknown, "QUIT": 0} {
+		s := start(t, map[string]string{step: "silence"})
+		c, err := smtp.New(smtp.Options{Server: s.address, TLS: smtp.None, From: "pi@example.org", To: []string{"me@example.org"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, giveUp := context.WithCancel(t.Context())
+		go func() {
+			<-s.silent
+			giveUp()
+		}()
+		_, err = c.Send(ctx, &channel.Message{ID: "n1", Subject: "x"})
+		var failure *channel.Failure
+		if errors.As(err, &failure); (err == nil) != (want == 0) || err != nil && (failure == nil || failure.Outcome != want) {
+			t.Errorf("silence at %q: got %+v (%v), want outcome %d", step, failure, err, want)
+		}
 	}
 }
 
