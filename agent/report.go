@@ -66,8 +66,12 @@ func (d *daemon) listenReports() (net.Listener, error) {
 	return listener, nil
 }
 
+// unmapped is the group that the kernel shows for one that a user namespace does not know (kernel.overflowgid).
+const unmapped = 65534
+
 // giveTo makes a file a group's, unless it is already, as in a folder that gives its group to what is made in
-// it: in a user namespace, which the unit has, nothing can be given to a group outside.
+// it: in a user namespace, which the unit has, nothing can be given to a group outside, and whose it is cannot
+// be seen there.
 func giveTo(path, name string) error {
 	group, err := user.LookupGroup(name)
 	if err != nil {
@@ -77,12 +81,15 @@ func giveTo(path, name string) error {
 	if err != nil {
 		return err
 	}
-	if info, err := os.Stat(path); err == nil {
-		if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Gid) == id {
-			return nil
-		}
+	var own syscall.Stat_t
+	if err := syscall.Stat(path, &own); err == nil && int(own.Gid) == id {
+		return nil
 	}
-	return os.Chown(path, -1, id)
+	err = os.Chown(path, -1, id)
+	if errors.Is(err, os.ErrPermission) && own.Gid == unmapped {
+		return nil
+	}
+	return err
 }
 
 // reports is what can be done through the socket: nothing but to report.

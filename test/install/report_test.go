@@ -8,7 +8,9 @@ import (
 // reports has a member of the group report, which nobody else may, and tries what else its socket would do.
 func reports(m *machine) {
 	m.must("useradd --no-create-home --groups pialert-report reporter && useradd --no-create-home stranger")
-	as := func(user, line string) (string, error) { return m.run("cd / && setpriv --reuid " + user + " --regid " + user + " --init-groups " + line) }
+	as := func(user, line string) (string, error) {
+		return m.run("cd / && setpriv --reuid " + user + " --regid " + user + " --init-groups " + line)
+	}
 	const report = "pialert-agent report ban --source-ip 203.0.113.99 --jail test --wait 5s"
 	if out, err := as("reporter", report); err != nil {
 		m.Errorf("a member of the group cannot report: %v %s", err, out)
@@ -31,6 +33,9 @@ func reports(m *machine) {
 				m.Errorf("a member asks %s at %s: %s", path, socket.path, out)
 			}
 		}
+	}
+	if out, err := m.run("journalctl -u pialert-agent | grep 'only root can report'"); err == nil {
+		m.Errorf("the agent complains of its group: %s", out)
 	}
 	m.must("userdel reporter && userdel stranger")
 }

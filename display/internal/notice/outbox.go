@@ -227,17 +227,20 @@ var errNoEntry = errors.New("no failed or waiting notice has this id: see pialer
 
 // retry queues a message that failed, or that waits for its next attempt, for now.
 func (o *outbox) retry(ctx context.Context, id int64, now time.Time) error {
-	return o.history.Update(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	var found int64
+	err := o.history.Update(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		result, err := tx.ExecContext(ctx, `UPDATE notices SET state = 'queued', attempts = 0, unknown = 0, created = ?, next = ?, changed = ?
 			WHERE id = ? AND state IN ('failed', 'queued')`, now.UnixNano(), now.UnixNano(), now.UnixNano(), id)
 		if err != nil {
 			return err
 		}
-		if n, err := result.RowsAffected(); err != nil || n == 0 {
-			return errors.Join(err, errNoEntry)
-		}
-		return nil
+		found, err = result.RowsAffected()
+		return err
 	})
+	if err == nil && found == 0 {
+		return errNoEntry
+	}
+	return err
 }
 
 // Counts says how many messages of a channel stand where.
