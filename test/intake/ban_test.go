@@ -24,7 +24,7 @@ func TestABanThatWaits(t *testing.T) {
 	report := func(action string, addr netip.Addr) <-chan error {
 		done := make(chan error, 1)
 		go func() {
-			_, err := program.Run(s.ctx, exec.Command(programs.Agent, "report", action, "--source-ip", addr.String(), "--jail", "sshd", "--config", s.config))
+			_, err := program.Run(s.ctx, exec.Command(programs.Agent, "report", action, "--source-ip", addr.String(), "--jail", "sshd", "--wait", "2m", "--config", s.config))
 			done <- err
 		}()
 		return done
