@@ -11,88 +11,8 @@ import (
 	"sync"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlitelib "modernc.org/sqlite/lib"
-
 	"github.com/pialert/pialert/pkg/attack"
 )
-
-// version is written to the file as its user_version. A program refuses a file of a later one and
-// upgrades one of an earlier one.
-const version = 7
-
-// schema holds the tables of the first version; [upgrades] has what came later. Numbers that
-// are uint64 in Go are kept as int64 with the same bits. Times are nanoseconds since 1970, what an
-// attacker wrote is a BLOB, and what is absent is NULL. The ids of events rise in the order of arrival, so nothing needs an index beside them.
-const schema = `
-CREATE TABLE IF NOT EXISTS agents (
-	id               INTEGER PRIMARY KEY,
-	name             TEXT NOT NULL UNIQUE,
-	heard            INTEGER,
-	dropped_events   INTEGER NOT NULL,
-	dropped_attempts INTEGER NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS marks (
-	agent     INTEGER NOT NULL,
-	epoch     INTEGER NOT NULL,
-	committed INTEGER NOT NULL,
-	ordinal   INTEGER NOT NULL,
-	PRIMARY KEY (agent, epoch)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS totals (
-	day      INTEGER NOT NULL, -- 20261120; 0 is a day that damage made unknown
-	agent    INTEGER NOT NULL,
-	kind     INTEGER NOT NULL,
-	test     INTEGER NOT NULL,
-	events   INTEGER NOT NULL,
-	attempts INTEGER NOT NULL,
-	PRIMARY KEY (day, agent, kind, test)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS events (
-	id       INTEGER PRIMARY KEY,
-	agent    INTEGER NOT NULL,
-	epoch    INTEGER NOT NULL,
-	sequence INTEGER NOT NULL,
-	arrived  INTEGER NOT NULL,
-	logged   INTEGER,
-	observed INTEGER NOT NULL,
-	kind     INTEGER NOT NULL,
-	severity INTEGER NOT NULL,
-	test     INTEGER NOT NULL,
-	count    INTEGER NOT NULL,
-	rule     BLOB,
-	source   BLOB,
-	host     BLOB,
-	port     INTEGER,
-	user     BLOB,
-	log      BLOB,
-	detail   BLOB
-) STRICT;`
-
-// upgrades[v] makes a file of version v one of version v+1. A new file goes through all of them.
-var upgrades = [version]string{
-	0: schema,
-	1: `
-CREATE TABLE IF NOT EXISTS numbers (
-	name  TEXT PRIMARY KEY,
-	value INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-INSERT OR IGNORE INTO numbers SELECT 'last event', coalesce(max(id), 0) FROM events;`,
-	2: `ALTER TABLE events ADD COLUMN machine BLOB;`,
-	3: rollupTable,
-	4: storedTable,
-	5: namedTable,
-	6: listsTable,
-}
-
-// storedTable counts the events that are stored of each agent.
-const storedTable = `
-CREATE TABLE IF NOT EXISTS stored (
-	agent  INTEGER PRIMARY KEY,
-	events INTEGER NOT NULL
-) STRICT;
-DELETE FROM stored;
-INSERT INTO stored SELECT agent, count(*) FROM events WHERE sequence > 0 GROUP BY agent;`
 
 // pragmas, in an order that matters. Automatic vacuum must be chosen before the first page is
 // written, and would write to a file that has some, which may stand on a full disk.
@@ -155,15 +75,6 @@ func openStore(path string, now time.Time, lists int) (*store, error) {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
-}
-
-// noRoom says whether an error may come from a disk without room for the WAL's index.
-func noRoom(err error) bool {
-	switch resultCode(err) {
-	case sqlitelib.SQLITE_FULL, sqlitelib.SQLITE_IOERR, sqlitelib.SQLITE_CANTOPEN:
-		return true
-	}
-	return false
 }
 
 func openWith(path string, now time.Time, lists int, pragmas []string) (*store, error) {
@@ -266,78 +177,6 @@ func (s *store) number(query string, args ...any) (int64, error) {
 	return n.Int64, err
 }
 
-// errDamaged is wrapped by what a check of the file finds.
-var errDamaged = errors.New("the file is damaged")
-
-// isDamage says whether an error means that the file's content cannot be trusted, rather than
-// that the disk is full or the file forbidden.
-func isDamage(err error) bool {
-	if errors.Is(err, errDamaged) {
-		return true
-	}
-	switch resultCode(err) {
-	case sqlitelib.SQLITE_CORRUPT, sqlitelib.SQLITE_NOTADB:
-		return true
-	}
-	return false
-}
-
-// resultCode returns SQLite's primary result code (https://sqlite.org/rescode.html), or 0.
-func resultCode(err error) int {
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return 0
-	}
-	return e.Code() & 0xff
-}
-
-// advice says what a person can do about an error.
-func advice(err error) string {
-	switch resultCode(err) {
-	case sqlitelib.SQLITE_FULL:
-		return "free space on the file system"
-	case sqlitelib.SQLITE_BUSY, sqlitelib.SQLITE_LOCKED:
-		return "end the other process that uses the file"
-	case sqlitelib.SQLITE_READONLY, sqlitelib.SQLITE_PERM, sqlitelib.SQLITE_CANTOPEN:
-		return "let the program's user write the file and its folder"
-	default:
-		return "look at the kernel's log for errors of the disk"
-	}
-}
-
-// checkBudget bounds the time that a check of the events takes: a large file on a memory card
-// would keep the lights dark for minutes. Damage that it does not reach is met later.
-const checkBudget = 5 * time.Second
-
-// check looks for damage: in the small tables always, in the events as far as the budget goes.
-func (s *store) check(budget time.Duration) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, table := range []string{"agents", "marks", "totals", "numbers", "rollups", "lists"} {
-		if err := s.quickCheck(context.Background(), table); err != nil {
-			return err
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), budget)
-	defer cancel()
-	err := s.quickCheck(ctx, "events")
-	if ctx.Err() != nil && !isDamage(err) {
-		return nil
-	}
-	return err
-}
-
-func (s *store) quickCheck(ctx context.Context, table string) error {
-	var found string
-	if err := s.conn.QueryRowContext(ctx, "PRAGMA quick_check("+table+")").Scan(&found); err != nil {
-		return err
-	}
-	if found != "ok" {
-		return fmt.Errorf("%w: %s", errDamaged, found)
-	}
-	return nil
-}
-
 // load reads the summary.
 func (s *store) load() (summary, error) {
 	s.mu.Lock()
@@ -345,19 +184,6 @@ func (s *store) load() (summary, error) {
 	known := newSummary()
 	err := s.loadInto(&known)
 	return known, err
-}
-
-// rankedMarks numbers the marks of each agent from the newest on.
-const rankedMarks = `SELECT *, row_number() OVER (PARTITION BY agent ORDER BY ordinal DESC) AS age FROM marks`
-
-// pruneMarks deletes those of the oldest epochs if there are more than are ever kept: a program
-// before this one kept them all.
-func (s *store) pruneMarks() error {
-	most, err := s.number(`SELECT coalesce(max(n), 0) FROM (SELECT count(*) AS n FROM marks GROUP BY agent)`)
-	if err != nil || most <= maxEpochs {
-		return err
-	}
-	return s.exec(`DELETE FROM marks WHERE (agent, epoch) IN (SELECT agent, epoch FROM (`+rankedMarks+`) WHERE age > ?)`, maxEpochs)
 }
 
 // loadInto reads as much of the summary as can be read; the error says if that was not all.

@@ -242,31 +242,6 @@ func (c *change) flush() error {
 	return nil
 }
 
-// marked returns the agents whose marks changed.
-func (c *change) marked() map[string]bool {
-	names := make(map[string]bool)
-	for at := range c.marks {
-		names[at.agent] = true
-	}
-	return names
-}
-
-// forgetEpochs drops the marks of an agent's oldest epochs when it has had too many, before those of
-// this transaction are written.
-func (c *change) forgetEpochs(name string) error {
-	ordinals := c.next.ordinals(name)
-	if len(ordinals) <= maxEpochs {
-		return nil
-	}
-	oldest := ordinals[len(ordinals)-maxEpochs] // that is kept
-	for at, m := range c.next.marks {
-		if at.agent == name && m.ordinal < oldest {
-			delete(c.next.marks, at)
-		}
-	}
-	return c.store.exec(`DELETE FROM marks WHERE agent = ? AND ordinal < ?`, c.next.agents[name].id, oldest)
-}
-
 // putLast keeps the id of the last event, so that none is given twice when that event is gone.
 func (s *store) putLast(id int64) error {
 	return s.exec(`INSERT INTO numbers (name, value) VALUES ('last event', ?) ON CONFLICT (name) DO UPDATE SET value=excluded.value`, id)
@@ -277,12 +252,6 @@ func (s *store) putAgent(name string, a agent) error {
 		ON CONFLICT (id) DO UPDATE SET heard=excluded.heard,
 		dropped_events=excluded.dropped_events, dropped_attempts=excluded.dropped_attempts`,
 		a.id, name, stamp(a.heard), int64(a.dropped.Events), int64(a.dropped.Attempts))
-}
-
-func (s *store) putMark(at stream, agentID int64, m mark) error {
-	return s.exec(`INSERT INTO marks (agent, epoch, committed, ordinal) VALUES (?,?,?,?)
-		ON CONFLICT (agent, epoch) DO UPDATE SET committed=excluded.committed`,
-		agentID, int64(at.epoch), int64(m.committed), m.ordinal)
 }
 
 // addTotal adds to a day's total. A correction takes attempts away, and may leave less than nothing
