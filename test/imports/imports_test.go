@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -196,6 +198,26 @@ func TestProgramsCarryNoTestTools(t *testing.T) {
 				return dep == path || strings.HasSuffix(path, "/") && strings.HasPrefix(dep, path)
 			}) {
 				t.Errorf("%s carries %s", main, dep)
+			}
+		}
+	}
+}
+
+// A stranger finds each folder of code on the map: in the picture, in the hops of a line, or after them.
+func TestEveryFolderIsOnTheMap(t *testing.T) {
+	const name = "docs/how-it-works.md"
+	text, err := os.ReadFile("../../" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, parent := range []string{"agent/internal", "display/internal", "pkg", "test"} {
+		folders, err := os.ReadDir("../../" + parent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, folder := range folders {
+			if folder.IsDir() && !regexp.MustCompile(`\b`+folder.Name()+`\b`).Match(text) {
+				t.Errorf("%s says nothing of %s/%s", name, parent, folder.Name())
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-// Package lamp keeps the totals of the lamps.
+// Package lamp routes events to lamps and counts them there.
 //
 // A lamp is a named route (route.go): the agents and kinds that it collects, a colour, a resting LED
 // and a total of its own (table.go). An event goes to the first lamp in the list that collects it, so that no
