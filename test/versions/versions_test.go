@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"github.com/pialert/pialert/packaging/demo/program"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/test/suite"
@@ -23,57 +25,70 @@ import (
 // and the kinds above 21, with spools and histories of the first form.
 const former = "a83c563ae85cf1c7ab0c20fe38a6d44a06230ec8"
 
+// brokered is the first commit whose programs come together at a broker.
+const brokered = "a1f1ece9ca9b1a3fc3882e7456c8e169fe59a870"
+
 // timeout is how long a test waits for what must happen before it fails.
 const timeout = 2 * time.Minute
 
-var before, now program.Binaries
+var before, atBroker, now program.Binaries
 
 func TestMain(m *testing.M) {
 	suite.Main(m, func(s *suite.Suite) error { return build(s.Dir) })
 }
 
-// build builds both versions' programs below dir.
+// build builds all versions' programs below dir.
 func build(dir string) (err error) {
-	tree := filepath.Join(dir, "tree")
-	for _, folder := range []string{tree, filepath.Join(dir, "before"), filepath.Join(dir, "now")} {
-		if err := os.Mkdir(folder, 0o755); err != nil {
-			return err
-		}
-	}
-	if err := fetch(); err != nil {
+	if before, err = buildFormer(filepath.Join(dir, "before"), former); err != nil {
 		return err
 	}
-	archive := exec.Command("git", "-C", "../..", "archive", former)
+	if atBroker, err = buildFormer(filepath.Join(dir, "broker"), brokered); err != nil {
+		return err
+	}
+	folder := filepath.Join(dir, "now")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		return err
+	}
+	now, err = program.Build(context.Background(), "../..", folder)
+	return err
+}
+
+// buildFormer builds a commit's programs below dir, which it makes.
+func buildFormer(dir, commit string) (none program.Binaries, err error) {
+	tree := filepath.Join(dir, "tree")
+	if err := os.MkdirAll(tree, 0o755); err != nil {
+		return none, err
+	}
+	if err := fetch(commit); err != nil {
+		return none, err
+	}
+	archive := exec.Command("git", "-C", "../..", "archive", commit)
 	unpack := exec.Command("tar", "-x", "-C", tree)
 	var complaint bytes.Buffer
 	archive.Stderr, unpack.Stderr = &complaint, &complaint
 	if unpack.Stdin, err = archive.StdoutPipe(); err != nil {
-		return err
+		return none, err
 	}
 	if err := unpack.Start(); err != nil {
-		return err
+		return none, err
 	}
 	if err := archive.Run(); err != nil {
-		return fmt.Errorf("cannot get the commit %s: %w: %s", former, err, &complaint)
+		return none, fmt.Errorf("cannot get the commit %s: %w: %s", commit, err, &complaint)
 	}
 	if err := unpack.Wait(); err != nil {
-		return fmt.Errorf("cannot unpack the commit %s: %w: %s", former, err, &complaint)
+		return none, fmt.Errorf("cannot unpack the commit %s: %w: %s", commit, err, &complaint)
 	}
-	if before, err = program.Build(context.Background(), tree, filepath.Join(dir, "before")); err != nil {
-		return err
-	}
-	now, err = program.Build(context.Background(), "../..", filepath.Join(dir, "now"))
-	return err
+	return program.Build(context.Background(), tree, dir)
 }
 
-// fetch makes sure that the commit is here: a shallow clone, as CI makes it, gets that one alone.
-func fetch() error {
-	if exec.Command("git", "-C", "../..", "cat-file", "-e", former+"^{tree}").Run() == nil {
+// fetch makes sure that a commit is here: a shallow clone, as CI makes it, gets that one alone.
+func fetch(commit string) error {
+	if exec.Command("git", "-C", "../..", "cat-file", "-e", commit+"^{tree}").Run() == nil {
 		return nil
 	}
-	out, err := exec.Command("git", "-C", "../..", "fetch", "--quiet", "--depth=1", "origin", former).CombinedOutput()
+	out, err := exec.Command("git", "-C", "../..", "fetch", "--quiet", "--depth=1", "origin", commit).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("cannot fetch the commit %s, which a shallow clone lacks: %w: %s; try: git fetch --unshallow", former, err, out)
+		return fmt.Errorf("cannot fetch the commit %s, which a shallow clone lacks: %w: %s; try: git fetch --unshallow", commit, err, out)
 	}
 	return nil
 }
@@ -83,6 +98,7 @@ type stage struct {
 	t              *testing.T
 	ctx            context.Context
 	dir, listen    string
+	dial, broker   string // who opens the connection, and where the broker is, if there is one
 	pair           *program.Pair
 	agent, display *program.Process
 }
@@ -115,7 +131,7 @@ func (s *stage) must(err error) {
 func (s *stage) use(agent, display program.Binaries) {
 	s.t.Helper()
 	pair, err := program.LayOut(s.dir, program.Binaries{Agent: agent.Agent, Display: display.Display}, program.Settings{
-		Listen: s.listen, Logs: []string{"{path: " + s.log() + "}"},
+		Listen: s.listen, Logs: []string{"{path: " + s.log() + "}"}, Dial: s.dial, AgentNATS: s.broker, DisplayNATS: s.broker,
 	})
 	s.must(err)
 	text, err := os.ReadFile(pair.DisplayConfig)
@@ -201,13 +217,23 @@ func (s *stage) counted(n uint64) {
 // and links come back by themselves.
 func TestUnlikeVersions(t *testing.T) {
 	t.Parallel()
-	for name, versions := range map[string]struct{ agent, display program.Binaries }{
-		"an older agent":   {before, now},
-		"an older display": {now, before},
+	for name, versions := range map[string]struct {
+		agent, display program.Binaries
+		dial           string
+	}{
+		"an older agent":                     {before, now, "display"},
+		"an older display":                   {now, before, "display"},
+		"an older agent, which dials":        {before, now, "agent"},
+		"an older display, which is dialled": {now, before, "agent"},
+		"an older agent, through a broker":   {atBroker, now, "nats"},
+		"an older display, through a broker": {now, atBroker, "nats"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newStage(t)
+			if s.dial = versions.dial; s.dial == "nats" {
+				s.broker = fmt.Sprintf("{servers: [%q]}", startBroker(t))
+			}
 			s.attack(0)
 			s.use(versions.agent, versions.display)
 			s.startAgent()
@@ -224,6 +250,18 @@ func TestUnlikeVersions(t *testing.T) {
 			s.counted(51)
 		})
 	}
+}
+
+// startBroker starts a broker in this process, which lets everybody in, and returns its address.
+func startBroker(t *testing.T) string {
+	t.Helper()
+	broker, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	broker.Start()
+	t.Cleanup(func() { broker.Shutdown(); broker.WaitForShutdown() })
+	return broker.ClientURL()
 }
 
 // TestUpgrade has the newer programs go on where the older ones stopped: with a spool whose events were
