@@ -41,7 +41,7 @@ func Frail(replicas int, syncs []Sync) string {
 	return ""
 }
 
-// answersWithin is how long after another one a server's answer is waited for.
+// answersWithin is how long after another one a server's answer is waited for, until all have answered.
 const answersWithin = time.Second
 
 // Syncs asks the servers how they keep their files, with the credentials of their system account.
@@ -63,7 +63,7 @@ func Syncs(ctx context.Context, c Config, keyring *pairing.Keyring, system Crede
 		return nil, err
 	}
 	var all []Sync
-	for {
+	for len(all) < len(c.Servers) {
 		timer := time.NewTimer(answersWithin)
 		select {
 		case m := <-answers:
@@ -78,6 +78,7 @@ func Syncs(ctx context.Context, c Config, keyring *pairing.Keyring, system Crede
 			return all, ctx.Err()
 		}
 	}
+	return all, nil
 }
 
 // readSync reads a server's answer (nats-server's ServerAPIResponse with a JSInfo).

@@ -36,7 +36,12 @@ func owned(t *testing.T) (s *stage, broker *debian) {
 	}
 	broker = &debian{config: filepath.Join(folder, "nats-server.conf")}
 	broker.start(t)
-	t.Cleanup(func() { broker.Kill() })
+	t.Cleanup(func() {
+		broker.Kill()
+		if t.Failed() {
+			t.Logf("the broker wrote:\n%s", broker.Stderr)
+		}
+	})
 	return s, broker
 }
 
