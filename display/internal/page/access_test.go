@@ -2,7 +2,9 @@ package page_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -75,15 +77,42 @@ func TestOnlyKnownHostsAreServed(t *testing.T) {
 	}
 }
 
+// An address cannot be made to resolve to this machine, so the one that a request came to may stand in
+// its Host, and no other.
+func TestTheAddressOfTheConnectionIsServed(t *testing.T) {
+	s := desk(nil)
+	for host, want := range map[string]int{"192.0.2.8": 200, "192.0.2.8:9480": 200, "[::ffff:192.0.2.8]:9480": 200, "192.0.2.9": 421, "[2001:db8::8]": 421} {
+		r := httptest.NewRequest("GET", "/agents", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		local := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 8), Port: 9480}
+		s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, local)))
+		if w.Code != want {
+			t.Errorf("%s of 192.0.2.8: status %d, want %d", host, w.Code, want)
+		}
+	}
+}
+
+// What a page may load and do, who may embed it and read it, and whether it is kept, is said to the
+// browser in every answer.
 func TestEveryAnswerForbidsWhatPagesDoNotNeed(t *testing.T) {
 	s := desk(nil)
+	want := map[string]string{
+		"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+		"Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
+		"Cross-Origin-Resource-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
+	}
 	for _, path := range []string{"/", "/history", "/sources", "/source/192.0.2.1", "/user?name=root", "/agents", "/counters",
 		"/search?q=a", "/login", "/nowhere", "/source/x", "/assets/page.css", "/assets/lamps.css"} {
-		h := ask(s, "GET", path, nil).Header()
-		policy := h.Get("Content-Security-Policy")
-		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") ||
-			strings.Contains(policy, "data:") || h.Get("Referrer-Policy") != "no-referrer" || h.Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("%s: %v", path, h)
+		header := ask(s, "GET", path, nil).Header()
+		for name, value := range want {
+			if got := header.Get(name); got != value {
+				t.Errorf("%s of %s is %q, want %q", name, path, got, value)
+			}
+		}
+		if kept := header.Get("Cache-Control"); !strings.HasPrefix(path, "/assets/") && kept != "no-store" {
+			t.Errorf("%s may be kept: %q", path, kept)
 		}
 	}
 }
@@ -132,6 +161,34 @@ func TestPassword(t *testing.T) {
 	ask(s, "POST", "/logout", nil, "Cookie", shown)
 	if w := ask(s, "GET", "/", nil, "Cookie", shown); w.Code != http.StatusSeeOther {
 		t.Errorf("logged out: status %d", w.Code)
+	}
+}
+
+// A hash that asks for more than this program would ever spend lets nobody in, and neither does one that
+// cannot be read.
+func TestAHashOfAnothersMakingLetsNobodyIn(t *testing.T) {
+	hash, err := page.HashPassword("correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kept := range []func() (string, error){
+		func() (string, error) { return strings.Replace(hash, "t=2", "t=0", 1), nil },
+		func() (string, error) { return strings.Replace(hash, "t=2", "t=17", 1), nil },
+		func() (string, error) { return strings.Replace(hash, "p=1", "p=17", 1), nil },
+		func() (string, error) { return strings.Replace(hash, "m=19456", "m=1048577", 1), nil },
+		func() (string, error) { return strings.Replace(hash, "argon2id", "argon2i", 1), nil },
+		func() (string, error) { return hash[:len(hash)-43], nil }, // without the sum
+		func() (string, error) { return "correct horse", nil },
+		func() (string, error) { return "", errors.New("the disk is broken") },
+	} {
+		s := desk(func(o *page.Options) { o.Access.Password = kept })
+		text, _ := kept()
+		if w := ask(s, "GET", "/", nil); w.Code != http.StatusSeeOther {
+			t.Errorf("%q: without a login, status %d", text, w.Code)
+		}
+		if w := ask(s, "POST", "/login", url.Values{"password": {"correct horse"}}); w.Code != http.StatusUnauthorized && w.Code != http.StatusInternalServerError {
+			t.Errorf("%q: status %d", text, w.Code)
+		}
 	}
 }
 
