@@ -76,7 +76,7 @@ func (s *spreads) request(v *visit, log, machine string, at, observed time.Time)
 	s.log, s.machine, s.observed = log, machine, observed
 	subject := episode.Subject{Network: login.Network(v.addr)}
 	switch {
-	case !v.missing:
+	case !v.missing || isCrawler(v.addr):
 		s.scans.Other(subject, at)
 	case v.linked:
 		s.scans.Linked(subject, v.path, v.addr, at)

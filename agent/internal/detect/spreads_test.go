@@ -88,6 +88,8 @@ func TestScansBySpread(t *testing.T) {
 		{"a search engine", many(200, func(i int) string {
 			return request(i/5, "192.0.2.7", fmt.Sprint("/article-", i), []int{200, 404, 200, 301, 404}[i%5], "-")
 		}), 0, ""},
+		{"Google, after all pages moved", many(200, func(i int) string { return request(i/5, "66.249.66.1", fmt.Sprint("/article-", i), 404, "-") }), 0, ""},
+		{"Bing, after all pages moved", many(200, func(i int) string { return request(i/5, "157.55.39.9", fmt.Sprint("/article-", i), 404, "-") }), 0, ""},
 		{"slowly", many(60, func(i int) string { return request(i*10, "192.0.2.7", fmt.Sprint("/a", i), 404, "-") }), 0, ""},
 		{"many clients", many(100, func(i int) string { return request(i/5, fmt.Sprintf("10.0.%d.1", i), fmt.Sprint("/a", i), 404, "-") }), 0, ""},
 		{"what is there", many(100, func(i int) string { return request(i/5, "192.0.2.7", fmt.Sprint("/a", i), 200, "-") }), 0, ""},
