@@ -4,15 +4,15 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"iter"
 	"slices"
+	"sync"
 
 	"github.com/pialert/pialert/agent/internal/detect"
 )
 
 const (
-	blockSize = 32 << 10 // bytes read at a time
-	maxLine   = 1 << 20  // bytes of the longest line that is looked at
+	blockSize = 128 << 10 // bytes read at a time: to take turns costs as much as to match some KiB
+	maxLine   = 1 << 20   // bytes of the longest line that is looked at
 )
 
 // block is some whole lines of a file, and what they say by themselves.
@@ -22,98 +22,86 @@ type block struct {
 	read     int    // bytes read for it
 	overLong bool   // a line before the others was too long to be looked at
 	batch    detect.Batch
-	matched  chan struct{} // has a token once batch is filled
+	before   <-chan struct{} // closed once the block before it in the file was taken
+	taken    chan struct{}   // closed when it was taken itself
 }
 
-// parallel matches the blocks of a file on every core: one goroutine reads them, one for each
-// matcher matches them, and whoever ranges over inOrder has them in the file's order.
+// parallel matches the blocks of a file on every core. Each of its goroutines reads a block, matches it
+// and has it taken, so that a block stays in the cache of one core; they take turns in reading and in
+// taking, both in the file's order.
 type parallel struct {
-	free  chan *block // to be read into
-	work  chan *block // to be matched
-	order chan *block // in the file's order
-	err   error       // of reading; valid once order is closed
+	source *detect.Source
+	take   func(*block)
+
+	reading sync.Mutex // what follows
+	in      io.Reader
+	rest    []byte          // of what was read: the start of a line
+	skip    bool            // that line is longer than maxLine
+	last    <-chan struct{} // taken of the last block
+	err     error           // of reading, io.EOF at the end
 }
 
-// newParallel starts the matchers' goroutines, which end when all that read hands on is matched.
-func newParallel(source *detect.Source, matchers []*detect.Matcher) *parallel {
-	blocks := 4*len(matchers) - 1 // so that who waits for one has others to go on with
-	p := &parallel{free: make(chan *block, blocks), work: make(chan *block, blocks), order: make(chan *block, blocks)}
-	for range blocks {
-		p.free <- &block{matched: make(chan struct{}, 1)}
-	}
+// run returns when all that in holds was taken, or after ctx ended.
+func (p *parallel) run(ctx context.Context, matchers []*detect.Matcher) error {
+	first := make(chan struct{})
+	close(first)
+	p.last = first
+	var workers sync.WaitGroup
 	for _, m := range matchers {
-		go func() {
-			for b := range p.work {
-				b.batch.Reset(source)
-				if b.overLong {
-					b.batch.Skip()
-				}
-				m.Match(b.lines, &b.batch)
-				b.matched <- struct{}{}
-			}
-		}()
+		workers.Go(func() { p.work(ctx, m) })
 	}
-	return p
+	workers.Wait()
+	if p.err == io.EOF {
+		return nil
+	}
+	return p.err
 }
 
-// inOrder returns the blocks once they are matched. A block is read into again after its turn. All
-// of them have to be taken.
-func (p *parallel) inOrder() iter.Seq[*block] {
-	return func(yield func(*block) bool) {
-		for b := range p.order {
-			<-b.matched
-			yield(b)
-			p.free <- b
+// work takes part until there is no more to read.
+func (p *parallel) work(ctx context.Context, m *detect.Matcher) {
+	var b block
+	for p.next(ctx, &b) {
+		b.batch.Reset(p.source)
+		if b.overLong {
+			b.batch.Skip()
 		}
+		m.Match(b.lines, &b.batch)
+		<-b.before
+		p.take(&b)
+		close(b.taken)
 	}
 }
 
-// read cuts in into blocks of whole lines until its end, or until ctx ends.
-func (p *parallel) read(ctx context.Context, in io.Reader) {
-	defer close(p.order)
-	defer close(p.work)
-	b := p.next(nil)
-	skip := false // the line at hand is longer than maxLine
-	for {
+// next reads the next block of whole lines, and says whether there is one.
+func (p *parallel) next(ctx context.Context, b *block) bool {
+	p.reading.Lock()
+	defer p.reading.Unlock()
+	b.buffer, b.read, b.overLong = append(b.buffer[:0], p.rest...), 0, false
+	for p.err == nil {
 		if p.err = ctx.Err(); p.err != nil {
-			return
+			return false
 		}
-		err := b.fill(in)
+		p.err = b.fill(p.in)
 		end := bytes.LastIndexByte(b.buffer, '\n') + 1
-		if err == nil && end == 0 {
-			if skip = skip || len(b.buffer) > maxLine; skip {
+		if p.err == nil && end == 0 {
+			if p.skip = p.skip || len(b.buffer) > maxLine; p.skip {
 				b.buffer = b.buffer[:0]
 			}
 			continue
 		}
-		if err == io.EOF {
+		if p.err == io.EOF {
 			end = len(b.buffer) // the last newline may be missing
 		}
-		rest := b.buffer[end:]
-		if b.lines = b.buffer[:end]; skip || firstLine(b.lines) > maxLine {
-			b.overLong, skip = true, false
+		p.rest = append(p.rest[:0], b.buffer[end:]...)
+		if b.lines = b.buffer[:end]; p.skip || firstLine(b.lines) > maxLine {
+			b.overLong, p.skip = true, false
 			b.lines = b.lines[min(firstLine(b.lines)+1, len(b.lines)):]
 		}
-		last := b
-		if err == nil {
-			b = p.next(rest)
-		}
-		p.work <- last
-		p.order <- last
-		if err != nil {
-			if err != io.EOF {
-				p.err = err
-			}
-			return
-		}
+		b.before, b.taken = p.last, make(chan struct{})
+		p.last = b.taken
+		return true
 	}
-}
-
-// next returns a block that starts with what is left of another one.
-func (p *parallel) next(rest []byte) *block {
-	b := <-p.free
-	b.buffer, b.read, b.overLong = append(b.buffer[:0], rest...), 0, false
-	return b
+	return false
 }
 
 // fill reads once.

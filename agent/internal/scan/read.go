@@ -56,9 +56,7 @@ func (s *scan) open(ctx context.Context, name string) (in io.Reader, observed ti
 func (s *scan) lines(ctx context.Context, source *detect.Source, in io.Reader, observed time.Time) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	p := newParallel(source, s.matchers)
-	go p.read(ctx, detect.Lines(in))
-	for b := range p.inOrder() {
+	p := parallel{source: source, in: detect.Lines(in), take: func(b *block) {
 		s.engine.Join(&b.batch, observed)
 		s.result.Bytes += int64(b.read)
 		s.result.Lines += b.batch.Lines()
@@ -68,9 +66,10 @@ func (s *scan) lines(ctx context.Context, source *detect.Source, in io.Reader, o
 		if s.failed != nil {
 			stop()
 		}
-	}
+	}}
+	err := p.run(ctx, s.matchers)
 	if s.failed != nil {
 		return errWrite
 	}
-	return p.err
+	return err
 }
