@@ -2,18 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
 
 	"github.com/pialert/pialert/agent/internal/ignore"
-	"github.com/pialert/pialert/agent/internal/ingest"
 	"github.com/pialert/pialert/agent/internal/policy"
 	"github.com/pialert/pialert/agent/internal/responder"
 	"github.com/pialert/pialert/pkg/attack"
@@ -195,128 +192,6 @@ func (r *responses) drop(target netip.Prefix) {
 	r.policy.Lift(target)
 }
 
-// Keys of what is kept beside detection's memory.
-const (
-	policyKey    = "\x00responses/source/"
-	pendingKey   = "\x00responses/pending/"
-	announcedKey = "\x00responses/told/"
-)
-
-// Changes visits what is to be committed with the events.
-func (r *responses) Changes(visit func(key string, value []byte)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.policy.Changes(func(key string, value []byte) { visit(policyKey+key, value) })
-	for target := range r.moved {
-		var pending, announced []byte
-		if one, ok := r.pending[target]; ok {
-			pending, _ = json.Marshal(one) // text and times
-		}
-		if until, ok := r.announced[target]; ok {
-			announced, _ = until.MarshalText()
-		}
-		visit(pendingKey+target.String(), pending)
-		visit(announcedKey+target.String(), announced)
-	}
-	clear(r.moved)
-}
-
-// Restore takes back what Changes visited, and says whether the key was one of its own.
-func (r *responses) Restore(key string, value []byte) (own bool, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if source, ok := strings.CutPrefix(key, policyKey); ok {
-		return true, r.policy.Restore(source, value)
-	}
-	text, pending := strings.CutPrefix(key, pendingKey)
-	if !pending {
-		var announced bool
-		if text, announced = strings.CutPrefix(key, announcedKey); !announced {
-			return false, nil
-		}
-	}
-	target, err := netip.ParsePrefix(text)
-	if err != nil {
-		return true, fmt.Errorf("cannot read a ban of %q: %w", text, err)
-	}
-	if pending {
-		var one order
-		if err := json.Unmarshal(value, &one); err != nil || one.Target != target {
-			return true, fmt.Errorf("cannot read a decision about %s: %v", target, err)
-		}
-		r.pending[target] = one
-		return true, nil
-	}
-	var until time.Time
-	if err := until.UnmarshalText(value); err != nil {
-		return true, fmt.Errorf("cannot read a ban of %s: %w", target, err)
-	}
-	r.announced[target] = until
-	return true, nil
-}
-
-// jail is what events call the list of these bans.
-const jail = "pialert"
-
-// banEvent says that a source was banned, or let in again.
-func banEvent(kind attack.Kind, target netip.Prefix, now time.Time) *attack.Event {
-	e := &attack.Event{
-		Kind: kind, Severity: kind.Severity(), Rule: "responses", Log: "responses", Observed: now, Count: 1, Detail: attack.BanInfo{Jail: jail},
-	}
-	if target.Addr().Is4() && target.Bits() == 32 {
-		e.SourceIP = target.Addr()
-	} else {
-		e.SourceHost = target.String()
-	}
-	return e
-}
-
-// banned tells of a ban by an event, once until it is over.
-func (r *responses) banned(ban responder.Ban) error {
-	return r.do(func(emit func(*attack.Event)) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if _, known := r.announced[ban.Target]; !known {
-			emit(banEvent(attack.Ban, ban.Target, r.now()))
-		}
-		r.announced[ban.Target] = ban.Until
-		delete(r.pending, ban.Target)
-		r.moved[ban.Target] = true
-	})
-}
-
-// lifted tells that somebody is let in again, if its ban was announced, and forgets it.
-func (r *responses) lifted(target netip.Prefix) error {
-	return r.do(func(emit func(*attack.Event)) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if _, known := r.announced[target]; known {
-			emit(banEvent(attack.Unban, target, r.now()))
-		}
-		delete(r.announced, target)
-		r.drop(target)
-	})
-}
-
-// ended tells of the bans that are over.
-func (r *responses) ended() error {
-	r.mu.Lock()
-	now := r.now()
-	var over []netip.Prefix
-	for target, until := range r.announced {
-		if !until.After(now) {
-			over = append(over, target)
-		}
-	}
-	r.mu.Unlock()
-	for _, target := range over {
-		if err := r.lifted(target); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (r *responses) status() ResponseStats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -358,24 +233,4 @@ func (s ResponseStats) notes() (notes []string) {
 		}
 	}
 	return notes
-}
-
-// responding is a detector that also keeps what responses remember.
-type responding struct {
-	ingest.Detector
-	responses *responses
-}
-
-// Restore implements [ingest.Detector].
-func (d responding) Restore(key string, value []byte) error {
-	if own, err := d.responses.Restore(key, value); own {
-		return err
-	}
-	return d.Detector.Restore(key, value)
-}
-
-// Changes implements [ingest.Detector].
-func (d responding) Changes(visit func(key string, value []byte)) {
-	d.Detector.Changes(visit)
-	d.responses.Changes(visit)
 }

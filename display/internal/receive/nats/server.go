@@ -88,25 +88,6 @@ type Server struct {
 	status Status
 }
 
-// Status is how the way through the broker stands.
-type Status struct {
-	Server  string  `json:"server,omitempty"`  // that is connected; empty while none is
-	Error   string  `json:"error,omitempty"`   // why nothing comes now
-	Frail   string  `json:"frail,omitempty"`   // why the broker may lose what it has acknowledged
-	Waiting uint64  `json:"waiting"`           // messages that the broker has for this display, when last asked
-	Dropped Dropped `json:"dropped,omitzero"`  // messages that were no agent's
-	Resyncs uint64  `json:"resyncs,omitempty"` // times that the stream was read again, since numbers were missing
-}
-
-// Dropped counts messages that were dropped, by why.
-type Dropped struct {
-	Sealed   uint64 `json:"not_sealed"` // altered, or not for this display
-	Unpaired uint64 `json:"unpaired"`   // of machines that are not paired
-	Unwanted uint64 `json:"unwanted"`   // of agents that another display takes
-	Refused  uint64 `json:"refused"`    // of agents that were cut off
-	Stale    uint64 `json:"stale"`      // heartbeats that were kept or made up on the way
-}
-
 // New returns a Server that does nothing before Run.
 func New(options Options) *Server {
 	if options.Logger == nil {
@@ -307,42 +288,4 @@ func (s *Server) askSyncs(ctx context.Context) []broker.Sync {
 		s.options.Logger.Warn("cannot ask the broker how it keeps its files", "error", err)
 	}
 	return s.syncs
-}
-
-// fail notes why nothing comes, or that it comes again.
-func (s *Server) fail(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	was := s.status.Error
-	s.status.Error = ""
-	if err == nil {
-		return
-	}
-	s.status.Error = err.Error()
-	if was != s.status.Error {
-		s.options.Logger.Warn("nothing comes by the broker, trying again", "error", err)
-	}
-}
-
-// Status returns how the way through the broker stands.
-func (s *Server) Status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	status := s.status
-	if s.conn != nil && s.conn.IsConnected() {
-		status.Server = s.conn.ConnectedUrlRedacted()
-	}
-	return status
-}
-
-// drop takes a message off the stream that is of no use.
-func (s *Server) drop(message jetstream.Msg, count *uint64, why string, args ...any) {
-	s.mu.Lock()
-	*count++
-	n := *count
-	s.mu.Unlock()
-	if n&(n-1) == 0 { // the first, the second, the fourth ...
-		s.options.Logger.Warn("dropped a message of the broker", append([]any{"reason", why, "so far", n}, args...)...)
-	}
-	message.Term()
 }

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pialert/pialert/agent/internal/source"
+	"github.com/pialert/pialert/pkg/escape"
+)
+
+// notes says what is not as it should be, a sentence each.
+func (s Status) notes() (notes []string) {
+	note := func(n uint64, format string, args ...any) {
+		if n > 0 {
+			notes = append(notes, fmt.Sprintf("%d "+format, append([]any{n}, args...)...))
+		}
+	}
+	if s.Spool.Fault != "" {
+		notes = append(notes, fmt.Sprintf("no log is read on since %s, for the spool cannot be written: %s",
+			s.Spool.FaultSince.Format(time.DateTime), s.Spool.Fault))
+	}
+	behind, left := 0, source.Backlog{}
+	for _, log := range s.Sources {
+		if log.Backlog != nil {
+			behind, left.Files, left.Bytes = behind+1, left.Files+log.Backlog.Files, left.Bytes+log.Backlog.Bytes
+			if left.Reached.IsZero() || log.Backlog.Reached.Before(left.Reached) {
+				left.Reached = log.Backlog.Reached
+			}
+		}
+	}
+	note(uint64(left.Files), "rotated files of %d logs are still to be read, %d bytes; all before %s has been", behind, left.Bytes, left.Reached.Format(time.DateTime))
+	for _, log := range s.Sources {
+		if log.Error != "" {
+			notes = append(notes, fmt.Sprintf("%s cannot be read: %s", escape.Text(log.Source), escape.Text(log.Error)))
+		}
+		if log.Remedy != "" {
+			notes = append(notes, "  on this system: "+log.Remedy)
+		}
+		note(log.Overlong, "lines of %s were left out: longer than %d bytes", escape.Text(log.Source), source.MaxLine)
+		note(log.Untrusted, "entries of %s were left out: their sender may not speak under their name", escape.Text(log.Source))
+		note(uint64(log.Skipped), "files of %s are not followed: too many; name those that matter", escape.Text(log.Source))
+	}
+	for _, log := range s.Sources {
+		if log.Network != nil {
+			notes = append(notes, networkNotes(log)...)
+		}
+	}
+	if s.Responses != nil {
+		notes = append(notes, s.Responses.notes()...)
+	}
+	for _, display := range s.Displays {
+		if !display.Link.Up && display.Link.Error != "" {
+			notes = append(notes, fmt.Sprintf("display %s is not connected: %s", display.Name, escape.Text(display.Link.Error)))
+		}
+		if display.Link.Note != "" {
+			notes = append(notes, fmt.Sprintf("display %s: %s", display.Name, escape.Text(display.Link.Note)))
+		}
+	}
+	note(s.Spool.DroppedEvents, "events of %d attempts had to be dropped", s.Spool.DroppedAttempts)
+	note(s.Spool.RefusedEvents, "events were left out: a field was outside its bounds; the log has them")
+	note(s.Detect.Ignored, "attempts were left out, as the configuration ignores their addresses")
+	note(s.Detect.Evicted, "connections were forgotten: too many at a time")
+	note(s.Detect.Unattributed, "connections failed before any line named their address")
+	note(s.Detect.Unread, "lines had no form that is known; give the kind of their log in the configuration")
+	for _, example := range s.Detect.Examples {
+		notes = append(notes, "  such as: "+escape.Text(example))
+	}
+	if len(s.Rotation) > 0 {
+		notes = append(notes, "the key changes once these have heard of it: "+strings.Join(slices.Sorted(slices.Values(s.Rotation)), ", "))
+	}
+	return notes
+}
+
+// networkNotes says what is not as it should be with a listener.
+func networkNotes(log SourceStatus) (notes []string) {
+	n, listen := log.Network, escape.Text(log.Source)
+	note := func(n uint64, format string, args ...any) {
+		if n > 0 {
+			notes = append(notes, fmt.Sprintf("%d "+format, append([]any{n}, args...)...))
+		}
+	}
+	note(n.Refused, "were refused that tried to send to %s, the last one %s; syslog[].from says who may", listen, cmp.Or(n.RefusedLast, "unknown"))
+	note(n.Dropped, "datagrams to %s were dropped by the kernel: its buffer was full; see docs/syslog.md", listen)
+	note(n.Unparsed, "messages to %s had no header and were read as text", listen)
+	note(n.Truncated, "messages to %s were cut: longer than 64 KiB", listen)
+	note(n.Interrupted, "connections to %s were open when the agent was killed; what was on its way on them may be lost", listen)
+	if n.Buffer > 0 && n.Buffer < n.Wanted {
+		notes = append(notes, fmt.Sprintf("the kernel keeps %d bytes of %s, not the %d that are wanted; on this system: sudo sysctl -w net.core.rmem_max=%d, and restart",
+			n.Buffer, listen, n.Wanted, n.Wanted))
+	}
+	return notes
+}

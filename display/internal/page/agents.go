@@ -1,0 +1,73 @@
+package page
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// agentsView is the list of agents.
+type agentsView struct {
+	head
+	State  State
+	Delays map[string]time.Duration // by agent, between logged and stored; none if unknown
+}
+
+func (s *Server) agentsPage(w http.ResponseWriter, r *http.Request) error {
+	state, err := s.options.State(r.Context())
+	if err != nil {
+		return err
+	}
+	shown := agentsView{head: s.head(r, "Agents", "agents"), State: state, Delays: map[string]time.Duration{}}
+	for _, agent := range state.Agents {
+		records, err := s.options.History.Events(r.Context(), Page{Filter: Filter{Agent: agent.Name}, Limit: delayOf})
+		if err != nil {
+			return err
+		}
+		if delay, ok := delay(records); ok {
+			shown.Delays[agent.Name] = delay
+		}
+	}
+	return s.render(w, "agents", shown)
+}
+
+// delayOf is how many of an agent's latest events its delay is taken of.
+const delayOf = 50
+
+// delay is the median time from an event's log line to its being stored.
+func delay(records []Record) (time.Duration, bool) {
+	var delays []time.Duration
+	for _, record := range records {
+		if logged := record.Event.Logged; !logged.IsZero() && record.Arrived.After(logged) {
+			delays = append(delays, record.Arrived.Sub(logged))
+		}
+	}
+	if len(delays) == 0 {
+		return 0, false
+	}
+	slices.Sort(delays)
+	return delays[len(delays)/2], true
+}
+
+// Delay writes an agent's delay, nothing if it is unknown. Most logs tell seconds only.
+func (v agentsView) Delay(agent string) string {
+	delay, ok := v.Delays[agent]
+	switch {
+	case !ok:
+		return ""
+	case delay < time.Second:
+		return "below 1 s"
+	}
+	return delay.Round(time.Second).String()
+}
+
+// LampsOf returns the lamps that an agent lights.
+func (v agentsView) LampsOf(agent Agent) (lamps []line) {
+	for _, i := range agent.Lamps {
+		if i >= 0 && i < len(v.State.Lamps) {
+			lamps = append(lamps, line{Name: v.State.Lamps[i].Label, Class: fmt.Sprintf("lamp-%d", i)})
+		}
+	}
+	return lamps
+}
