@@ -321,6 +321,20 @@ func TestInvalidEventsAreLeftOut(t *testing.T) {
 	}
 }
 
+// The memory that one large commit takes is not kept for the small ones that follow.
+func TestALargeCommitsMemoryIsGivenBack(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir()})
+	commit(t, s, eventsFrom(1, 1), map[string][]byte{"position": make([]byte, keptBuffer/2)})
+	if cap(s.buf) == 0 {
+		t.Error("a buffer that is small enough is not kept")
+	}
+	commit(t, s, eventsFrom(2, 1), map[string][]byte{"position": make([]byte, 2*keptBuffer)})
+	if kept := cap(s.buf) + cap(s.batch); kept > keptBuffer {
+		t.Errorf("%d bytes are kept, at most %d should be", kept, keptBuffer)
+	}
+}
+
 func TestTooMuchAtOnce(t *testing.T) {
 	t.Parallel()
 	s := open(t, Options{Dir: t.TempDir()})
