@@ -2,7 +2,9 @@ package cli
 
 import (
 	"context"
+	"math"
 	"runtime"
+	"runtime/debug"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -57,6 +59,23 @@ func TestAllowedMemory(t *testing.T) {
 		if got := allowedMemory(root); got != test.want {
 			t.Errorf("%s: %d bytes are allowed, want %d", name, got, test.want)
 		}
+	}
+}
+
+// The collector works harder before the kernel kills, unless the environment says when.
+func TestLimitMemory(t *testing.T) { // not parallel: the limit is the process's
+	before := debug.SetMemoryLimit(math.MaxInt64)
+	defer debug.SetMemoryLimit(before)
+	limitMemory(fstest.MapFS{
+		"proc/self/cgroup":               {Data: []byte("0::/agent\n")},
+		"sys/fs/cgroup/agent/memory.max": {Data: []byte("100663296\n")},
+	})
+	if got := debug.SetMemoryLimit(-1); got != 64<<20 {
+		t.Errorf("the limit is %d bytes where 96 MiB are allowed", got)
+	}
+	limitMemory(fstest.MapFS{})
+	if got := debug.SetMemoryLimit(-1); got != 64<<20 {
+		t.Errorf("a limit that was set became %d", got)
 	}
 }
 

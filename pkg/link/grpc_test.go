@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -132,6 +133,41 @@ func TestDeliverWhoeverDials(t *testing.T) {
 				t.Errorf("after unpairing: %v", err)
 			}
 		})
+	}
+}
+
+// TestServerTakesSoMuch reads what a display lets a fast agent send before it has read: as much on every line.
+func TestServerTakesSoMuch(t *testing.T) {
+	t.Parallel()
+	atAgent := make(conns)
+	new(pair).start(t, atAgent.handle, serveEcho(t).Handle)
+	conn := atAgent.next(t)
+	framer := http2.NewFramer(conn, conn)
+	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
+		t.Fatal(err)
+	}
+	if err := framer.WriteSettings(); err != nil {
+		t.Fatal(err)
+	}
+	stream, connection := uint32(0), uint32(65535) // RFC 9113, section 6.9.2
+	for stream == 0 || connection == 65535 {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			t.Fatalf("streams may have %d bytes, the connection %d: %v", stream, connection, err)
+		}
+		switch f := frame.(type) {
+		case *http2.SettingsFrame:
+			if window, ok := f.Value(http2.SettingInitialWindowSize); ok {
+				stream = window
+			}
+		case *http2.WindowUpdateFrame:
+			connection += f.Increment
+		case *http2.PingFrame:
+			t.Fatalf("it measures the line: streams may have %d bytes, the connection %d", stream, connection)
+		}
+	}
+	if stream != streamWindow || connection != connectionWindow {
+		t.Errorf("streams may have %d bytes, the connection %d", stream, connection)
 	}
 }
 

@@ -174,6 +174,32 @@ func TestSessionsAreLimited(t *testing.T) {
 	})
 }
 
+// An agent that is cut off again and again, as soon as it is let in, makes a line a minute.
+func TestAnAgentThatIsCutOffFillsNoLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		a := receive.New(receive.Options{Store: &slowStore{}, Show: new(count), Logger: logger})
+		cut := 0
+		for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); time.Sleep(time.Second) {
+			s, err := a.Open(t.Context(), "web")
+			if err != nil {
+				continue // cut off a moment ago
+			}
+			_, err = s.Hello(receive.Hello{Protocol: receive.Protocol + 1, Epoch: 1})
+			s.Close(err)
+			cut++
+		}
+		if lines := strings.Count(log.String(), "\n"); cut < 50 || lines != 10 {
+			t.Errorf("it was cut off %d times in ten minutes, which made %d lines, want one a minute:\n%s", cut, lines, &log)
+		}
+		if !strings.Contains(log.String(), `not logged"=5`) {
+			t.Errorf("the log does not say how often it was silent:\n%s", &log)
+		}
+	})
+}
+
 // Each kind that the display does not know has totals of its own, so an agent may name only so many.
 func TestUnknownKindsAreLimited(t *testing.T) {
 	t.Parallel()
