@@ -2,6 +2,7 @@ package pairing
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestPairedMachinesTalk(t *testing.T) {
@@ -209,6 +212,70 @@ func TestGreetingIsBounded(t *testing.T) {
 			if answer := <-result; answer.err == nil || !strings.Contains(answer.err.Error(), test.want) {
 				t.Errorf("got %v, want %q in it", answer.err, test.want)
 			}
+		})
+	}
+}
+
+// TestWhoeverStopsIsCut has the dialling end stop, or go on a byte a second, at each stage of its beginning.
+// However far it came, the listening end waits no longer than it means to.
+func TestWhoeverStopsIsCut(t *testing.T) {
+	t.Parallel()
+	agent, desk := open(t, Agent, "web1"), open(t, Display, "desk")
+	befriend(t, agent, desk)
+	state := desk.snapshot()
+	handshake := func(protocol string, after ...byte) func(net.Conn) {
+		return func(conn net.Conn) {
+			secure := state.client(conn, protocol, agent.Key())
+			if secure.Handshake() == nil {
+				secure.Write(after)
+			}
+		}
+	}
+	slowly := func(conn net.Conn) { // the beginning of a record of 512 bytes
+		for _, b := range append([]byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc"), make([]byte, 500)...) {
+			time.Sleep(time.Second)
+			if _, err := conn.Write([]byte{b}); err != nil {
+				return
+			}
+		}
+	}
+	for name, speak := range map[string]func(net.Conn){
+		"before a byte":                func(net.Conn) {},
+		"in the hello":                 func(conn net.Conn) { io.WriteString(conn, "\x16\x03\x01\x02\x00\x01") },
+		"in the hello, byte by byte":   slowly,
+		"before the greeting":          handshake(protocolDeliver),
+		"in the greeting":              handshake(protocolDeliver, 40, 1),
+		"before it shows a token":      handshake(protocolJoin),
+		"while it shows a token":       handshake(protocolJoin, 40, 1),
+		"before the greeting's end":    handshake(protocolDeliver, 0),
+		"in a greeting without an end": handshake(protocolDeliver, 0xff, 0xff, 0xff, 0xff, 0x0f),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const patience = 10 * time.Second
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				dialled, listening := net.Pipe()
+				spoken := make(chan struct{})
+				go func() {
+					defer close(spoken)
+					speak(dialled)
+				}()
+				began := time.Now()
+				session, joined, err := agent.Accept(ctx, listening, &Invitations{}, func() {})
+				if err == nil {
+					t.Errorf("it was let in: %v %v", session, joined)
+				}
+				if took := time.Since(began); took > patience {
+					t.Errorf("it was cut after %v", took)
+				}
+				if _, err := listening.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
+					t.Errorf("the connection is still open: %v", err)
+				}
+				dialled.Close()
+				<-spoken
+			})
 		})
 	}
 }
