@@ -199,7 +199,9 @@ func (f *follower) advance(now time.Time) bool {
 		f.fail(err)
 		f.logger.Error("cannot read a rotated log file; what it holds is lost", "file", c.name, "error", err)
 	}
-	f.waiting = f.waiting[1:]
+	if f.waiting = f.waiting[1:]; len(f.waiting) == 0 {
+		f.waiting = nil // what was read of the past is not kept for each log
+	}
 	return true
 }
 
