@@ -14,6 +14,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/lamp"
 	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/config"
 	"github.com/pialert/pialert/pkg/pairing"
 )
 
@@ -57,6 +58,7 @@ service takes them over; totals are kept.`,
 			if _, err := os.Stat("/run/systemd/system"); err == nil {
 				return exec.CommandContext(command.Context(), "systemctl", "try-reload-or-restart", program+".service").Run()
 			}
+			fmt.Fprintln(command.OutOrStdout(), "a display that runs takes them over at a SIGHUP, or when it is started again")
 			return nil
 		},
 	}
@@ -104,12 +106,21 @@ func appendLamps(path string, text []byte) error {
 		}
 	}
 	if len(old) > 0 && old[len(old)-1] != '\n' {
-		old = append(old, '\n')
+		text = append([]byte("\n"), text...)
 	}
-	if err := os.WriteFile(path, append(old, text...), 0o644); err != nil {
+	cfg := defaults()
+	if err := config.Parse(path, slices.Concat(old, text), &cfg); err != nil { // a file in another style than a key on each line
+		return cli.Hint(fmt.Errorf("cannot add the lamps at the end: %w", err), "put into it what %s lamps prints", program)
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
 		return fmt.Errorf("cannot write the configuration: %w", err)
 	}
-	return nil
+	_, err = file.Write(text)
+	if err = errors.Join(err, file.Sync()); err != nil { // what was there stays, also on a disk that is full
+		err = fmt.Errorf("cannot write the configuration: %w", errors.Join(err, file.Truncate(int64(len(old)))))
+	}
+	return errors.Join(err, file.Close())
 }
 
 // welcome says which lamp a server that was paired lights, if it is not the first.

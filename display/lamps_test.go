@@ -35,6 +35,21 @@ func TestLampsAreWrittenOnce(t *testing.T) {
 	}
 }
 
+// A file that cannot take lamps at its end stays as it is.
+func TestLampsAreNotWrittenIntoWhatTheyWouldBreak(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "display.yaml")
+	for _, text := range []string{"{driver: none}\n", "driver: none\n...\nlost: 3m\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := appendLamps(path, block(lamp.Suggest([]string{"web1"}, "all")))
+		if got, _ := os.ReadFile(path); err == nil || string(got) != text {
+			t.Errorf("%q: %v, and it holds %q", text, err, got)
+		}
+	}
+}
+
 func TestASecondServerIsToldItsLamp(t *testing.T) {
 	t.Parallel()
 	cfg := defaults()
