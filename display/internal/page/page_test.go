@@ -27,7 +27,7 @@ func TestThePageIsSmall(t *testing.T) {
 	const most = 60_000
 	s := desk(nil)
 	first := ask(s, "GET", "/", nil).Body.String()
-	total := packed(t, []byte(first))
+	total := ask(s, "GET", "/", nil, "Accept-Encoding", "gzip").Body.Len()
 	loads := regexp.MustCompile(`(?:href|src)="(/assets/[^"]+)"`).FindAllStringSubmatch(first, -1)
 	if len(loads) != 6 {
 		t.Fatalf("the page loads %v", loads)
@@ -45,15 +45,23 @@ func TestThePageIsSmall(t *testing.T) {
 	t.Logf("%d bytes", total)
 }
 
-func packed(t *testing.T, text []byte) int {
-	t.Helper()
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	if _, err := w.Write(text); err != nil {
-		t.Fatal(err)
+// Pages are packed for who can unpack them, and are the same.
+func TestPagesUnpackToWhatTheyAre(t *testing.T) {
+	s := desk(nil)
+	for _, path := range []string{"/history", "/sources", "/nothing", "/source/nobody"} {
+		plain, packed := ask(s, "GET", path, nil), ask(s, "GET", path, nil, "Accept-Encoding", "gzip, br")
+		if packed.Header().Get("Content-Encoding") != "gzip" || plain.Header().Get("Content-Encoding") != "" || packed.Code != plain.Code {
+			t.Errorf("%s: %d %v and %d %v", path, plain.Code, plain.Header(), packed.Code, packed.Header())
+			continue
+		}
+		reader, err := gzip.NewReader(packed.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(reader); err != nil || !bytes.Equal(got, plain.Body.Bytes()) {
+			t.Errorf("%s unpacks to %d bytes, want %d, error %v", path, len(got), plain.Body.Len(), err)
+		}
 	}
-	w.Close()
-	return b.Len()
 }
 
 func TestAssetsUnpackToWhatTheyAre(t *testing.T) {
