@@ -211,6 +211,9 @@ func TestRemovedCredentialsLetNobodyIn(t *testing.T) {
 		}
 		return err
 	}))
+	if said := broker.Stderr.String(); strings.Contains(said, "Error configuring") {
+		t.Errorf("the server that was told to read it cannot go on as before:\n%s", said)
+	}
 	if pending, err := s.Display(s.ctx, "fleet", "status"); err != nil || !strings.Contains(pending, "1 invited") {
 		t.Errorf("who else was invited is not any more: %s, %v", pending, err)
 	}

@@ -228,7 +228,9 @@ func (a *Authority) accounts() (operator string, system string, tokens map[strin
 		claims.Limits.Conn = maxConnections
 		claims.Limits.Payload = broker.MaxMessage
 		if account.streams {
-			claims.Limits.DiskStorage, claims.Limits.Streams, claims.Limits.Consumer = a.MaxBytes*int64(len(a.Servers)), 1, -1
+			// The server's max_file is the limit: with one here as well a server adds what the stream has reserved to
+			// it whenever it looks at the account again, finds that too much, and turns JetStream off.
+			claims.Limits.DiskStorage, claims.Limits.Streams, claims.Limits.Consumer = jwt.NoLimit, 1, -1
 			for id, at := range revoked {
 				claims.RevokeAt(string(id), at)
 			}
