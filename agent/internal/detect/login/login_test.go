@@ -57,6 +57,11 @@ func TestJudgements(t *testing.T) {
 		{"after a failure of yesterday", func(h *History) { h.Failed(away, "x", 1, now-day-1) }, away, attack.Medium},
 		{"after a typo at home", func(h *History) { h.Accepted("sshd", home, "alice", now); h.Failed(home, "alice", 2, now) }, home, attack.Info},
 		{"after many failures at home", func(h *History) { h.Accepted("sshd", home, "alice", now); h.Failed(home, "root", 3, now) }, home, attack.High},
+		{"after failures at home that add up", func(h *History) {
+			h.Accepted("sshd", home, "alice", now)
+			h.Failed(home, "root", 2, now-3600)
+			h.Failed(home, "root", 1, now)
+		}, home, attack.High},
 		{"local", func(*History) {}, none, attack.Info},
 		{"local, after a typo", func(h *History) { h.Failed(none, "alice", 1, now) }, none, attack.Info},
 		{"local, after failures", func(h *History) { h.Failed(none, "alice", 3, now) }, none, attack.High},
