@@ -70,6 +70,7 @@ var examples = []example{
 	{"make crash-test", byGate, ""},
 	{"go -C test run ./bench -only scan -sshd FILE -access FILE", byGate, ""},
 	{"go -C test test -run '^$' -bench LineToLight -benchtime 1000x ./e2e", byGate, ""},
+	{"go -C test test ./intake -run TestKillsUnderLoad -kills 200", byGate, ""},
 	{"go test ./agent/internal/detect", byGate, ""},
 
 	{"sudo apt install ./pialert-agent_*_amd64.deb", byQuickStart, ""},
