@@ -388,7 +388,8 @@ func TestALargeStateIsCopiedOnce(t *testing.T) { // not parallel: it measures me
 		t.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
-	if took := after.TotalAlloc - before.TotalAlloc; took > keys*size*3/2 {
+	// Growing bit by bit takes five times the state. Under the race detector slices.Grow allocates twice.
+	if took := after.TotalAlloc - before.TotalAlloc; took > keys*size*3 {
 		t.Errorf("%d bytes were allocated for a state of %d", took, keys*size)
 	}
 }

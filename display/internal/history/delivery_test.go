@@ -411,7 +411,10 @@ func (d *delivery) key() string {
 	events, marks := d.counted()
 	var key strings.Builder
 	copied, _ := os.ReadFile(d.path("history.db.totals"))
-	fmt.Fprint(&key, events, marks, d.full, d.history.Fault() != "", len(d.settled), d.session != nil, d.lastSeq, d.sent, d.epoch,
+	d.mu.Lock()
+	settled := len(d.settled)
+	d.mu.Unlock()
+	fmt.Fprint(&key, events, marks, d.full, d.history.Fault() != "", settled, d.session != nil, d.lastSeq, d.sent, d.epoch,
 		d.base, d.lines, d.acked, d.kept, d.released, d.damaged, d.shown, string(copied))
 	for _, one := range d.held {
 		fmt.Fprint(&key, " held", one.epoch, one.first, len(one.events))
