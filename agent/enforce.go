@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/responder"
@@ -87,7 +87,7 @@ func (t *telling) tell(ctx context.Context, r *responses) {
 		return
 	}
 	err := r.client.Tell(ctx, names)
-	if err == nil || !strings.HasPrefix(err.Error(), responder.ErrRefused.Error()) {
+	if !errors.Is(err, responder.ErrRefused) {
 		t.err = ""
 	} else if t.err != err.Error() {
 		t.err = err.Error()
@@ -126,7 +126,7 @@ func (r *responses) handOver(ctx context.Context) error {
 			continue
 		}
 		ban, _, err := r.client.Ban(ctx, responder.Request{Target: one.Target, For: left, Reason: one.Reason, Evidence: one.Evidence})
-		if refused := err != nil && strings.HasPrefix(err.Error(), responder.ErrRefused.Error()); refused {
+		if errors.Is(err, responder.ErrRefused) {
 			r.mu.Lock()
 			r.stats.Refused++
 			r.mu.Unlock()
@@ -190,7 +190,7 @@ func (r *responses) compare(ctx context.Context) error {
 		return err
 	}
 	for target, why := range lift {
-		if _, err := r.client.Unban(ctx, target); err != nil && !strings.Contains(err.Error(), responder.ErrNotBanned.Error()) {
+		if _, err := r.client.Unban(ctx, target); err != nil && !errors.Is(err, responder.ErrNotBanned) {
 			return err
 		}
 		r.logger.Info("let in again", "source", target, "because", why)

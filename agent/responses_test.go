@@ -297,6 +297,21 @@ func TestATrialEndsByItself(t *testing.T) {
 	})
 }
 
+// What the responder refuses is counted and not asked again; its source is decided about anew when it goes on.
+func TestARefusedDecisionIsDropped(t *testing.T) {
+	bubble(t, func(g *guard) { g.prison.down = fmt.Errorf("%w: too many", responder.ErrRefused) }, func(g *guard) {
+		g.attack("9.9.9.9", attack.SSHLogin, 5)
+		if stats := g.status(); stats.Refused != 1 || stats.Pending != 0 {
+			t.Errorf("status %+v", stats)
+		}
+		g.prison.set(func() { g.prison.down = nil })
+		g.rest(time.Hour)
+		g.holds()
+		g.attack("9.9.9.9", attack.SSHLogin, 5)
+		g.holds("9.9.9.9/32")
+	})
+}
+
 // Confirmed, bans last as long as they were decided to, those of the trial too.
 func TestConfirm(t *testing.T) {
 	bubble(t, func(g *guard) { g.remote = true }, func(g *guard) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/pialert/pialert/pkg/control"
@@ -78,8 +79,20 @@ const maxPause = 24 * time.Hour
 // Client speaks to a running responder.
 type Client struct{ Socket string }
 
+// call asks for an answer. An error comes over the socket as its text, in which [ErrRefused] and
+// [ErrNotBanned] are found again.
 func (c Client) call(ctx context.Context, path string, in, out any) error {
-	return control.Client{Path: c.Socket}.Call(ctx, path, in, out)
+	err := control.Client{Path: c.Socket}.Call(ctx, path, in, out)
+	if err == nil {
+		return nil
+	}
+	if why, ok := strings.CutPrefix(err.Error(), ErrRefused.Error()); ok {
+		return fmt.Errorf("%w%s", ErrRefused, why)
+	}
+	if what, ok := strings.CutSuffix(err.Error(), ErrNotBanned.Error()); ok {
+		return fmt.Errorf("%s%w", what, ErrNotBanned)
+	}
+	return err
 }
 
 // Ban hands a decision over, as [Responder.Ban] takes it.
