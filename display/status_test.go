@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -31,5 +32,20 @@ func TestStatusShowsUnknownKinds(t *testing.T) {
 		if line = strings.TrimSuffix(line, "\n"); !escape.Printable(line) {
 			t.Errorf("%+q", line)
 		}
+	}
+}
+
+// Who fires a test looks at the status next: it must be there, though in no total.
+func TestStatusTellsTests(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*Config) {})
+	if out := s.must("status"); strings.Contains(out, "tests") || !strings.Contains(out, "none yet") {
+		t.Errorf("nothing was fired:\n%s", out)
+	}
+	fired := login(1)
+	fired.Test, fired.Count = true, 3
+	s.commit(fired)
+	if out := s.must("status"); !regexp.MustCompile(`(?m)^tests +3 +fired by hand, in no total$`).MatchString(out) {
+		t.Errorf("three attempts were fired:\n%s", out)
 	}
 }
