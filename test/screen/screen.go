@@ -118,16 +118,25 @@ func (s *Screen) lineFeed() {
 	s.Cells = append(s.Cells[1:], make([]Cell, s.Columns))
 }
 
+// escape takes the sequence that text begins with. Another ESC within it ends it without effect, as in real
+// terminals: on an interrupt the kernel drops what waits in the terminal's queue (termios(3), NOFLSH), which
+// can end anywhere.
 func (s *Screen) escape(text []byte) int {
 	if len(text) < 2 {
 		return 0
+	}
+	if text[1] == 0x1b {
+		return 1
 	}
 	if text[1] != '[' {
 		s.mistake("escape %q", text[1])
 		return 2
 	}
 	for i := 2; i < len(text); i++ {
-		if text[i] >= '@' {
+		switch {
+		case text[i] == 0x1b:
+			return i
+		case text[i] >= '@':
 			s.control(string(text[2:i]), text[i])
 			return i + 1
 		}
