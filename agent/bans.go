@@ -43,46 +43,22 @@ func (d *daemon) banControls(mux *http.ServeMux) {
 		return status, noResponder(err)
 	}))
 	mux.Handle("POST /ban", control.Handle(func(ctx context.Context, in banRequest) (responder.Ban, error) {
-		decided := d.current().responses
-		if why, never := decided.never.Why(in.Target); never {
-			return responder.Ban{}, fmt.Errorf("%s is never banned: %s", in.Target, why)
-		}
-		ban, _, err := client.Ban(ctx, responder.Request{Target: in.Target, For: in.For, Reason: in.Reason})
-		if err != nil {
-			return ban, noResponder(err)
-		}
-		return ban, decided.banned(ban)
+		ban, err := d.current().responses.Ban(ctx, responder.Request{Target: in.Target, For: in.For, Reason: in.Reason})
+		return ban, noResponder(err)
 	}))
 	mux.Handle("POST /unban", control.Handle(func(ctx context.Context, in banRequest) (responder.Ban, error) {
-		ban, err := client.Unban(ctx, in.Target)
-		if err != nil {
-			return ban, noResponder(err)
-		}
-		return ban, d.current().responses.lifted(ban.Target)
+		ban, err := d.current().responses.Unban(ctx, in.Target)
+		return ban, noResponder(err)
 	}))
 	mux.Handle("POST /bans/pause", control.Handle(func(ctx context.Context, in banRequest) (struct{}, error) {
 		return struct{}{}, noResponder(client.Pause(ctx, in.For))
 	}))
 	mux.Handle("POST /bans/flush", control.Handle(func(ctx context.Context, _ struct{}) (int, error) {
-		var banned []netip.Prefix
-		err := client.Bans(ctx, func(ban responder.Listed) error {
-			banned = append(banned, ban.Target)
-			return nil
-		})
-		if err != nil {
-			return 0, noResponder(err)
-		}
-		n, err := client.Flush(ctx)
-		if err != nil {
-			return n, noResponder(err)
-		}
-		for _, target := range banned {
-			err = errors.Join(err, d.current().responses.lifted(target))
-		}
-		return n, err
+		n, err := d.current().responses.Flush(ctx)
+		return n, noResponder(err)
 	}))
 	mux.Handle("POST /responses/confirm", control.Handle(func(context.Context, struct{}) (struct{}, error) {
-		return struct{}{}, d.current().responses.confirm()
+		return struct{}{}, d.current().responses.Confirm()
 	}))
 }
 

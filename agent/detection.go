@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/agent/internal/enforce"
 	"github.com/pialert/pialert/agent/internal/ignore"
 	"github.com/pialert/pialert/agent/internal/ingest"
 	"github.com/pialert/pialert/agent/internal/intake"
@@ -29,7 +30,7 @@ type detection struct {
 	ports     []*port // of syslog, among the sources
 	ignored   *ignore.List
 	logger    *slog.Logger
-	responses *responses
+	responses *enforce.Enforcer
 	allowed   *ignore.List // who is never banned
 	reloaded  bool         // the owner had the configuration read again
 }
@@ -81,7 +82,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 						return
 					}
 					emit(e)
-					run.responses.look(e)
+					run.responses.Look(e)
 				},
 			}
 			engine, err := detect.New(options)
@@ -124,7 +125,7 @@ const drainFor = 5 * time.Second
 
 // Run follows and detects until ctx ends. Then the sources stop first: what they have read is committed.
 func (run *detection) Run(ctx context.Context) error {
-	if err := run.responses.begin(run.reloaded); err != nil {
+	if err := run.responses.Begin(run.reloaded); err != nil {
 		return err
 	}
 	watching, ctx := errgroup.WithContext(ctx)

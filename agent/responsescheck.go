@@ -130,7 +130,7 @@ func (p *past) judge(c *Config) (*checked, error) {
 		e := &attack.Event{
 			Kind: d.kind, Logged: at, Observed: at, SourceIP: d.from, Count: uint64(d.count), Rule: p.names[d.rule], Log: p.names[d.log],
 		}
-		if isLogin(e) {
+		if policy.IsLogin(e) {
 			logins[policy.Source(d.from)] += uint64(max(d.count, 1))
 		}
 		decisions, none := court.Event(e)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/enforce"
 	"github.com/pialert/pialert/agent/internal/ignore"
 	"github.com/pialert/pialert/agent/internal/policy"
 	"github.com/pialert/pialert/pkg/config"
@@ -80,17 +81,10 @@ type RouterOS struct {
 // defaultHostsDeny is where libwrap looks.
 const defaultHostsDeny = "/etc/hosts.deny"
 
-// Modes of responses.
-const (
-	modeOff     = "off"
-	modeObserve = "observe"
-	modeEnforce = "enforce"
-)
-
 func defaultResponses() Responses {
 	rules := policy.Defaults()
 	return Responses{
-		Mode: modeObserve, Socket: "/run/pialert-responder/responder.sock", State: "/var/lib/pialert/responder",
+		Mode: enforce.Observe, Socket: "/run/pialert-responder/responder.sock", State: "/var/lib/pialert/responder",
 		Ban: rules.Ban, Kinds: rules.Kinds, Network: rules.Network, NFTables: &NFTables{},
 	}
 }
@@ -105,7 +99,7 @@ func (r *Responses) validate() error {
 	refuse := func(path string, value any, problem string) {
 		problems = append(problems, &config.FieldError{Path: "responses." + path, Value: value, Problem: problem})
 	}
-	if r.Mode != modeOff && r.Mode != modeObserve && r.Mode != modeEnforce {
+	if r.Mode != enforce.Off && r.Mode != enforce.Observe && r.Mode != enforce.Enforce {
 		refuse("mode", r.Mode, "use off, observe or enforce")
 	}
 	if r.Socket == "" || r.State == "" {

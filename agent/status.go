@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pialert/pialert/agent/internal/enforce"
 	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/escape"
@@ -34,7 +35,7 @@ type Status struct {
 	Detect   DetectStatus      `json:"detection"`
 	Rotation []string          `json:"rotation_waits_for,omitempty"` // peers that do not know the next key yet
 
-	Responses *ResponseStats `json:"responses,omitempty"` // bans: what was decided, and what became of it
+	Responses *enforce.Stats `json:"responses,omitempty"` // bans: what was decided, and what became of it
 }
 
 // SourceStatus is one followed log.
@@ -124,7 +125,7 @@ func (d *daemon) status() Status {
 		status.Displays = append(status.Displays, display)
 	}
 	_, status.Rotation = d.keyring.Rotation()
-	responses := run.responses.status()
+	responses := run.responses.Stats()
 	status.Responses = &responses
 	return status
 }
@@ -190,7 +191,7 @@ func (s Status) write(out io.Writer, now time.Time) error {
 	}
 	fmt.Fprintf(out, "\n%d events so far, %d wait for a display (%d bytes)\n", s.Spool.Next-1, s.Spool.Waiting, s.Spool.Bytes)
 	if s.Responses != nil {
-		fmt.Fprintln(out, s.Responses.inWords(now))
+		fmt.Fprintln(out, s.Responses.Summary(now))
 	}
 	for _, note := range s.notes() {
 		fmt.Fprintln(out, note)

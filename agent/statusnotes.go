@@ -49,7 +49,7 @@ func (s Status) notes() (notes []string) {
 		}
 	}
 	if s.Responses != nil {
-		notes = append(notes, s.Responses.notes()...)
+		notes = append(notes, s.Responses.Notes()...)
 	}
 	for _, display := range s.Displays {
 		if !display.Link.Up && display.Link.Error != "" {

@@ -18,6 +18,9 @@ var below = map[string][]string{
 	// What came over a network has a header that has to be read before anything is a line.
 	"agent/internal/source": {"header", "value"},
 
+	// A ban: who decides it at the bottom, who carries it out beside, and between them who hands it over.
+	"agent/internal/enforce": {"policy", "responder"},
+
 	// Pictures: the scene is what all that draws agrees on.
 	"display/internal/page":      {"animate"},
 	"display/internal/panel":     {"animate"},

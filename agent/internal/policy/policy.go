@@ -67,7 +67,7 @@ func (p *Policy) Event(e *attack.Event) (decisions []Decision, spared *Spared) {
 	now := happened(e)
 	o := p.touch(Source(e.SourceIP), e.Observed)
 	switch {
-	case e.Kind == attack.SSHAccepted || e.Kind == attack.LoginAccepted:
+	case IsLogin(e):
 		o.welcome, o.score, o.attempts = now, [parts]float64{}, 0
 		p.note(o)
 		return nil, nil
@@ -103,6 +103,11 @@ func (p *Policy) Event(e *attack.Event) (decisions []Decision, spared *Spared) {
 		decisions = append(decisions, network)
 	}
 	return decisions, nil
+}
+
+// IsLogin says whether somebody got in from an address.
+func IsLogin(e *attack.Event) bool {
+	return (e.Kind == attack.SSHAccepted || e.Kind == attack.LoginAccepted) && e.SourceIP.IsValid() && !e.Test
 }
 
 // lasts says whether a ban goes on. None lasts longer than the longest, so one that does is of a time when

@@ -1,4 +1,4 @@
-package main
+package enforce
 
 import (
 	"net/netip"
@@ -25,45 +25,45 @@ func banEvent(kind attack.Kind, target netip.Prefix, now time.Time) *attack.Even
 }
 
 // banned tells of a ban by an event, once until it is over.
-func (r *responses) banned(ban responder.Ban) error {
-	return r.do(func(emit func(*attack.Event)) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if _, known := r.announced[ban.Target]; !known {
-			emit(banEvent(attack.Ban, ban.Target, r.now()))
+func (en *Enforcer) banned(ban responder.Ban) error {
+	return en.do(func(emit func(*attack.Event)) {
+		en.mu.Lock()
+		defer en.mu.Unlock()
+		if _, known := en.announced[ban.Target]; !known {
+			emit(banEvent(attack.Ban, ban.Target, en.now()))
 		}
-		r.announced[ban.Target] = ban.Until
-		delete(r.pending, ban.Target)
-		r.moved[ban.Target] = true
+		en.announced[ban.Target] = ban.Until
+		delete(en.pending, ban.Target)
+		en.moved[ban.Target] = true
 	})
 }
 
 // lifted tells that somebody is let in again, if its ban was announced, and forgets it.
-func (r *responses) lifted(target netip.Prefix) error {
-	return r.do(func(emit func(*attack.Event)) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if _, known := r.announced[target]; known {
-			emit(banEvent(attack.Unban, target, r.now()))
+func (en *Enforcer) lifted(target netip.Prefix) error {
+	return en.do(func(emit func(*attack.Event)) {
+		en.mu.Lock()
+		defer en.mu.Unlock()
+		if _, known := en.announced[target]; known {
+			emit(banEvent(attack.Unban, target, en.now()))
 		}
-		delete(r.announced, target)
-		r.drop(target)
+		delete(en.announced, target)
+		en.drop(target)
 	})
 }
 
 // ended tells of the bans that are over.
-func (r *responses) ended() error {
-	r.mu.Lock()
-	now := r.now()
+func (en *Enforcer) ended() error {
+	en.mu.Lock()
+	now := en.now()
 	var over []netip.Prefix
-	for target, until := range r.announced {
+	for target, until := range en.announced {
 		if !until.After(now) {
 			over = append(over, target)
 		}
 	}
-	r.mu.Unlock()
+	en.mu.Unlock()
 	for _, target := range over {
-		if err := r.lifted(target); err != nil {
+		if err := en.lifted(target); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package enforce
 
 import (
 	"encoding/json"
@@ -6,8 +6,6 @@ import (
 	"net/netip"
 	"strings"
 	"time"
-
-	"github.com/pialert/pialert/agent/internal/ingest"
 )
 
 // Keys of what is kept beside detection's memory.
@@ -18,30 +16,30 @@ const (
 )
 
 // Changes visits what is to be committed with the events.
-func (r *responses) Changes(visit func(key string, value []byte)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.policy.Changes(func(key string, value []byte) { visit(policyKey+key, value) })
-	for target := range r.moved {
+func (en *Enforcer) Changes(visit func(key string, value []byte)) {
+	en.mu.Lock()
+	defer en.mu.Unlock()
+	en.policy.Changes(func(key string, value []byte) { visit(policyKey+key, value) })
+	for target := range en.moved {
 		var pending, announced []byte
-		if one, ok := r.pending[target]; ok {
+		if one, ok := en.pending[target]; ok {
 			pending, _ = json.Marshal(one) // text and times
 		}
-		if until, ok := r.announced[target]; ok {
+		if until, ok := en.announced[target]; ok {
 			announced, _ = until.MarshalText()
 		}
 		visit(pendingKey+target.String(), pending)
 		visit(announcedKey+target.String(), announced)
 	}
-	clear(r.moved)
+	clear(en.moved)
 }
 
 // Restore takes back what Changes visited, and says whether the key was one of its own.
-func (r *responses) Restore(key string, value []byte) (own bool, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (en *Enforcer) Restore(key string, value []byte) (own bool, err error) {
+	en.mu.Lock()
+	defer en.mu.Unlock()
 	if source, ok := strings.CutPrefix(key, policyKey); ok {
-		return true, r.policy.Restore(source, value)
+		return true, en.policy.Restore(source, value)
 	}
 	text, pending := strings.CutPrefix(key, pendingKey)
 	if !pending {
@@ -59,33 +57,13 @@ func (r *responses) Restore(key string, value []byte) (own bool, err error) {
 		if err := json.Unmarshal(value, &one); err != nil || one.Target != target {
 			return true, fmt.Errorf("cannot read a decision about %s: %v", target, err)
 		}
-		r.pending[target] = one
+		en.pending[target] = one
 		return true, nil
 	}
 	var until time.Time
 	if err := until.UnmarshalText(value); err != nil {
 		return true, fmt.Errorf("cannot read a ban of %s: %w", target, err)
 	}
-	r.announced[target] = until
+	en.announced[target] = until
 	return true, nil
-}
-
-// responding is a detector that also keeps what responses remember.
-type responding struct {
-	ingest.Detector
-	responses *responses
-}
-
-// Restore implements [ingest.Detector].
-func (d responding) Restore(key string, value []byte) error {
-	if own, err := d.responses.Restore(key, value); own {
-		return err
-	}
-	return d.Detector.Restore(key, value)
-}
-
-// Changes implements [ingest.Detector].
-func (d responding) Changes(visit func(key string, value []byte)) {
-	d.Detector.Changes(visit)
-	d.responses.Changes(visit)
 }
