@@ -54,7 +54,7 @@ func (h *History) compareClocks(group []pending) {
 		if len(b.events) == 0 {
 			continue
 		}
-		if off := b.arrived.Sub(b.events[len(b.events)-1].Observed); off > -agreement && off < agreement {
+		if b.arrived.Sub(b.events[len(b.events)-1].Observed).Abs() < agreement {
 			h.agreed = b.arrived
 		}
 	}
@@ -64,8 +64,7 @@ func (h *History) compareClocks(group []pending) {
 // Pi which has none of its own, may have jumped by years: nothing is deleted by age then. Where
 // nothing arrives, nothing needs to be.
 func (h *History) clockIsRight(now time.Time) bool {
-	since := now.Sub(h.agreed)
-	return !h.agreed.IsZero() && since > -agreement && since < agreement
+	return now.Sub(h.agreed).Abs() < agreement
 }
 
 // expire deletes events that arrived before a time, oldest first. It stops as soon as there is
