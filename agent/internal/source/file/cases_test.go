@@ -229,6 +229,38 @@ func TestManyRotationsWhileDown(t *testing.T) {
 	}
 }
 
+// A position of more files than this version writes, as older ones did, is gone on with in each of them.
+func TestOversizedPosition(t *testing.T) {
+	t.Parallel()
+	r := newReader(t, source.End)
+	r.oversized = 4 * maxMarks
+	var p position
+	var want []string
+	for n := range r.oversized {
+		name := fmt.Sprintf("%s.%d", r.path, r.oversized-n)
+		if n == r.oversized-1 {
+			name = r.path
+		}
+		read, unread := fmt.Sprintln("read", n), fmt.Sprintln("unread", n)
+		add(t, name, read+unread)
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Files = append(p.Files, mark{fileID: identify(info), Born: bornAt(name), Head: hashHead([]byte(read)), Offset: int64(len(read))})
+		p.Modified = info.ModTime()
+		want = append(want, strings.TrimSpace(unread))
+	}
+	r.stored = p.encode()
+	r.want(want...)
+	r.pass(2 * drainWait)
+	r.oversized = 0
+	add(t, r.path, "the end\n")
+	r.want("the end")
+	r.stop()
+	r.want()
+}
+
 // A log that is rotated every minute has few files open, and once nobody writes to the old ones, one.
 func TestDescriptorsComeDown(t *testing.T) { // not parallel: it counts files
 	r := newReader(t, source.Beginning)
