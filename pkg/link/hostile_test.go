@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,23 +123,50 @@ func TestSources(t *testing.T) {
 // TestUsersOfTheRelaySocket tells the users of this machine apart.
 func TestUsersOfTheRelaySocket(t *testing.T) {
 	t.Parallel()
-	sockets, err := Listen(t.Context(), "unix:"+filepath.Join(t.TempDir(), "relay.sock"))
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	sockets, err := Listen(t.Context(), "unix:"+filepath.Join(dir, "relay.sock"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer sockets[0].Close()
-	client, err := net.Dial("unix", sockets[0].Addr().String())
-	if err != nil {
-		t.Fatal(err)
+	users := []int{os.Getuid()}
+	if users[0] == 0 { // only root can be others as well
+		users = append(users, 4711, 4712)
 	}
-	defer client.Close()
-	conn, err := sockets[0].Accept()
-	if err != nil {
-		t.Fatal(err)
+	for _, user := range users {
+		dialAs(t, user, sockets[0].Addr().String())
+		conn, err := sockets[0].Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if got, want := sourceOf(conn), (source{user: uint32(user)}); got != want {
+			t.Errorf("the connection is from %+v, want %+v", got, want)
+		}
 	}
-	defer conn.Close()
-	if got, want := sourceOf(conn), (source{user: uint32(os.Getuid())}); got != want {
-		t.Errorf("the connection is from %+v, want %+v", got, want)
+}
+
+// dialAs connects to a Unix socket as another user of this machine.
+func dialAs(t *testing.T, user int, path string) {
+	t.Helper()
+	dialled := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the thread ends with this function, and with it who it is
+		if _, _, err := syscall.RawSyscall(syscall.SYS_SETRESUID, uintptr(user), uintptr(user), uintptr(user)); err != 0 {
+			dialled <- err
+			return
+		}
+		conn, err := net.Dial("unix", path)
+		if err == nil {
+			t.Cleanup(func() { conn.Close() })
+		}
+		dialled <- err
+	}()
+	if err := <-dialled; err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -287,6 +287,27 @@ func TestRestrictedKey(t *testing.T) {
 	}
 }
 
+// TestWhatSSHSays has a program in ssh's place complain as a server's banner could: nothing that a terminal
+// would act on is in the error.
+func TestWhatSSHSays(t *testing.T) {
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "ssh")
+	script := "#!/bin/sh\nprintf 'Welcome \\033[2J\\302\\23331m \\342\\200\\256there\\177\\377\\nPermission denied\\n' >&2\nexit 255\n"
+	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := SSH{Program: program}.dial("ssh://eve@server.example.org")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, err = conn.Read(make([]byte, 1))
+	const want = `ssh: Welcome \x1b[2J\u009b31m \u202ethere\x7f\xff Permission denied`
+	if err == nil || err.Error() != want {
+		t.Errorf("the error is %v, want %s", err, want)
+	}
+}
+
 func TestSSHArguments(t *testing.T) {
 	t.Parallel()
 	target, err := parseSSH("ssh://me@server.example.org:2222")
