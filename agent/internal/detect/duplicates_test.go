@@ -136,6 +136,25 @@ func TestLinesOfOneRequestCountOnce(t *testing.T) {
 	}
 }
 
+// From LogLevel info Apache says which condition a user does not meet, before it says that he is refused.
+func TestConditionsAndTheirRefusalCountOnce(t *testing.T) {
+	t.Parallel()
+	run := newWebRun(t, builtinRules(t))
+	for _, l := range []string{
+		"[authz_owner:info] [pid 9:tid 1] [client 192.0.2.7:5] AH01637: Authorization of user eve to access /x failed, reason: file owner dan does not match",
+		"[authz_groupfile:info] [pid 9:tid 1] [client 192.0.2.7:5] AH01666: Authorization of user eve to access /x failed, reason: user doesn't appear in group file (/g).",
+		`[authz_core:error] [pid 9:tid 1] [client 192.0.2.7:5] AH01631: user eve: authorization failure for "/x": `,
+		`[authz_core:error] [pid 9:tid 1] [client 192.0.2.7:5] AH01631: user eve: authorization failure for "/y": `,
+		"[authnz_ldap:info] [pid 9:tid 1] [client 192.0.2.8:5] AH01695: auth_ldap authenticate: user eve authentication failed; URI /x [LDAP: ldap_simple_bind() failed][Invalid credentials]",
+		`[auth_basic:error] [pid 9:tid 1] [client 192.0.2.8:5] AH01617: user eve: authentication failure for "/x": Password Mismatch`,
+	} {
+		run.feed("error.log", "[Wed Oct 11 14:32:52.1 2026] "+l)
+	}
+	if len(run.events) != 3 {
+		t.Errorf("%d events, want 3: %v", len(run.events), run.events)
+	}
+}
+
 // What an application writes of a login, in a log of its own, the access log has as well.
 func TestApplicationsAndAccessLogsTellOfTheSame(t *testing.T) {
 	t.Parallel()

@@ -73,7 +73,7 @@ func (r *messageReader) compare(m *messages.Message, want *messages.Filled) stri
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.events = nil
+	r.events, r.engine.web.unique = nil, uniques{} // each is of another request
 	for _, line := range want.Lines {
 		r.engine.matcher.trace = &trace{}
 		r.engine.Feed(source, []byte(line), time.Date(2025, 1, 31, 12, 0, 1, 0, time.UTC))

@@ -65,8 +65,9 @@ func (e *Engine) joinRequest(mem *memory, r *request, number uint64) {
 	e.report(ev, at.Unix(), number)
 }
 
-// uniques are hashes of the last requests that a firewall in the server, such as ModSecurity, named.
-// It writes a line for each of its rules that a request breaks.
+// uniques are hashes of the last requests of which an error log may have several lines: those that a firewall in the
+// server, such as ModSecurity, names, since it writes a line for each of its rules that a request breaks, and those that
+// a rule says are told of twice, by user, target and second.
 type uniques struct {
 	ring [64]uint64
 	next int
@@ -74,11 +75,16 @@ type uniques struct {
 
 // known says whether a line about a request was counted, and notes the request otherwise.
 func (u *uniques) known(r *request) bool {
-	if len(r.unique) == 0 {
+	addr := r.client.Addr.As16()
+	hash := connection.Hash(addr[:])
+	switch {
+	case len(r.unique) > 0:
+		hash ^= connection.Hash(r.unique)
+	case r.rule.Twice:
+		hash ^= connection.Hash(r.user) ^ connection.Hash(r.target)*3 ^ uint64(r.logged.Unix())*5
+	default:
 		return false
 	}
-	addr := r.client.Addr.As16()
-	hash := connection.Hash(r.unique) ^ connection.Hash(addr[:])
 	if slices.Contains(u.ring[:], hash) {
 		return true
 	}

@@ -68,7 +68,7 @@ type entry struct {
 	Asks     string    `yaml:"asks"`     // service that the daemon asks about logins, and that may tell of the same attempts
 	Defer    bool      `yaml:"defer"`    // the end is better reported by the connection's next line, if one comes
 	Longest  int       `yaml:"longest"`  // messages of this many bytes were cut: no name or address in them is trusted
-	Twice    bool      `yaml:"twice"`    // syslog gets each message twice, one behind the other
+	Twice    bool      `yaml:"twice"`    // the log gets the same twice: syslog a message, an error log a request
 	Root     bool      `yaml:"root"`     // only root's processes write under these tags: from anybody else's they are a lie
 	Setuid   []string  `yaml:"setuid"`   // files of the program, which writes under its caller's user id
 	Accessed bool      `yaml:"accessed"` // the web server's access log has the same request, for which there is a rule of this kind
