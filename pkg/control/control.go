@@ -182,9 +182,10 @@ func (c Client) Call(ctx context.Context, path string, in, out any) error {
 	return nil
 }
 
-// gone says whether an error is that of a connection whose other end has ended.
+// gone says whether an error is that of a connection whose other end has ended. The transport closes its own
+// end when it sees that while it still writes.
 func gone(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // Open sends in as JSON, as [Client.Call] does, and returns the answer, which may be of any length.
