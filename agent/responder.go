@@ -85,7 +85,7 @@ func runResponder(ctx context.Context, cfg Config, agent string, log io.Writer) 
 	if err != nil {
 		return err
 	}
-	protect, err := cfg.Responses.never(allowed)
+	never, err := cfg.Responses.exempt(allowed, noPeers)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func runResponder(ctx context.Context, cfg Config, agent string, log io.Writer) 
 	}
 	r, err := responder.Open(responder.Options{
 		Path: filepath.Join(cfg.Responses.State, "bans.db"), Bounds: responder.DefaultBounds(), Allow: allowed.Prefixes,
-		Names: func() []string { return slices.Collect(maps.Keys(allowed.Names())) }, Never: protect.Why,
+		Names: func() []string { return slices.Collect(maps.Keys(allowed.Names())) }, Never: never.Why,
 		Backends: backends, Now: time.Now, Logger: logger,
 	})
 	if err != nil {

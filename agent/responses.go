@@ -16,14 +16,13 @@ func (d *daemon) respond(cfg Config, do func(func(emit func(*attack.Event))) err
 	if err != nil {
 		return nil, nil, err
 	}
-	protect, err := cfg.Responses.never(allowed)
+	never, err := cfg.Responses.exempt(allowed, d.peerAddresses)
 	if err != nil {
 		return nil, nil, err
 	}
-	protect.peers = d.peerAddresses
 	return enforce.New(enforce.Options{
-		Mode: cfg.Responses.Mode, Policy: cfg.Responses.rules(), Never: protect, Responder: responder.Client{Socket: cfg.Responses.Socket},
-		Logins: protect.remote, Names: allowed.Names, State: cfg.State, Do: do, Logger: d.logger, Now: time.Now,
+		Mode: cfg.Responses.Mode, Policy: cfg.Responses.rules(), Never: never, Responder: responder.Client{Socket: cfg.Responses.Socket},
+		Logins: never.Remote, Names: allowed.Names, State: cfg.State, Do: do, Logger: d.logger, Now: time.Now,
 	}), allowed, nil
 }
 

@@ -117,12 +117,12 @@ func (p *past) judge(c *Config) (*checked, error) {
 	if err != nil {
 		return nil, err
 	}
-	protect, err := c.Responses.never(allowed)
+	never, err := c.Responses.exempt(allowed, noPeers)
 	if err != nil {
 		return nil, err
 	}
 	slices.SortStableFunc(p.deeds, func(a, b deed) int { return cmp.Compare(a.at, b.at) })
-	court := policy.New(c.Responses.rules(), protect)
+	court := policy.New(c.Responses.rules(), never)
 	result := &checked{spared: map[string]int{}, events: len(p.deeds)}
 	all, spared, logins := map[netip.Prefix]*Checked{}, map[netip.Prefix]bool{}, map[netip.Prefix]uint64{}
 	for _, d := range p.deeds {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/enforce"
+	"github.com/pialert/pialert/agent/internal/exempt"
 	"github.com/pialert/pialert/agent/internal/ignore"
 	"github.com/pialert/pialert/agent/internal/policy"
 	"github.com/pialert/pialert/pkg/config"
@@ -177,13 +178,17 @@ func (r *Responses) allowed(find lookup, logger *slog.Logger) (*ignore.List, err
 	return list, nil
 }
 
-// never returns who is never banned on this machine besides.
-func (r *Responses) never(allowed *ignore.List) (*never, error) {
+// exempt returns who is never banned on this machine: those whom the list allows, and others. Displays are
+// where peers says.
+func (r *Responses) exempt(allowed *ignore.List, peers func() []netip.Addr) (*exempt.List, error) {
 	include, err := networks("responses.include", r.Include)
 	if err != nil {
 		return nil, err
 	}
-	return &never{
-		allow: allowed.Prefixes, include: include, root: os.DirFS("/"), own: net.InterfaceAddrs, peers: func() []netip.Addr { return nil }, now: time.Now,
-	}, nil
+	return exempt.New(exempt.Options{
+		Allow: allowed.Prefixes, Include: include, Root: os.DirFS("/"), Own: net.InterfaceAddrs, Peers: peers, Now: time.Now,
+	}), nil
 }
+
+// noPeers is where displays are as far as a process knows that has no link to them.
+func noPeers() []netip.Addr { return nil }

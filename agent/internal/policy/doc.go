@@ -6,7 +6,7 @@
 //
 // # What it promises
 //
-//   - Nobody is banned whom [Never] protects, nor who has logged in from there lately, nor for an
+//   - Nobody is banned whom [Never] exempts, nor who has logged in from there lately, nor for an
 //     event without an address.
 //   - A decision says what it rests on: which kind, how many attempts, when the first and the last.
 //   - It depends on the events and their times alone, and can be saved and restored as it changes.

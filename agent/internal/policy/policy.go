@@ -29,7 +29,7 @@ type Evidence struct {
 	Before   int // earlier bans that are remembered
 }
 
-// Never protects sources from bans. Why says why a source is never banned; it is asked for each ban
+// Never says who is exempt from bans. Why says why a source is never banned; it is asked for each ban
 // that is about to be decided, with the time of the event.
 type Never interface {
 	Why(source netip.Prefix) (reason string, never bool)

@@ -1,4 +1,4 @@
-package main
+package exempt
 
 import (
 	"encoding/binary"
@@ -17,14 +17,14 @@ func session(addr string) []byte {
 	return record
 }
 
-func TestNever(t *testing.T) {
+func TestWhoIsExempt(t *testing.T) {
 	gone := session("8.8.8.8")
 	binary.NativeEndian.PutUint16(gone, 8) // DEAD_PROCESS
 	now := time.Now()
-	n := &never{
-		allow:   func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("203.0.114.0/24")} },
-		include: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")},
-		root: fstest.MapFS{
+	l := New(Options{
+		Allow:   func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("203.0.114.0/24")} },
+		Include: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")},
+		Root: fstest.MapFS{
 			"proc/net/route":                         {Data: []byte("Iface\tDestination\tGateway\tFlags\neth0\t00000000\t" + "010A0A09\t0003\n")},
 			"proc/net/ipv6_route":                    {Data: []byte("00000000000000000000000000000000 00 00000000000000000000000000000000 00 2a000001000200030000000000000001 00000400 00000001 00000000 00000003 eth0\n")},
 			"etc/resolv.conf":                        {Data: []byte("# mine\nnameserver 9.9.9.9\nnameserver fe80::1%eth0\nsearch example.org\n")},
@@ -35,14 +35,14 @@ func TestNever(t *testing.T) {
 			"run/systemd/sessions/c1":                {Data: []byte("UID=0\nREMOTE=0\n")},
 			"run/systemd/sessions/odd":               {Data: []byte("REMOTE_HOST=host.example.org\n")},
 		},
-		own: func() ([]net.Addr, error) {
+		Own: func() ([]net.Addr, error) {
 			return []net.Addr{&net.IPNet{IP: net.IPv4(1, 2, 3, 4), Mask: net.CIDRMask(24, 32)}}, nil
 		},
-		peers: func() []netip.Addr {
+		Peers: func() []netip.Addr {
 			return []netip.Addr{netip.MustParseAddr("6.6.6.6"), netip.MustParseAddr("2a00:6::6")}
 		},
-		now: func() time.Time { return now },
-	}
+		Now: func() time.Time { return now },
+	})
 	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
 		t.Fatal("the routes of this test are those of a little-endian machine")
 	}
@@ -68,21 +68,21 @@ func TestNever(t *testing.T) {
 		"0.0.0.0/0":       "no address of a host",
 		"2a00:5::/32":     "somebody is logged in from there",
 	} {
-		why, protected := n.Why(netip.MustParsePrefix(source))
-		if why != want || protected != (want != "") {
+		why, exempt := l.Why(netip.MustParsePrefix(source))
+		if why != want || exempt != (want != "") {
 			t.Errorf("%s: %q, want %q", source, why, want)
 		}
 	}
 }
 
-// Who logs in is protected within seconds, and who leaves is not for long.
-func TestNeverLooksAgain(t *testing.T) {
+// Who logs in is exempt within seconds, and who leaves is not for long.
+func TestItLooksAgain(t *testing.T) {
 	now := time.Now()
 	root := fstest.MapFS{}
-	n := &never{
-		allow: func() []netip.Prefix { return nil },
-		root:  root, own: func() ([]net.Addr, error) { return nil, nil }, peers: func() []netip.Addr { return nil }, now: func() time.Time { return now },
-	}
+	l := New(Options{
+		Allow: func() []netip.Prefix { return nil },
+		Root:  root, Own: func() ([]net.Addr, error) { return nil, nil }, Peers: func() []netip.Addr { return nil }, Now: func() time.Time { return now },
+	})
 	source := netip.MustParsePrefix("5.6.7.8/32")
 	for _, here := range []bool{false, true, false} {
 		delete(root, "run/utmp")
@@ -90,13 +90,13 @@ func TestNeverLooksAgain(t *testing.T) {
 			root["run/utmp"] = &fstest.MapFile{Data: session("5.6.7.8")}
 		}
 		now = now.Add(staleAfter)
-		if _, protected := n.Why(source); protected != here {
-			t.Errorf("logged in: %t, protected: %t", here, protected)
+		if _, exempt := l.Why(source); exempt != here {
+			t.Errorf("logged in: %t, exempt: %t", here, exempt)
 		}
 	}
 	root["run/utmp"] = &fstest.MapFile{Data: session("5.6.7.8")}
 	now = now.AddDate(-10, 0, 0) // a clock that was ahead
-	if _, protected := n.Why(source); !protected {
+	if _, exempt := l.Why(source); !exempt {
 		t.Error("a clock that goes back keeps what was seen before it")
 	}
 }

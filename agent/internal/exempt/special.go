@@ -1,4 +1,4 @@
-package policy
+package exempt
 
 import "net/netip"
 
@@ -33,9 +33,9 @@ var special = []struct {
 	{netip.MustParsePrefix("ff00::/8"), "multicast"},
 }
 
-// Special says why a source is never banned whatever a configuration says, unless it lies in one of the
+// inSpecial says why a source is never banned whatever a configuration says, unless it lies in one of the
 // networks that the owner named for it.
-func Special(source netip.Prefix, named []netip.Prefix) (why string, never bool) {
+func inSpecial(source netip.Prefix, named []netip.Prefix) (why string, never bool) {
 	for _, network := range named {
 		if network.Bits() <= source.Bits() && network.Contains(source.Addr()) {
 			return "", false
@@ -47,14 +47,4 @@ func Special(source netip.Prefix, named []netip.Prefix) (why string, never bool)
 		}
 	}
 	return "", false
-}
-
-// Listed says whether a source has an address in common with networks that are never banned.
-func Listed(source netip.Prefix, networks []netip.Prefix) bool {
-	for _, network := range networks {
-		if network.Overlaps(source) {
-			return true
-		}
-	}
-	return false
 }
