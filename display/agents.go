@@ -7,6 +7,7 @@ import (
 	"github.com/pialert/pialert/display/internal/lamp"
 	"github.com/pialert/pialert/display/internal/presence"
 	"github.com/pialert/pialert/display/internal/receive"
+	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/link"
 )
 
@@ -79,12 +80,22 @@ func withTotals(agents []AgentStatus, tallies []lamp.Tally) []AgentStatus {
 func (d *daemon) presence() *presence.Monitor {
 	return presence.New(presence.Options{
 		Panel: d.screen.panel, Started: d.started, Lamp: d.screen.lamps.OfAgent,
-		Limit: func() time.Duration { return time.Duration(d.configuration().Lost) },
+		Limit: func() time.Duration { return time.Duration(d.configuration().Lost) }, Faults: d.faultLamps,
 		Agents: func() []presence.Agent {
 			d.nameFirst()
 			return d.present()
 		},
 	})
+}
+
+// faultLamps are the lamps that show that a channel of the notices fails: the one that collects faults of an
+// agent with the display's own name.
+func (d *daemon) faultLamps() []int {
+	lamp, _ := d.screen.lamps.Route(d.keyring.Name(), attack.Fault)
+	if lamp < 0 || len(d.noticeService().Failing()) == 0 {
+		return nil
+	}
+	return []int{lamp}
 }
 
 // present returns the paired agents as this process knows them, by name.

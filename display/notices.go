@@ -105,7 +105,7 @@ func (d *daemon) heard() (all []notice.Heard) {
 			since = now
 		}
 		working[name] = since
-		all = append(all, notice.Heard{Name: name, Since: since})
+		all = append(all, notice.Heard{Name: name, Since: since, Alive: ok})
 	}
 	for _, agent := range d.present() {
 		since := agent.Heard
@@ -115,15 +115,17 @@ func (d *daemon) heard() (all []notice.Heard) {
 		if agent.Paired.After(since) {
 			since = agent.Paired
 		}
-		all = append(all, notice.Heard{Name: agent.Name, Since: since})
+		all = append(all, notice.Heard{Name: agent.Name, Since: since, Alive: !agent.Heard.IsZero()})
 		if !agent.Connected {
 			continue // its own silence says it all
 		}
 		for _, log := range streams[agent.Name].Logs {
 			name := log.Name + " of " + agent.Name
-			if !log.LastLine.IsZero() {
-				all = append(all, notice.Heard{Name: name, Log: log.Name, Since: log.LastLine})
+			read := notice.Heard{Name: name, Log: log.Name, Since: log.LastLine, Alive: true}
+			if log.LastLine.IsZero() { // none since the agent started
+				read.Since, read.Alive = streams[agent.Name].Since, false
 			}
+			all = append(all, read)
 			works(name+" (reading it)", log.Error == "")
 		}
 	}

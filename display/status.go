@@ -94,6 +94,9 @@ func (d *daemon) status(ctx context.Context) (Status, error) {
 	if fault := d.faultOfNotices(); fault != nil {
 		status.Problems = append(status.Problems, fault.Error())
 	}
+	for _, name := range d.noticeService().Failing() {
+		status.Problems = append(status.Problems, fmt.Sprintf("notices by %s have failed for an hour: see pialert-display notices list", name))
+	}
 	_, status.Rotation = d.keyring.Rotation()
 	return status, nil
 }

@@ -35,7 +35,8 @@ type Config struct {
 	// Kinds lists kinds such as "ssh_login" and families of kinds such as "ssh". An empty list
 	// means all of them. What is no attack and no answer to one (visit, counter, ssh_accepted,
 	// login_accepted, fault) belongs to no family: list it by its name. A kind whose counts are no attempts (ban, flood, visit, ...)
-	// enters the lamp's total only if it is listed by its own name.
+	// enters the lamp's total only if it is listed by its own name. The lamp that collects fault also
+	// breathes while a channel of the notices fails.
 	Kinds []string `yaml:"kinds"`
 	// Color is a name such as "red", or "#rrggbb".
 	Color string `yaml:"color"`

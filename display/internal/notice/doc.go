@@ -63,7 +63,8 @@ type Summary struct {
 // Heard is something whose silence is news.
 type Heard struct {
 	Name  string    // in words: "web1", "auth.log of web1", "the lights"
-	Since time.Time // when it was last heard, or last worked
+	Since time.Time // when it was last heard, or last worked; or, not Alive, since when that is waited for
+	Alive bool      // it was heard, or works, in the life of this program
 	Log   string    // name of the log that this is about, whose silence only a rule that names it tells
 }
 

@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS notices (
 	message  BLOB NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS notices_waiting ON notices (state, channel, next);
+CREATE INDEX IF NOT EXISTS notices_health ON notices (channel, state, changed, created);
 CREATE TABLE IF NOT EXISTS notice_state (
 	one    INTEGER PRIMARY KEY CHECK (one = 1),
 	cursor INTEGER NOT NULL,
@@ -71,6 +72,7 @@ type Entry struct {
 type outbox struct {
 	history History
 	daily   int
+	keep    time.Duration
 	zone    *time.Location
 }
 
@@ -113,6 +115,11 @@ func (o *outbox) save(ctx context.Context, cursor int64, rules []byte, messages 
 					capped[to]++
 				}
 			}
+		}
+		// A worker gives up what it cannot deliver. Of a channel that could not be opened, or is no more, there is none.
+		if _, err := tx.ExecContext(ctx, `UPDATE notices SET state = 'failed', changed = ?, answer = 'given up: ' || coalesce(nullif(answer, ''), 'there is no such channel')
+			WHERE state = 'queued' AND created < ?`, now.UnixNano(), now.Add(-o.keep-time.Hour).UnixNano()); err != nil {
+			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM notices WHERE state IN ('delivered', 'failed')
 			AND (changed < ? OR id <= (SELECT max(id) FROM notices) - ?)`, now.Add(-keepFor).UnixNano(), keepEntries); err != nil {
@@ -191,24 +198,28 @@ func (o *outbox) next(ctx context.Context, name string) (Entry, bool, error) {
 	return all[0], true, nil
 }
 
-// failing returns the channels of which a message has been tried in vain since before a moment.
-func (o *outbox) failing(ctx context.Context, before time.Time) (all []string, err error) {
+// health says how channels fare: one fails of which a message was to be delivered for an hour and none was, be it
+// refused, put off or given up; one works that took its last message.
+func (o *outbox) health(ctx context.Context, names []string, now time.Time) (all health, err error) {
 	err = o.history.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		all = nil
-		rows, err := tx.QueryContext(ctx, `SELECT DISTINCT channel FROM notices
-			WHERE attempts > 0 AND created <= ? AND state IN ('queued', 'sending') ORDER BY channel`, before.UnixNano())
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var name string
-			if err := rows.Scan(&name); err != nil {
+		all = health{}
+		for _, name := range names {
+			var delivered, tried, waiting int64 // when the last was, when the last other was tried, and since when others wait
+			if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(changed), 0) FROM notices WHERE channel = ? AND state = 'delivered'`, name).Scan(&delivered); err != nil {
 				return err
 			}
-			all = append(all, name)
+			if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(changed), 0), coalesce(min(created), 0) FROM notices
+				WHERE channel = ? AND state IN ('queued', 'sending', 'failed') AND changed > ?`, name, delivered).Scan(&tried, &waiting); err != nil {
+				return err
+			}
+			switch {
+			case tried > 0 && now.Sub(time.Unix(0, max(waiting, delivered))) >= failsFor:
+				all[name] = fails
+			case tried == 0 && delivered > 0:
+				all[name] = works
+			}
 		}
-		return rows.Err()
+		return nil
 	})
 	return all, err
 }

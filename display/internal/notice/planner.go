@@ -75,8 +75,8 @@ func (p *planner) addRule(r rule, state map[string]*kept, now time.Time) {
 	p.state[r.key] = one
 }
 
-// feed looks at an event and says whether a rule took it.
-func (p *planner) feed(record *Record, now time.Time) (taken bool) {
+// feed looks at an event.
+func (p *planner) feed(record *Record, now time.Time) {
 	for i := range p.rules {
 		r := &p.rules[i]
 		if !r.matches(record) {
@@ -87,13 +87,10 @@ func (p *planner) feed(record *Record, now time.Time) (taken bool) {
 		case r.When.Attempts > 0:
 			p.rise(r, k, record, now)
 		case r.When.First && !k.first(record):
-			continue
 		default:
 			k.Held.add(record, now)
 		}
-		taken = true
 	}
-	return taken
 }
 
 // maxKnown bounds the networks whose successes are remembered.
@@ -150,27 +147,35 @@ func about(by, name string) string {
 type observed struct {
 	heard   []Heard
 	dropped []Dropped
-	failing []string // channels that have failed for an hour
+	health  health
 }
 
-// tick looks at what is no event. It says whether anything is to be kept.
-func (p *planner) tick(o observed, now time.Time) (changed bool) {
+// health says of channels whether they have failed for an hour, or took their last message. Of the others
+// nothing is known yet.
+type health map[string]bool
+
+const (
+	fails = false
+	works = true
+)
+
+// tick looks at what is no event.
+func (p *planner) tick(o observed, now time.Time) {
 	for i := range p.rules {
 		r := &p.rules[i]
 		k := p.state[r.key]
 		switch w := r.When; {
 		case w == nil:
 		case w.Silent > 0:
-			changed = k.silence(w.listens(o.heard), time.Duration(w.Silent), now) || changed
+			k.silence(w.listens(o.heard), time.Duration(w.Silent), now)
 		case w.Dropped:
-			changed = k.drops(o.dropped, now) || changed
+			k.drops(o.dropped, now)
 		case w.Failed:
-			changed = k.failures(o.failing, r.To, now) || changed
+			k.failures(o.health, r.To, now)
 		case w.Attempts > 0:
-			changed = k.ends(r.When, now) || changed
+			k.ends(r.When, now)
 		}
 	}
-	return changed
 }
 
 // listens chooses whose silence a rule is about.
@@ -185,65 +190,60 @@ func (w *When) listens(all []Heard) (chosen []Heard) {
 }
 
 // silence tells who has fallen silent, and who is back.
-func (k *kept) silence(all []Heard, limit time.Duration, now time.Time) (changed bool) {
+func (k *kept) silence(all []Heard, limit time.Duration, now time.Time) {
 	known := map[string]bool{}
 	for _, one := range all {
 		known[one.Name] = true
 		silent := now.Sub(one.Since) > limit
 		switch {
 		case silent && !k.Silent[one.Name]:
-			k.Silent[one.Name], changed = true, true
+			k.Silent[one.Name] = true
 			k.Held.say(fmt.Sprintf("%s has been silent for %s", one.Name, spanText(now.Sub(one.Since))), attack.High, now)
-		case !silent && k.Silent[one.Name]:
+		case !silent && one.Alive && k.Silent[one.Name]: // a restart alone brings nobody back
 			delete(k.Silent, one.Name)
-			changed = true
 			k.Held.say(one.Name+" is back again", attack.Medium, now)
 		}
 	}
-	maps.DeleteFunc(k.Silent, func(name string, _ bool) bool { return !known[name] }) // no longer paired
-	return changed
+	if len(k.Silent) > maxSilent { // those that are not there now may come back, be it as silent
+		maps.DeleteFunc(k.Silent, func(name string, _ bool) bool { return !known[name] })
+	}
 }
 
+// maxSilent is how many silent ones are remembered whatever becomes of them.
+const maxSilent = 1024
+
 // drops tells what agents had to drop since the last notice.
-func (k *kept) drops(all []Dropped, now time.Time) (changed bool) {
+func (k *kept) drops(all []Dropped, now time.Time) {
 	for _, one := range all {
 		before, ok := k.Dropped[one.Agent]
 		if ok && one.Attempts > before {
 			k.Held.say(fmt.Sprintf("%s had to drop events of %d attempts: its spool was full while no display was there", one.Agent, one.Attempts-before), attack.Medium, now)
 		}
-		if !ok || one.Attempts != before {
-			k.Dropped[one.Agent], changed = one.Attempts, true
-		}
+		k.Dropped[one.Agent] = one.Attempts
 	}
-	return changed
 }
 
 // failures tells which other channels fail, and which work again.
-func (k *kept) failures(failing, to []string, now time.Time) (changed bool) {
-	for _, name := range failing {
-		if !k.Failing[name] && !slices.Equal(to, []string{name}) {
-			k.Failing[name], changed = true, true
+func (k *kept) failures(all health, to []string, now time.Time) {
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		switch {
+		case all[name] == fails && !k.Failing[name] && !slices.Equal(to, []string{name}):
+			k.Failing[name] = true
 			k.Held.say(fmt.Sprintf("notices by %s have failed for an hour: see pialert-display notices list", name), attack.High, now)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(k.Failing)) {
-		if !slices.Contains(failing, name) {
+		case all[name] == works && k.Failing[name]:
 			delete(k.Failing, name)
-			changed = true
 			k.Held.say(fmt.Sprintf("notices by %s arrive again", name), attack.Low, now)
 		}
 	}
-	return changed
 }
 
 // ends tells which rises are over.
-func (k *kept) ends(w *When, now time.Time) (changed bool) {
+func (k *kept) ends(w *When, now time.Time) {
 	for _, name := range slices.Sorted(maps.Keys(k.Windows)) {
 		one := k.Windows[name]
 		one.move(sliceOf(now, time.Duration(w.Within)))
 		sum := one.sum()
 		if one.Risen && sum < w.Attempts/2 {
-			changed = true
 			k.Held.say(fmt.Sprintf("over after %d attempts in %s%s", one.Total, spanText(now.Sub(one.Begun)), about(w.By, name)), attack.Low, now)
 			one.Risen = false
 		}
@@ -251,7 +251,6 @@ func (k *kept) ends(w *When, now time.Time) (changed bool) {
 			delete(k.Windows, name)
 		}
 	}
-	return changed
 }
 
 // due returns the messages that are to be sent now, and forgets what they tell.

@@ -182,7 +182,7 @@ func TestRisesAreBounded(t *testing.T) {
 func TestSilenceAndReturn(t *testing.T) {
 	d := atDesk(t, rules(When{Silent: config.Duration(10 * time.Minute)}))
 	heard := func(at time.Time) observed {
-		return observed{heard: []Heard{{Name: "web1", Since: at}, {Name: "web2", Since: d.now}}}
+		return observed{heard: []Heard{{Name: "web1", Since: at, Alive: true}, {Name: "web2", Since: d.now, Alive: true}}}
 	}
 	last := d.now
 	d.pass(9*time.Minute, heard(last))
@@ -190,6 +190,10 @@ func TestSilenceAndReturn(t *testing.T) {
 	d.pass(10*time.Minute, observed{heard: []Heard{{Name: "web1", Since: last}}})
 	d.wants("web1 has been silent for 10 minutes 1 second")
 	d.pass(11*time.Minute, observed{heard: []Heard{{Name: "web1", Since: last}}}) // said once
+	d.wants()
+	d.pass(time.Minute, observed{})                                             // nothing is known of it
+	d.pass(time.Minute, observed{heard: []Heard{{Name: "web1", Since: d.now}}}) // the display was started anew, and waits
+	d.pass(11*time.Minute, observed{heard: []Heard{{Name: "web1", Since: d.now}}})
 	d.wants()
 	d.pass(time.Minute, heard(d.now))
 	d.wants("web1 is back again")
@@ -223,12 +227,16 @@ func TestAFailedChannelIsToldByTheOthers(t *testing.T) {
 	c := rules(When{Severity: "high"})
 	c.Channels = []ChannelConfig{{Name: "mail", Webhook: &Webhook{URL: "https://hooks.example.org/"}}}
 	d := atDesk(t, c)
-	d.tick(observed{failing: []string{"mail"}}, d.now)
+	d.tick(observed{health: health{"mail": fails}}, d.now)
 	d.now = d.now.Add(gatherTime)
 	all := d.due(d.now)
 	if len(all) != 1 || !slices.Equal(all[0].to, []string{"phone"}) || !strings.HasPrefix(all[0].message.Subject, "notices by mail have failed for an hour") {
 		t.Errorf("told %+v", all)
 	}
+	d.pass(time.Hour, observed{}) // nothing is known of it: its messages may have been given up
+	d.wants()
+	d.pass(time.Hour, observed{health: health{"mail": works}})
+	d.wants("notices by mail arrive again")
 }
 
 func TestQuietTimesHoldBack(t *testing.T) {

@@ -35,19 +35,24 @@ type Options struct {
 type Service struct {
 	options Options
 	outbox  *outbox
+	names   []string // of the configured channels, also those that could not be opened
 	wakes   map[string]wake.Bell
 
 	opened atomic.Bool // the outbox has its tables
 
 	mu     sync.Mutex
 	capped map[string]int // messages that the daily bound kept out, by channel
+	health health
 }
 
 // New returns a service that has started nothing.
 func New(options Options) *Service {
 	s := &Service{
 		options: options, wakes: map[string]wake.Bell{}, capped: map[string]int{},
-		outbox: &outbox{options.History, options.Config.Daily, options.Zone},
+		outbox: &outbox{options.History, options.Config.Daily, time.Duration(options.Config.Keep), options.Zone},
+	}
+	for _, one := range options.Config.Channels {
+		s.names = append(s.names, one.Name)
 	}
 	for name := range options.Channels {
 		s.wakes[name] = wake.New()
@@ -166,11 +171,14 @@ func (s *Service) turn(ctx context.Context, p *plan) error {
 		}
 		p.at = records[len(records)-1].ID
 	}
-	failing, err := s.outbox.failing(ctx, now.Add(-failsFor))
+	health, err := s.outbox.health(ctx, s.names, now)
 	if err != nil {
 		return err
 	}
-	p.tick(observed{s.options.Around.Heard(), s.options.Around.Dropped(), failing}, now)
+	s.mu.Lock()
+	s.health = health
+	s.mu.Unlock()
+	p.tick(observed{s.options.Around.Heard(), s.options.Around.Dropped(), health}, now)
 	messages, err := p.digests(ctx, s.options.Around.Summary, now)
 	if err != nil {
 		return errors.Join(err, s.save(ctx, p, messages, now))
@@ -273,13 +281,24 @@ type Status struct {
 	Capped int `json:"capped"` // messages that the daily bound kept out since the start
 }
 
+// Failing returns the channels that have failed for an hour, by name.
+func (s *Service) Failing() (names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(s.health)) {
+		if s.health[name] == fails {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // Status returns the channels by name.
 func (s *Service) Status(ctx context.Context) ([]Status, error) {
 	if !s.opened.Load() {
 		return nil, nil
 	}
-	names := slices.Sorted(maps.Keys(s.options.Channels))
-	counts, err := s.outbox.counts(ctx, names)
+	counts, err := s.outbox.counts(ctx, slices.Sorted(slices.Values(s.names)))
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,8 @@
 //
 // # What it promises
 //
-//   - A lamp is lost as long as one of the agents that it stands for is.
+//   - A lamp is lost as long as one of the agents that it stands for is, or something of the display's own
+//     fails that it stands for.
 //   - The panel is told what changed, and nothing else: it sleeps while nothing moves.
 //
 // It decides about lights alone. It closes no connection and counts nothing.
@@ -52,6 +53,7 @@ type Options struct {
 	Limit   func() time.Duration   // how long an agent may be silent; it may change
 	Agents  func() []Agent         // every paired agent
 	Lamp    func(agent string) int // index of the lamp that stands for an agent, -1 if none does
+	Faults  func() []int           // indices of the lamps that stand for what fails now besides; nil is none
 }
 
 // Monitor tells a panel which lamps have lost an agent. It is for one goroutine.
@@ -91,6 +93,11 @@ func (m *Monitor) Look(now time.Time) {
 			}
 		}
 		waiting = waiting && !a.Connected && a.Heard.IsZero()
+	}
+	if m.Faults != nil {
+		for _, lamp := range m.Faults() {
+			lost[lamp] = true
+		}
 	}
 	for lamp := range m.lost {
 		if !lost[lamp] {

@@ -53,11 +53,12 @@ func TestThePanelIsToldWhatChanged(t *testing.T) {
 	heard := map[string]time.Time{}
 	connected := map[string]bool{}
 	limit := time.Minute
+	var faults []int
 	panel := &panel{}
 	monitor := presence.New(presence.Options{
 		Panel: panel, Started: start,
 		Limit: func() time.Duration { return limit },
-		Lamp:  func(agent string) int { return lampOf[agent] },
+		Lamp:  func(agent string) int { return lampOf[agent] }, Faults: func() []int { return faults },
 		Agents: func() (all []presence.Agent) {
 			for name := range lampOf {
 				all = append(all, presence.Agent{Name: name, Connected: connected[name], Heard: heard[name]})
@@ -81,6 +82,9 @@ func TestThePanelIsToldWhatChanged(t *testing.T) {
 		{"b is back, too", func() { heard["b"] = at(104) }, 104, []string{"3 false"}},
 		{"the limit shrinks", func() { limit = 3 * time.Second }, 105, []string{"0 true"}},
 		{"who was heard once is not waited for", func() { connected["a"] = false }, 106, nil},
+		{"something of the display's own fails", func() { faults = []int{0, 6} }, 106, []string{"6 true"}},
+		{"a lamp stays lost while one of its reasons does", func() { limit = time.Hour }, 107, nil},
+		{"all is well", func() { faults = nil }, 107, []string{"0 false", "6 false"}},
 	}
 	for _, s := range steps {
 		panel.told = nil
