@@ -11,16 +11,15 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/detect/episode"
 	"github.com/pialert/pialert/agent/internal/policy"
+	"github.com/pialert/pialert/agent/internal/policy/replay"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/scan"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
 // recorded returns what the project's recordings of attacked servers say.
-func recorded(t *testing.T) *past {
+func recorded(t *testing.T) (events []attack.Event) {
 	t.Helper()
-	p := &past{index: map[string]uint16{}}
-	p.name("")
 	var files []string
 	for _, pattern := range []string{"../packaging/demo/*.log", "internal/detect/testdata/real/*.log"} {
 		found, err := filepath.Glob(pattern)
@@ -33,13 +32,13 @@ func recorded(t *testing.T) *past {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := scan.Options{Type: rule.TypeAuto, Files: files, Stdout: io.Discard, Now: time.Now, Each: p.add}
+	options := scan.Options{Type: rule.TypeAuto, Files: files, Stdout: io.Discard, Now: time.Now, Each: func(e *attack.Event) { events = append(events, *e) }}
 	options.Detect.Rules = rules
 	options.Detect.Spreads = &episode.DefaultSpreads
 	if _, err := scan.Run(t.Context(), options); err != nil {
 		t.Fatal(err)
 	}
-	return p
+	return events
 }
 
 // Take any of the addresses of recorded attacks for the owner's: who logged in before, or stands in the
@@ -48,15 +47,29 @@ func recorded(t *testing.T) *past {
 func TestRandomOwnersAreNeverBanned(t *testing.T) {
 	all := recorded(t)
 	var sources []netip.Addr
-	for _, d := range all.deeds {
-		if !slices.Contains(sources, d.from) {
-			sources = append(sources, d.from)
+	var first time.Time
+	for _, e := range all {
+		if !e.SourceIP.IsValid() || e.Logged.IsZero() {
+			continue
 		}
+		if !slices.Contains(sources, e.SourceIP) {
+			sources = append(sources, e.SourceIP)
+		}
+		if first.IsZero() || e.Logged.Before(first) {
+			first = e.Logged
+		}
+	}
+	past := func() *replay.Past {
+		p := &replay.Past{}
+		for i := range all {
+			p.Add(&all[i])
+		}
+		return p
 	}
 	cfg := defaults()
 	cfg.Responses.Include = []string{"0.0.0.0/0", "::/0"} // recordings are of documentation addresses
 	cfg.Responses.Network = policy.Network{V4: 24, V6: 48, After: 2}
-	everybody, err := all.judge(&cfg)
+	everybody, err := cfg.judge(past())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,10 +77,8 @@ func TestRandomOwnersAreNeverBanned(t *testing.T) {
 		t.Fatalf("%d of %d sources would be banned: the recordings prove nothing", len(everybody.Banned), len(sources))
 	}
 	random := rand.New(rand.NewPCG(1, 1))
-	first := all.deeds[0].at // judge put them in order
 	for range 60 {
-		mine, cfg := *all, cfg
-		mine.deeds = slices.Clone(all.deeds)
+		mine, cfg := past(), cfg
 		cfg.Responses.Allow = nil
 		owners := map[netip.Addr]bool{}
 		for range 1 + random.IntN(4) {
@@ -81,10 +92,10 @@ func TestRandomOwnersAreNeverBanned(t *testing.T) {
 				network, _ := owner.Prefix(prefix.Bits() - random.IntN(8))
 				cfg.Responses.Allow = append(cfg.Responses.Allow, network.String())
 			default:
-				mine.deeds = append(mine.deeds, deed{at: first - int64(1+random.IntN(1000)), from: owner, kind: attack.SSHAccepted, count: 1})
+				mine.Add(&attack.Event{Kind: attack.SSHAccepted, Logged: first.Add(-time.Duration(1 + random.IntN(1000))), SourceIP: owner, Count: 1})
 			}
 		}
-		result, err := mine.judge(&cfg)
+		result, err := cfg.judge(mine)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +112,7 @@ func TestRandomOwnersAreNeverBanned(t *testing.T) {
 				near, _ := owner.Prefix(min(one.Target.Bits(), 16, owner.BitLen()))
 				harmless = harmless || near.Overlaps(one.Target)
 			}
-			if !harmless && !slices.ContainsFunc(result.Banned, func(other *Checked) bool { return other.Target == one.Target }) {
+			if !harmless && !slices.ContainsFunc(result.Banned, func(other *replay.Banned) bool { return other.Target == one.Target }) {
 				t.Fatalf("%s is spared, though it is nobody's near %v", one.Target, owners)
 			}
 		}

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -15,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pialert/pialert/agent/internal/policy"
-	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/agent/internal/policy/replay"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/escape"
 )
@@ -72,7 +70,7 @@ addresses into responses.allow before responses.mode becomes enforce.`,
 				return &cli.UsageError{Err: fmt.Errorf("--since: %w", err)}
 			}
 			past, problem := cfg.past(command.Context(), s, from, command.ErrOrStderr())
-			result, err := past.judge(&cfg)
+			result, err := cfg.judge(past)
 			if err != nil {
 				return err
 			}
@@ -83,10 +81,10 @@ addresses into responses.allow before responses.mode becomes enforce.`,
 						return err
 					}
 				}
-			} else if err := result.write(command.OutOrStdout(), from); err != nil {
+			} else if err := writeJudged(command.OutOrStdout(), result, from); err != nil {
 				return err
 			}
-			return errors.Join(problem, result.err())
+			return errors.Join(problem, loggedIn(result))
 		},
 	}
 	command.Flags().StringVar(&since, "since", fmt.Sprintf("%dd", checkDays), "how far to look back: a time, yesterday, or a span such as 7d")
@@ -94,25 +92,8 @@ addresses into responses.allow before responses.mode becomes enforce.`,
 	return command
 }
 
-// Checked is somebody who would have been banned.
-type Checked struct {
-	Target   netip.Prefix `json:"target"`
-	Bans     int          `json:"bans"`
-	First    time.Time    `json:"first"`
-	Last     time.Time    `json:"last"`
-	Reason   string       `json:"reason"`    // of the first ban
-	LoggedIn uint64       `json:"logged_in"` // how often somebody got in from there, at any time
-}
-
-// checked is the result of a check.
-type checked struct {
-	Banned []*Checked
-	spared map[string]int // sources that are never banned, by the reason
-	events int
-}
-
 // judge decides about the past as run would have.
-func (p *past) judge(c *Config) (*checked, error) {
+func (c *Config) judge(past *replay.Past) (*replay.Result, error) {
 	allowed, err := c.Responses.allowed(nil, nil)
 	if err != nil {
 		return nil, err
@@ -121,72 +102,35 @@ func (p *past) judge(c *Config) (*checked, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(p.deeds, func(a, b deed) int { return cmp.Compare(a.at, b.at) })
-	court := policy.New(c.Responses.rules(), never)
-	result := &checked{spared: map[string]int{}, events: len(p.deeds)}
-	all, spared, logins := map[netip.Prefix]*Checked{}, map[netip.Prefix]bool{}, map[netip.Prefix]uint64{}
-	for _, d := range p.deeds {
-		at := time.Unix(0, d.at)
-		e := &attack.Event{
-			Kind: d.kind, Logged: at, Observed: at, SourceIP: d.from, Count: uint64(d.count), Rule: p.names[d.rule], Log: p.names[d.log],
-		}
-		if policy.IsLogin(e) {
-			logins[policy.Source(d.from)] += uint64(max(d.count, 1))
-		}
-		decisions, none := court.Event(e)
-		if none != nil && !spared[none.Source] {
-			spared[none.Source] = true
-			result.spared[none.Why]++
-		}
-		for _, one := range decisions {
-			known := all[one.Target]
-			if known == nil {
-				known = &Checked{Target: one.Target, First: at, Reason: one.Reason}
-				all[one.Target] = known
-				result.Banned = append(result.Banned, known)
-			}
-			known.Bans, known.Last = known.Bans+1, at
-		}
-	}
-	for source, n := range logins {
-		for _, one := range result.Banned {
-			if one.Target.Overlaps(source) {
-				one.LoggedIn += n
-			}
-		}
-	}
-	slices.SortStableFunc(result.Banned, func(a, b *Checked) int {
-		return cmp.Or(cmp.Compare(b.LoggedIn, a.LoggedIn), cmp.Compare(b.Bans, a.Bans), a.Target.Addr().Compare(b.Target.Addr()))
-	})
-	return result, nil
+	return past.Judge(policy.New(c.Responses.rules(), never)), nil
 }
 
-// write prints a check for people, who has logged in first.
-func (c *checked) write(out io.Writer, from time.Time) error {
-	if len(c.Banned) == 0 {
-		fmt.Fprintf(out, "nobody would have been banned since %s, by %d events\n", from.Format(time.DateOnly), c.events)
+// writeJudged prints a check for people.
+func writeJudged(out io.Writer, r *replay.Result, from time.Time) error {
+	if len(r.Banned) == 0 {
+		fmt.Fprintf(out, "nobody would have been banned since %s, by %d events\n", from.Format(time.DateOnly), r.Events)
 	} else {
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "WHO\tBANS\tFIRST\tLAST\tLOGINS FROM THERE\tWHY FIRST")
-		for _, one := range c.Banned {
+		for _, one := range r.Banned {
 			fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%d\t%s\n", one.Target, one.Bans, one.First.Local().Format(time.DateTime),
 				one.Last.Local().Format(time.DateTime), one.LoggedIn, escape.Text(one.Reason))
 		}
 		if err := table.Flush(); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "\n%d would have been banned since %s, by %d events\n", len(c.Banned), from.Format(time.DateOnly), c.events)
+		fmt.Fprintf(out, "\n%d would have been banned since %s, by %d events\n", len(r.Banned), from.Format(time.DateOnly), r.Events)
 	}
-	for _, why := range slices.Sorted(maps.Keys(c.spared)) {
-		fmt.Fprintf(out, "%d would not, though they did enough: %s\n", c.spared[why], why)
+	for _, why := range slices.Sorted(maps.Keys(r.Spared)) {
+		fmt.Fprintf(out, "%d would not, though they did enough: %s\n", r.Spared[why], why)
 	}
 	return nil
 }
 
-// err says that somebody who has logged in would have been banned.
-func (c *checked) err() error {
+// loggedIn is an error if somebody who has logged in would have been banned.
+func loggedIn(r *replay.Result) error {
 	var known []string
-	for _, one := range c.Banned {
+	for _, one := range r.Banned {
 		if one.LoggedIn > 0 {
 			known = append(known, one.Target.String())
 		}

@@ -5,61 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/policy/replay"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/scan"
 	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/agent/internal/source/journal"
-	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/escape"
 )
 
-// past is what the logs say, without what a check does not need.
-type past struct {
-	deeds []deed
-	names []string          // of rules and logs
-	index map[string]uint16 // of names
-}
-
-// deed is an event: many of them are kept until they can be put in order.
-type deed struct {
-	at        int64 // nanoseconds since 1970
-	from      netip.Addr
-	count     uint32
-	kind      attack.Kind
-	rule, log uint16
-}
-
-func (p *past) name(text string) uint16 {
-	if i, ok := p.index[text]; ok || len(p.names) > 1<<15 {
-		return i
-	}
-	p.index[text] = uint16(len(p.names))
-	p.names = append(p.names, text)
-	return p.index[text]
-}
-
-// add keeps what matters of an event.
-func (p *past) add(e *attack.Event) {
-	if e.SourceIP.IsValid() && !e.Logged.IsZero() && len(p.deeds) < maxDeeds {
-		p.deeds = append(p.deeds, deed{e.Logged.UnixNano(), e.SourceIP, uint32(min(e.Count, math.MaxUint32)), e.Kind, p.name(e.Rule), p.name(e.Log)})
-	}
-}
-
-// maxDeeds bounds what is kept of the past; later ones are left out, and that is said.
-const maxDeeds = 2 << 20
-
 // past reads the configured logs. What could not be read is the error; the rest is good.
-func (c *Config) past(ctx context.Context, s *settings, from time.Time, progress io.Writer) (*past, error) {
-	p := &past{index: map[string]uint16{}}
-	p.name("")
+func (c *Config) past(ctx context.Context, s *settings, from time.Time, progress io.Writer) (*replay.Past, error) {
+	p := &replay.Past{}
 	followed, err := logsOf(*c, time.Now())
 	if err != nil {
 		return p, err
@@ -80,7 +42,7 @@ func (c *Config) past(ctx context.Context, s *settings, from time.Time, progress
 				return err
 			})
 		}
-		options.Each = p.add
+		options.Each = p.Add
 		if _, err := scan.Run(ctx, options); err != nil && !errors.Is(err, scan.ErrNothingRead) {
 			problems = append(problems, err)
 		}
@@ -95,8 +57,8 @@ func (c *Config) past(ctx context.Context, s *settings, from time.Time, progress
 		fmt.Fprintln(progress, "reading the journal")
 		read(*followed.journal, []string{sourceJournal})
 	}
-	if len(p.deeds) >= maxDeeds {
-		problems = append(problems, fmt.Errorf("only the first %d events were looked at; give a later --since", maxDeeds))
+	if p.Full() {
+		problems = append(problems, fmt.Errorf("only the first %d events were looked at; give a later --since", replay.MaxEvents))
 	}
 	return p, errors.Join(problems...)
 }
