@@ -33,13 +33,12 @@ type banRequest struct {
 }
 
 func (d *daemon) banControls(mux *http.ServeMux) {
-	client := responder.Client{Socket: d.cfg.Responses.Socket}
 	mux.Handle("POST /bans", control.Stream(func(ctx context.Context, _ struct{}, out control.Flusher) error {
 		encoder := json.NewEncoder(out)
-		return noResponder(client.Bans(ctx, func(ban responder.Listed) error { return encoder.Encode(ban) }))
+		return noResponder(d.current().responder.Bans(ctx, func(ban responder.Listed) error { return encoder.Encode(ban) }))
 	}))
 	mux.Handle("POST /responder", control.Handle(func(ctx context.Context, _ struct{}) (responder.Status, error) {
-		status, err := client.Status(ctx)
+		status, err := d.current().responder.Status(ctx)
 		return status, noResponder(err)
 	}))
 	mux.Handle("POST /ban", control.Handle(func(ctx context.Context, in banRequest) (responder.Ban, error) {
@@ -51,7 +50,7 @@ func (d *daemon) banControls(mux *http.ServeMux) {
 		return ban, noResponder(err)
 	}))
 	mux.Handle("POST /bans/pause", control.Handle(func(ctx context.Context, in banRequest) (struct{}, error) {
-		return struct{}{}, noResponder(client.Pause(ctx, in.For))
+		return struct{}{}, noResponder(d.current().responder.Pause(ctx, in.For))
 	}))
 	mux.Handle("POST /bans/flush", control.Handle(func(ctx context.Context, _ struct{}) (int, error) {
 		n, err := d.current().responses.Flush(ctx)

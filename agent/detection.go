@@ -16,6 +16,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/ignore"
 	"github.com/pialert/pialert/agent/internal/ingest"
 	"github.com/pialert/pialert/agent/internal/intake"
+	"github.com/pialert/pialert/agent/internal/responder"
 	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/pkg/attack"
 )
@@ -31,6 +32,7 @@ type detection struct {
 	ignored   *ignore.List
 	logger    *slog.Logger
 	responses *enforce.Enforcer
+	responder responder.Client
 	allowed   *ignore.List // who is never banned
 	reloaded  bool         // the owner had the configuration read again
 }
@@ -66,7 +68,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 		d.logger.Warn("going on without what was learnt", "error", err)
 	}
 	run := &detection{ignored: ignored, logger: d.logger, reports: intake.NewMemory()}
-	if run.responses, run.allowed, err = d.respond(cfg, func(do func(func(*attack.Event))) error { return run.pipeline.Do(do) }); err != nil {
+	if err := d.respond(cfg, run); err != nil {
 		return nil, err
 	}
 	run.pipeline, err = ingest.New(ingest.Options{

@@ -4,26 +4,28 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/enforce"
-	"github.com/pialert/pialert/agent/internal/ignore"
 	"github.com/pialert/pialert/agent/internal/ingest"
 	"github.com/pialert/pialert/agent/internal/responder"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// respond makes what has decisions carried out, and the list of who is never banned.
-func (d *daemon) respond(cfg Config, do func(func(emit func(*attack.Event))) error) (*enforce.Enforcer, *ignore.List, error) {
+// respond gives a run what has decisions carried out.
+func (d *daemon) respond(cfg Config, run *detection) error {
 	allowed, err := cfg.Responses.allowed(nil, d.logger)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	never, err := cfg.Responses.exempt(allowed, d.peerAddresses)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	return enforce.New(enforce.Options{
-		Mode: cfg.Responses.Mode, Policy: cfg.Responses.rules(), Never: never, Responder: responder.Client{Socket: cfg.Responses.Socket},
-		Logins: never.Remote, Names: allowed.Names, State: cfg.State, Do: do, Logger: d.logger, Now: time.Now,
-	}), allowed, nil
+	run.allowed, run.responder = allowed, responder.Client{Socket: cfg.Responses.Socket}
+	run.responses = enforce.New(enforce.Options{
+		Mode: cfg.Responses.Mode, Policy: cfg.Responses.rules(), Never: never, Responder: run.responder,
+		Logins: never.Remote, Names: allowed.Names, State: cfg.State, Logger: d.logger, Now: time.Now,
+		Do: func(do func(emit func(*attack.Event))) error { return run.pipeline.Do(do) },
+	})
+	return nil
 }
 
 // responding is a detector that also keeps what responses remember.
