@@ -180,9 +180,9 @@ everywhere and pair it anew.`,
 			if err != nil {
 				return err
 			}
-			if settings.Broker != nil {
-				return cli.Hint(errors.New("keys are exchanged over a connection between the two machines, which link.dial: nats does not make"),
-					"unpair this machine everywhere, remove identity.key from its state folder, and pair it anew")
+			if settings.Broker != nil && p.role == pairing.Display {
+				return cli.Hint(errors.New("by NATS a display's key does not change: what the broker keeps is sealed for it, and every agent's subject names it"),
+					"if it was stolen, begin anew: docs/fleet.md says how")
 			}
 			next, err := keyring.Rotate()
 			if err != nil {

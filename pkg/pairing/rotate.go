@@ -66,7 +66,7 @@ func (s *keys) setPeerKeys(key, next Fingerprint, proven bool) error {
 	}
 	peer := &s.peers[at]
 	if peer.NextKey == key {
-		peer.Key, peer.NextKey = key, Fingerprint{}
+		peer.Key, peer.NextKey, peer.Public = key, Fingerprint{}, PublicKey{} // which is the former one's
 	}
 	if !next.IsZero() && next != key {
 		peer.NextKey = next

@@ -133,3 +133,31 @@ func TestLearnTakesOnlyPinnedKeys(t *testing.T) {
 		t.Errorf("it holds %+v, %v", peer, err)
 	}
 }
+
+// What is sealed for a peer is sealed for the key that it uses: a former one is forgotten with its fingerprint.
+func TestAFormerKeyIsNotSealedFor(t *testing.T) {
+	agent, display := sealers(t)
+	befriend(t, agent, display)
+	if err := display.Learn(agent.Public()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := agent.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := display.Announced(agent.Key(), agent.Announce())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := agent.Answered(display.Key(), answer); err != nil {
+		t.Fatal(err)
+	}
+	if err := display.Uses(agent.Key()); err != nil {
+		t.Fatal(err)
+	}
+	if peer, err := display.Peer("vps"); err != nil || peer.Key != agent.Key() || !peer.Public.IsZero() {
+		t.Errorf("the display knows %+v, %v", peer, err)
+	}
+	if agent.Announce() != nil {
+		t.Error("the agent still announces a key")
+	}
+}

@@ -668,7 +668,10 @@ type Parcel struct {
 	Version  string `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
 	// With a heartbeat, the newest tick that the agent has heard of this display: 16 random bytes that it
 	// publishes now and then. It shows that the agent lived after that, whatever the broker kept.
-	Tick          []byte `protobuf:"bytes,6,opt,name=tick,proto3" json:"tick,omitempty"`
+	Tick []byte `protobuf:"bytes,6,opt,name=tick,proto3" json:"tick,omitempty"`
+	// With a hello or a heartbeat, the key that the agent is about to change to, and the proof that it holds it: made
+	// for the key that signed the parcel.
+	Greeting      *Greeting `protobuf:"bytes,7,opt,name=greeting,proto3" json:"greeting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -745,6 +748,13 @@ func (x *Parcel) GetTick() []byte {
 	return nil
 }
 
+func (x *Parcel) GetGreeting() *Greeting {
+	if x != nil {
+		return x.Greeting
+	}
+	return nil
+}
+
 // Receipt is what a display answers over a broker, signed and sealed.
 type Receipt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -759,7 +769,9 @@ type Receipt struct {
 	Refusal string `protobuf:"bytes,5,opt,name=refusal,proto3" json:"refusal,omitempty"`
 	// Why the broker may lose what it has acknowledged, for people; empty if a power cut may not make
 	// it.
-	Frail         string `protobuf:"bytes,6,opt,name=frail,proto3" json:"frail,omitempty"`
+	Frail string `protobuf:"bytes,6,opt,name=frail,proto3" json:"frail,omitempty"`
+	// The agent's next key, once it is stored for good.
+	Greeting      *Greeting `protobuf:"bytes,7,opt,name=greeting,proto3" json:"greeting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -836,12 +848,19 @@ func (x *Receipt) GetFrail() string {
 	return ""
 }
 
+func (x *Receipt) GetGreeting() *Greeting {
+	if x != nil {
+		return x.Greeting
+	}
+	return nil
+}
+
 var File_pialert_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_pialert_v1_delivery_proto_rawDesc = "" +
 	"\n" +
 	"\x19pialert/v1/delivery.proto\x12\n" +
-	"pialert.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16pialert/v1/event.proto\"\xc8\x01\n" +
+	"pialert.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16pialert/v1/event.proto\x1a\x18pialert/v1/pairing.proto\"\xc8\x01\n" +
 	"\tFromAgent\x12)\n" +
 	"\x05hello\x18\x01 \x01(\v2\x11.pialert.v1.HelloH\x00R\x05hello\x12)\n" +
 	"\x05batch\x18\x02 \x01(\v2\x11.pialert.v1.BatchH\x00R\x05batch\x125\n" +
@@ -878,21 +897,23 @@ const file_pialert_v1_delivery_proto_rawDesc = "" +
 	"\tlast_line\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\blastLine\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\fR\x05error\"#\n" +
 	"\x03Ack\x12\x1c\n" +
-	"\tcommitted\x18\x01 \x01(\x04R\tcommitted\"\xb3\x01\n" +
+	"\tcommitted\x18\x01 \x01(\x04R\tcommitted\"\xe5\x01\n" +
 	"\x06Parcel\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12/\n" +
 	"\amessage\x18\x03 \x01(\v2\x15.pialert.v1.FromAgentR\amessage\x12\x1a\n" +
 	"\bprotocol\x18\x04 \x01(\rR\bprotocol\x12\x18\n" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x12\x12\n" +
-	"\x04tick\x18\x06 \x01(\fR\x04tick\"\xb2\x01\n" +
+	"\x04tick\x18\x06 \x01(\fR\x04tick\x120\n" +
+	"\bgreeting\x18\a \x01(\v2\x14.pialert.v1.GreetingR\bgreeting\"\xe4\x01\n" +
 	"\aReceipt\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x121\n" +
 	"\amessage\x18\x03 \x01(\v2\x17.pialert.v1.FromDisplayR\amessage\x12\x14\n" +
 	"\x05again\x18\x04 \x01(\bR\x05again\x12\x18\n" +
 	"\arefusal\x18\x05 \x01(\tR\arefusal\x12\x14\n" +
-	"\x05frail\x18\x06 \x01(\tR\x05frail2H\n" +
+	"\x05frail\x18\x06 \x01(\tR\x05frail\x120\n" +
+	"\bgreeting\x18\a \x01(\v2\x14.pialert.v1.GreetingR\bgreeting2H\n" +
 	"\aDisplay\x12=\n" +
 	"\aDeliver\x12\x15.pialert.v1.FromAgent\x1a\x17.pialert.v1.FromDisplay(\x010\x01B7Z5github.com/pialert/pialert/proto/pialert/v1;pialertv1b\x06proto3"
 
@@ -923,6 +944,7 @@ var file_pialert_v1_delivery_proto_goTypes = []any{
 	(*Receipt)(nil),               // 10: pialert.v1.Receipt
 	(*Event)(nil),                 // 11: pialert.v1.Event
 	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*Greeting)(nil),              // 13: pialert.v1.Greeting
 }
 var file_pialert_v1_delivery_proto_depIdxs = []int32{
 	2,  // 0: pialert.v1.FromAgent.hello:type_name -> pialert.v1.Hello
@@ -936,14 +958,16 @@ var file_pialert_v1_delivery_proto_depIdxs = []int32{
 	7,  // 8: pialert.v1.Heartbeat.logs:type_name -> pialert.v1.Log
 	12, // 9: pialert.v1.Log.last_line:type_name -> google.protobuf.Timestamp
 	0,  // 10: pialert.v1.Parcel.message:type_name -> pialert.v1.FromAgent
-	1,  // 11: pialert.v1.Receipt.message:type_name -> pialert.v1.FromDisplay
-	0,  // 12: pialert.v1.Display.Deliver:input_type -> pialert.v1.FromAgent
-	1,  // 13: pialert.v1.Display.Deliver:output_type -> pialert.v1.FromDisplay
-	13, // [13:14] is the sub-list for method output_type
-	12, // [12:13] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	13, // 11: pialert.v1.Parcel.greeting:type_name -> pialert.v1.Greeting
+	1,  // 12: pialert.v1.Receipt.message:type_name -> pialert.v1.FromDisplay
+	13, // 13: pialert.v1.Receipt.greeting:type_name -> pialert.v1.Greeting
+	0,  // 14: pialert.v1.Display.Deliver:input_type -> pialert.v1.FromAgent
+	1,  // 15: pialert.v1.Display.Deliver:output_type -> pialert.v1.FromDisplay
+	15, // [15:16] is the sub-list for method output_type
+	14, // [14:15] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_pialert_v1_delivery_proto_init() }
@@ -952,6 +976,7 @@ func file_pialert_v1_delivery_proto_init() {
 		return
 	}
 	file_pialert_v1_event_proto_init()
+	file_pialert_v1_pairing_proto_init()
 	file_pialert_v1_delivery_proto_msgTypes[0].OneofWrappers = []any{
 		(*FromAgent_Hello)(nil),
 		(*FromAgent_Batch)(nil),

@@ -34,6 +34,7 @@ const (
 var (
 	errAgain     = errors.New("the display misses events that the broker had")
 	errSilent    = errors.New("the display has not answered yet: events wait")
+	errKeys      = errors.New("this agent's key changes")
 	errCut       = errors.New("the connection to the broker is cut")
 	errForbidden = errors.New("the display does not take this agent")
 )
@@ -47,6 +48,7 @@ type delivery struct {
 	receipts   chan []byte
 	ticks      chan []byte // the newest only
 	connection wake.Bell   // rings when the connection came or went
+	keys       wake.Bell   // rings when a key of this agent came or went
 	end        context.CancelFunc
 	failures   failures
 	timeout    time.Duration
@@ -58,7 +60,7 @@ type delivery struct {
 func newDelivery(u *Uplink, peer pairing.Peer) *delivery {
 	d := &delivery{
 		Uplink: u, options: u.options.Uplink, key: peer.Key, id: broker.DisplayID(peer.Key),
-		receipts: make(chan []byte, 16), ticks: make(chan []byte, 1), connection: wake.New(), timeout: firstTimeout, state: link.State{Peer: peer.Name},
+		receipts: make(chan []byte, 16), ticks: make(chan []byte, 1), connection: wake.New(), keys: wake.New(), timeout: firstTimeout, state: link.State{Peer: peer.Name},
 	}
 	d.options.Display = peer.Name
 	d.failures.log = d.options.Logger.With("display", peer.Name)
@@ -80,7 +82,7 @@ func (d *delivery) run(ctx context.Context) {
 			pause.Reset()
 		}
 		switch {
-		case errors.Is(err, uplink.ErrNewEpoch), errors.Is(err, errCut):
+		case errors.Is(err, uplink.ErrNewEpoch), errors.Is(err, errCut), errors.Is(err, errKeys):
 			continue
 		case errors.Is(err, errSilent):
 			d.timeout = min(2*d.timeout, lastTimeout)
@@ -124,9 +126,11 @@ func (d *delivery) session(ctx context.Context) error {
 	for len(d.receipts) > 0 {
 		<-d.receipts // of former sessions
 	}
-	select {
-	case <-d.connection: // what it rang for is known
-	default:
+	for _, bell := range []wake.Bell{d.connection, d.keys} {
+		select {
+		case <-bell: // what it rang for is known
+		default:
+		}
 	}
 	if !d.conn.IsConnected() {
 		return errCut
@@ -139,7 +143,7 @@ func (d *delivery) session(ctx context.Context) error {
 
 // greet says hello and waits for the welcome.
 func (s *session) greet(ctx context.Context, hello *pialertv1.Hello) error {
-	if err := s.publishNow(ctx, &pialertv1.FromAgent{Message: &pialertv1.FromAgent_Hello{Hello: hello}}); err != nil {
+	if err := s.hello(ctx, hello); err != nil {
 		return err
 	}
 	timeout := s.timeout
@@ -160,7 +164,10 @@ func (s *session) greet(ctx context.Context, hello *pialertv1.Hello) error {
 			case receipt.GetMessage().GetWelcome() == nil:
 				continue
 			}
-			return s.resume(receipt)
+			if err := s.resume(receipt); err != nil {
+				return err
+			}
+			return s.answered(receipt)
 		case <-late.C:
 			if !s.Uplink.options.Stored {
 				return errSilent
@@ -174,6 +181,8 @@ func (s *session) greet(ctx context.Context, hello *pialertv1.Hello) error {
 			}
 		case <-s.connection:
 			return errCut
+		case <-s.keys:
+			return errKeys
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -21,6 +21,7 @@ const (
 	parcelProtocol = 4
 	parcelVersion  = 5
 	parcelTick     = 6
+	parcelGreeting = 7
 	agentBatch     = 2 // in FromAgent
 	batchEvents    = 1 // in Batch
 )
@@ -50,6 +51,17 @@ func (s *session) parcel(message []byte) []byte {
 	p = protowire.AppendString(p, s.version)
 	p = protowire.AppendTag(p, parcelMessage, protowire.BytesType)
 	return protowire.AppendBytes(p, message)
+}
+
+// greeting is what a parcel says of this agent's keys, as a field behind the others; nothing while none changes.
+func (s *session) greeting(parcel []byte) ([]byte, error) {
+	said := s.Uplink.options.Keyring.Announce()
+	if said == nil {
+		return parcel, nil
+	}
+	raw, err := proto.Marshal(said)
+	parcel = protowire.AppendTag(parcel, parcelGreeting, protowire.BytesType)
+	return protowire.AppendBytes(parcel, raw), err
 }
 
 // ofBatch returns the FromAgent of a marshalled batch.

@@ -94,6 +94,8 @@ func (s *session) deliver(ctx context.Context) error {
 		case <-changed:
 		case <-s.connection:
 			return errCut
+		case <-s.keys:
+			return errKeys
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -146,13 +148,17 @@ func (s *session) publish(message []byte, last uint64) error {
 	return nil
 }
 
-// publishNow publishes a message and waits until the broker has it.
-func (s *session) publishNow(ctx context.Context, message *pialertv1.FromAgent) error {
-	raw, err := of(message)
+// hello publishes a hello and waits until the broker has it.
+func (s *session) hello(ctx context.Context, hello *pialertv1.Hello) error {
+	raw, err := of(&pialertv1.FromAgent{Message: &pialertv1.FromAgent_Hello{Hello: hello}})
 	if err != nil {
 		return err
 	}
-	subject, sealed, err := s.seal(broker.Events, s.parcel(raw))
+	parcel, err := s.greeting(s.parcel(raw))
+	if err != nil {
+		return err
+	}
+	subject, sealed, err := s.seal(broker.Events, parcel)
 	if err != nil {
 		return err
 	}
@@ -193,6 +199,9 @@ func (s *session) take(data []byte) error {
 	case receipt.GetAgain():
 		return errAgain
 	}
+	if err := s.answered(receipt); err != nil {
+		return err
+	}
 	committed := receipt.GetMessage().GetAck().GetCommitted()
 	if welcome := receipt.GetMessage().GetWelcome(); welcome != nil && !s.welcomed {
 		// It comes late: the display was away when this session began on the broker's word.
@@ -218,6 +227,14 @@ func (s *session) take(data []byte) error {
 		return nil // of a session before; the spool knows better what was given
 	}
 	return s.options.Spool.Ack(s.options.Display, s.epoch, committed)
+}
+
+// answered takes in what a receipt says of this agent's next key.
+func (s *session) answered(receipt *pialertv1.Receipt) error {
+	if err := s.Uplink.options.Keyring.Answered(s.key, receipt.GetGreeting()); err != nil {
+		return fmt.Errorf("cannot change this agent's key: %w", err)
+	}
+	return nil
 }
 
 // open returns what a receipt says if it is the display's own, and about this session; else nil.
@@ -252,7 +269,10 @@ func (s *session) beatNow() error {
 		return err
 	}
 	parcel := protowire.AppendTag(s.parcel(raw), parcelTick, protowire.BytesType)
-	subject, sealed, err := s.seal(broker.Beats, protowire.AppendBytes(parcel, s.tick))
+	if parcel, err = s.greeting(protowire.AppendBytes(parcel, s.tick)); err != nil {
+		return err
+	}
+	subject, sealed, err := s.seal(broker.Beats, parcel)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,11 @@ type Uplink struct {
 
 	mu         sync.Mutex
 	deliveries map[string]*delivery // by the display's name
+	keys       ownKeys              // that the deliveries know
 }
+
+// ownKeys are this agent's keys: the one that it signs with, and the one that it changes to, if it does.
+type ownKeys struct{ present, next pairing.Fingerprint }
 
 // New returns an Uplink that does nothing before Run.
 func New(options Options) *Uplink {
@@ -91,11 +95,18 @@ func (u *Uplink) Run(ctx context.Context) (err error) {
 func (u *Uplink) follow(ctx context.Context, all *sync.WaitGroup) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	keys := ownKeys{present: u.options.Keyring.Key()}
+	keys.next, _ = u.options.Keyring.Rotation()
+	rekeyed := keys != u.keys
+	u.keys = keys
 	wanted := map[string]bool{}
 	for _, peer := range u.options.Keyring.Peers() {
 		wanted[peer.Name] = true
 		if former := u.deliveries[peer.Name]; former != nil {
 			if former.id == broker.DisplayID(peer.Key) {
+				if rekeyed {
+					former.keys.Ring()
+				}
 				continue
 			}
 			former.end()

@@ -50,7 +50,13 @@ type agent struct {
 type pending struct {
 	message jetstream.Msg
 	through uint64
-	hello   bool // it is answered with a welcome then
+	hello   *hello // nil if it is none
+}
+
+// hello is answered with a welcome when everything before it is committed.
+type hello struct {
+	key      pairing.Fingerprint // that it is signed with: a former one is of no use any more then
+	greeting *pialertv1.Greeting // the answer to what it says of keys, or nil
 }
 
 // agent returns what is known of a peer.
@@ -162,8 +168,11 @@ func (s *Server) settle(a *agent, now time.Time) {
 	done := 0
 	for done < len(a.pending) && a.pending[done].through <= a.committed {
 		a.pending[done].message.Ack()
-		if a.pending[done].hello {
-			s.welcome(a)
+		if hello := a.pending[done].hello; hello != nil {
+			if err := s.options.Keyring.Uses(hello.key); err != nil {
+				s.options.Logger.Warn("cannot take note of an agent's key", "agent", a.name, "error", err)
+			}
+			s.welcome(a, hello.greeting)
 		}
 		done++
 	}
@@ -179,13 +188,23 @@ func (s *Server) settle(a *agent, now time.Time) {
 	}
 }
 
-func (s *Server) welcome(a *agent) {
+func (s *Server) welcome(a *agent, greeting *pialertv1.Greeting) {
 	s.tell(a, &pialertv1.Receipt{
-		Frail: *s.frail.Load(),
+		Frail: *s.frail.Load(), Greeting: greeting,
 		Message: &pialertv1.FromDisplay{Message: &pialertv1.FromDisplay_Welcome{
 			Welcome: &pialertv1.Welcome{Protocol: receive.Protocol, Version: s.options.Version, Committed: a.committed},
 		}},
 	}, time.Now())
+}
+
+// announced stores the next key that an agent announces in a parcel that a key has signed, and returns the answer, if there
+// is one. A key that is not stored is not answered: the agent keeps the present one.
+func (s *Server) announced(a *agent, key pairing.Fingerprint, parcel *pialertv1.Parcel) *pialertv1.Greeting {
+	answer, err := s.options.Keyring.Announced(key, parcel.GetGreeting())
+	if err != nil {
+		s.options.Logger.Warn("cannot store the next key of an agent", "agent", a.name, "error", err)
+	}
+	return answer
 }
 
 // tell sends an agent a receipt. It is lost if nobody listens; the agent asks again then. The caller

@@ -67,7 +67,7 @@ func (s *Server) take(ctx context.Context, message jetstream.Msg) error {
 		if err != nil {
 			err = &receive.Refusal{Reason: receive.Invalid, Text: "it sent what is no parcel"}
 		} else if err = s.admit(ctx, a, &parcel); err == nil {
-			err = s.hand(a, message, &parcel)
+			err = s.hand(a, message, from.Fingerprint(), &parcel)
 		}
 		var refusal *receive.Refusal
 		var later *receive.Later
@@ -102,12 +102,15 @@ func (s *Server) take(ctx context.Context, message jetstream.Msg) error {
 	}
 }
 
-// hand hands a parcel to the admission. The caller holds a.mu.
-func (s *Server) hand(a *agent, message jetstream.Msg, parcel *pialertv1.Parcel) error {
+// hand hands a parcel that a key has signed to the admission. The caller holds a.mu.
+func (s *Server) hand(a *agent, message jetstream.Msg, key pairing.Fingerprint, parcel *pialertv1.Parcel) error {
 	switch m := parcel.GetMessage().GetMessage().(type) {
 	case *pialertv1.FromAgent_Hello:
+		if a.hole != 0 && a.holeIn == s.reading.Load() {
+			return errHole // the stream is about to be read again: it comes behind what is missing
+		}
 		a.admitted.Runs(parcel.GetVersion())
-		a.await(message, a.last, true)
+		a.await(message, a.last, &hello{key, s.announced(a, key, parcel)})
 		s.settle(a, time.Now())
 		return nil
 	case *pialertv1.FromAgent_Batch:
@@ -131,7 +134,7 @@ func (s *Server) hand(a *agent, message jetstream.Msg, parcel *pialertv1.Parcel)
 			}
 			a.advance(last)
 		}
-		a.await(message, last, false)
+		a.await(message, last, nil)
 		return nil
 	case *pialertv1.FromAgent_Gap:
 		through := m.Gap.GetThrough()
@@ -141,7 +144,7 @@ func (s *Server) hand(a *agent, message jetstream.Msg, parcel *pialertv1.Parcel)
 			}
 			a.advance(through)
 		}
-		a.await(message, through, false)
+		a.await(message, through, nil)
 		return nil
 	}
 	message.Ack() // of a newer agent
@@ -149,7 +152,7 @@ func (s *Server) hand(a *agent, message jetstream.Msg, parcel *pialertv1.Parcel)
 }
 
 // await has a message acknowledged when numbers are committed.
-func (a *agent) await(message jetstream.Msg, through uint64, hello bool) {
+func (a *agent) await(message jetstream.Msg, through uint64, hello *hello) {
 	a.pending = append(a.pending, pending{message, through, hello})
 }
 

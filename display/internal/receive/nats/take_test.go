@@ -124,7 +124,7 @@ func (b *bench) must(err error) {
 // seal makes a message of an agent.
 func (b *bench) seal(agent *pairing.Keyring, subject string, epoch uint64, m *pialertv1.FromAgent) *message {
 	b.t.Helper()
-	raw, err := proto.Marshal(&pialertv1.Parcel{Session: b.session, Epoch: epoch, Message: m, Protocol: receive.Protocol, Version: "v1"})
+	raw, err := proto.Marshal(&pialertv1.Parcel{Session: b.session, Epoch: epoch, Message: m, Protocol: receive.Protocol, Version: "v1", Greeting: agent.Announce()})
 	b.must(err)
 	sealed, err := agent.Seal(b.server.options.Keyring.Public(), subject, raw)
 	b.must(err)

@@ -92,6 +92,9 @@ func (s *Server) beat(ctx context.Context, subject string, data []byte) {
 	if a.admitted.Heartbeat(receive.BeatOf(parcel.GetMessage().GetHeartbeat())) == nil {
 		a.heard = time.Now()
 	}
+	if greeting := s.announced(a, from.Fingerprint(), &parcel); greeting != nil { // the answer to its hello may have been lost
+		s.tell(a, &pialertv1.Receipt{Greeting: greeting}, time.Now())
+	}
 }
 
 func (s *Server) count(n *uint64) {
