@@ -66,12 +66,8 @@ func (d *daemon) listenReports() (net.Listener, error) {
 	return listener, nil
 }
 
-// unmapped is the group that the kernel shows for one that a user namespace does not know (kernel.overflowgid).
-const unmapped = 65534
-
 // giveTo makes a file a group's, unless it is already, as in a folder that gives its group to what is made in
-// it: in a user namespace, which the unit has, nothing can be given to a group outside, and whose it is cannot
-// be seen there.
+// it: that takes no right, and the unit has none.
 func giveTo(path, name string) error {
 	group, err := user.LookupGroup(name)
 	if err != nil {
@@ -85,11 +81,7 @@ func giveTo(path, name string) error {
 	if err := syscall.Stat(path, &own); err == nil && int(own.Gid) == id {
 		return nil
 	}
-	err = os.Chown(path, -1, id)
-	if errors.Is(err, os.ErrPermission) && own.Gid == unmapped {
-		return nil
-	}
-	return err
+	return os.Chown(path, -1, id)
 }
 
 // reports is what can be done through the socket: nothing but to report.
