@@ -28,7 +28,7 @@ type Status struct {
 
 	Sources  []SourceStatus    `json:"sources"`
 	Kinds    map[string]uint64 `json:"kinds"`           // events found since the start, by kind
-	Fired    map[string]uint64 `json:"fired"`           // those of them that a person fired
+	Fired    map[string]uint64 `json:"fired"`           // those of them that are of no log: a person fired them, or a program reported them
 	Hosts    map[string]uint64 `json:"hosts,omitempty"` // those of them on other machines, by the names in their lines
 	Displays []DisplayStatus   `json:"displays"`
 	Spool    SpoolStatus       `json:"spool"`
@@ -170,7 +170,7 @@ func (s Status) write(out io.Writer, now time.Time) error {
 		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", escape.Text(log.Source), log.State, log.Lines, inWords(log.Kinds), cli.Ago(log.LastLine, now))
 	}
 	if len(s.Fired) > 0 {
-		fmt.Fprintf(table, "fired by hand\t\t\t%s\t\n", inWords(s.Fired))
+		fmt.Fprintf(table, "fired or reported\t\t\t%s\t\n", inWords(s.Fired))
 	}
 	if len(s.Hosts) > 0 {
 		fmt.Fprintf(table, "of other machines\t\t\t%s\t\n", escape.Text(inWords(s.Hosts)))

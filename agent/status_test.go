@@ -80,7 +80,7 @@ func TestStatusSaysWhatWasFoundInWords(t *testing.T) {
 	}
 	for _, want := range []string{
 		"/var/log/auth.log     following  90     12 ssh_login, 2 ssh_probe  never\n",
-		"/var/log/httpd/*_log  failing    0      nothing", "fired by hand                           1 ssh_login",
+		"/var/log/httpd/*_log  failing    0      nothing", "fired or reported                       1 ssh_login",
 		"\n/var/log/httpd/*_log cannot be read: /var/log/httpd may not be read\n  on this system: sudo usermod\n",
 		"\nnothing is there yet of /var/log/nginx/*.log\n",
 	} {
