@@ -219,7 +219,7 @@ func (e *Engine) joinMessage(mem *memory, m *message) {
 	m.Time = connection.Time{Sec: sec, Nsec: nsec, Dated: dated}
 	m.Log, m.Observed = mem.name, e.observed.UnixNano()
 	m.Counted = e.shared.conns.AlreadyCounted(&m.Line)
-	if m.Rule.Join == rule.JoinSource {
+	if m.Rule.Join != rule.JoinPID {
 		mem = e.shared
 	}
 	mem.conns.Join(&m.Line)

@@ -265,3 +265,32 @@ func TestConnections(t *testing.T) {
 		})
 	}
 }
+
+// Attackers' tools open many connections at a time: their lines come mixed, and tell of each.
+func TestConnectionsOfOneAddressAtATime(t *testing.T) {
+	t.Parallel()
+	rules := builtinRules(t)
+	for _, script := range scripts {
+		if !strings.Contains(strings.Join(script.lines, ""), "PORT") {
+			continue // nothing but the order of the lines could tell them apart
+		}
+		var lines []string
+		for _, line := range script.lines {
+			for _, own := range []string{"1", "2", "3"} {
+				line := strings.NewReplacer("PEER", "192.0.2.7", "PID", "471"+own, "PORT", "5111"+own).Replace(line)
+				lines = append(lines, "Jan 31 12:00:00 host "+line)
+			}
+		}
+		var logins, other uint64
+		for _, ev := range detectAll(t, rules, lines) {
+			if ev.Kind.String() == "ssh_login" {
+				logins += ev.Count
+			} else if !ev.Kind.Apart() {
+				other += ev.Count
+			}
+		}
+		if logins != 3*script.logins || other != 3*script.other {
+			t.Errorf("%s: %d logins and %d others are counted, want %d and %d", script.name, logins, other, 3*script.logins, 3*script.other)
+		}
+	}
+}

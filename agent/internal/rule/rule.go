@@ -129,6 +129,7 @@ type Join string
 const (
 	JoinPID    Join = "pid"    // host, service and process: a process serves one connection
 	JoinSource Join = "source" // service and address: for daemons whose processes serve many
+	JoinPeer   Join = "peer"   // service, address and, if a line has it, port: of those, for daemons that write the port
 )
 
 // Example is a line that a rule must match, with the fields that must come out of it. Fields that
@@ -194,8 +195,8 @@ func (r *Rule) check() error {
 	if !slices.Contains(roles, r.Role) {
 		problem("role %q is unknown: use one of %v", r.Role, roles)
 	}
-	if r.Join != JoinPID && r.Join != JoinSource {
-		problem("join %q is unknown: use pid or source", r.Join)
+	if r.Join != JoinPID && r.Join != JoinSource && r.Join != JoinPeer {
+		problem("join %q is unknown: use pid, source or peer", r.Join)
 	}
 	if r.Reporter != "" {
 		r.reporter = uint8(slices.Index(reporters[:], r.Reporter) + 1)

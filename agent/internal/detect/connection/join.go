@@ -67,7 +67,7 @@ func (l *Log) Join(line *Line) {
 func (c *connection) isAnother(line *Line) bool {
 	f := &line.Fields
 	return f.Source.IsValid() && c.addr.IsValid() && f.Source != c.addr ||
-		f.Port != 0 && c.port != 0 && f.Port != c.port
+		f.Port != 0 && c.port != 0 && f.Port != c.port && line.Rule.Join != rule.JoinSource
 }
 
 // isNamed says whether a text names the connection's peer as sshd does. Then it is of this

@@ -9,8 +9,8 @@ import (
 
 // key says which connection a line belongs to. No name takes part in it.
 type key struct {
-	host   uint64 // hash of the logging host's name, 0 where lines are joined by source
-	id     uint64 // process, or hash of the source
+	host   uint64 // hash of the logging host's name, 0 where lines are joined by source or peer
+	id     uint64 // process, or hash of the source or the peer
 	family uint32 // of the service
 	log    uint32 // number of the log
 }
@@ -26,9 +26,13 @@ func (l *Log) keyOf(line *Line) (key, bool) {
 	f := &line.Fields
 	k := key{host: line.Host, id: uint64(line.PID), family: line.Rule.Family(), log: l.number}
 	switch {
-	case line.Rule.Join == rule.JoinSource:
+	case line.Rule.Join != rule.JoinPID:
 		k.host = 0
 		switch {
+		case f.Source.IsValid() && f.Port != 0 && line.Rule.Join == rule.JoinPeer:
+			raw := f.Source.As16()
+			k.id = Hash(binary.BigEndian.AppendUint16(raw[:], f.Port))
+			return k, true
 		case f.Source.IsValid():
 			return l.sourceKey(k.family, f.Source), true
 		case f.Host != nil:
