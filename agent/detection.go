@@ -163,7 +163,7 @@ func (run *detection) Run(ctx context.Context) error {
 func (run *detection) feed(ctx context.Context, chunk source.Chunk) error {
 	return run.pipeline.Feed(ctx, ingest.Chunk{
 		Name: chunk.Name, Source: chunk.Source, Data: chunk.Data,
-		Position: chunk.Position, Forget: chunk.Forget, Observed: chunk.Observed,
+		Position: chunk.Position, Forget: chunk.Forget, Observed: chunk.Observed, Once: chunk.Once, Committed: chunk.Committed,
 	})
 }
 

@@ -22,7 +22,7 @@ var (
 	metricLeftOut  = metrics.Counter("discarded_total", "Attempts, connections and events left out, by the reason.", "what", "reason")
 	metricSkipped  = metrics.Gauge("skipped_files", "Files of a pattern that are not followed because there are too many.", "log")
 	metricDoubted  = metrics.Counter("untrusted_lines_total", "Lines left out because their sender may not speak under their name.", "log")
-	metricSyslog   = metrics.Counter("syslog_total", "Messages and senders of a listener that were not as they should be: refused, dropped by the kernel, unparsed, truncated, empty, interrupted.", "listener", "what")
+	metricSyslog   = metrics.Counter("syslog_total", "Messages and senders of a listener that were not as they should be: refused, dropped by the kernel, unparsed, truncated, empty; connections that a kill of the agent interrupted, and 1 if it was killed.", "listener", "what")
 	metricSenders  = metrics.Gauge("syslog_senders", "Senders that are remembered.", "listener")
 	metricOpen     = metrics.Gauge("syslog_connections", "Connections that are open.", "listener")
 	metricUp       = metrics.Gauge("link_up", "1 while a display is connected.", "peer")
@@ -56,6 +56,7 @@ func (d *daemon) metrics() http.Handler {
 				} {
 					report(metricSyslog, float64(count), source.Source, what)
 				}
+				report(metricSyslog, metrics.Bool(n.Killed), source.Source, "killed")
 			}
 		}
 		for kind, n := range status.Kinds {

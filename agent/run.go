@@ -196,6 +196,7 @@ func (d *daemon) detect(ctx context.Context) error {
 			stop(nil)
 			return err
 		case next = <-d.replacements:
+			d.retirePorts(next.cfg)
 			stop(source.ErrAgain)
 		}
 		if err := <-ended; err != nil {
@@ -223,6 +224,9 @@ type replacement struct {
 // reload has the detection replaced by one of another configuration, if that can be used.
 func (d *daemon) reload(ctx context.Context) func(Config) error {
 	return func(cfg Config) error {
+		if fault := d.current().pipeline.Fault(); fault != nil && len(d.current().ports) > 0 {
+			return fmt.Errorf("cannot reload while the spool cannot be written: messages of syslog would be lost: %w", fault.Err)
+		}
 		if _, err := d.newDetection(cfg); err != nil {
 			return err
 		}

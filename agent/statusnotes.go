@@ -86,7 +86,9 @@ func networkNotes(log SourceStatus) (notes []string) {
 	note(n.Dropped, "datagrams to %s were dropped by the kernel: its buffer was full; see docs/syslog.md", listen)
 	note(n.Unparsed, "messages to %s had no header and were read as text", listen)
 	note(n.Truncated, "messages to %s were cut: longer than 64 KiB", listen)
-	note(n.Interrupted, "connections to %s were open when the agent was killed; what was on its way on them may be lost", listen)
+	if n.Killed {
+		notes = append(notes, fmt.Sprintf("the agent was killed while it listened on %s, with %d connections that it knew of; what was on its way may be lost", listen, n.Interrupted))
+	}
 	if n.Buffer > 0 && n.Buffer < n.Wanted {
 		notes = append(notes, fmt.Sprintf("the kernel keeps %d bytes of %s, not the %d that are wanted; on this system: sudo sysctl -w net.core.rmem_max=%d, and restart",
 			n.Buffer, listen, n.Wanted, n.Wanted))

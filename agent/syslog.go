@@ -186,15 +186,22 @@ func (l Syslog) open(inherited cli.Inherited, restore source.Restore, logger *sl
 	return &port{syslog.New(options), l}, nil
 }
 
-// keepPorts closes the ports that are no longer in use.
+// keepPorts notes which ports are in use.
 func (d *daemon) keepPorts(used []*port) {
 	d.mu.Lock()
-	before := d.ports
+	defer d.mu.Unlock()
 	d.ports = used
-	d.mu.Unlock()
-	for _, p := range before {
-		if !slices.Contains(used, p) {
-			p.Close()
+}
+
+// retirePorts has those ports end with their run that a configuration has no use for.
+func (d *daemon) retirePorts(cfg Config) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ports = slices.DeleteFunc(d.ports, func(p *port) bool {
+		if slices.ContainsFunc(cfg.Syslog, func(l Syslog) bool { return reflect.DeepEqual(l, p.cfg) }) {
+			return false
 		}
-	}
+		p.Retire()
+		return true
+	})
 }

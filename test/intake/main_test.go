@@ -148,7 +148,8 @@ type status struct {
 		} `json:"network"`
 	} `json:"sources"`
 	Spool struct {
-		Next uint64 `json:"next_sequence"`
+		Next  uint64 `json:"next_sequence"`
+		Fault string `json:"fault"`
 	} `json:"spool"`
 }
 

@@ -70,7 +70,7 @@ func (p *Pipeline) include(do func(add func(*attack.Event))) (<-chan error, erro
 	}
 	do(p.add)
 	committed := make(chan error, 1)
-	p.batch.waiting = append(p.batch.waiting, committed)
+	p.batch.waiting = append(p.batch.waiting, func(err error) { committed <- err })
 	p.batch.grow(0)
 	p.wake.Ring()
 	return committed, nil

@@ -21,9 +21,10 @@ type batch struct {
 	bytes  int // of lines
 	merged int // events that others stand for
 
-	waiting []chan<- error // of those who wait for the commit
+	waiting []func(error) // of those who wait for the commit
 
 	full  bool // it has to be committed before more is read
+	once  bool // it has events of lines that cannot be read again
 	first bool // it has the first position of a log, without which a rotation would hide its lines
 }
 

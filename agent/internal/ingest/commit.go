@@ -22,7 +22,7 @@ func (p *Pipeline) commit(ctx context.Context) error {
 		answer = ErrStopped
 	}
 	for _, committed := range waiting {
-		committed <- answer
+		committed(answer)
 	}
 	return err
 }
@@ -59,7 +59,7 @@ func (p *Pipeline) store(ctx context.Context, events []attack.Event, state map[s
 }
 
 // take empties the batch, with what the detector's memory changed.
-func (p *Pipeline) take() ([]attack.Event, map[string][]byte, []chan<- error) {
+func (p *Pipeline) take() ([]attack.Event, map[string][]byte, []func(error)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.detector.Changes(func(key string, value []byte) { p.batch.state[memoryKey+key] = value })

@@ -31,7 +31,7 @@ const (
 	tickInterval = time.Second
 	// restTicks is after how many ticks that is written down which can wait: reading positions
 	// without events, and events while nobody is there to see them. After a crash those lines are
-	// read again.
+	// read again; of lines that cannot be, events wait for one tick at most.
 	restTicks = 5
 	// retryInterval is the pause after a commit that failed, such as on a full disk.
 	retryInterval = time.Second
@@ -56,6 +56,10 @@ type Chunk struct {
 	Position []byte    // where reading goes on; nil if the source has no positions
 	Forget   bool      // the source is gone for good, and with it what is kept of it
 	Observed time.Time // when the lines were read
+	Once     bool      // the lines cannot be read again
+	// Committed, unless nil, is called when the chunk is committed, or with an error if it never will be. It
+	// must not wait for anything.
+	Committed func(error)
 }
 
 // Detector finds events in lines. Its methods are called by one goroutine at a time.
@@ -153,6 +157,10 @@ func (p *Pipeline) Feed(_ context.Context, chunk Chunk) error {
 	}
 	p.detector.Feed(chunk)
 	p.batch.grow(len(chunk.Data))
+	p.batch.once = p.batch.once || chunk.Once && len(p.batch.events) > 0
+	if chunk.Committed != nil {
+		p.batch.waiting = append(p.batch.waiting, chunk.Committed)
+	}
 	key := positionKey + chunk.Source
 	switch {
 	case chunk.Forget:
@@ -166,7 +174,7 @@ func (p *Pipeline) Feed(_ context.Context, chunk Chunk) error {
 			p.stored[chunk.Source], p.batch.first = true, true
 		}
 	}
-	if len(p.batch.events) > 0 || p.batch.first {
+	if len(p.batch.events) > 0 || p.batch.first || chunk.Committed != nil {
 		p.wake.Ring()
 	}
 	return nil
@@ -182,7 +190,7 @@ func (p *Pipeline) urgent() bool {
 // Run commits batches until ctx ends, then commits what is left and returns nil. Sources that wait
 // in Feed are let go. It fails when the store does for good, or ctx ends while it fails.
 func (p *Pipeline) Run(ctx context.Context) error {
-	defer p.stop()
+	defer p.end()
 	tick := time.NewTicker(tickInterval)
 	defer tick.Stop()
 	for ticks := 0; ; {
@@ -196,8 +204,8 @@ func (p *Pipeline) Run(ctx context.Context) error {
 				continue
 			}
 		case now := <-tick.C:
-			found := p.tick(now)
-			if ticks++; ticks < restTicks && !(found && p.options.Watched()) {
+			found, once := p.tick(now)
+			if ticks++; ticks < restTicks && !once && !(found && p.options.Watched()) {
 				continue
 			}
 		}
@@ -208,12 +216,21 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 }
 
-// tick tells the detector the time, and says whether events are pending.
-func (p *Pipeline) tick(now time.Time) bool {
+// tick tells the detector the time, and says whether events are pending, and of lines that cannot be read again.
+func (p *Pipeline) tick(now time.Time) (found, once bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.detector.Tick(now)
-	return len(p.batch.events) > 0
+	return len(p.batch.events) > 0, p.batch.once
+}
+
+// end tells those who wait for a commit that none comes any more.
+func (p *Pipeline) end() {
+	p.stop()
+	_, _, waiting := p.take()
+	for _, committed := range waiting {
+		committed(ErrStopped)
+	}
 }
 
 // stop lets nothing more in.

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -199,6 +200,72 @@ func TestSomebodyWatches(t *testing.T) {
 			feed(t, p, chunk(2, "admin"))
 			if synctest.Wait(); d.commits != 2 {
 				t.Error("what is found later waits")
+			}
+			stop()
+			<-done
+		})
+	}
+}
+
+// What is found in lines that cannot be read again waits for a second at most, though nobody watches; what is
+// found in others waits for longer.
+func TestLinesThatComeOnce(t *testing.T) {
+	t.Parallel()
+	for once, want := range map[bool]int{false: 0, true: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			d := &disk{}
+			p, _ := start(t, d, no)
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() { done <- p.Run(ctx) }()
+			c := chunk(0, "root")
+			c.Position, c.Once = nil, once
+			feed(t, p, c)
+			time.Sleep(tickInterval + tickInterval/2)
+			if synctest.Wait(); d.commits != want {
+				t.Errorf("once %v: %d commits, want %d", once, d.commits, want)
+			}
+			stop()
+			<-done
+		})
+	}
+}
+
+// A source hears when its chunk is on the disk, at once though nobody watches, or that it never will be.
+func TestCommittedIsTold(t *testing.T) {
+	t.Parallel()
+	for _, full := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			d := &disk{fail: func() error {
+				if full {
+					return syscall.ENOSPC
+				}
+				return nil
+			}}
+			p, _ := start(t, d, no)
+			ctx, stop := context.WithCancel(t.Context())
+			done := make(chan error)
+			feed(t, p, chunk(1)) // the log's first position is urgent by itself
+			var told []error
+			go func() { done <- p.Run(ctx) }()
+			synctest.Wait()
+			c := chunk(2)
+			c.Committed = func(err error) { told = append(told, err) }
+			feed(t, p, c)
+			synctest.Wait()
+			if full {
+				if len(told) > 0 {
+					t.Errorf("told %v while the disk is full", told)
+				}
+				stop()
+				<-done
+				if len(told) != 1 || !errors.Is(told[0], ErrStopped) {
+					t.Errorf("told %v in the end", told)
+				}
+				return
+			}
+			if len(told) != 1 || told[0] != nil || string(d.state["position/log"]) != "2" {
+				t.Errorf("told %v, position %s", told, d.state["position/log"])
 			}
 			stop()
 			<-done

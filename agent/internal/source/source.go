@@ -56,6 +56,11 @@ type Chunk struct {
 	Forget bool
 	// Observed is when the lines were read.
 	Observed time.Time
+	// Once says that the lines cannot be read again: what is found in them does not wait to be stored.
+	Once bool
+	// Committed, unless nil, is called when the chunk is stored, or with an error if it never will be. It
+	// must not wait for anything.
+	Committed func(error)
 }
 
 // Emit takes a chunk and returns when it is done with it, which is what holds a fast source back. An
@@ -145,7 +150,8 @@ type Network struct {
 	Dropped uint64 `json:"dropped"`
 	Buffer  int    `json:"buffer,omitempty"`
 	Wanted  int    `json:"buffer_wanted,omitempty"`
-	// Interrupted counts connections that were open when the agent was killed: what was on its way on
-	// them may be lost.
+	// Killed says that the agent was killed before this start, while it listened: what was on its way may be
+	// lost. Interrupted counts the connections that are known to have been open then.
+	Killed      bool   `json:"killed"`
 	Interrupted uint64 `json:"interrupted"`
 }

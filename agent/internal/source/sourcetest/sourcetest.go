@@ -47,10 +47,13 @@ func (r *Receiver) Emit(_ context.Context, chunk source.Chunk) error {
 	r.mu.Lock()
 	if chunk.Forget {
 		delete(r.stored, chunk.Source)
-	} else {
+	} else if chunk.Position != nil {
 		r.stored[chunk.Source] = chunk.Position
 	}
 	r.mu.Unlock()
+	if chunk.Committed != nil {
+		chunk.Committed(nil)
+	}
 	for line := range strings.Lines(string(chunk.Data)) {
 		r.Lines <- filepath.Base(chunk.Source) + ": " + strings.TrimSuffix(line, "\n")
 	}

@@ -56,6 +56,8 @@ type Port struct {
 	writer  writer // with the queue's lock
 	sums    struct{ lines, unparsed, truncated, empty atomic.Uint64 }
 
+	stored position // what was handed on of it, by Run alone
+
 	mu          sync.Mutex
 	stats       source.Stats
 	network     source.Network
@@ -65,6 +67,7 @@ type Port struct {
 	sockets     []io.Closer
 	packets     net.PacketConn // nil of a stream
 	closed      bool
+	retired     bool
 	readers     sync.WaitGroup
 }
 
@@ -81,19 +84,24 @@ func New(options Options) *Port {
 	}
 }
 
-// position is what is stored of a port: how many connections were open. Who finds some at its start knows
-// that the agent was killed.
+// position is what is stored of a port: that it is open, before anything can come in, and with how many
+// connections. Who finds it open at its start knows that the agent was killed.
 type position struct {
-	Connections int `json:"connections"`
+	Open        bool `json:"open"`
+	Connections int  `json:"connections"`
 }
 
 // Run hands on lines until ctx ends, which returns nil, or until emit fails, which returns its error. It
-// opens the socket, again and again if it cannot. Unless ctx ends for [source.ErrAgain] it closes
-// everything, and what was read until then is handed on.
+// opens the socket, again and again if it cannot. Unless ctx ends for [source.ErrAgain], and nobody has retired
+// the port, it closes everything, and what was read until then is handed on.
 func (p *Port) Run(ctx context.Context, emit source.Emit) error {
 	p.interrupted()
+	if err := p.announce(ctx, emit); err != nil {
+		p.Close()
+		return err
+	}
 	wait := backoff.Backoff{First: time.Second, Last: time.Minute, Least: 1. / 3}
-	for failed := false; !p.isOpen(); failed = true {
+	for failed := false; ctx.Err() == nil && !p.isOpen(); failed = true {
 		err := p.open(ctx)
 		if err == nil {
 			break
@@ -102,9 +110,7 @@ func (p *Port) Run(ctx context.Context, emit source.Emit) error {
 		if !failed {
 			p.options.Logger.Error("cannot listen for syslog, trying again", "listen", p.options.Name, "error", err)
 		}
-		if backoff.Wait(ctx, wait.Next(), nil); ctx.Err() != nil {
-			return nil
-		}
+		backoff.Wait(ctx, wait.Next(), nil)
 	}
 	hand := context.WithoutCancel(ctx)
 	for ctx.Err() == nil {
@@ -113,27 +119,62 @@ func (p *Port) Run(ctx context.Context, emit source.Emit) error {
 			return err
 		}
 	}
-	if context.Cause(ctx) == source.ErrAgain {
-		return p.hand(hand, emit, p.queue.take(ctx))
+	if p.ends(ctx) {
+		p.Close()
 	}
-	p.Close()
 	return p.hand(hand, emit, p.queue.take(ctx))
 }
 
-// hand gives lines to emit, and how many connections are open.
-func (p *Port) hand(ctx context.Context, emit source.Emit, lines []byte) error {
-	chunk := source.Chunk{Name: p.options.Name, Source: p.options.Name, Data: lines, Observed: time.Now()}
-	if p.stream() {
-		p.mu.Lock()
-		chunk.Position, _ = json.Marshal(position{len(p.connections)})
-		p.mu.Unlock()
+// Retire has Run close everything when ctx ends, also for [source.ErrAgain].
+func (p *Port) Retire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.retired = true
+}
+
+func (p *Port) ends(ctx context.Context) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.retired || context.Cause(ctx) != source.ErrAgain
+}
+
+// announce has it stored that the port is open, before it is, and waits until that is so.
+func (p *Port) announce(ctx context.Context, emit source.Emit) error {
+	chunk, now := p.chunk(nil)
+	chunk.Position, _ = json.Marshal(now)
+	committed := make(chan error, 1)
+	chunk.Committed = func(err error) { committed <- err }
+	if err := emit(ctx, chunk); err != nil {
+		return err
 	}
-	if len(lines) == 0 && chunk.Position == nil {
+	p.stored = now
+	select {
+	case <-committed: // if it never will be, ctx ends, too
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// chunk returns one without a position, and what the position is now.
+func (p *Port) chunk(lines []byte) (source.Chunk, position) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return source.Chunk{Name: p.options.Name, Source: p.options.Name, Data: lines, Observed: time.Now(), Once: true},
+		position{!p.closed, len(p.connections)}
+}
+
+// hand gives lines to emit, and what is to be stored of the port if that has changed.
+func (p *Port) hand(ctx context.Context, emit source.Emit, lines []byte) error {
+	chunk, now := p.chunk(lines)
+	if now != p.stored {
+		chunk.Position, _ = json.Marshal(now)
+	} else if len(lines) == 0 {
 		return nil
 	}
 	if err := emit(ctx, chunk); err != nil {
 		return err
 	}
+	p.stored = now
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stats.Bytes += uint64(len(lines))
@@ -143,22 +184,20 @@ func (p *Port) hand(ctx context.Context, emit source.Emit, lines []byte) error {
 	return nil
 }
 
-// interrupted looks at what was stored: connections that were open when the agent was killed.
+// interrupted looks at what was stored: whether the port was open when the agent was killed.
 func (p *Port) interrupted() {
 	stored, ok := p.options.Restore(p.options.Name)
 	var before position
-	if !ok || json.Unmarshal(stored, &before) != nil || before.Connections <= 0 {
+	if !ok || json.Unmarshal(stored, &before) != nil || !before.Open && before.Connections <= 0 {
 		return
 	}
 	p.options.Restore = func(string) ([]byte, bool) { return nil, false } // this process has seen it
 	p.mu.Lock()
-	p.network.Interrupted += uint64(before.Connections)
+	p.network.Killed, p.network.Interrupted = true, uint64(max(before.Connections, 0))
 	p.mu.Unlock()
-	p.options.Logger.Warn("the agent was killed while it received; what was on its way on these connections may be lost",
+	p.options.Logger.Warn("the agent was killed while it listened; what was on its way may be lost",
 		"listen", p.options.Name, "connections", before.Connections)
 }
-
-func (p *Port) stream() bool { return p.options.Network == "tcp" || p.options.Network == "tls" }
 
 // Behind implements [source.Source].
 func (p *Port) Behind(log string) bool { return log == p.options.Name && p.queue.waiting() }

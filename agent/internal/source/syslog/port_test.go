@@ -2,6 +2,7 @@ package syslog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -69,6 +70,13 @@ func dial(t *testing.T, from string, to net.Addr) net.Conn {
 	}
 	t.Cleanup(func() { conn.Close() })
 	return conn
+}
+
+// commit tells that a chunk is on the disk.
+func commit(chunk source.Chunk) {
+	if chunk.Committed != nil {
+		chunk.Committed(nil)
+	}
 }
 
 func send(t *testing.T, conn net.Conn, text string) {
@@ -170,6 +178,7 @@ func TestBackPressure(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- p.Run(ctx, func(_ context.Context, chunk source.Chunk) error {
+			commit(chunk)
 			if len(chunk.Data) > 0 {
 				select {
 				case blocked <- struct{}{}:
@@ -253,25 +262,99 @@ func TestInterrupted(t *testing.T) {
 	r.Want("test: " + strings.TrimPrefix(line, "test: ") + "1")
 	eventually(t, p, "the connection is stored", func(source.Stats) bool {
 		stored, _ := r.Restore("tcp://test")
-		return string(stored) == `{"connections":1}`
+		return string(stored) == `{"open":true,"connections":1}`
 	})
-	killed, _ := r.Restore("tcp://test")
 	stop()
-	if ended, _ := r.Restore("tcp://test"); string(ended) != `{"connections":0}` {
+	if ended, _ := r.Restore("tcp://test"); string(ended) != `{"open":false,"connections":0}` {
 		t.Errorf("after a stop %s is stored", ended)
 	}
 	for _, test := range []struct {
 		stored string
+		killed bool
 		want   uint64
-	}{{string(killed), 1}, {`{"connections":0}`, 0}, {"damaged", 0}} {
+	}{
+		{`{"open":true,"connections":1}`, true, 1}, {`{"open":true,"connections":0}`, true, 0}, {`{"open":false,"connections":0}`, false, 0},
+		{`{"connections":2}`, true, 2}, {`{"connections":0}`, false, 0}, // as former versions stored it
+		{"damaged", false, 0},
+	} {
 		r.Store("tcp://test", []byte(test.stored))
 		again := newPort("tcp", func(o *Options) { o.Restore = r.Restore })
 		stop := r.Start(again)
 		listening(t, again)
-		if got := again.Stats()[0].Network.Interrupted; got != test.want {
-			t.Errorf("after %s: %d connections were interrupted, want %d", test.stored, got, test.want)
+		if got := again.Stats()[0].Network; got.Interrupted != test.want || got.Killed != test.killed {
+			t.Errorf("after %s: killed %v, %d connections were interrupted, want %v and %d", test.stored, got.Killed, got.Interrupted, test.killed, test.want)
 		}
 		stop()
+	}
+}
+
+// A port opens once it is stored that it is open, so that nothing can be lost by a kill that is not told; and
+// whether it could be opened or not, an orderly end is stored, too.
+func TestOpeningIsStoredFirst(t *testing.T) {
+	t.Parallel()
+	for _, network := range []string{"udp", "tcp", "unixgram"} {
+		for _, address := range []string{"", "/absent/log"} {
+			if network != "unixgram" && address != "" {
+				continue
+			}
+			t.Run(network+address, func(t *testing.T) {
+				t.Parallel()
+				p := newPort(network, func(o *Options) {
+					if network == "unixgram" {
+						o.Address = cmp.Or(address, filepath.Join(t.TempDir(), "log"))
+					}
+				})
+				announced, committed := make(chan source.Chunk, 1), make(chan func(error), 1)
+				ctx, stop := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				var last []byte
+				go func() {
+					ended <- p.Run(ctx, func(_ context.Context, chunk source.Chunk) error {
+						if last = chunk.Position; chunk.Committed != nil {
+							announced <- chunk
+							committed <- chunk.Committed
+						}
+						return nil
+					})
+				}()
+				if chunk := sourcetest.Receive(t, announced); string(chunk.Position) != `{"open":true,"connections":0}` || p.isOpen() {
+					t.Errorf("stored is %s, and the port is open: %v", chunk.Position, p.isOpen())
+				}
+				(<-committed)(nil)
+				eventually(t, p, "the socket", func(s source.Stats) bool {
+					return s.State == source.Listening || address != "" && s.State == source.Failing
+				})
+				stop()
+				if err := sourcetest.Receive(t, ended); err != nil || string(last) != `{"open":false,"connections":0}` {
+					t.Errorf("it ended with %v and %s", err, last)
+				}
+			})
+		}
+	}
+}
+
+// A port that a reload has no use for hands on what it read and ends for good.
+func TestRetiring(t *testing.T) {
+	t.Parallel()
+	p := newPort("tcp", nil)
+	r := sourcetest.New(t)
+	ctx, stop := context.WithCancelCause(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- p.Run(ctx, r.Emit) }()
+	addr := listening(t, p)
+	send(t, dial(t, "127.0.0.1", addr), frame+"1\n")
+	r.Want(line + "1")
+	p.Retire()
+	stop(source.ErrAgain)
+	if err := sourcetest.Receive(t, ended); err != nil {
+		t.Fatal(err)
+	}
+	if stored, _ := r.Restore("tcp://test"); string(stored) != `{"open":false,"connections":0}` {
+		t.Errorf("%s is stored", stored)
+	}
+	if conn, err := net.Dial("tcp", addr.String()); err == nil {
+		conn.Close()
+		t.Error("it still listens")
 	}
 }
 
@@ -320,7 +403,11 @@ func TestNoSocket(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var done sync.WaitGroup
 	done.Go(func() {
-		if err := p.Run(ctx, func(context.Context, source.Chunk) error { return nil }); err != nil {
+		err := p.Run(ctx, func(_ context.Context, chunk source.Chunk) error {
+			commit(chunk)
+			return nil
+		})
+		if err != nil {
 			t.Error(err)
 		}
 	})
