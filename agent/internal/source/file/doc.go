@@ -14,6 +14,9 @@
 // again under whatever name logrotate gave them, compressed or not, and those that are newer than any of
 // them are read from their start, oldest first.
 //
+// A file that an editor, sed -i or whoever trims a log puts in another's place is read from behind the last of
+// its lines that is, byte for byte, among the last 2 MiB that were read of the other.
+//
 // # How
 //
 // Content is read only by this package, with pread in blocks of 256 KiB through its own open file; an
@@ -49,6 +52,8 @@
 //   - A truncation is recognised by a smaller size or another head. A file that is truncated and refilled
 //     past the old offset with exactly the same first bytes, between two looks, is taken for unchanged.
 //     Lines that begin with a time do not do that.
+//   - A log that is written anew in place (an editor that keeps the inode), or replaced while this program is
+//     down by a copy without its first lines, is read from its start.
 //   - A file that was rotated into another folder (olddir) is drained while this program runs, but is
 //     not found again after a restart. Nor is one that was compressed by something else than gzip or
 //     bzip2, or one of which not a single line had been read before it was compressed.

@@ -126,7 +126,7 @@ func (f *follower) step(now time.Time, b *blocks) (lines []byte, more bool) {
 		if lines, more := f.retire(now, b); more {
 			return lines, true
 		}
-		if f.advance(now) {
+		if f.advance(now, b) {
 			return nil, true
 		}
 		blocked = true
@@ -178,10 +178,16 @@ func (f *follower) readable() bool {
 }
 
 // advance opens the first of the files that wait. It reports whether that changed something.
-func (f *follower) advance(now time.Time) bool {
+func (f *follower) advance(now time.Time, b *blocks) bool {
 	f.granted = false // the next file may be newer than another log's
 	c := f.waiting[0]
 	g, err := openGeneration(c.name, now)
+	if last := len(f.generations) - 1; err == nil && c.live && last >= 0 && f.generations[last].unlinked {
+		if err = g.skipCopied(f.generations[last], b); err != nil {
+			g.forget()
+		}
+		f.moved = f.moved || g.Offset > 0
+	}
 	switch {
 	case err == nil && g.fileID == c.fileID:
 		g.found = c.modified

@@ -116,6 +116,28 @@ func (w *world) rotatedName(n int) string {
 	return name
 }
 
+// replace puts a copy in the live file's place that lacks some of its first lines, as who trims a log does. Its
+// daemon notices at once.
+func (w *world) replace() {
+	w.end(true)
+	w.write(w.live(), 0, false)
+	w.log("everything is read before the live file is replaced")
+	w.run()
+	content, err := os.ReadFile(w.path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(content), "\n")
+	w.log("replace")
+	if err := os.WriteFile(w.path+".tmp", []byte(strings.Join(lines[w.random.IntN(len(lines)):], "")), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	rename(w.t, w.path+".tmp", w.path)
+	w.create()
+	w.end(true)
+	w.run()
+}
+
 // act does one random thing.
 func (w *world) act() {
 	switch n := w.random.IntN(100); {
@@ -164,6 +186,8 @@ func (w *world) act() {
 		if w.random.IntN(2) == 0 {
 			w.run()
 		}
+	case n < 49:
+		w.replace()
 	case n < 58:
 		w.log("crash")
 		if w.follower != nil && w.random.IntN(2) == 0 {
@@ -173,6 +197,9 @@ func (w *world) act() {
 	case n < 65:
 		w.now = w.now.Add(time.Duration(w.random.IntN(500)) * time.Millisecond)
 	case n < 66:
+		for _, late := range w.daemons[:len(w.daemons)-1] {
+			w.write(late, 0, false) // or its half line counts as one, see [lastLineWait]
+		}
 		w.log("minutes pass")
 		w.pass(2 * parkWait) // a quiet file is closed, and its daemon may write to it after that
 	case n < 68:

@@ -69,12 +69,13 @@ func (f *follower) tryRelocate(now time.Time) error {
 // findKnown makes the follower's files members of the set. It returns the index of the newest one that
 // was there before what is new, -1 if there is none, and whether that is the newest that was read at all.
 func (f *follower) findKnown(r *rotationSet) (newest int, complete bool, err error) {
+	places, err := r.find(f.generations)
+	if err != nil {
+		return -1, false, err
+	}
 	newest = -1
-	for _, g := range f.generations {
-		i, err := r.find(g)
-		if errors.Is(err, errMoving) {
-			return -1, false, err
-		}
+	for at, g := range f.generations {
+		i, err := places[at].index, places[at].err
 		switch {
 		case i < 0:
 			complete = complete && g.Offset == 0
@@ -199,32 +200,67 @@ func (r *rotationSet) resume(i int, m mark) *generation {
 	return g
 }
 
-// find takes the file that is g's or, after copytruncate or compression, has its content, and returns its
-// index; -1 if there is none. An error with an index says that the file is there but cannot be opened.
-func (r *rotationSet) find(g *generation) (int, error) {
+// place is the index of a file in the set, -1 if there is none. An error with an index says that the file is
+// there but cannot be opened.
+type place struct {
+	index int
+	err   error
+}
+
+// find takes for each generation the file that is its own or, after copytruncate or compression, has its
+// content. What is one generation's own is not taken for another's copy. The only error is errMoving.
+func (r *rotationSet) find(generations []*generation) ([]place, error) {
+	places := make([]place, len(generations))
+	for at, g := range generations {
+		places[at] = r.findOwn(g)
+		if errors.Is(places[at].err, errMoving) {
+			return nil, errMoving
+		}
+	}
+	// A file that was put in another's place may begin as that one did, and what is closed needs its copy to
+	// go on: so the newest come first, and those that are open last.
+	for _, open := range []bool{false, true} {
+		for at, g := range slices.Backward(generations) {
+			if places[at].index >= 0 || (g.file != nil) != open || !open && g.Offset == 0 {
+				continue
+			}
+			var err error
+			if places[at].index, err = r.findCopy(g); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return places, nil
+}
+
+func (r *rotationSet) findOwn(g *generation) place {
 	for i, c := range r.files {
 		if c.fileID != g.fileID || c.compressed != "" || r.taken[i] {
 			continue
 		}
 		if g.file != nil {
 			r.taken[i] = true
-			return i, nil
+			return place{i, nil}
 		}
 		other, err := r.open(i)
 		if err != nil {
 			r.taken[i] = true
-			return i, err
+			return place{i, err}
 		}
-		if same, err := other.holds(g.mark); err == nil && same {
+		// The inode may be that of another file by now, even of one that begins the same.
+		if same, err := other.holds(g.mark); err == nil && same && (other.Born == g.Born || other.Born == 0 || g.Born == 0) {
 			r.taken[i] = true
-			return i, nil
+			return place{i, nil}
 		}
 	}
-	if g.file == nil && g.Offset == 0 {
-		return -1, nil
-	}
+	return place{-1, nil}
+}
+
+// findCopy fails only with errMoving: what cannot be read cannot be compared.
+func (r *rotationSet) findCopy(g *generation) (int, error) {
 	for i, c := range slices.Backward(r.files) {
-		if c.fileID == g.fileID && c.compressed == "" || r.taken[i] {
+		inPlace := c.live && g.file != nil // it was put in g's place and is written to from now on, see skipCopied
+		if r.taken[i] || inPlace {
 			continue
 		}
 		other, err := r.open(i)
@@ -232,7 +268,7 @@ func (r *rotationSet) find(g *generation) (int, error) {
 			return -1, err
 		}
 		if err != nil {
-			continue // what cannot be read cannot be compared
+			continue
 		}
 		same, err := other.holds(g.mark)
 		if g.file != nil {
@@ -250,6 +286,9 @@ func (r *rotationSet) find(g *generation) (int, error) {
 
 // search looks for a file that got a name which does not belong to the set.
 func (r *rotationSet) search(path string, m mark) *generation {
+	if slices.ContainsFunc(r.files, func(c candidate) bool { return c.fileID == m.fileID }) {
+		return nil // another one, which was given the inode of the file that is gone
+	}
 	name, ok := searchFile(path, m.fileID)
 	if !ok {
 		return nil
