@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,6 +34,17 @@ line and column. The exit code is 0 if all is well, 1 if not.`,
 			}
 			good.What = fmt.Sprintf("%d logs, %d rules", len(cfg.Logs), len(rules.List()))
 			good.Notes, good.Warnings = logs.look()
+			ignored, err := cfg.ignored(nil)
+			if err != nil {
+				return good, err
+			}
+			allowed, err := cfg.Responses.allowed(nil, nil)
+			if err != nil {
+				return good, err
+			}
+			for _, unknown := range slices.Concat(ignored.Unknown(), allowed.Unknown()) {
+				good.Warnings = append(good.Warnings, "cannot find out whom to leave alone: "+unknown)
+			}
 			for _, rule := range rules.User() {
 				if warning := rule.Warning(); warning != "" {
 					good.Warnings = append(good.Warnings, fmt.Sprintf("rule %s of %s: %s", rule.ID, rule.Origin, warning))

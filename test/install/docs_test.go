@@ -147,10 +147,11 @@ var examples = []example{
 	{"pialert-display status --format json", "", `"lamps"`},
 	{"pialert-display today --format json", "", `"lamps"`},
 	{"sudo pialert-display lamps --count today --write", "", `(?s)wrote these into .*count: today`},
-	{"sudo tar -C / -czpf pialert-backup.tar.gz etc/pialert var/lib/pialert", "", ``},
-	{"sudo tar -C / -xzpf pialert-backup.tar.gz --no-same-owner", "systemctl stop pialert-display && rm -rf /var/lib/pialert/display && tar -C / -xzpf pialert-backup.tar.gz --no-same-owner", ``},
-	{"sudo chgrp pialert-display /etc/pialert/display.yaml", "", ``},
-	{"sudo chown -R pialert-display: /var/lib/pialert/display", "chown -R pialert-display: /var/lib/pialert/display && systemctl start pialert-display", ``},
+	{"sudo tar -C / -czpf pialert-backup.tar.gz etc/pialert var/lib/pialert/display", "", ``},
+	{"sudo tar -C / -xzpf pialert-backup.tar.gz",
+		"systemctl stop pialert-display && rm -r /etc/pialert/display.yaml /var/lib/pialert/display && tar -C / -xzpf pialert-backup.tar.gz && systemctl start pialert-display && " +
+			"stat -c '%U:%G %a' /etc/pialert/display.yaml /var/lib/pialert/display /var/lib/pialert/*/peers.json",
+		`^root:pialert-display 640\npialert-display:pialert-display 700\npialert-agent:pialert-agent 600\npialert-display:pialert-display 600\n`},
 	{"sudo systemctl restart fail2ban", "systemctl cat ssh >/dev/null", ``}, // not ours, and not installed
 
 }

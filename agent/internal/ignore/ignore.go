@@ -53,7 +53,7 @@ type List struct {
 	names   map[string][]netip.Prefix // last answers
 	files   map[string][]string       // last entries
 	self    []netip.Prefix
-	failed  map[string]bool // what could not be found out, and was said
+	failed  map[string]error // what could not be found out, and was said
 	current atomic.Pointer[found]
 }
 
@@ -106,7 +106,7 @@ func New(options Options) (*List, error) {
 	if options.Addresses == nil {
 		options.Addresses = ownAddresses
 	}
-	l := &List{options: options, names: map[string][]netip.Prefix{}, files: map[string][]string{}, failed: map[string]bool{}}
+	l := &List{options: options, names: map[string][]netip.Prefix{}, files: map[string][]string{}, failed: map[string]error{}}
 	l.publish()
 	return l, errors.Join(problems...)
 }
@@ -211,13 +211,25 @@ func (l *List) publish() {
 
 // tell logs once that something cannot be found out, and once that it can be again.
 func (l *List) tell(what string, err error) {
+	failed := l.failed[what] != nil
 	switch {
-	case err != nil && !l.failed[what]:
+	case err != nil && !failed:
 		l.options.Logger.Warn("cannot find out whom to ignore; what was found last stays", "entry", what, "error", err)
-	case err == nil && l.failed[what]:
+	case err == nil && failed:
 		l.options.Logger.Info("found out whom to ignore again", "entry", what)
 	}
-	l.failed[what] = err != nil
+	l.failed[what] = err
+}
+
+// Unknown says what the last [List.Refresh] could not find out, in order. It must not be called during one.
+func (l *List) Unknown() (all []string) {
+	for _, err := range l.failed {
+		if err != nil {
+			all = append(all, err.Error()) // it names the file or host
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // readFile returns the entries of a file.

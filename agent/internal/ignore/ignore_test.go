@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -41,6 +42,9 @@ func TestWhoIsIgnored(t *testing.T) {
 	}
 	check("before anything was looked up", map[string]bool{"192.0.2.7": true, "203.0.113.7": false, "10.0.0.1": false})
 	list.Refresh(t.Context())
+	if unknown := list.Unknown(); unknown != nil {
+		t.Errorf("unknown is %q", unknown)
+	}
 	all := map[string]bool{
 		"192.0.2.7": true, "192.0.2.8": false, "192.0.2.200": true, "::ffff:192.0.2.7": true, "203.0.113.200": true, "2001:db8:1::9": true,
 		"203.0.113.7": true, "198.51.100.9": true, "2001:db8::7": true, "2001:db8::8": false, "10.0.0.1": true, "10.0.0.2": false,
@@ -51,6 +55,9 @@ func TestWhoIsIgnored(t *testing.T) {
 		t.Fatal(err)
 	}
 	list.Refresh(t.Context())
+	if unknown := list.Unknown(); len(unknown) != 3 || !slices.Contains(unknown, "open "+file+": no such file or directory") {
+		t.Errorf("unknown is %q", unknown)
+	}
 	check("while nothing can be looked up", all)
 	down, answers["home.example.com"] = false, "203.0.113.8"
 	list.Refresh(t.Context())
