@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -206,8 +207,8 @@ func (c *Config) Validate() error {
 	}
 	for i, source := range c.Logs {
 		field := func(name string) string { return fmt.Sprintf("logs[%d].%s", i, name) }
-		if source.Path == "" {
-			refuse(field("path"), source.Path, "give a file, a pattern, journal or auto")
+		if p := source.Path; p != sourceAuto && p != sourceJournal && !filepath.IsAbs(p) {
+			refuse(field("path"), p, "give the whole path of a file, a pattern such as /var/log/nginx/*.log, journal or auto")
 		}
 		if _, err := detect.NewSource(source.Path, rule.Type(source.Type), source.Format); err != nil {
 			refuse(field("type"), source.Type, err.Error())

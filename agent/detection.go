@@ -47,10 +47,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if err != nil {
 		return nil, err
 	}
-	logs, err := logsOf(cfg, time.Now())
-	if err != nil {
-		return nil, err
-	}
+	logs := logsOf(cfg, time.Now())
 	lines, warnings := logs.look()
 	for _, line := range lines {
 		d.logger.Info("following", "log", line)

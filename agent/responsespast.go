@@ -22,10 +22,7 @@ import (
 // past reads the configured logs. What could not be read is the error; the rest is good.
 func (c *Config) past(ctx context.Context, s *settings, from time.Time, progress io.Writer) (*replay.Past, error) {
 	p := &replay.Past{}
-	followed, err := logsOf(*c, time.Now())
-	if err != nil {
-		return p, err
-	}
+	followed := logsOf(*c, time.Now())
 	var problems []error
 	read := func(log LogSource, files []string) {
 		options := scan.Options{Files: files, Type: rule.Type(log.Type), LogFormat: log.Format, Since: from, Stdout: io.Discard, Now: time.Now}

@@ -33,7 +33,7 @@ type followed struct {
 
 // logsOf sorts the configured logs. A source of the path auto becomes the authentication and mail logs
 // of this system, as files or in the journal.
-func logsOf(cfg Config, now time.Time) (followed, error) {
+func logsOf(cfg Config, now time.Time) followed {
 	f := followed{types: map[string]LogSource{}}
 	for _, l := range cfg.Syslog {
 		f.types[l.Listen] = LogSource{Hosts: hostsSender, forgeable: l.forgeable()}
@@ -55,16 +55,13 @@ func logsOf(cfg Config, now time.Time) (followed, error) {
 				f.types[sourceJournal] = log
 				continue
 			}
-			absolute, err := filepath.Abs(path)
-			if err != nil {
-				return followed{}, fmt.Errorf("cannot find logs[%d].path %s: %w", i, path, err)
-			}
-			name := fmt.Sprintf("%d:%s", i, absolute)
-			f.files = append(f.files, file.Log{Name: name, Paths: []string{absolute}, Start: startOf(log)})
+			path = filepath.Clean(path)
+			name := fmt.Sprintf("%d:%s", i, path)
+			f.files = append(f.files, file.Log{Name: name, Paths: []string{path}, Start: startOf(log)})
 			f.types[name] = log
 		}
 	}
-	return f, nil
+	return f
 }
 
 // denied returns the sentence that says why a log cannot be read and what to do, empty if nothing

@@ -100,7 +100,7 @@ func Unmarshal(text []byte, into any) error {
 
 // parse reads YAML. The mark that some editors put before a file (UTF-8's byte order mark) is left out.
 func parse(text []byte) (*ast.File, error) {
-	return parser.ParseBytes(bytes.TrimPrefix(text, []byte("\ufeff")), 0)
+	return parser.ParseBytes(bytes.TrimPrefix(text, []byte("\ufeff")), 0, parser.AllowDuplicateMapKey()) // decode says all at once
 }
 
 // located puts the file's name before the YAML library's own line and column, and the line's key

@@ -63,7 +63,7 @@ func TestRefusalsSayWhere(t *testing.T) {
 		want []string
 	}{
 		"unknown key":           {"name: a\nnmae: b\n", []string{"c.yaml:2:1", "nmae"}},
-		"key twice":             {"name: a\nname: b\n", []string{"c.yaml:2:1", "name"}},
+		"key twice":             {"name: a\nname: b\nlamps: [{color: red,\n color: red}]\nwait: soon\n", []string{"c.yaml:2:1: name: it stands in line 1 already", "c.yaml:4:2: lamps[0].color: it stands in line 3 already", "c.yaml:5:7"}},
 		"wrong type":            {"name: a\nlamps: 7\n", []string{"c.yaml:2:"}},
 		"no duration":           {"wait: soon\n", []string{"c.yaml:1:7", "soon"}},
 		"no size":               {"keep: 3 parsecs\n", []string{"c.yaml:1:7", "3 parsecs", "64MiB"}},

@@ -153,11 +153,9 @@ func (d *decoder) mapping(node ast.Node, v reflect.Value, name string) {
 		if name != "the file" {
 			path = name + "." + key
 		}
-		if line := seen[key]; line > 0 {
-			d.refuse(pair.Key, "%s: it stands in line %d already", path, line)
+		if d.again(seen, pair, path) {
 			continue
 		}
-		seen[key] = pair.Key.GetToken().Position.Line
 		field, ok := known.values[key]
 		if !ok {
 			d.refuse(pair.Key, "there is no %s%s", path, hint(key, known.names))
@@ -167,6 +165,16 @@ func (d *decoder) mapping(node ast.Node, v reflect.Value, name string) {
 			d.value(pair.Value, field, path)
 		}
 	}
+}
+
+// again refuses a key that its mapping has in an earlier line.
+func (d *decoder) again(seen map[string]int, pair *ast.MappingValueNode, path string) bool {
+	if line := seen[path]; line > 0 {
+		d.refuse(pair.Key, "%s: it stands in line %d already", path, line)
+		return true
+	}
+	seen[path] = pair.Key.GetToken().Position.Line
+	return false
 }
 
 // pairsOf returns the keys of a mapping with their values.
@@ -189,11 +197,15 @@ func (d *decoder) named(node ast.Node, v reflect.Value, name string) {
 		return
 	}
 	all := reflect.MakeMap(v.Type())
+	seen := map[string]int{}
 	for _, key := range v.MapKeys() {
 		all.SetMapIndex(key, v.MapIndex(key))
 	}
 	for _, pair := range pairs {
 		key := scalar(pair.Key)
+		if d.again(seen, pair, name+"."+key) {
+			continue
+		}
 		one := reflect.New(v.Type().Elem()).Elem()
 		if had := all.MapIndex(reflect.ValueOf(key)); had.IsValid() {
 			one.Set(had)
