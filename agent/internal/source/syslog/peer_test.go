@@ -3,6 +3,7 @@ package syslog
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -23,10 +24,13 @@ import (
 //   - A NUL in the text of a message makes it vanish without an error.
 //   - It ends a stream at the first byte that it does not expect.
 //   - It cuts the text of RFC 3164 at its first newline, also in a counted message.
-//   - It takes a colon within what stands behind the time for the end of a tag: of a host that is an IPv6
-//     address, and of a tag with a colon in it.
-//   - It leaves a byte order mark in the text.
-//   - It takes years that no event can be of; here such a message is of the time that it was received at.
+//   - It looks for a colon or a bracket from the host on: a host that is an IPv6 address, "web[7]" without a host
+//     and "name(x)" are cut within, and so is what follows.
+//   - It takes 29 February of any year, and years that no event can be of; here such a message is of the time that
+//     it was received at.
+//   - It takes a single word for a host without a message, and the beginning of "last message repeated", too, which
+//     the BSDs write without a host.
+//   - It leaves a byte order mark in the text, and the hyphen before a tag out.
 
 // FuzzAgainstPeer compares how one message is cut.
 func FuzzAgainstPeer(f *testing.F) {
@@ -37,9 +41,50 @@ func FuzzAgainstPeer(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	compare := comparison()
+	f.Fuzz(func(t *testing.T, message []byte) { compare(t, message) })
+}
+
+// TestAgainstPeer compares messages of words that matter, in every order.
+func TestAgainstPeer(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	pick := func(words ...string) string { return words[random.IntN(len(words))] }
+	stamp := func() string {
+		return pick("Nov 20 12:00:00", "Nov  2 12:00:00", "Nov 02 12:00:00", "Nov 20 12:00:00.5", "Feb 29 12:00:00", "2024-02-29T12:00:00Z",
+			"2026-11-20T12:00:00Z", "2026-11-20T12:00:00.123+01:00", "2026-02-29T12:00:00Z", "1970-01-01T00:00:00Z", "-")
+	}
+	word := func() string {
+		return pick("web", "sshd", "0", "a.b", "x-y", "A_b", "2001:db8::1", "a/b", "12:00:00", "Nov", "-", "last message repeated 3 times", "\ufeff", "\xff") +
+			pick("", "", "", "[7]", "[", "]", "[x y]", "()", "[7", "[]", "(x)", "[7]x", `[a b="c"]`, `[a b="\"]\\"][c]`, `[a b="]"]`) +
+			pick(":", "", "", ":", "::") + pick(" ", " ", " ", "  ", "")
+	}
+	compare := comparison()
+	compared := 0
+	for range 200_000 {
+		message := "<38>" + stamp() + pick(" ", " ", " ", "  ", "")
+		if random.IntN(2) == 0 {
+			message = "<38>1 " + strings.Join([]string{pick(stamp(), "-"), pick("web", "-", "2001:db8::1"), pick("sshd", "-", "a/b[7]:"), pick("7", "-", "x"),
+				pick("-", "ID", "["), pick("-", "[a]", `[a b="c"]`, `[a@1 b="\"]\\" c=""][d]`, `[a b="]"]`, `[a b="\]"]`)}, " ") + pick(" ", " ", "", " \ufeff")
+		}
+		for range 1 + random.IntN(6) {
+			message += word()
+		}
+		if compare(t, []byte(message)) {
+			compared++
+		}
+	}
+	if compared < 30_000 {
+		t.Errorf("only %d messages could be compared", compared)
+	}
+}
+
+// comparison returns what compares how one message is cut, and says whether the peer reads it, in the same
+// way as far as is known.
+func comparison() func(t *testing.T, message []byte) bool {
 	modern := rfc5424.NewMachine()
 	old := rfc3164.NewMachine(rfc3164.WithYear(rfc3164.Year{YYYY: 2026}), rfc3164.WithRFC3339(), rfc3164.WithSecondFractions())
-	f.Fuzz(func(t *testing.T, message []byte) {
+	return func(t *testing.T, message []byte) bool {
 		if parsed, err := modern.Parse(message); err == nil && parsed != nil && parsed.Valid() {
 			m := parsed.(*rfc5424.SyslogMessage)
 			ours, ok := header.CutFrame(message)
@@ -52,42 +97,42 @@ func FuzzAgainstPeer(f *testing.F) {
 			if m.Timestamp != nil && !readsAs(ours.Stamp, *m.Timestamp) {
 				t.Errorf("%q is of %s, not %q", message, m.Timestamp, ours.Stamp.Text)
 			}
+			return true
 		}
-		if parsed, err := old.Parse(message); err == nil && parsed != nil && parsed.Valid() {
-			m := parsed.(*rfc3164.SyslogMessage)
-			ours, ok := header.CutFrame(message)
-			if !ok {
-				t.Fatalf("%q is not cut", message)
-			}
-			if m.Appname == nil || m.Hostname == nil || m.Message == nil || strange(message) {
-				return
-			}
-			same(t, message, "host", *m.Hostname, string(ours.Host))
-			tag := *m.Appname
-			if m.ProcID != nil {
-				tag += "[" + *m.ProcID + "]"
-			}
-			if !strings.HasPrefix(string(ours.Text), tag) || !strings.HasSuffix(strings.TrimRight(string(ours.Text), " "), strings.TrimRight(*m.Message, " ")) {
-				t.Errorf("%q: the text is %q, want %q and %q", message, ours.Text, tag, *m.Message)
-			}
-			if m.Timestamp != nil && !readsAs(ours.Stamp, *m.Timestamp) {
-				t.Errorf("%q is of %s, not %q", message, m.Timestamp, ours.Stamp.Text)
-			}
+		parsed, err := old.Parse(message)
+		if err != nil || parsed == nil || !parsed.Valid() {
+			return false
 		}
-	})
+		m := parsed.(*rfc3164.SyslogMessage)
+		ours, ok := header.CutFrame(message)
+		if !ok {
+			t.Fatalf("%q is not cut", message)
+		}
+		if m.Hostname == nil || m.Message == nil || strange(message, ours.Stamp.Text) {
+			return false
+		}
+		same(t, message, "host", *m.Hostname, string(ours.Host))
+		tag := text(m.Appname)
+		if m.ProcID != nil {
+			tag += "[" + *m.ProcID + "]"
+		}
+		if !strings.HasPrefix(string(ours.Text), tag) || !strings.HasSuffix(strings.TrimRight(string(ours.Text), " "), strings.TrimRight(*m.Message, " ")) {
+			t.Errorf("%q: the text is %q, want %q and %q", message, ours.Text, tag, *m.Message)
+		}
+		if m.Timestamp != nil && !readsAs(ours.Stamp, *m.Timestamp) {
+			t.Errorf("%q is of %s, not %q", message, m.Timestamp, ours.Stamp.Text)
+		}
+		return true
+	}
 }
 
 // strange says whether a message has what the two are known to read differently: see above.
-func strange(message []byte) bool {
-	_, behind, _ := bytes.Cut(message, []byte(">"))
-	words := bytes.Fields(behind)
-	colons := 0
-	for _, word := range words[:min(len(words), 6)] {
-		if bytes.ContainsAny(word, ":[") {
-			colons++
-		}
-	}
-	return colons != 2 || bytes.ContainsAny(message, "\n\x00\t\r\v\f\u0085\u00a0") || bytes.Contains(message, []byte("  "))
+func strange(message, stamp []byte) bool {
+	_, behind, _ := bytes.Cut(message, stamp)
+	behind = bytes.TrimLeft(behind, " ")
+	first, rest, _ := bytes.Cut(behind, []byte(" "))
+	rest = bytes.TrimLeft(rest, " ")
+	return len(rest) == 0 || rest[0] == '-' || bytes.ContainsAny(first, ":[(") || bytes.HasPrefix(behind, []byte("last message repeated ")) || bytes.ContainsAny(message, "\n\x00\t\r\v\f\u0085\u00a0")
 }
 
 func text(s *string) string {
@@ -104,14 +149,14 @@ func same(t *testing.T, message []byte, what, want, got string) {
 	}
 }
 
-// readsAs says whether a stamp means a time, or none where that is of a year that no event can be of.
+// readsAs says whether a stamp means a time, or none where there is no such day or no event can be of that year.
 func readsAs(stamp header.Stamp, want time.Time) bool {
 	clock := header.Clock{Location: time.UTC, Year: 2026}
 	sec, nsec, ok := clock.Read(stamp, want)
-	if want.Year() < 1990 || want.Year() > 2200 {
+	if want.Year() <= 1990 || want.Year() >= 2200 || stamp.Form == header.BSD && bytes.HasPrefix(stamp.Text, []byte("Feb 29")) {
 		return !ok
 	}
-	return ok && sec == want.Unix() && int(nsec) == want.Nanosecond() || want.Year() == 1990 || want.Year() == 2200
+	return ok && sec == want.Unix() && int(nsec) == want.Nanosecond()
 }
 
 // FuzzFramesAgainstPeer compares which messages a stream has, as far as the peer reads it.
