@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pialert/pialert/display/internal/geo"
 	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/config"
 )
 
 func configCommand(s *settings) *cobra.Command {
@@ -16,10 +18,18 @@ func configCommand(s *settings) *cobra.Command {
 The exit code is 0 if all is well, 1 if not.`,
 		"  pialert-display config check --config /etc/pialert/display.yaml",
 		func(cfg Config) (cli.Good, error) {
+			if err := cli.Become(cfg.State); err != nil { // what root may read says nothing
+				return cli.Good{}, err
+			}
 			err := cfg.guarded()
 			if errors.Is(err, fs.ErrPermission) { // the service may read its folder
 				err = nil
 			}
-			return cli.Good{What: fmt.Sprintf("%d lamps, driver %s", len(cfg.Lamps), cfg.Driver)}, err
+			good := cli.Good{What: fmt.Sprintf("%d lamps, driver %s", len(cfg.Lamps), cfg.Driver)}
+			places, unknown := geo.Open(cfg.Geo.Database, cfg.Geo.Networks)
+			for problem := range config.Each(unknown) {
+				good.Warnings = append(good.Warnings, problem.Error())
+			}
+			return good, errors.Join(err, places.Close())
 		}), nil)
 }

@@ -144,6 +144,21 @@ func TestAMissingTM1637IsSaidOnce(t *testing.T) {
 	b.must(b.Stop(b.ctx))
 }
 
+// A database of addresses that is gone takes the names of countries away, and nothing else.
+func TestAMissingDatabaseOfAddresses(t *testing.T) {
+	t.Parallel()
+	b := newBoard(t, "pins: rpio\ngeo: {database: /nonexistent.mmdb}\n")
+	if out := b.command("config", "check"); !strings.Contains(out, "warning: cannot use the database of addresses /nonexistent.mmdb") {
+		t.Errorf("the check says\n%s", out)
+	}
+	b.run(nil)
+	b.says("cannot say where all addresses are")
+	if status := b.status(); len(status.Problems) != 1 || !strings.Contains(status.Problems[0], "/nonexistent.mmdb") {
+		t.Errorf("problems: %q", status.Problems)
+	}
+	b.must(b.Stop(b.ctx))
+}
+
 // A dead light does not stop the counting: the display runs, says what is wrong and what to do, and
 // would light if the hardware came. A demonstration, which is of lights alone, fails.
 func TestErrorsSayWhatToDo(t *testing.T) {

@@ -77,6 +77,7 @@ type daemon struct {
 	screen      *screen
 	page        *page.Server
 	places      *geo.Databases
+	placeless   error // why places does not know all that it should
 	receiver    *receive.Admission
 	listener    *link.Listener
 	dialer      *link.Dialer
@@ -111,8 +112,8 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 	if err := d.loadTotals(context.Background()); err != nil {
 		return nil, errors.Join(err, d.history.Close(), d.screen.close())
 	}
-	if d.places, err = geo.Open(cfg.Geo.Database, cfg.Geo.Networks); err != nil {
-		return nil, errors.Join(cli.Hint(err, "set geo.database and geo.networks to files that can be read, or to nothing"), d.history.Close(), d.screen.close())
+	if d.places, d.placeless = geo.Open(cfg.Geo.Database, cfg.Geo.Networks); d.placeless != nil {
+		d.logger.Error("cannot say where all addresses are; going on without", "error", d.placeless)
 	}
 	d.page = d.newPage()
 	if cfg.Web.Listen != "" {

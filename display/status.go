@@ -86,19 +86,30 @@ func (d *daemon) status(ctx context.Context) (Status, error) {
 	}
 	drawn := d.screen.panel.Stats()
 	status.Frames = drawn.Frames
-	for _, problem := range []string{d.history.Fault(), drawn.StripError, drawn.DigitsError} {
+	for _, problem := range []string{d.unwritten(), drawn.StripError, drawn.DigitsError} {
 		if problem != "" && !slices.Contains(status.Problems, problem) {
 			status.Problems = append(status.Problems, problem)
 		}
 	}
-	if fault := d.faultOfNotices(); fault != nil {
-		status.Problems = append(status.Problems, fault.Error())
+	for _, fault := range []error{d.placeless, d.faultOfNotices()} {
+		if fault != nil {
+			status.Problems = append(status.Problems, fault.Error())
+		}
 	}
 	for _, name := range d.noticeService().Failing() {
 		status.Problems = append(status.Problems, fmt.Sprintf("notices by %s have failed for an hour: see pialert-display notices list", name))
 	}
 	_, status.Rotation = d.keyring.Rotation()
 	return status, nil
+}
+
+// unwritten says that the history cannot be written, and why; empty if it can.
+func (d *daemon) unwritten() string {
+	fault := d.history.Fault()
+	if fault == "" {
+		return ""
+	}
+	return fmt.Sprintf("the history cannot be written, and agents keep their events meanwhile: %s", fault)
 }
 
 // alive is what systemd's watchdog and the health endpoint test: the loop that draws.

@@ -26,21 +26,23 @@ type Place struct {
 // Databases are open files. The methods are safe for concurrent use.
 type Databases struct{ readers []*maxminddb.Reader }
 
-// Open opens files, of which empty names are left out. They are mapped into memory, so they must be
-// replaced by renaming, as geoipupdate does.
+// Open opens files, of which empty names are left out. The error names those that cannot be used; the others
+// are. They are mapped into memory, so they must be replaced by renaming, as geoipupdate does.
 func Open(paths ...string) (*Databases, error) {
 	d := &Databases{}
+	var problems []error
 	for _, path := range paths {
 		if path == "" {
 			continue
 		}
 		reader, err := maxminddb.Open(path)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("cannot use the database of addresses %s: %w", path, err), d.Close())
+			problems = append(problems, fmt.Errorf("cannot use the database of addresses %s: %w", path, err))
+			continue
 		}
 		d.readers = append(d.readers, reader)
 	}
-	return d, nil
+	return d, errors.Join(problems...)
 }
 
 // The fields that say a country and an operator, the better ones first.

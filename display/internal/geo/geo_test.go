@@ -33,8 +33,12 @@ func TestAFileThatIsNoneIsNamed(t *testing.T) {
 			t.Errorf("%.20q: %v", content, err)
 		}
 	}
-	if _, err := Open(path + ".gone"); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("a file that is not there: %v", err)
+	d, err := Open(path+".gone", path)
+	if err == nil || !strings.Contains(err.Error(), path+".gone") || !strings.Contains(err.Error(), path+":") {
+		t.Errorf("one that is not there, and another: %v", err)
+	}
+	if place := d.Place(netip.MustParseAddr("192.0.2.1")); place != (Place{}) || d.Close() != nil {
+		t.Errorf("it says %+v", place)
 	}
 }
 
