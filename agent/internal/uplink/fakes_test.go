@@ -2,150 +2,18 @@ package uplink
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"sync"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
-	"google.golang.org/protobuf/proto"
 
-	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/wire"
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
-
-// memorySpool is a Spool in memory for one display.
-type memorySpool struct {
-	mu      sync.Mutex
-	epoch   uint64
-	strange bool              // the display is not paired
-	base    uint64            // numbers up to this one are not for the display
-	events  map[uint64][]byte // as fields of a Batch
-	next    uint64
-	acked   uint64
-	ahead   uint64 // by how much a reader went beyond what was acknowledged
-	dropped uint64
-	changed chan struct{}
-}
-
-func newSpool() *memorySpool {
-	return &memorySpool{epoch: 7, events: map[uint64][]byte{}, next: 1, changed: make(chan struct{})}
-}
-
-// add commits n events.
-func (s *memorySpool) add(t *testing.T, n int) {
-	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for range n {
-		message := wire.Encode(s.next, "web", &attack.Event{
-			Kind: attack.SSHLogin, Severity: attack.Medium, Observed: time.Unix(1_700_000_000, 0),
-			User: fmt.Sprint("user-", s.next), Count: 1,
-		})
-		batch, err := proto.Marshal(&pialertv1.Batch{Events: []*pialertv1.Event{message}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.events[s.next] = batch
-		s.next++
-	}
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
-
-// pair makes the display known.
-func (s *memorySpool) pair() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.strange = false
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
-
-// drop loses the events numbered first to last, one attempt each.
-func (s *memorySpool) drop(first, last uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for n := first; n <= last; n++ {
-		delete(s.events, n)
-		s.dropped++
-	}
-}
-
-func (s *memorySpool) Numbering(string) (epoch, first, next uint64, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.strange {
-		return 0, 0, 0, errors.New("the display is not paired")
-	}
-	return s.epoch, s.base + 1, s.next, nil
-}
-
-func (s *memorySpool) Resume(_ string, _, committed uint64) (after uint64, again bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if committed >= s.next {
-		s.epoch++
-		return 0, true, nil
-	}
-	return max(committed, s.base), false, nil
-}
-
-func (s *memorySpool) Read(after uint64, maxBytes int) (first uint64, count int, batch []byte, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if after > s.acked {
-		s.ahead = max(s.ahead, after-s.acked)
-	}
-	for n := after + 1; n < s.next; n++ {
-		event, ok := s.events[n]
-		switch {
-		case !ok && count == 0:
-			continue
-		case !ok || count > 0 && len(batch)+len(event) > maxBytes:
-			return first, count, batch, nil
-		case count == 0:
-			first = n
-		}
-		batch = append(batch, event...)
-		count++
-	}
-	return first, count, batch, nil
-}
-
-func (s *memorySpool) Lost(after, through uint64) uint64 {
-	if through <= s.base {
-		return 0
-	}
-	return through - after
-}
-
-func (s *memorySpool) Dropped() (events, attempts uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.dropped, s.dropped
-}
-
-func (s *memorySpool) Ack(_ string, _, committed uint64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if committed >= s.next {
-		return errors.New("the number was never given")
-	}
-	s.acked = max(s.acked, committed)
-	return nil
-}
-
-func (s *memorySpool) Changed() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.changed
-}
 
 // display is a Display server whose handler each test writes.
 type display struct {

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/pialert/pialert/agent/internal/uplink/uplinktest"
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
 
@@ -40,8 +41,8 @@ func start(t *testing.T, u *Uplink, client grpc.ClientConnInterface) (stop func(
 
 func TestDelivery(t *testing.T) {
 	t.Parallel()
-	s := newSpool()
-	s.add(t, 5)
+	s := uplinktest.New()
+	s.Add(t, 5)
 	hellos := make(chan *pialertv1.Hello, 1)
 	lasts := make(chan uint64)
 	client := dial(t, func(stream displayStream) error {
@@ -75,7 +76,7 @@ func TestDelivery(t *testing.T) {
 	if last := <-lasts; last != 5 {
 		t.Errorf("the first batch ended with %d, want 5", last)
 	}
-	s.add(t, 1)
+	s.Add(t, 1)
 	if last := <-lasts; last != 6 {
 		t.Errorf("after one more event %d, want 6", last)
 	}
@@ -87,11 +88,11 @@ func TestDelivery(t *testing.T) {
 // Numbers that never come are sent as a gap, with what they stood for, before the events after them.
 func TestGaps(t *testing.T) {
 	t.Parallel()
-	s := newSpool()
-	s.base = 2
-	s.add(t, 9)
-	s.drop(4, 6)
-	s.drop(8, 8)
+	s := uplinktest.New()
+	s.Base = 2
+	s.Add(t, 9)
+	s.Drop(4, 6)
+	s.Drop(8, 8)
 	done := make(chan book, 1)
 	client := dial(t, func(stream displayStream) error {
 		hello, err := greeted(stream, 0)
@@ -139,7 +140,7 @@ func TestBreaksEverywhere(t *testing.T) {
 
 func breaks(t *testing.T, random *rand.Rand) {
 	const all = 2000
-	s := newSpool()
+	s := uplinktest.New()
 	committed := uint64(0)
 	b := book{users: map[uint64]string{}}
 	client := dial(t, func(stream displayStream) error {
@@ -170,24 +171,24 @@ func breaks(t *testing.T, random *rand.Rand) {
 		return nil
 	})
 	for committed < all {
-		if s.next <= all {
-			s.add(t, min(1+random.IntN(100), int(all+1-s.next)))
+		if s.Next <= all {
+			s.Add(t, min(1+random.IntN(100), int(all+1-s.Next)))
 		}
 		if err := run(t, s, client); errors.Is(err, ErrMisbehaved) {
 			t.Fatal(err)
 		}
 	}
-	if len(b.users) != all || s.acked > committed {
-		t.Errorf("%d events arrived, %d are acknowledged", len(b.users), s.acked)
+	if len(b.users) != all || s.Acked > committed {
+		t.Errorf("%d events arrived, %d are acknowledged", len(b.users), s.Acked)
 	}
 }
 
 // No more than a window is under way; acknowledgements that come late let it go on.
 func TestWindow(t *testing.T) {
 	t.Parallel()
-	s := newSpool()
+	s := uplinktest.New()
 	const all = 2*window + 100
-	s.add(t, all)
+	s.Add(t, all)
 	client := dial(t, func(stream displayStream) error {
 		if _, err := greeted(stream, 0); err != nil {
 			return err
@@ -216,11 +217,11 @@ func TestWindow(t *testing.T) {
 	if err := u.Run(t.Context(), client); !strings.Contains(err.Error(), "ended the stream") {
 		t.Error(err)
 	}
-	if s.ahead == 0 || s.ahead >= window {
-		t.Errorf("more was sent when %d events were under way, the window is %d", s.ahead, window)
+	if s.Ahead == 0 || s.Ahead >= window {
+		t.Errorf("more was sent when %d events were under way, the window is %d", s.Ahead, window)
 	}
-	if s.acked != all {
-		t.Errorf("the spool knows that %d are committed, want %d", s.acked, all)
+	if s.Acked != all {
+		t.Errorf("the spool knows that %d are committed, want %d", s.Acked, all)
 	}
 }
 
@@ -285,14 +286,14 @@ func TestMisbehaviour(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			s := newSpool()
-			s.add(t, 3)
+			s := uplinktest.New()
+			s.Add(t, 3)
 			err := run(t, s, dial(t, test.deliver))
 			if test.is != nil && !errors.Is(err, test.is) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("got %v", err)
 			}
-			if s.acked > 3 {
-				t.Errorf("the spool took %d for committed", s.acked)
+			if s.Acked > 3 {
+				t.Errorf("the spool took %d for committed", s.Acked)
 			}
 		})
 	}
@@ -301,8 +302,8 @@ func TestMisbehaviour(t *testing.T) {
 // What a newer display says beyond what this agent knows is left unheard.
 func TestNewerDisplay(t *testing.T) {
 	t.Parallel()
-	s := newSpool()
-	s.add(t, 3)
+	s := uplinktest.New()
+	s.Add(t, 3)
 	unheard := &pialertv1.FromDisplay{}
 	unheard.ProtoReflect().SetUnknown(protowire.AppendBytes(protowire.AppendTag(nil, 99, protowire.BytesType), []byte("a message")))
 	err := run(t, s, dial(t, func(stream displayStream) error {
@@ -318,8 +319,8 @@ func TestNewerDisplay(t *testing.T) {
 		stream.Send(ack(3))
 		return nil
 	}))
-	if s.acked != 3 || errors.Is(err, ErrMisbehaved) {
-		t.Errorf("%d are committed, the stream ended with %v", s.acked, err)
+	if s.Acked != 3 || errors.Is(err, ErrMisbehaved) {
+		t.Errorf("%d are committed, the stream ended with %v", s.Acked, err)
 	}
 }
 
@@ -353,7 +354,7 @@ func TestHeartbeats(t *testing.T) {
 			}
 			return nil
 		})
-		run(t, newSpool(), client)
+		run(t, uplinktest.New(), client)
 		for i := 1; i < len(beats); i++ {
 			if pause := beats[i].Sub(beats[i-1]); pause != heartbeat {
 				t.Errorf("heartbeat %d came after %v", i, pause)
@@ -373,7 +374,7 @@ func TestHeartbeatsTellOfLogs(t *testing.T) {
 	for range maxLogs {
 		logs = append(logs, Log{Name: "more"})
 	}
-	u := New(Options{Display: "desk", Spool: newSpool(), Logs: func() []Log { return logs }})
+	u := New(Options{Display: "desk", Spool: uplinktest.New(), Logs: func() []Log { return logs }})
 	got := u.options.Beat(0).GetHeartbeat().GetLogs()
 	if len(got) != maxLogs {
 		t.Fatalf("%d logs, want %d", len(got), maxLogs)
@@ -391,7 +392,7 @@ func TestNoWelcome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		err := run(t, newSpool(), dial(t, wait))
+		err := run(t, uplinktest.New(), dial(t, wait))
 		if !strings.Contains(err.Error(), "no welcome") || time.Since(began) != welcomeTimeout {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
@@ -402,13 +403,13 @@ func TestNoWelcome(t *testing.T) {
 func TestPairedAMomentAgo(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s := newSpool()
-		s.strange = true
+		s := uplinktest.New()
+		s.Strange = true
 		began := time.Now()
 		if err := run(t, s, dial(t, wait)); !strings.Contains(err.Error(), "not paired") || time.Since(began) != pairingTimeout {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
-		time.AfterFunc(pairingTimeout/2, s.pair)
+		time.AfterFunc(pairingTimeout/2, s.Pair)
 		err := run(t, s, dial(t, func(stream displayStream) error {
 			greeted(stream, 0)
 			return nil

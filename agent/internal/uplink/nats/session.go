@@ -170,7 +170,7 @@ func (s *session) hello(ctx context.Context, hello *pialertv1.Hello) error {
 
 // seal signs and seals a parcel for the display, and returns the subject that it is good for.
 func (s *session) seal(sort string, parcel []byte) (subject string, sealed []byte, err error) {
-	subject = broker.Subject(sort, s.delivery.id, s.conn.ID)
+	subject = broker.Subject(sort, s.delivery.id, s.own)
 	sealed, err = s.Uplink.options.Keyring.Seal(s.to, subject, parcel)
 	return subject, sealed, err
 }
@@ -239,7 +239,7 @@ func (s *session) answered(receipt *pialertv1.Receipt) error {
 
 // open returns what a receipt says if it is the display's own, and about this session; else nil.
 func (s *session) open(data []byte) *pialertv1.Receipt {
-	from, raw, err := s.Uplink.options.Keyring.Unseal(broker.Subject(broker.Receipts, s.conn.ID, s.delivery.id), data)
+	from, raw, err := s.Uplink.options.Keyring.Unseal(broker.Subject(broker.Receipts, s.own, s.delivery.id), data)
 	var receipt pialertv1.Receipt
 	if err != nil || from != s.to || proto.Unmarshal(raw, &receipt) != nil {
 		return nil

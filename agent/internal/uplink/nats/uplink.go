@@ -44,8 +44,9 @@ type Options struct {
 // Uplink delivers to all displays that are paired.
 type Uplink struct {
 	options Options
-	conn    *broker.Conn
-	js      jetstream.JetStream
+	own     broker.ID // in subjects
+	conn    carrier
+	js      keeper
 
 	mu         sync.Mutex
 	deliveries map[string]*delivery // by the display's name
@@ -54,6 +55,22 @@ type Uplink struct {
 
 // ownKeys are this agent's keys: the one that it signs with, and the one that it changes to, if it does.
 type ownKeys struct{ present, next pairing.Fingerprint }
+
+// carrier is the connection to the broker: a [broker.Conn].
+type carrier interface {
+	Await(ctx context.Context) error
+	IsConnected() bool
+	ConnectedUrlRedacted() string
+	Fault() error
+	PublicKey(ctx context.Context, display broker.ID) (pairing.PublicKey, error)
+	Publish(subject string, data []byte) error
+}
+
+// keeper stores what is published in the stream: a [jetstream.JetStream].
+type keeper interface {
+	Publish(ctx context.Context, subject string, data []byte, options ...jetstream.PublishOpt) (*jetstream.PubAck, error)
+	PublishAsync(subject string, data []byte, options ...jetstream.PublishOpt) (jetstream.PubAckFuture, error)
+}
 
 // New returns an Uplink that does nothing before Run.
 func New(options Options) *Uplink {
@@ -65,28 +82,36 @@ func New(options Options) *Uplink {
 // ctx ends. It returns an error if the configuration's files cannot be used.
 func (u *Uplink) Run(ctx context.Context) (err error) {
 	o := &u.options
-	if u.conn, err = broker.Connect(o.Broker, broker.Options{Keyring: o.Keyring, Log: o.Uplink.Logger, Changed: u.changed}); err != nil {
+	conn, err := broker.Connect(o.Broker, broker.Options{Keyring: o.Keyring, Log: o.Uplink.Logger, Changed: u.changed})
+	if err != nil {
 		return err
 	}
-	defer u.conn.Close()
-	if u.js, err = jetstream.New(u.conn.Conn, jetstream.WithPublishAsyncMaxPending(maxOutstanding+1), jetstream.WithPublishAsyncTimeout(publishTimeout)); err != nil {
+	defer conn.Close()
+	u.conn, u.own = conn, conn.ID
+	if u.js, err = jetstream.New(conn.Conn, jetstream.WithPublishAsyncMaxPending(maxOutstanding+1), jetstream.WithPublishAsyncTimeout(publishTimeout)); err != nil {
 		return err
 	}
-	if _, err := u.conn.Subscribe(broker.Subject(broker.Receipts, u.conn.ID, broker.Any), u.dispatch); err != nil {
+	if _, err := conn.Subscribe(broker.Subject(broker.Receipts, u.own, broker.Any), u.dispatch); err != nil {
 		return fmt.Errorf("cannot listen to the broker: %w", err)
 	}
-	if _, err := u.conn.Subscribe(broker.Of(broker.Ticks, broker.Any), u.dispatch); err != nil {
+	if _, err := conn.Subscribe(broker.Of(broker.Ticks, broker.Any), u.dispatch); err != nil {
 		return fmt.Errorf("cannot listen to the broker: %w", err)
 	}
+	u.deliver(ctx)
+	return nil
+}
+
+// deliver delivers to whoever is paired, until ctx ends.
+func (u *Uplink) deliver(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	for {
-		changed := o.Keyring.Changed()
+		changed := u.options.Keyring.Changed()
 		u.follow(ctx, &all)
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil
+			return
 		}
 	}
 }
