@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -93,7 +95,9 @@ event per line and nothing else; with --summary it is one object, the report.`,
 					return err
 				})
 			}
-			_, err = scan.Run(command.Context(), options)
+			if _, err = scan.Run(command.Context(), options); errors.Is(err, fs.ErrPermission) {
+				err = cli.Hint(err, "logs are root's and their group's: run the command with sudo")
+			}
 			return err
 		},
 	}

@@ -22,6 +22,7 @@ import (
 // Settings is where a program's configuration comes from: the --config flag that each of its commands
 // has. Config is a struct with yaml tags; its pointer is a [config.Validator].
 type Settings[Config any] struct {
+	program  string
 	path     string
 	defaults func() Config
 	given    func() bool
@@ -29,7 +30,7 @@ type Settings[Config any] struct {
 
 // NewSettings gives a root command the --config flag, with the path that it has by default.
 func NewSettings[Config any](root *cobra.Command, path string, defaults func() Config) *Settings[Config] {
-	s := &Settings[Config]{defaults: defaults}
+	s := &Settings[Config]{program: root.Name(), defaults: defaults}
 	root.PersistentFlags().StringVar(&s.path, "config", path, "configuration file")
 	s.given = func() bool { return root.PersistentFlags().Changed("config") }
 	return s
@@ -50,7 +51,7 @@ func (s *Settings[Config]) Load() (Config, error) {
 		}
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		err = Hint(err, "it belongs to root and the service's group: try again with sudo, or give it back to them: sudo chgrp GROUP %s", s.path)
+		err = Hint(err, "it belongs to root and the service's group: try again with sudo, or give it back to them: sudo chgrp %s %s", s.program, s.path)
 	}
 	return cfg, err
 }
