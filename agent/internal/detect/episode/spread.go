@@ -163,11 +163,14 @@ func (s *Spread) Other(subject Subject, at time.Time) {
 	}
 }
 
-// roll counts one more of the window at hand.
+// roll counts one more of the window at hand, or of the one before it: lines can be out of order.
 func (e *spreadEntry) roll(turn int64, counter *[2]uint32) {
-	switch {
-	case turn == e.turn:
-	case turn == e.turn+1:
+	switch turn {
+	case e.turn:
+	case e.turn - 1:
+		counter[1]++
+		return
+	case e.turn + 1:
 		e.hits, e.others, e.linked = [2]uint32{0, e.hits[0]}, [2]uint32{0, e.others[0]}, [2]uint32{0, e.linked[0]}
 	default:
 		e.hits, e.others, e.linked = [2]uint32{}, [2]uint32{}, [2]uint32{}
@@ -241,10 +244,10 @@ func (s *Spread) goOn(e *spreadEntry, sec int64, at time.Time) {
 	}
 }
 
+// end ends an episode. No hit belongs to two, so what was hit in it is forgotten.
 func (s *Spread) end(e *spreadEntry, at time.Time) {
 	s.tell(e, attack.PhaseEnd, at)
-	e.attempts, e.reported, e.distinct, e.eventAt = 0, 0, 0, 0
-	e.addr, e.mixed = netip.Addr{}, false
+	*e = spreadEntry{subject: e.subject, last: e.last, turn: e.turn, linked: e.linked, older: e.older, newer: e.newer}
 }
 
 // tell emits an event of an entry's episode.
@@ -270,11 +273,11 @@ func (s *Spread) advance(sec int64) {
 	}
 }
 
-// expire ends and forgets what is too old at a time.
+// expire ends and forgets what is too old at a time, or so far ahead of it that another log is read.
 func (s *Spread) expire(sec int64) {
 	s.order()
 	s.now, s.turn = sec, sec/s.window
-	for s.oldest != nil && (sec-s.oldest.last >= 2*s.window || s.oldest.last-sec >= 2*s.window) {
+	for s.oldest != nil && (sec-s.oldest.last >= 2*s.window || s.oldest.last-sec >= s.window) {
 		s.remove(s.oldest)
 	}
 }

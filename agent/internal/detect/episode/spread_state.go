@@ -34,14 +34,19 @@ func (s *Spread) Changes(put func(name string, value []byte)) {
 	clear(s.changed)
 }
 
-// Restore takes back what Changes gave. All of it has to be restored before the first hit.
+// Restore takes back what Changes gave. All of it has to be restored before the first hit. A value that
+// is damaged is an error: the subject then starts anew, and is forgotten by the next Changes.
 func (s *Spread) Restore(name string, value []byte) error {
+	if s.changed == nil {
+		s.changed = map[Subject]struct{}{}
+	}
 	subject, err := parseSubject(name)
 	if err != nil {
 		return err
 	}
 	e := &spreadEntry{subject: subject}
 	if !e.decode(value) || s.entries[subject] != nil || len(s.entries) >= s.limits.MaxSubjects {
+		s.touch(&subject)
 		return errSaved
 	}
 	s.enter(e)
