@@ -36,7 +36,10 @@ func (e *Engine) joinBare(src *Source, line []byte, number uint64) bool {
 	}
 	m := e.matchAgain(src, number)
 	m.msg = header.Message{Tag: sshdTag, Body: header.TrimEnd(line)}
+	missed := m.missed
+	m.missed = missed && ended // nothing else says that the line is sshd's
 	m.cutLine(line, 1)
+	m.missed = missed
 	known := e.recognised
 	e.join(&e.again, number-1, false)
 	ok := ended || len(e.again.messages) > 0 || len(e.again.repeats) > 0

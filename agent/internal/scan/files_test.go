@@ -125,7 +125,7 @@ Jan 31 12:00:00 host sshd[7]: Failed password for root from 192.0.2.8 port 51112
 func TestMissedLines(t *testing.T) {
 	t.Parallel()
 	const missed = "Jan 31 12:00:00 host sshd[7]: Nobody has ever seen this\x1b[2J"
-	text := attacked + missed + "\nJan 31 12:00:00 host unheard-of[7]: Neither has anybody this\n"
+	text := attacked + missed + "\nJan 31 12:00:00 host unheard-of[7]: Neither has anybody this\nno line of a log\n"
 	out, result, err := run(t, Options{Files: []string{write(t, "auth.log", []byte(text))}, Missed: true, Detect: detect.Options{Year: 2025}})
 	if err != nil || result.Missed != 1 || strings.Count(out, "\n") != 1 || !strings.Contains(out, "Nobody has ever seen this") || strings.Contains(out, "\x1b") {
 		t.Errorf("%+v, error %v in\n%q", result, err, out)
