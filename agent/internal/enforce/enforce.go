@@ -113,7 +113,7 @@ func (en *Enforcer) Look(e *attack.Event) {
 		en.stats.Spared++
 		en.logger.Debug("would ban, but never does", "source", spared.Source, "because", spared.Why)
 	}
-	if policy.IsLogin(e) && en.mode == Enforce {
+	if policy.Welcomes(e) && en.mode == Enforce {
 		if source := policy.Source(e.SourceIP); !en.pending[source].Until.IsZero() {
 			en.drop(source)
 		}

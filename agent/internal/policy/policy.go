@@ -41,7 +41,8 @@ type Policy struct {
 	never  Never
 	known  map[netip.Prefix]*list.Element // of *offender
 	fresh  *list.List                     // those with nothing that lasts, the one that was seen last in front
-	noted  *list.List                     // those that were banned or logged in, likewise
+	noted  *list.List                     // those that were banned, likewise
+	guests *list.List                     // those that logged in, likewise: whoever attacks takes no room of theirs
 	nets   map[netip.Prefix]time.Time     // banned networks, until when
 	near   map[netip.Prefix]neighbours    // those that were banned or logged in, by network
 	moved  map[netip.Prefix]bool          // sources of which something has changed since Changes
@@ -49,7 +50,7 @@ type Policy struct {
 
 // New returns a policy that knows nobody. The configuration must be valid.
 func New(c Config, never Never) *Policy {
-	return &Policy{config: c, never: never, known: map[netip.Prefix]*list.Element{}, fresh: list.New(), noted: list.New(), nets: map[netip.Prefix]time.Time{}, near: map[netip.Prefix]neighbours{}, moved: map[netip.Prefix]bool{}}
+	return &Policy{config: c, never: never, known: map[netip.Prefix]*list.Element{}, fresh: list.New(), noted: list.New(), guests: list.New(), nets: map[netip.Prefix]time.Time{}, near: map[netip.Prefix]neighbours{}, moved: map[netip.Prefix]bool{}}
 }
 
 // Spared is a ban that was not decided, since its source is never banned.
@@ -67,7 +68,7 @@ func (p *Policy) Event(e *attack.Event) (decisions []Decision, spared *Spared) {
 	now := happened(e)
 	o := p.touch(Source(e.SourceIP), e.Observed)
 	switch {
-	case IsLogin(e):
+	case Welcomes(e):
 		o.welcome, o.score, o.attempts = now, [parts]float64{}, 0
 		p.note(o)
 		return nil, nil
@@ -105,9 +106,10 @@ func (p *Policy) Event(e *attack.Event) (decisions []Decision, spared *Spared) {
 	return decisions, nil
 }
 
-// IsLogin says whether somebody got in from an address.
-func IsLogin(e *attack.Event) bool {
-	return (e.Kind == attack.SSHAccepted || e.Kind == attack.LoginAccepted) && e.SourceIP.IsValid() && !e.Test
+// Welcomes says whether somebody got in by SSH from an address, who is not to be banned then. Whoever got into
+// something else is not: strangers have accounts of web sites, and FTP lets in anybody.
+func Welcomes(e *attack.Event) bool {
+	return e.Kind == attack.SSHAccepted && e.SourceIP.IsValid() && !e.Test
 }
 
 // lasts says whether a ban goes on. None lasts longer than the longest, so one that does is of a time when

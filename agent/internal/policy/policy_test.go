@@ -303,6 +303,48 @@ func TestMemoryIsBounded(t *testing.T) {
 	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 5), "9.9.9.9/32 for 2h0m0s")
 }
 
+// However many are banned, the owner's login is not forgotten for them, also over a restart.
+func TestAttackersTakeNoRoomOfWhoLoggedIn(t *testing.T) {
+	c := open(t, func(c *policy.Config) { c.Network.After = 0 }, nil)
+	const owner = "2001:db9:1:1::7"
+	c.attempts(owner, attack.SSHAccepted, 1)
+	kept := map[string][]byte{}
+	for i := range 1<<14 + 3000 {
+		addr := netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb9, 9, byte(i >> 16), byte(i >> 8), byte(i)})
+		c.Event(&attack.Event{Kind: attack.SSHLogin, Observed: noon.Add(time.Duration(i) * time.Millisecond), Count: 5, SourceIP: addr})
+		if i%1000 == 0 {
+			c.Changes(func(key string, value []byte) {
+				if kept[key] = value; value == nil {
+					delete(kept, key)
+				}
+			})
+		}
+	}
+	if n := c.Sources(); n > 1<<14+2 {
+		t.Errorf("%d sources are remembered", n)
+	}
+	c.now = noon.Add(time.Minute)
+	c.wants(c.attempts(owner, attack.SSHLogin, 10))
+	again := open(t, func(c *policy.Config) { c.Network.After = 0 }, nil)
+	for key, value := range kept {
+		if err := again.Restore(key, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again.now = c.now
+	again.wants(again.attempts(owner, attack.SSHLogin, 10))
+}
+
+// Whoever has an account of a web site, of a mail server or FTP's anonymous one, which strangers can have, is banned
+// for what he does elsewhere.
+func TestLoginsToOtherServicesWelcomeNobody(t *testing.T) {
+	c := open(t, nil, nil)
+	c.attempts("9.9.9.9", attack.LoginAccepted, 1)
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 2))
+	c.attempts("9.9.9.9", attack.LoginAccepted, 1)
+	c.wants(c.attempts("9.9.9.9", attack.SSHLogin, 3), "9.9.9.9/32 for 1h0m0s")
+}
+
 func TestWhatCannotBeRestored(t *testing.T) {
 	c := open(t, nil, nil)
 	for key, value := range map[string]string{"": "{}", "9.9.9.9": "{}", "9.9.9.9/24": "{}", "9.9.9.9/32": "x", "9.9.9.8/32": `{"bans":-1}`, "9.9.9.7/32": `{"score":[-1,0,0,0,0,0,0,0,0,0]}`} {

@@ -97,7 +97,7 @@ func (p *Past) Judge(by *policy.Policy) *Result {
 		e := &attack.Event{
 			Kind: d.kind, Logged: at, Observed: at, SourceIP: d.from, Count: uint64(d.count), Rule: p.names[d.rule], Log: p.names[d.log],
 		}
-		if policy.IsLogin(e) {
+		if d.kind == attack.SSHAccepted || d.kind == attack.LoginAccepted {
 			logins[policy.Source(d.from)] += uint64(max(d.count, 1))
 		}
 		decisions, none := by.Event(e)
