@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"path"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -87,15 +88,18 @@ func (l *List) look() (all []exemption) {
 	return all
 }
 
-// sessions returns from where somebody is logged in now, by utmp(5) and by systemd-logind.
+// sessions returns from where somebody is logged in now from another machine, by utmp(5) and by systemd-logind; the
+// unspecified address for each who came from nobody knows where.
 func (l *List) sessions() (all []netip.Addr) {
-	all = utmp(l.read("run/utmp"))
+	all = utmp(l.read("run/utmp"), layoutOn(runtime.GOARCH))
 	if sessions, err := fs.ReadDir(l.options.Root, "run/systemd/sessions"); err == nil {
 		for _, session := range sessions[:min(len(sessions), maxSessions)] {
-			all = append(all, remoteHost(l.read(path.Join("run/systemd/sessions", session.Name()))))
+			if addr, remote := remoteHost(l.read(path.Join("run/systemd/sessions", session.Name()))); remote {
+				all = append(all, addr)
+			}
 		}
 	}
-	return slices.DeleteFunc(all, func(addr netip.Addr) bool { return !addr.IsValid() || addr.IsUnspecified() })
+	return all
 }
 
 // Remote says whether somebody is logged in from another machine.

@@ -4,17 +4,36 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
+	"runtime"
 	"testing"
 	"testing/fstest"
 	"time"
 )
 
 // session is an entry of utmp(5) of somebody who is logged in from an address.
-func session(addr string) []byte {
-	record := make([]byte, 384)
+func session(addr string) []byte { return sessionOn(runtime.GOARCH, addr) }
+
+func sessionOn(processor, addr string) []byte {
+	layout := layoutOn(processor)
+	record := make([]byte, layout.size)
 	binary.NativeEndian.PutUint16(record, 7)
-	copy(record[348:], netip.MustParseAddr(addr).AsSlice())
+	copy(record[layout.address:], netip.MustParseAddr(addr).AsSlice())
 	return record
+}
+
+// glibc's struct utmp has 384 bytes on x86 and 32-bit ARM and 400 on arm64 (its test tst-utmp-size says so).
+func TestEntriesOfProcessors(t *testing.T) {
+	t.Parallel()
+	for processor, size := range map[string]int{"amd64": 384, "arm": 384, "arm64": 400} {
+		records := append(sessionOn(processor, "5.6.7.8"), sessionOn(processor, "2a00:5::6")...)
+		if len(records) != 2*size {
+			t.Errorf("%s: an entry has %d bytes", processor, len(records)/2)
+		}
+		found := utmp(records, layoutOn(processor))
+		if len(found) != 2 || found[0].String() != "5.6.7.8" || found[1].String() != "2a00:5::6" {
+			t.Errorf("%s: %v", processor, found)
+		}
+	}
 }
 
 func TestWhoIsExempt(t *testing.T) {
@@ -72,6 +91,62 @@ func TestWhoIsExempt(t *testing.T) {
 		if why != want || exempt != (want != "") {
 			t.Errorf("%s: %q, want %q", source, why, want)
 		}
+	}
+}
+
+// Whether somebody is logged in from elsewhere, on which it depends whether enforcing begins with a trial: by each of
+// the places that say so, also where they say a name instead of an address.
+func TestWhoIsLoggedInFromElsewhere(t *testing.T) {
+	t.Parallel()
+	named := func(host string) []byte {
+		record := session("0.0.0.0")
+		copy(record[76:], host)
+		return record
+	}
+	console := session("0.0.0.0")
+	left := session("5.6.7.8")
+	binary.NativeEndian.PutUint16(left, 8) // DEAD_PROCESS
+	const sessions = "run/systemd/sessions/1"
+	for _, test := range []struct {
+		name, path string
+		content    []byte
+		want       bool
+		exempt     string // an address that is, then
+	}{
+		{"nobody", "run/utmp", nil, false, ""},
+		{"at the console", "run/utmp", console, false, ""},
+		{"at the display", "run/utmp", named(":0"), false, ""},
+		{"in tmux", "run/utmp", named("tmux(4711).%0"), false, ""},
+		{"in screen", "run/utmp", named(":pts/1:S.0"), false, ""},
+		{"who has left", "run/utmp", left, false, ""},
+		{"half a record", "run/utmp", session("5.6.7.8")[:383], false, ""},
+		{"by SSH", "run/utmp", session("5.6.7.8"), true, "5.6.7.8/32"},
+		{"by SSH and IPv6", "run/utmp", session("2a00:5::6"), true, "2a00:5::/64"},
+		{"by mosh", "run/utmp", named("5.6.7.8 via mosh [4711]"), true, "5.6.7.8/32"},
+		{"from a name", "run/utmp", named("home.example.org"), true, ""},
+		{"by SSH, after others", "run/utmp", append(append(console, left...), session("5.6.7.8")...), true, "5.6.7.8/32"},
+		{"logind: at the console", sessions, []byte("UID=0\nREMOTE=0\n"), false, ""},
+		{"logind: by SSH", sessions, []byte("UID=0\nREMOTE=1\nREMOTE_HOST=5.6.7.8\n"), true, "5.6.7.8/32"},
+		{"logind: by SSH and IPv6", sessions, []byte("REMOTE=1\nREMOTE_HOST=2a00:5::6\n"), true, "2a00:5::/64"},
+		{"logind: from a name", sessions, []byte("REMOTE=1\nREMOTE_HOST=home.example.org\n"), true, ""},
+		{"logind: from nowhere", sessions, []byte("REMOTE=1\n"), true, ""},
+		{"another file of logind's", "run/systemd/seats/1", []byte("REMOTE=1\nREMOTE_HOST=5.6.7.8\n"), false, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			l := New(Options{
+				Allow: func() []netip.Prefix { return nil }, Root: fstest.MapFS{test.path: {Data: test.content}}, Now: time.Now,
+				Own: func() ([]net.Addr, error) { return nil, nil }, Peers: func() []netip.Addr { return nil },
+			})
+			if got := l.Remote(); got != test.want {
+				t.Errorf("logged in from elsewhere: %t, want %t", got, test.want)
+			}
+			for _, source := range []string{"5.6.7.8/32", "2a00:5::/64"} {
+				if _, exempt := l.Why(netip.MustParsePrefix(source)); exempt != (source == test.exempt) {
+					t.Errorf("%s is exempt: %t", source, exempt)
+				}
+			}
+		})
 	}
 }
 
