@@ -17,6 +17,7 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/policy"
 	"github.com/pialert/pialert/agent/internal/responder"
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/config"
 	"github.com/pialert/pialert/pkg/control"
@@ -71,14 +72,14 @@ func noResponder(err error) error {
 
 // banTarget reads an address, or a network, as it is banned.
 func banTarget(text string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(text); err == nil {
-		return policy.Source(addr), nil
+	target, ok := value.Network(text)
+	if !ok {
+		return target, &cli.UsageError{Err: cli.Hint(fmt.Errorf("%q is no address or network", text), "give one such as 203.0.113.7 or 2001:db8::/64")}
 	}
-	prefix, err := netip.ParsePrefix(text)
-	if err != nil {
-		return prefix, &cli.UsageError{Err: cli.Hint(fmt.Errorf("%q is no address or network", text), "give one such as 203.0.113.7 or 2001:db8::/64")}
+	if target.IsSingleIP() {
+		target = policy.Source(target.Addr())
 	}
-	return prefix.Masked(), nil
+	return target, nil
 }
 
 func askBans(s *settings, command *cobra.Command, path string, in, out any) error {

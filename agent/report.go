@@ -19,6 +19,7 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/ingest"
 	"github.com/pialert/pialert/agent/internal/intake"
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/backoff"
 	"github.com/pialert/pialert/pkg/cli"
@@ -89,7 +90,7 @@ func (d *daemon) reports() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /report", control.Handle(func(ctx context.Context, in intake.Report) (struct{}, error) {
 		now := time.Now()
-		in.Source = intake.Normal(in.Source)
+		in.Source = value.Normal(in.Source)
 		if err := in.Check(now); err != nil {
 			return struct{}{}, err
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/exempt"
 	"github.com/pialert/pialert/agent/internal/ignore"
 	"github.com/pialert/pialert/agent/internal/policy"
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/config"
 )
 
@@ -148,17 +149,14 @@ func networks(path string, list []string) ([]netip.Prefix, error) {
 	var prefixes []netip.Prefix
 	var problems []error
 	for i, text := range list {
-		prefix, err := netip.ParsePrefix(text)
-		if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
-			prefix, err = addr.Prefix(addr.BitLen())
-		}
-		if err != nil {
+		prefix, ok := value.Network(text)
+		if !ok {
 			problems = append(problems, &config.FieldError{
 				Path: fmt.Sprintf("%s[%d]", path, i), Value: text, Problem: "give an address or a network such as 192.0.2.0/24",
 			})
 			continue
 		}
-		prefixes = append(prefixes, prefix.Masked())
+		prefixes = append(prefixes, prefix)
 	}
 	return prefixes, errors.Join(problems...)
 }

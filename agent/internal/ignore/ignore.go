@@ -69,19 +69,10 @@ func Check(entry string) error {
 	if filepath.IsAbs(entry) {
 		return nil
 	}
-	if _, ok := parse(entry); ok || isName(entry) {
+	if _, ok := value.Network(entry); ok || isName(entry) {
 		return nil
 	}
 	return errors.New("give an address, a network such as 192.0.2.0/24, a host name, or the path of a file with such lines")
-}
-
-func parse(entry string) (netip.Prefix, bool) {
-	if addr, err := netip.ParseAddr(entry); err == nil {
-		addr = addr.Unmap().WithZone("")
-		return netip.PrefixFrom(addr, addr.BitLen()), true
-	}
-	prefix, err := netip.ParsePrefix(entry)
-	return prefix.Masked(), err == nil
 }
 
 func isName(entry string) bool { return value.IsHost([]byte(entry)) }
@@ -158,7 +149,7 @@ func (l *List) Refresh(ctx context.Context) {
 		}
 	}
 	for _, entry := range l.entries() {
-		if _, ok := parse(entry); ok || !isName(entry) {
+		if _, ok := value.Network(entry); ok || !isName(entry) {
 			continue
 		}
 		bounded, cancel := context.WithTimeout(ctx, lookFor)
@@ -196,7 +187,7 @@ func (l *List) entries() []string {
 func (l *List) publish() {
 	all := found{prefixes: slices.Clone(l.self), names: map[string][]netip.Addr{}}
 	for _, entry := range l.entries() {
-		if prefix, ok := parse(entry); ok {
+		if prefix, ok := value.Network(entry); ok {
 			all.prefixes = append(all.prefixes, prefix)
 		} else if isName(entry) {
 			all.prefixes = append(all.prefixes, l.names[entry]...)
@@ -246,7 +237,7 @@ func readFile(path string) ([]string, error) {
 		if entry = strings.TrimSpace(entry); entry == "" {
 			continue
 		}
-		if _, ok := parse(entry); !ok && !isName(entry) {
+		if _, ok := value.Network(entry); !ok && !isName(entry) {
 			return nil, fmt.Errorf("cannot read line %d of %s: %q is no address, network or name", number, path, entry)
 		}
 		entries = append(entries, entry)

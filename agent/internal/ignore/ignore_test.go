@@ -19,7 +19,7 @@ func TestWhoIsIgnored(t *testing.T) {
 	answers := map[string]string{"home.example.com": "203.0.113.7", "vpn.example.com": "2001:db8::7"}
 	down := false
 	list, err := New(Options{
-		Entries: []string{"192.0.2.7", "192.0.2.128/25", "::ffff:203.0.113.200", "2001:db8:1::/48", "home.example.com", file},
+		Entries: []string{"192.0.2.7", "192.0.2.128/25", "::ffff:203.0.113.200", "::ffff:203.0.113.210/127", "2001:db8:1::/48", "home.example.com", file},
 		Self:    true,
 		Lookup: func(_ context.Context, name string) ([]netip.Addr, error) {
 			if down {
@@ -47,6 +47,7 @@ func TestWhoIsIgnored(t *testing.T) {
 	}
 	all := map[string]bool{
 		"192.0.2.7": true, "192.0.2.8": false, "192.0.2.200": true, "::ffff:192.0.2.7": true, "203.0.113.200": true, "2001:db8:1::9": true,
+		"203.0.113.211": true, "203.0.113.212": false,
 		"203.0.113.7": true, "198.51.100.9": true, "2001:db8::7": true, "2001:db8::8": false, "10.0.0.1": true, "10.0.0.2": false,
 	}
 	check("looked up", all)

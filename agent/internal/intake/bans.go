@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -64,7 +65,7 @@ func NewBans() *Bans {
 // Report takes a report and adds its event, unless it was made before.
 func (b *Bans) Report(r *Report, now time.Time, add func(*attack.Event)) {
 	jail := jailKey{r.Jail, r.Host}
-	key := banKey{jail, Normal(r.Source)}
+	key := banKey{jail, value.Normal(r.Source)}
 	switch {
 	case r.Action == ReportAttempt:
 		add(r.event(now))

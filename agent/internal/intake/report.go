@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -84,26 +85,11 @@ func (r *Report) event(now time.Time) *attack.Event {
 	return e
 }
 
-// Normal returns a network in the form that is compared: without bits behind it, mapped addresses as
-// IPv4.
-func Normal(source netip.Prefix) netip.Prefix {
-	addr := source.Addr().WithZone("")
-	bits := source.Bits()
-	if addr.Is4In6() && bits >= 96 {
-		addr, bits = addr.Unmap(), bits-96
-	}
-	return netip.PrefixFrom(addr, bits).Masked()
-}
-
 // ParseSource reads an address or a network.
 func ParseSource(text string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(text); err == nil {
-		addr = addr.Unmap().WithZone("")
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
-	prefix, err := netip.ParsePrefix(text)
-	if err != nil {
+	source, ok := value.Network(text)
+	if !ok {
 		return netip.Prefix{}, fmt.Errorf("%q is no address or network", text)
 	}
-	return Normal(prefix), nil
+	return source, nil
 }
