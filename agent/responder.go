@@ -49,10 +49,10 @@ stops; lines of hosts.deny, which do not, are taken back.`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := s.Load()
-			if err != nil {
-				return err
+			if err != nil { // a mistake in the configuration leaves nobody banned by a program that is gone
+				cfg, err = defaults(), fmt.Errorf("taking back only what is on this machine: %w", err)
 			}
-			var problems []error
+			problems := []error{err}
 			for name, backend := range cfg.removers() {
 				if err := backend.Remove(); err != nil {
 					problems = append(problems, fmt.Errorf("%s: %w", name, err))

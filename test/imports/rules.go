@@ -10,6 +10,7 @@ var below = map[string][]string{
 	// A line's meaning: headers and rules at the bottom, the engine on top.
 	"agent/internal/header": {"value"},
 	"agent/internal/ignore": {"value"},
+	"agent/internal/intake": {"value"},
 	"agent/internal/weblog": {"value"},
 	"agent/internal/rule":   {"header", "pattern", "value", "weblog"},
 	"agent/internal/detect": {"header", "rule", "value", "weblog"},

@@ -262,3 +262,31 @@ func TestObservingBansNobody(t *testing.T) {
 		t.Errorf("%s, %v", out, err)
 	}
 }
+
+// An uninstallation takes every ban back, also where the configuration has a mistake by then.
+func TestRemovalLetsEverybodyIn(t *testing.T) {
+	t.Parallel()
+	for name, mistake := range map[string]string{"in order": "", "with a mistake": "responses: {mode: 7}\nunknown: 1\n"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := boot(t, "  mode: enforce\n")
+			s.attack("127.0.0.2", "root", 5)
+			s.attack("2a00:1:2:3::7", "root", 5)
+			s.await(false, "127.0.0.2")
+			s.await(false, "2a00:1:2:3::7")
+			s.agent.Kill()
+			s.responder.Kill()
+			text, err := os.ReadFile(s.config)
+			s.must(err)
+			s.must(os.WriteFile(s.config, append(text, mistake...), 0o644))
+			if out, err := s.command("responder", "remove"); (err != nil) != (mistake != "") {
+				t.Errorf("%s, %v", out, err)
+			}
+			s.await(true, "127.0.0.2")
+			s.await(true, "2a00:1:2:3::7")
+			if tables := s.inside("nft list tables"); strings.Contains(tables, "pialert") {
+				t.Errorf("there are %s", tables)
+			}
+		})
+	}
+}
