@@ -37,11 +37,21 @@ func pageSource(s history.Source) page.Source {
 // Counts counts between consecutive bounds.
 func (h pageHistory) Counts(ctx context.Context, bounds []time.Time, f page.Filter) ([]page.Count, error) {
 	counts, err := h.history.Counts(ctx, bounds, filter(f, page.Span{}))
+	return pageCounts(counts), err
+}
+
+// CountsBy counts between consecutive bounds by names of networks.
+func (h pageHistory) CountsBy(ctx context.Context, bounds []time.Time, f page.Filter, name func(netip.Prefix) string) ([]page.Count, error) {
+	counts, err := h.history.CountsBy(ctx, bounds, filter(f, page.Span{}), name)
+	return pageCounts(counts), err
+}
+
+func pageCounts(counts []history.Count) []page.Count {
 	var list []page.Count
 	for _, c := range counts {
 		list = append(list, page.Count{Bar: c.Bar, Agent: c.Agent, Kind: c.Kind, Host: c.Host, Key: c.Key, N: c.Attempts})
 	}
-	return list, err
+	return list
 }
 
 // Top lists the most frequent.

@@ -63,4 +63,11 @@ func TestPlacesOfSources(t *testing.T) {
 	if got := value[string](t, "[...document.querySelectorAll('.list tbody tr')].find(r => r.textContent.includes('198.51.100.7')).cells[2].innerText"); got != "" {
 		t.Errorf("what the files do not know is from %q", got)
 	}
+	// A chart by country is reached by a click, and says the same.
+	s.open(chromium.Desktop, "/history")
+	value[bool](t, "([...document.querySelectorAll('.choices a')].find(a => a.textContent === 'by country').click(), true)")
+	await(t, "location.search.includes('by=country') && document.querySelector('.plot canvas')")
+	if got := value[string](t, "[...document.querySelectorAll('.legend li')].map(li => li.innerText.trim()).filter(Boolean).join(', ')"); got != "Vietnam 1, unknown 1, all 2" {
+		t.Errorf("the chart by country has %q", got)
+	}
 }

@@ -3,6 +3,8 @@ package history
 import (
 	"context"
 	"database/sql"
+	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -45,18 +47,11 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter)
 		case what == 0 || step < hour && bounds[0].Before(h.options.Now().Add(-minutesListed)):
 			return c.events(ctx, tx, h, filter)
 		}
-		longest := int64(minute)
-		if step == hour {
-			longest = hour
-			if !slices.ContainsFunc(bounds, func(t time.Time) bool { return startOfDay(t.In(h.options.Zone())) != t.Unix() }) {
-				longest = dayLong
-			}
-		}
 		agents, err := agentNames(ctx, tx)
 		if err != nil {
 			return err
 		}
-		return h.eachListed(ctx, tx, what, filter.Span, longest, filter.groups(agents), func(start int64, g group, name []byte, sum Sum) {
+		return h.eachListed(ctx, tx, what, filter.Span, h.longestList(step, bounds), filter.groups(agents), func(start int64, g group, name []byte, sum Sum) {
 			if in(name) {
 				c.start, c.agent, c.kind, c.key, c.n, c.attempts = start, agents[g.agent], g.kind, nil, int64(sum.Events), int64(sum.Attempts)
 				c.row()
@@ -64,6 +59,60 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter)
 		})
 	})
 	return c.list(), err
+}
+
+// CountsBy counts attempts between consecutive bounds, as [History.Counts] does, by a name of their network, such as
+// its country: each Count has it as its Key. What lists left out has no name. The filter may choose a network, but
+// no address, user or machine.
+func (h *History) CountsBy(ctx context.Context, bounds []time.Time, filter Filter, name func(network netip.Prefix) string) ([]Count, error) {
+	if len(bounds) < 2 {
+		return nil, nil
+	}
+	filter.Span = Span{bounds[0], bounds[len(bounds)-1]}
+	in := func([]byte) bool { return true }
+	if what, chosen := filter.listing(); what == networkNames {
+		in = chosen
+	} else if filter.Source.IsValid() || filter.User != "" || filter.Host != "" {
+		return nil, errors.New("only what networks did is counted by a name of theirs")
+	}
+	c, known := newCounting(bounds), map[string][]byte{"": nil}
+	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		agents, err := agentNames(ctx, tx)
+		if err != nil {
+			return err
+		}
+		of := filter.groups(agents)
+		attempts := func(g group) bool { return attack.StoredKind(g.kind).Attempt() && of(g) }
+		return h.eachListed(ctx, tx, networkNames, filter.Span, h.longestList(h.step(bounds), bounds), attempts, func(start int64, _ group, network []byte, sum Sum) {
+			if !in(network) {
+				return
+			}
+			called, ok := known[string(network)]
+			if !ok {
+				called = []byte(name(netip.PrefixFrom(addressOf(network), 8*len(network))))
+				known[string(network)] = called
+			}
+			c.start, c.key, c.n, c.attempts = start, called, int64(sum.Events), int64(sum.Attempts)
+			c.row()
+		})
+	})
+	list := c.list()
+	for i := range list {
+		list[i].Key, list[i].Host = list[i].Host, ""
+	}
+	return list, err
+}
+
+// longestList is the longest of lists of which each lies in one bar whose step is given.
+func (h *History) longestList(step int64, bounds []time.Time) int64 {
+	midnight := func(t time.Time) bool { return startOfDay(t.In(h.options.Zone())) == t.Unix() }
+	switch {
+	case step < hour:
+		return minute
+	case slices.ContainsFunc(bounds, func(t time.Time) bool { return !midnight(t) }):
+		return hour
+	}
+	return dayLong
 }
 
 // First returns when the first hour began of which anything is known, zero if nothing is. Hours that

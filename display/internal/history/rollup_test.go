@@ -95,6 +95,55 @@ func (r *running) counts(bounds []time.Time, filter history.Filter) map[counted]
 	return got
 }
 
+// halfName is what networks are called, those of them that have a name.
+func halfName(network netip.Prefix) string {
+	switch {
+	case network.Addr().Is6():
+		return "six"
+	case network == netip.MustParsePrefix("198.51.1.0/24"):
+		return "one"
+	}
+	return ""
+}
+
+// named is a bar's part that has a name.
+type named struct {
+	bar  int
+	name string
+}
+
+// expectedBy counts attempts by what their networks are called, in the plainest way.
+func expectedBy(all []arrival, bounds []time.Time, name func(netip.Prefix) string) map[named]uint64 {
+	want := map[named]uint64{}
+	for i := range all {
+		bits := 64
+		if all[i].event.SourceIP.Is4() {
+			bits = 24
+		}
+		network, _ := all[i].event.SourceIP.Prefix(bits)
+		for at, sum := range expected(all[i:i+1], bounds, func(a *arrival) bool { return a.event.Kind.Attempt() }) {
+			want[named{at.bar, name(network)}] += sum.Attempts
+		}
+	}
+	maps.DeleteFunc(want, func(_ named, n uint64) bool { return n == 0 })
+	return want
+}
+
+func (r *running) countsBy(bounds []time.Time, name func(netip.Prefix) string) map[named]uint64 {
+	r.t.Helper()
+	list, err := r.CountsBy(r.t.Context(), bounds, history.Filter{}, name)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	got := map[named]uint64{}
+	for _, c := range list {
+		if c.Attempts > 0 {
+			got[named{c.Bar, c.Key}] += c.Attempts
+		}
+	}
+	return got
+}
+
 // every returns bounds at equal distances, the last after until.
 func every(step time.Duration, from, until time.Time) (bounds []time.Time) {
 	for at := from; ; at = at.Add(step) {
@@ -166,6 +215,9 @@ func TestChartsAreExact(t *testing.T) {
 							t.Errorf("%s, %s of %s: %d counts, want %d", say, name, filterName, len(got), len(want))
 						}
 					}
+					if got, want := h.countsBy(bounds, halfName), expectedBy(all, bounds, halfName); !maps.Equal(got, want) {
+						t.Errorf("%s, %s by name: %v, want %v", say, name, got, want)
+					}
 				}
 			}
 			check("at first")
@@ -179,6 +231,36 @@ func TestChartsAreExact(t *testing.T) {
 			h = start(t, o)
 			check("after an upgrade")
 		})
+	}
+}
+
+// Names of networks say nothing of one address, a user or a machine.
+func TestCountsByNameAreOfNetworks(t *testing.T) {
+	t.Parallel()
+	now := noon
+	o := options(file(t))
+	o.Now = func() time.Time { return now }
+	h := start(t, o)
+	all := story(h, &now, time.Hour, 3)
+	bounds := every(time.Minute, noon, now)
+	for _, filter := range []history.Filter{{User: "root"}, {Host: "web1"}, {Source: netip.MustParsePrefix("198.51.1.1/32")}} {
+		if _, err := h.CountsBy(t.Context(), bounds, filter, halfName); err == nil {
+			t.Errorf("%+v is answered", filter)
+		}
+	}
+	network := netip.MustParsePrefix("198.51.0.0/16")
+	list, err := h.CountsBy(t.Context(), bounds, history.Filter{Source: network, Agent: "a"}, func(netip.Prefix) string { return "x" })
+	var got, want uint64
+	for _, c := range list {
+		got += c.Attempts
+	}
+	for _, sum := range expected(all, bounds, func(a *arrival) bool {
+		return a.agent == "a" && a.event.Kind.Attempt() && network.Contains(a.event.SourceIP)
+	}) {
+		want += sum.Attempts
+	}
+	if err != nil || got != want || want == 0 {
+		t.Errorf("a network's agent had %d attempts, want %d, error %v", got, want, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -20,9 +21,10 @@ type chart struct {
 
 // line is one of what is stacked.
 type line struct {
-	Name  string
-	Class string // of its colour
-	Total uint64
+	Name    string
+	Class   string // of its colour
+	Total   uint64
+	Country bool // the name is a country's code, which the browser writes in its language
 }
 
 // bar is the counts of one span of time.
@@ -38,14 +40,19 @@ func (c *chart) Clock() bool { return c.Step < 24*time.Hour }
 // stack decides what a chart stacks: which line a count belongs to, "" for none.
 type stack func(Count) (name, class string)
 
-// chart reads and stacks counts. Lines that are given come first, in their order, also when nothing
-// was counted; others follow by their size.
+// chart reads and stacks counts.
 func (s *Server) chart(ctx context.Context, v view, lines []line, by stack) (*chart, error) {
 	bounds := v.bounds(s.options.Zone())
 	counts, err := s.options.History.Counts(ctx, bounds, v.Filter)
 	if err != nil {
 		return nil, err
 	}
+	return stacked(v.step(), bounds, counts, lines, by), nil
+}
+
+// stacked stacks counts. Lines that are given come first, in their order, also when nothing was counted;
+// others follow by their size.
+func stacked(step time.Duration, bounds []time.Time, counts []Count, lines []line, by stack) *chart {
 	given := len(lines)
 	lines = slices.Clone(lines)
 	index := map[string]int{}
@@ -75,7 +82,7 @@ func (s *Server) chart(ctx context.Context, v view, lines []line, by stack) (*ch
 	slices.SortStableFunc(order[given:], func(a, b int) int {
 		return cmp.Or(cmp.Compare(lines[b].Total, lines[a].Total), cmp.Compare(lines[a].Name, lines[b].Name))
 	})
-	c := &chart{Step: v.step(), Until: bounds[len(bounds)-1]}
+	c := &chart{Step: step, Until: bounds[len(bounds)-1]}
 	moved := make([]int, len(lines))
 	for to, from := range order {
 		moved[from] = to
@@ -99,7 +106,7 @@ func (s *Server) chart(ctx context.Context, v view, lines []line, by stack) (*ch
 		b.Sum += count.N
 		c.Total += count.N
 	}
-	return c, nil
+	return c
 }
 
 // hues is how many colours page.css has for what is no lamp.
@@ -121,6 +128,43 @@ func byLamp(state State) ([]line, stack) {
 		}
 		return "", ""
 	}
+}
+
+// Of countries those with the most attempts have lines of their own.
+const (
+	mostCountries  = hues - 2
+	otherCountries = "other countries"
+	noCountry      = "unknown"
+)
+
+// countryChart stacks attempts by the country of their network, as the owner's database has it now.
+func (s *Server) countryChart(ctx context.Context, v view) (*chart, error) {
+	bounds := v.bounds(s.options.Zone())
+	counts, err := s.options.History.CountsBy(ctx, bounds, v.Filter, func(network netip.Prefix) string {
+		return s.place(network.Addr()).Country
+	})
+	if err != nil {
+		return nil, err
+	}
+	sums := map[string]uint64{}
+	for _, c := range counts {
+		sums[c.Key] += c.N
+	}
+	var lines []line
+	for _, country := range mostFirst(sums, mostCountries+1) {
+		if country.Name != "" && len(lines) < mostCountries {
+			lines = append(lines, line{Name: country.Name, Class: fmt.Sprintf("hue-%d", len(lines)), Country: true})
+		}
+	}
+	return stacked(v.step(), bounds, counts, lines, func(c Count) (string, string) {
+		switch {
+		case c.Key == "":
+			return noCountry, "hue-none"
+		case slices.ContainsFunc(lines, func(l line) bool { return l.Name == c.Key }):
+			return c.Key, ""
+		}
+		return otherCountries, fmt.Sprintf("hue-%d", mostCountries)
+	}), nil
 }
 
 // byAgent stacks attempts by agent.

@@ -53,8 +53,11 @@ func (s *Server) nowPage(w http.ResponseWriter, r *http.Request) error {
 
 // stacked is the chart of a view, by what the view is stacked by.
 func (s *Server) stacked(ctx context.Context, v view, state State) (*chart, error) {
-	if v.By == "agent" {
+	switch v.By {
+	case stackAgent:
 		return s.chart(ctx, v, nil, byAgent)
+	case stackCountry:
+		return s.countryChart(ctx, v)
 	}
 	lines, by := byLamp(state)
 	return s.chart(ctx, v, lines, by)

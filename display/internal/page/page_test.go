@@ -108,11 +108,12 @@ func bars(t *testing.T, html string) (sums []uint64) {
 // Whatever a chart is stacked by and filtered by, its bars are the attempts of the events in them.
 func TestBarsAreTheAttemptsOfTheirTime(t *testing.T) {
 	d := pagetest.NewDesk(noon)
-	s := page.New(page.Options{History: d, State: d.State, Zone: utc, Now: d.Now})
+	s := page.New(page.Options{History: d, State: d.State, Place: d.Place, Zone: utc, Now: d.Now})
 	network := netip.MustParsePrefix("203.0.113.0/24")
 	for path, counts := range map[string]func(page.Record) bool{
 		"/history?":                     func(page.Record) bool { return true },
 		"/history?by=agent&":            func(page.Record) bool { return true },
+		"/history?by=country&":          func(r page.Record) bool { return r.Event.SourceIP.IsValid() },
 		"/history?agent=blog&":          func(r page.Record) bool { return r.Agent == "blog" },
 		"/history?kind=ssh_probe&":      func(r page.Record) bool { return r.Event.Kind == attack.SSHProbe },
 		"/source/203.0.113.0/24?":       func(r page.Record) bool { return network.Contains(r.Event.SourceIP) },
@@ -149,7 +150,8 @@ func TestPages(t *testing.T) {
 	s := desk(nil)
 	for path, wants := range map[string][]string{
 		"/":                           {"5518", "SSH on vps", "silent, heard <time", "connected <time"},
-		"/history":                    {`data-country="VN"`, "Countries"},
+		"/history":                    {`data-country="VN"`, "Countries", "by=country"},
+		"/history?by=country":         {`<li class="hue-0"><span class="dot"></span><span data-country=`, `<li class="hue-none"><span class="dot"></span><bdi class="name">unknown`},
 		"/sources":                    {"203.0.113.77", "203.0.113.0/24", "Example Cloud", "banned by", "root"},
 		"/source/203.0.113.77":        {"first seen", "banned by", `/source/203.0.113.0/24`, "ssh login"},
 		"/source/2001:db8:1::/64":     {"2001:db8:1::/64", "attempts"},

@@ -71,9 +71,9 @@ func (s *Server) past(r *http.Request, v view, title, here string) (*historyView
 		shown.Older = v.Query("before", fmt.Sprint(records[len(records)-1].ID)) + "#events"
 	}
 	shown.Ranges = v.ranges()
-	for _, by := range []string{"lamp", "agent"} {
+	for _, by := range s.stacks(v) {
 		value := by
-		if by == "lamp" {
+		if by == stackLamp {
 			value = ""
 		}
 		shown.Stacks = append(shown.Stacks, choice{"by " + by, v.Query("by", value), v.By == by})

@@ -25,7 +25,7 @@ type Count struct {
 	Agent string
 	Kind  attack.Kind
 	Host  string // the machine that wrote the lines, if it is not the agent's own
-	Key   string // whose count it is, for counters that the owner feeds
+	Key   string // whose count it is, for counters that the owner feeds, and where networks have names
 	N     uint64 // attempts, or whatever the kind counts
 }
 
@@ -92,6 +92,9 @@ type History interface {
 	// Counts counts between consecutive bounds: bar i is from bounds[i] to bounds[i+1]. Bars,
 	// agents and kinds without anything are left out. Tests are not counted.
 	Counts(ctx context.Context, bounds []time.Time, filter Filter) ([]Count, error)
+	// CountsBy counts attempts between consecutive bounds by a name of their networks, which is the Key of each
+	// count. The filter names no address and no user.
+	CountsBy(ctx context.Context, bounds []time.Time, filter Filter, name func(network netip.Prefix) string) ([]Count, error)
 	// Top lists the most frequent, the most first. Only attempts count, except for ByCounter.
 	Top(ctx context.Context, by Dimension, span Span, filter Filter, limit int) ([]Tally, error)
 	// Sources lists the addresses with the most attempts, the most first.

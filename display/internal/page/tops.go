@@ -69,12 +69,17 @@ func (s *Server) countries(ctx context.Context, v view) ([]Tally, error) {
 			}
 		}
 	}
+	return mostFirst(sums, topLong), err
+}
+
+// mostFirst lists names by their number, at most so many.
+func mostFirst(sums map[string]uint64, limit int) []Tally {
 	var tallies []Tally
-	for country, n := range sums {
-		tallies = append(tallies, Tally{country, n})
+	for name, n := range sums {
+		tallies = append(tallies, Tally{name, n})
 	}
 	slices.SortFunc(tallies, func(a, b Tally) int { return cmp.Or(cmp.Compare(b.N, a.N), cmp.Compare(a.Name, b.Name)) })
-	return tallies[:min(len(tallies), topLong)], err
+	return tallies[:min(len(tallies), limit)]
 }
 
 // Countries says whether the names are codes of countries, which the browser writes in its language.
@@ -115,6 +120,10 @@ func (t top) Link(v view, name string) string {
 		return "/history" + v.Query("kind", name)
 	case ByAgent:
 		return "/history" + v.Query("agent", name)
+	case byCountry:
+		if v.User == "" && !v.Source.IsValid() {
+			return "/history" + v.Query("by", stackCountry)
+		}
 	}
 	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
@@ -18,6 +19,22 @@ type view struct {
 	Filter
 	Before int64         // events before this id
 	age    time.Duration // since it began
+}
+
+// What charts can be stacked by: countries where the owner has a database of them, and the view is of no one
+// address or user.
+const (
+	stackLamp    = "lamp"
+	stackAgent   = "agent"
+	stackCountry = "country"
+)
+
+// stacks lists what the view's chart can be stacked by.
+func (s *Server) stacks(v view) []string {
+	if s.options.Place == nil || v.User != "" || v.Source.IsValid() {
+		return []string{stackLamp, stackAgent}
+	}
+	return []string{stackLamp, stackAgent, stackCountry}
 }
 
 // ranges are the spans that a page offers. A bar is a minute, ten minutes, an hour, a day.
@@ -46,7 +63,7 @@ const maxBars = 400
 // parseView reads the address of a page.
 func (s *Server) parseView(query url.Values, usual string) (v view, err error) {
 	now := s.options.Now()
-	v = view{Range: usual, By: "lamp"}
+	v = view{Range: usual, By: stackLamp}
 	if name := query.Get("range"); name != "" {
 		v.Range = name
 	}
@@ -68,9 +85,6 @@ func (s *Server) parseView(query url.Values, usual string) (v view, err error) {
 		return v, err
 	}
 	v.age = now.Sub(v.From)
-	if by := query.Get("by"); by == "agent" {
-		v.By = by
-	}
 	v.Agent, v.User = query.Get("agent"), query.Get("user")
 	if len(v.Agent) > attack.MaxName || len(v.User) > attack.MaxUser {
 		return v, badRequest{fmt.Errorf("a name is too long")}
@@ -84,6 +98,9 @@ func (s *Server) parseView(query url.Values, usual string) (v view, err error) {
 		if v.Source, err = parseSource(source); err != nil {
 			return v, badRequest{err}
 		}
+	}
+	if by := query.Get("by"); slices.Contains(s.stacks(v), by) {
+		v.By = by
 	}
 	if before := query.Get("before"); before != "" {
 		if _, err := fmt.Sscan(before, &v.Before); err != nil {
@@ -138,7 +155,7 @@ func (v *view) step() time.Duration {
 	switch long := v.Until.Sub(v.From); {
 	case long > 14*day:
 		return day
-	case long > 36*time.Hour || v.age > tensKept:
+	case long > 36*time.Hour || v.age > tensKept || v.By == stackCountry && v.age > minutesKept:
 		return time.Hour
 	case long > 3*time.Hour || v.age > minutesKept:
 		return 10 * time.Minute
@@ -177,7 +194,7 @@ func (v view) Query(change ...string) string {
 		set("from", v.From.UTC().Format(time.RFC3339))
 		set("until", v.Until.UTC().Format(time.RFC3339))
 	}
-	if v.By != "lamp" {
+	if v.By != stackLamp {
 		set("by", v.By)
 	}
 	set("agent", v.Agent)

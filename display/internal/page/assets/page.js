@@ -190,12 +190,12 @@ function toggle(figure) {
 
 function start(root) {
 	const figures = root.querySelectorAll('figure.chart')
+	localise(root)
 	for (const figure of figures) {
 		draw(figure)
 		keyboard(figure)
 		toggle(figure)
 	}
-	localise(root)
 	for (const figure of figures) {
 		for (const cell of figure.querySelectorAll('.bars td')) cell.dataset.n = cell.textContent
 	}
@@ -287,8 +287,8 @@ async function refresh() {
 		if (!next) continue
 		part.dataset.until = next.dataset.until
 		for (const piece of ['.bars', '.legend']) part.querySelector(piece).replaceWith(document.adoptNode(next.querySelector(piece)))
-		draw(part)
 		localise(part)
+		draw(part)
 	}
 	const total = fresh.querySelector('.total b data')
 	if (total) put(document.querySelector('.total b'), total.value)

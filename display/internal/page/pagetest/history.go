@@ -57,6 +57,17 @@ func (h *History) Counts(_ context.Context, bounds []time.Time, filter page.Filt
 	return counts, nil
 }
 
+// CountsBy counts between bounds by names of networks.
+func (h *History) CountsBy(_ context.Context, bounds []time.Time, filter page.Filter, name func(netip.Prefix) string) ([]page.Count, error) {
+	var counts []page.Count
+	for i := range len(bounds) - 1 {
+		for key, n := range h.sums(page.Span{From: bounds[i], Until: bounds[i+1]}, filter, func(r *page.Record) string { return nameOf(r, page.ByNetwork) }) {
+			counts = append(counts, page.Count{Bar: i, Key: name(netip.MustParsePrefix(key)), N: n})
+		}
+	}
+	return counts, nil
+}
+
 // Top lists the most frequent.
 func (h *History) Top(_ context.Context, by page.Dimension, span page.Span, filter page.Filter, limit int) ([]page.Tally, error) {
 	return top(h.sums(span, filter, func(r *page.Record) string { return nameOf(r, by) }), limit), nil
