@@ -51,7 +51,7 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter)
 		if err != nil {
 			return err
 		}
-		return h.eachListed(ctx, tx, what, filter.Span, h.longestList(step, bounds), filter.groups(agents), func(start int64, g group, name []byte, sum Sum) {
+		return h.lists(tx).eachListed(ctx, what, filter.Span, h.longestList(step, bounds), filter.groups(agents), func(start int64, g group, name []byte, sum Sum) {
 			if in(name) {
 				c.start, c.agent, c.kind, c.key, c.n, c.attempts = start, agents[g.agent], g.kind, nil, int64(sum.Events), int64(sum.Attempts)
 				c.row()
@@ -83,7 +83,7 @@ func (h *History) CountsBy(ctx context.Context, bounds []time.Time, filter Filte
 		}
 		of := filter.groups(agents)
 		attempts := func(g group) bool { return attack.StoredKind(g.kind).Attempt() && of(g) }
-		return h.eachListed(ctx, tx, networkNames, filter.Span, h.longestList(h.step(bounds), bounds), attempts, func(start int64, _ group, network []byte, sum Sum) {
+		return h.lists(tx).eachListed(ctx, networkNames, filter.Span, h.longestList(h.step(bounds), bounds), attempts, func(start int64, _ group, network []byte, sum Sum) {
 			if !in(network) {
 				return
 			}

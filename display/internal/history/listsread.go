@@ -60,25 +60,69 @@ func stretches(span Span, longest int64, made listed, now time.Time) []stretch {
 // above60 returns the full minute at or after a time.
 func above60(t int64) int64 { return (t + minute - 1) / minute * minute }
 
-// eachListed reads the names of a span, but those of tests.
-func (h *History) eachListed(ctx context.Context, tx querier, what nameKind, span Span, longest int64, chosen func(group) bool, row func(start int64, g group, name []byte, sum Sum)) error {
-	now := h.now()
-	made, err := readListed(ctx, tx, what, now.Location())
-	if err != nil {
-		return err
+// listRow is a list with the step that it is of.
+type listRow struct {
+	stretch
+	list []byte
+}
+
+// reading reads lists in one transaction.
+type reading struct {
+	h    *History
+	tx   querier
+	room int                   // bytes of lists that are kept for the next time
+	kept map[stretch][]listRow // by parts of spans
+	made map[nameKind]listed
+}
+
+func (h *History) lists(tx querier) *reading {
+	return &reading{h: h, tx: tx, kept: make(map[stretch][]listRow), made: make(map[nameKind]listed)}
+}
+
+// each reads the lists of a span, made of steps none longer than longest, in the order of each step.
+func (r *reading) each(ctx context.Context, what nameKind, span Span, longest int64, row func(listRow)) error {
+	now := r.h.now()
+	made, ok := r.made[what]
+	if !ok {
+		var err error
+		if made, err = readListed(ctx, r.tx, what, now.Location()); err != nil {
+			return err
+		}
+		r.made[what] = made
 	}
-	counted := func(g group) bool { return g.kind < testKind && (chosen == nil || chosen(g)) }
-	var start int64
-	var list []byte
 	for _, part := range stretches(span, longest, made, now) {
-		err := each(ctx, tx, `SELECT start, list FROM lists WHERE what = ? AND step = ? AND start >= ? AND start < ?`, []any{&start, &list}, func() {
-			eachName(list, counted, func(g group, name []byte, sum Sum) { row(start, g, name, sum) })
+		if kept, ok := r.kept[part]; ok {
+			for _, one := range kept {
+				row(one)
+			}
+			continue
+		}
+		kept := []listRow{}
+		var start int64
+		var list []byte
+		err := each(ctx, r.tx, `SELECT start, list FROM lists WHERE what = ? AND step = ? AND start >= ? AND start < ? ORDER BY start`, []any{&start, &list}, func() {
+			one := listRow{stretch{part.step, start, start + part.step}, list}
+			if r.room -= len(list); r.room >= 0 {
+				kept = append(kept, one)
+			}
+			row(one)
 		}, int64(what), part.step, part.since, part.until)
 		if err != nil {
 			return err
 		}
+		if r.room >= 0 {
+			r.kept[part] = kept
+		}
 	}
 	return nil
+}
+
+// eachListed reads the names of a span, but those of tests.
+func (r *reading) eachListed(ctx context.Context, what nameKind, span Span, longest int64, chosen func(group) bool, row func(start int64, g group, name []byte, sum Sum)) error {
+	counted := func(g group) bool { return g.kind < testKind && chosen(g) }
+	return r.each(ctx, what, span, longest, func(one listRow) {
+		eachName(one.list, counted, func(g group, name []byte, sum Sum) { row(one.since, g, name, sum) })
+	})
 }
 
 // agentNames returns the agents by their ids.

@@ -12,7 +12,7 @@ import (
 const hoursSketched = 15 * 24 * time.Hour
 
 // maxLooked is how many events are looked at for the users and targets of sources.
-const maxLooked = 10_000
+const maxLooked = 5_000
 
 // portrait collects what is known of a source.
 type portrait struct {
@@ -52,37 +52,23 @@ func (p *portrait) source() Source {
 }
 
 // sketch begins portraits by what lists say.
-func (h *History) sketch(ctx context.Context, tx querier, what nameKind, span Span, longest int64, filter Filter, of func(name []byte) *portrait) error {
-	agents, err := agentNames(ctx, tx)
-	if err != nil {
-		return err
-	}
-	now := h.now()
-	made, err := readListed(ctx, tx, what, now.Location())
+func (r *reading) sketch(ctx context.Context, what nameKind, span Span, longest int64, filter Filter, of func(name []byte) *portrait) error {
+	agents, err := agentNames(ctx, r.tx)
 	if err != nil {
 		return err
 	}
 	chosen := filter.groups(agents)
-	var start int64
-	var list []byte
-	for _, part := range stretches(span, longest, made, now) {
-		err := each(ctx, tx, `SELECT start, list FROM lists WHERE what = ? AND step = ? AND start >= ? AND start < ? ORDER BY start`, []any{&start, &list}, func() {
-			step := stretch{part.step, start, start + part.step}
-			eachName(list, func(g group) bool { return g.kind < testKind && chosen(g) }, func(g group, name []byte, sum Sum) {
-				if p := of(name); p != nil {
-					p.sketch(step, attack.StoredKind(g.kind), g.kind, sum.Attempts)
-				}
-			})
-		}, int64(what), part.step, part.since, part.until)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.each(ctx, what, span, longest, func(one listRow) {
+		eachName(one.list, func(g group) bool { return g.kind < testKind && chosen(g) }, func(g group, name []byte, sum Sum) {
+			if p := of(name); p != nil {
+				p.sketch(one.stretch, attack.StoredKind(g.kind), g.kind, sum.Attempts)
+			}
+		})
+	})
 }
 
 // refine finds the hours, or minutes, of the days in which a source was seen first and last.
-func (h *History) refine(ctx context.Context, tx querier, what nameKind, filter Filter, p *portrait, in func(name []byte) bool) error {
+func (r *reading) refine(ctx context.Context, what nameKind, filter Filter, p *portrait, in func(name []byte) bool) error {
 	for _, day := range []time.Time{p.First, p.Last} {
 		if day.IsZero() {
 			continue
@@ -95,7 +81,7 @@ func (h *History) refine(ctx context.Context, tx querier, what nameKind, filter 
 		if !filter.Until.IsZero() && filter.Until.Before(span.Until) {
 			span.Until = filter.Until
 		}
-		err := h.sketch(ctx, tx, what, span, hour, filter, func(name []byte) *portrait {
+		err := r.sketch(ctx, what, span, hour, filter, func(name []byte) *portrait {
 			if in(name) {
 				return one
 			}

@@ -33,6 +33,8 @@ type Ban struct {
 const (
 	few        = 3   // kinds, users and targets of a source
 	maxSources = 100 // of one answer
+
+	listsOfADay = 4 << 20 // bytes, about
 )
 
 // Source returns what is known of a filter's source: attempts, kinds and times by lists, and users,
@@ -48,10 +50,11 @@ func (h *History) Source(ctx context.Context, filter Filter) (Source, error) {
 				}
 				return nil
 			}
-			if err := h.sketch(ctx, tx, what, filter.Span, dayLong, filter, of); err != nil {
+			lists := h.lists(tx)
+			if err := lists.sketch(ctx, what, filter.Span, dayLong, filter, of); err != nil {
 				return err
 			}
-			if err := h.refine(ctx, tx, what, filter, p, in); err != nil {
+			if err := lists.refine(ctx, what, filter, p, in); err != nil {
 				return err
 			}
 		}
@@ -63,31 +66,34 @@ func (h *History) Source(ctx context.Context, filter Filter) (Source, error) {
 }
 
 // TopSources returns the addresses with the most attempts and what is known of each, the most
-// first: at most limit, and never more than 100. Of users and targets it knows those of some 10,000 events:
+// first: at most limit, and never more than 100. Of users and targets it knows those of some 5,000 events:
 // of the time in which each source tried the most, and of the newest. Of a span of more than 15 days, times
 // are those of days where no such event tells more.
 func (h *History) TopSources(ctx context.Context, filter Filter, limit int) ([]Source, error) {
-	top, err := h.Top(ctx, Sources, filter, min(limit, maxSources))
-	if err != nil || len(top) == 0 {
-		return nil, err
-	}
+	var top []Tally
 	portraits := make(map[string]*portrait)
-	var wanted []string
-	for _, tally := range top {
-		if addr, err := netip.ParseAddr(tally.Name); err == nil {
-			raw := string(addr.AsSlice())
-			portraits[raw] = newPortrait(netip.PrefixFrom(addr, addr.BitLen()))
-			wanted = append(wanted, fmt.Sprintf("x'%x'", raw))
+	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		lists := h.lists(tx)
+		lists.room = listsOfADay // they are read twice
+		ranking, err := lists.rank(ctx, Sources, filter, min(limit, maxSources))
+		if top = ranking.Names; err != nil || len(top) == 0 {
+			return err
 		}
-	}
-	err = h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		var wanted []string
+		for _, tally := range top {
+			if addr, err := netip.ParseAddr(tally.Name); err == nil {
+				raw := string(addr.AsSlice())
+				portraits[raw] = newPortrait(netip.PrefixFrom(addr, addr.BitLen()))
+				wanted = append(wanted, fmt.Sprintf("x'%x'", raw))
+			}
+		}
 		of := func(name []byte) *portrait { return portraits[string(name)] }
 		if filter.User == "" && filter.Host == "" {
 			longest := int64(hour)
 			if filter.Since.IsZero() || h.options.Now().Sub(filter.Since) > hoursSketched {
 				longest = dayLong
 			}
-			if err := h.sketch(ctx, tx, addressNames, filter.Span, longest, filter, of); err != nil {
+			if err := lists.sketch(ctx, addressNames, filter.Span, longest, filter, of); err != nil {
 				return err
 			}
 		}

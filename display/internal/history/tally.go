@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"math/bits"
+	"math/rand/v2"
 	"slices"
 
 	"github.com/pialert/pialert/pkg/attack"
@@ -12,10 +14,52 @@ import (
 // tallies adds attempts up by name. Most names are addresses and networks, which come by the ten thousand:
 // short names are numbers, and nothing is allocated for each.
 type tallies struct {
-	short  map[uint64]uint64  // attempts by [shortKey]
+	short  sums               // attempts by [shortKey]
 	long   map[string]*uint64 // of other names
 	others uint64
 	text   func(name string) string // how names are written, nil if they are text
+}
+
+// sums adds up by a key that is not 0: a hash table whose entries stand at the first free place from the one that
+// the key's hash says. The zero value is empty.
+type sums struct {
+	keys, values []uint64 // as many as a power of two, more than half of them free
+	used         int
+	odd          uint64 // chance chooses the hash, so that nobody can choose names that collide
+	shift        int
+}
+
+func (s *sums) add(key, n uint64) {
+	if 2*s.used >= len(s.keys) {
+		s.grow()
+	}
+	i := s.place(key)
+	if s.keys[i] == 0 {
+		s.keys[i] = key
+		s.used++
+	}
+	s.values[i] += n
+}
+
+// place is where a key is, or would be.
+func (s *sums) place(key uint64) int {
+	i := int(key * s.odd >> s.shift)
+	for s.keys[i] != 0 && s.keys[i] != key {
+		i = (i + 1) & (len(s.keys) - 1)
+	}
+	return i
+}
+
+func (s *sums) grow() {
+	before := *s
+	size := max(4*len(s.keys), 16)
+	*s = sums{make([]uint64, size), make([]uint64, size), before.used, rand.Uint64() | 1, 64 - bits.Len(uint(size-1))}
+	for i, key := range before.keys {
+		if key != 0 {
+			at := s.place(key)
+			s.keys[at], s.values[at] = key, before.values[i]
+		}
+	}
 }
 
 // shortest is how many bytes a name has room for in a number, beside its length.
@@ -29,14 +73,14 @@ func shortKey(name []byte) uint64 {
 	return key
 }
 
-// shortName is the name of a key, whose first byte is its length.
-func shortName(key uint64) string {
-	raw := binary.BigEndian.AppendUint64(nil, key)
-	return string(bytes.TrimLeft(raw, "\x00")[1:])
+// shortName writes the name of a key, whose first byte is its length, to room.
+func shortName(key uint64, room *[8]byte) []byte {
+	binary.BigEndian.PutUint64(room[:], key)
+	return bytes.TrimLeft(room[:], "\x00")[1:]
 }
 
 func newTallies() *tallies {
-	return &tallies{short: make(map[uint64]uint64), long: make(map[string]*uint64)}
+	return &tallies{long: make(map[string]*uint64)}
 }
 
 func (t *tallies) add(name string, kind, attempts int64) {
@@ -50,7 +94,7 @@ func (t *tallies) addBytes(name []byte, attempts uint64) {
 		return
 	}
 	if len(name) <= shortest {
-		t.short[shortKey(name)] += attempts
+		t.short.add(shortKey(name), attempts)
 		return
 	}
 	sum := t.long[string(name)]
@@ -68,7 +112,7 @@ func (t *tallies) list(limit int) []Tally {
 	}
 	limit = max(limit, 0)
 	var list []Tally
-	least := uint64(1) // of those that have room
+	least, last := uint64(1), "" // of those that have room
 	keep := func(name string, attempts uint64) {
 		one := Tally{name, attempts}
 		if limit > shortList {
@@ -78,12 +122,16 @@ func (t *tallies) list(limit int) []Tally {
 		at, _ := slices.BinarySearchFunc(list, one, first)
 		list = slices.Insert(list, at, one)
 		if list = list[:min(len(list), limit)]; len(list) == limit && limit > 0 {
-			least = list[limit-1].Attempts
+			least, last = list[limit-1].Attempts, list[limit-1].Name
 		}
 	}
-	for key, attempts := range t.short {
-		if attempts >= least {
-			keep(shortName(key), attempts)
+	var room [8]byte
+	for i, attempts := range t.short.values {
+		if attempts < least {
+			continue
+		}
+		if name := shortName(t.short.keys[i], &room); attempts > least || last == "" || string(name) < last {
+			keep(string(name), attempts)
 		}
 	}
 	for name, attempts := range t.long {

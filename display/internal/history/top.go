@@ -57,38 +57,48 @@ var listOf = map[Dimension]nameKind{Networks: networkNames, Sources: addressName
 // counters, and tests do not. Roll-ups answer: by minutes as far as these are kept, which is two days, and
 // before by full hours. What a filter asks of users by their source, or the other way round, or of a
 // machine, comes from the newest 200,000 events of the hours in which it was seen.
-func (h *History) Rank(ctx context.Context, by Dimension, filter Filter, limit int) (Ranking, error) {
-	t := newTallies()
-	var newest bool
-	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
-		filtered, _ := filter.listing()
-		listed := listOf[by]
-		all := filter.User == "" && filter.Host == "" && !filter.Source.IsValid()
-		switch {
-		case by == Counters:
-			return h.tallyRolled(ctx, tx, t, "key", filter, "kind = ?", int64(attack.Counter))
-		case all && by == Hosts:
-			return h.tallyRolled(ctx, tx, t, "key", filter, "kind <> ?", int64(attack.Counter))
-		case all && by == Agents:
-			return h.tallyRolled(ctx, tx, t, "agents.name", filter, "TRUE")
-		case all && by == Kinds:
-			return h.tallyRolled(ctx, tx, t, "kind", filter, "TRUE")
-		case by != Agents && by != Kinds && by != Hosts && listed == 0:
-			return fmt.Errorf("there is no list of the most frequent %q", by)
-		case all, filtered == networkNames && by == Networks, (filtered == networkNames || filtered == addressNames) && by == Sources:
-			return h.tallyNames(ctx, tx, t, listed, filter)
-		case filtered != 0 && listed == 0 && by != Hosts:
-			return h.tallyGroups(ctx, tx, t, by, filter)
-		}
-		newest, err = t.events(ctx, tx, h, by, filter)
+func (h *History) Rank(ctx context.Context, by Dimension, filter Filter, limit int) (ranking Ranking, err error) {
+	err = h.View(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		ranking, err = h.lists(tx).rank(ctx, by, filter, limit)
 		return err
 	})
+	return ranking, err
+}
+
+func (r *reading) rank(ctx context.Context, by Dimension, filter Filter, limit int) (Ranking, error) {
+	t := newTallies()
+	newest, err := r.tally(ctx, t, by, filter)
 	return Ranking{t.list(limit), t.others, newest}, err
 }
 
+// tally adds up by a dimension. It says whether only the newest events were looked at.
+func (r *reading) tally(ctx context.Context, t *tallies, by Dimension, filter Filter) (newest bool, err error) {
+	h, tx := r.h, r.tx
+	filtered, _ := filter.listing()
+	listed := listOf[by]
+	all := filter.User == "" && filter.Host == "" && !filter.Source.IsValid()
+	switch {
+	case by == Counters:
+		return false, h.tallyRolled(ctx, tx, t, "key", filter, "kind = ?", int64(attack.Counter))
+	case all && by == Hosts:
+		return false, h.tallyRolled(ctx, tx, t, "key", filter, "kind <> ?", int64(attack.Counter))
+	case all && by == Agents:
+		return false, h.tallyRolled(ctx, tx, t, "agents.name", filter, "TRUE")
+	case all && by == Kinds:
+		return false, h.tallyRolled(ctx, tx, t, "kind", filter, "TRUE")
+	case by != Agents && by != Kinds && by != Hosts && listed == 0:
+		return false, fmt.Errorf("there is no list of the most frequent %q", by)
+	case all, filtered == networkNames && by == Networks, (filtered == networkNames || filtered == addressNames) && by == Sources:
+		return false, r.tallyNames(ctx, t, listed, filter)
+	case filtered != 0 && listed == 0 && by != Hosts:
+		return false, r.tallyGroups(ctx, t, by, filter)
+	}
+	return t.events(ctx, tx, h, by, filter)
+}
+
 // tallyNames counts the names of lists.
-func (h *History) tallyNames(ctx context.Context, tx querier, t *tallies, what nameKind, filter Filter) error {
-	agents, err := agentNames(ctx, tx)
+func (r *reading) tallyNames(ctx context.Context, t *tallies, what nameKind, filter Filter) error {
+	agents, err := agentNames(ctx, r.tx)
 	if err != nil {
 		return err
 	}
@@ -98,7 +108,7 @@ func (h *History) tallyNames(ctx context.Context, tx querier, t *tallies, what n
 	}
 	counted := func(g group) bool { return attack.StoredKind(g.kind).Attempt() && of(g) }
 	t.text = func(name string) string { return nameText(what, name) }
-	return h.eachListed(ctx, tx, what, filter.Span, dayLong, counted, func(_ int64, _ group, name []byte, sum Sum) {
+	return r.eachListed(ctx, what, filter.Span, dayLong, counted, func(_ int64, _ group, name []byte, sum Sum) {
 		switch {
 		case len(name) == 0:
 			t.others += sum.Attempts
@@ -109,13 +119,13 @@ func (h *History) tallyNames(ctx context.Context, tx querier, t *tallies, what n
 }
 
 // tallyGroups counts the agents or kinds of a source or user.
-func (h *History) tallyGroups(ctx context.Context, tx querier, t *tallies, by Dimension, filter Filter) error {
-	agents, err := agentNames(ctx, tx)
+func (r *reading) tallyGroups(ctx context.Context, t *tallies, by Dimension, filter Filter) error {
+	agents, err := agentNames(ctx, r.tx)
 	if err != nil {
 		return err
 	}
 	what, in := filter.listing()
-	return h.eachListed(ctx, tx, what, filter.Span, dayLong, filter.groups(agents), func(_ int64, g group, name []byte, sum Sum) {
+	return r.eachListed(ctx, what, filter.Span, dayLong, filter.groups(agents), func(_ int64, g group, name []byte, sum Sum) {
 		if !in(name) {
 			return
 		}
