@@ -60,7 +60,7 @@ func TestHostileNamesStayText(t *testing.T) {
 	}
 	paths := []string{"/", "/history", "/sources", "/source/" + mallory.String(), "/search?q=owned"}
 	for _, name := range hostile {
-		paths = append(paths, "/user?name="+url.QueryEscape(name[:min(len(name), 256)]))
+		paths = append(paths, "/user?user="+url.QueryEscape(name[:min(len(name), 256)]))
 	}
 	for _, path := range paths {
 		s.open(chromium.Phone, path)

@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 // paths are all pages.
 var paths = []string{
 	"/", "/?range=7d", "/history?range=90d", "/history?range=90m&by=agent", "/history?agent=blog&kind=http_probe",
-	"/sources", "/source/203.0.113.77", "/source/2001:db8:1::/64", "/source/198.51.100.255", "/user?name=root", "/agents",
+	"/sources", "/source/203.0.113.77", "/source/2001:db8:1::/64", "/source/198.51.100.255", "/user?user=root", "/agents",
 	"/counters", "/counters?range=90m", "/search?q=adm", "/search", "/nowhere", "/history?range=1y",
 }
 

@@ -103,7 +103,7 @@ func TestEveryAnswerForbidsWhatPagesDoNotNeed(t *testing.T) {
 		"Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
 		"Cross-Origin-Resource-Policy": "same-origin", "Cross-Origin-Opener-Policy": "same-origin",
 	}
-	for _, path := range []string{"/", "/history", "/sources", "/source/192.0.2.1", "/user?name=root", "/agents", "/counters",
+	for _, path := range []string{"/", "/history", "/sources", "/source/192.0.2.1", "/user?user=root", "/agents", "/counters",
 		"/search?q=a", "/login", "/nowhere", "/source/x", "/assets/page.css", "/assets/lamps.css"} {
 		header := ask(s, "GET", path, nil).Header()
 		for name, value := range want {
@@ -127,7 +127,7 @@ func TestPassword(t *testing.T) {
 		t.Error("a password of five characters was accepted")
 	}
 	s := desk(func(o *page.Options) { o.Access.Password = func() (string, error) { return hash, nil } })
-	for _, path := range []string{"/", "/history?range=7d", "/sources", "/source/192.0.2.1", "/user?name=root", "/agents", "/counters", "/search?q=a"} {
+	for _, path := range []string{"/", "/history?range=7d", "/sources", "/source/192.0.2.1", "/user?user=root", "/agents", "/counters", "/search?q=a"} {
 		w := ask(s, "GET", path, nil)
 		if w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/login") || strings.Contains(w.Body.String(), "attempts") {
 			t.Errorf("%s: status %d to %q", path, w.Code, w.Header().Get("Location"))

@@ -57,7 +57,7 @@ func TestHostileTextIsShownEscapedEverywhere(t *testing.T) {
 	})
 	paths := []string{"/", "/history?range=90m", "/history?range=90m&by=agent", "/sources", "/source/192.0.2.66", "/agents", "/search?q=" + url.QueryEscape("<")}
 	for _, text := range hostile {
-		paths = append(paths, "/user?name="+url.QueryEscape(text), "/search?q="+url.QueryEscape(text),
+		paths = append(paths, "/user?user="+url.QueryEscape(text), "/search?q="+url.QueryEscape(text),
 			"/source/"+url.PathEscape(text), "/history?kind="+url.QueryEscape(text), "/history?agent="+url.QueryEscape(text),
 			"/login?next="+url.QueryEscape(text))
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"net/netip"
 	"net/url"
@@ -117,7 +118,7 @@ func TestBarsAreTheAttemptsOfTheirTime(t *testing.T) {
 		"/history?agent=blog&":          func(r page.Record) bool { return r.Agent == "blog" },
 		"/history?kind=ssh_probe&":      func(r page.Record) bool { return r.Event.Kind == attack.SSHProbe },
 		"/source/203.0.113.0/24?":       func(r page.Record) bool { return network.Contains(r.Event.SourceIP) },
-		"/user?name=root&":              func(r page.Record) bool { return r.Event.User == "root" },
+		"/user?user=root&":              func(r page.Record) bool { return r.Event.User == "root" },
 		"/history?agent=vps&user=root&": func(r page.Record) bool { return r.Agent == "vps" && r.Event.User == "root" },
 	} {
 		for _, span := range []struct {
@@ -146,6 +147,53 @@ func TestBarsAreTheAttemptsOfTheirTime(t *testing.T) {
 	}
 }
 
+// Every link leads to a page, with what its page was filtered by.
+func TestLinks(t *testing.T) {
+	s := desk(nil)
+	asked := map[string]bool{}
+	links := regexp.MustCompile(`<a [^>]*href="([^"]+)"`)
+	for _, path := range []string{
+		"/", "/history?by=country", "/history?agent=blog&kind=http_probe&range=7d", "/history?from=2026-11-20T06:00:00Z&until=2026-11-20T12:00:00Z",
+		"/sources", "/source/203.0.113.77", "/source/203.0.113.0/24?by=agent", "/user?user=root&range=7d", "/agents", "/counters", "/search?q=a",
+	} {
+		at, err := url.Parse(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := links.FindAllStringSubmatch(ask(s, "GET", path, nil).Body.String(), -1)
+		if len(found) < 10 {
+			t.Errorf("%s has %d links", path, len(found))
+		}
+		for _, match := range found {
+			link, err := at.Parse(html.UnescapeString(match[1]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			link.Fragment = ""
+			if asked[link.String()] {
+				continue
+			}
+			asked[link.String()] = true
+			if w := ask(s, "GET", link.String(), nil); w.Code != 200 {
+				t.Errorf("%s links to %s, which answers %d", path, link, w.Code)
+			}
+			if strings.HasPrefix(path, "/user") && link.Path == "/user" && strings.HasPrefix(match[1], "?") && link.Query().Get("user") != "root" {
+				t.Errorf("%s links to %s, of another user", path, link)
+			}
+		}
+	}
+}
+
+// A source's page opens with the time since it was first seen.
+func TestTheRangeOfASource(t *testing.T) {
+	s := desk(nil)
+	for path, want := range map[string]string{"/source/203.0.113.77": "24 hours", "/source/203.0.113.0/24": "90 days", "/source/203.0.113.77?range=7d": "7 days"} {
+		if got := ask(s, "GET", path, nil).Body.String(); !strings.Contains(got, `aria-current="true">`+want+"<") {
+			t.Errorf("%s does not show %s", path, want)
+		}
+	}
+}
+
 func TestPages(t *testing.T) {
 	s := desk(nil)
 	for path, wants := range map[string][]string{
@@ -156,7 +204,7 @@ func TestPages(t *testing.T) {
 		"/source/203.0.113.77":        {"first seen", "banned by", `/source/203.0.113.0/24`, "ssh login"},
 		"/source/2001:db8:1::/64":     {"2001:db8:1::/64", "attempts"},
 		"/source/198.51.100.255":      {"<dd>never</dd>", "None in this span"},
-		"/user?name=admin":            {"User name", "admin", "wordpress login"},
+		"/user?user=admin":            {"User name", "admin", "wordpress login"},
 		"/agents":                     {"0.9.2", "connection reset by peer", "112", "below 1 s", "WordPress", "bot was blocked by the user", `<data value="31"`},
 		"/counters":                   {"visits, blog"},
 		"/counters?range=90m":         {"visits, blog"},

@@ -25,7 +25,7 @@ var templates = template.Must(template.New("").Funcs(template.FuncMap{
 	"num":     number,
 	"words":   func(name string) string { return strings.ReplaceAll(name, "_", " ") },
 	"source":  sourcePath,
-	"user":    func(name string) string { return "/user?name=" + url.QueryEscape(name) },
+	"user":    func(name string) string { return "/user?user=" + url.QueryEscape(name) },
 	"history": func(key, value string) string { return "/history?" + url.Values{key: {value}}.Encode() },
 	"asset":   func(name string) string { return "/assets/" + name + "?v=" + assets.version },
 	"join":    strings.Join,

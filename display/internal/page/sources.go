@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"time"
 )
 
 // sourceView is a source with what the owner's database says of it.
@@ -57,17 +58,17 @@ func (s *Server) sourcePage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return badRequest{err}
 	}
-	query := r.URL.Query()
-	query.Set("source", sourceText(prefix))
-	v, err := s.parseView(query, "90d")
-	if err != nil {
-		return err
-	}
 	source, err := s.options.History.Source(r.Context(), prefix)
 	if err != nil {
 		return err
 	}
 	source.Prefix = prefix
+	query := r.URL.Query()
+	query.Set("source", sourceText(prefix))
+	v, err := s.parseView(query, s.rangeSince(source.First))
+	if err != nil {
+		return err
+	}
 	shown, err := s.past(r, v, sourceText(prefix), "sources")
 	if err != nil {
 		return err
@@ -78,19 +79,29 @@ func (s *Server) sourcePage(w http.ResponseWriter, r *http.Request) error {
 	return s.render(w, "history", shown)
 }
 
-func (s *Server) userPage(w http.ResponseWriter, r *http.Request) error {
-	query := r.URL.Query()
-	if query.Get("name") == "" {
-		return badRequest{fmt.Errorf("a user's page needs a name: /user?name=root")}
+// rangeSince is the range that a page opens with of which the first event is known: the shortest that has it, but no
+// minutes, which nobody would compare.
+func (s *Server) rangeSince(first time.Time) string {
+	for _, r := range ranges[1:] {
+		if one, err := span(r.Name, s.options.Now(), s.options.Zone()); err == nil && !first.Before(one.From) {
+			return r.Name
+		}
 	}
-	query.Set("user", query.Get("name"))
-	v, err := s.parseView(query, "90d")
+	return ranges[len(ranges)-1].Name
+}
+
+func (s *Server) userPage(w http.ResponseWriter, r *http.Request) error {
+	v, err := s.parseView(r.URL.Query(), "90d")
 	if err != nil {
 		return err
+	}
+	if v.User == "" {
+		return badRequest{fmt.Errorf("a user's page needs a name: /user?user=root")}
 	}
 	shown, err := s.past(r, v, "User name", "sources")
 	if err != nil {
 		return err
 	}
+	shown.Chosen = nil
 	return s.render(w, "history", shown)
 }

@@ -115,7 +115,7 @@ func (t top) Link(v view, name string) string {
 			return sourcePath(prefix)
 		}
 	case ByUser:
-		return "/user?name=" + url.QueryEscape(name)
+		return "/user?user=" + url.QueryEscape(name)
 	case ByKind:
 		return "/history" + v.Query("kind", name)
 	case ByAgent:

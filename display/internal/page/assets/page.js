@@ -177,9 +177,6 @@ let tables = 0
 function toggle(figure) {
 	const table = figure.querySelector('.tabled'), button = document.createElement('button')
 	table.id = 'table-' + tables++
-	table.tabIndex = 0
-	table.setAttribute('role', 'region')
-	table.setAttribute('aria-label', 'Table')
 	button.className = 'table-toggle'
 	button.textContent = 'Table'
 	button.setAttribute('aria-controls', table.id)
