@@ -18,28 +18,37 @@ import (
 // slowStore is a Store that commits when it is told to.
 type slowStore struct {
 	committed uint64
+	fails     error
+	heard     map[string]time.Time
 
 	// Of what was handed over last.
-	commit func(committed uint64, err error)
-	first  uint64
-	count  int
+	commit  func(committed uint64, err error)
+	first   uint64
+	count   int
+	skipped uint64 // numbers through it, which stood for lost attempts
+	lost    uint64
 }
 
 func (s *slowStore) Committed(context.Context, string, uint64) (uint64, error) {
-	return s.committed, nil
+	return s.committed, s.fails
 }
 
 func (s *slowStore) Append(_ context.Context, _ string, _, first uint64, events []attack.Event, done func(uint64, error)) error {
 	s.commit, s.first, s.count = done, first, len(events)
-	return nil
+	return s.fails
 }
 
-func (s *slowStore) Skip(_ context.Context, _ string, _, _, _ uint64, done func(uint64, error)) error {
-	s.commit = done
-	return nil
+func (s *slowStore) Skip(_ context.Context, _ string, _, through, attempts uint64, done func(uint64, error)) error {
+	s.commit, s.skipped, s.lost = done, through, attempts
+	return s.fails
 }
 
-func (s *slowStore) Heard(string, time.Time) {}
+func (s *slowStore) Heard(agent string, at time.Time) {
+	if s.heard == nil {
+		s.heard = map[string]time.Time{}
+	}
+	s.heard[agent] = at
+}
 
 // count is a Show that counts.
 type count int

@@ -142,15 +142,10 @@ func (d *delivery) acknowledge(ctx context.Context) {
 			return
 		case <-d.Progress():
 		}
-		committed, ok := d.Acknowledgement()
-		if !ok {
-			continue
-		}
-		err := d.stream.Send(&pialertv1.FromDisplay{Message: &pialertv1.FromDisplay_Ack{
-			Ack: &pialertv1.Ack{Committed: committed},
-		}})
-		if err != nil {
-			return // Recv fails too, and says why
+		if committed, ok := d.Acknowledgement(); ok {
+			if d.stream.Send(&pialertv1.FromDisplay{Message: &pialertv1.FromDisplay_Ack{Ack: &pialertv1.Ack{Committed: committed}}}) != nil {
+				return // Recv fails too, and says why
+			}
 		}
 	}
 }

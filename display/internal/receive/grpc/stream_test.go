@@ -268,6 +268,51 @@ func TestSlowStore(t *testing.T) {
 	})
 }
 
+// lateStore is a Store that commits what it was given when it is told to.
+type lateStore struct {
+	*memory
+	commit chan func() // one for each Append
+}
+
+func (s *lateStore) Append(_ context.Context, _ string, _, first uint64, events []attack.Event, done func(uint64, error)) error {
+	s.commit <- func() { done(first+uint64(len(events))-1, nil) }
+	return nil
+}
+
+// What a former stream brought and the store commits later is no news to an agent that has not sent it again: it
+// may have lost it, and have other events under those numbers.
+func TestNothingIsAcknowledgedThatDidNotCome(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		store := &lateStore{newMemory(), make(chan func(), 1)}
+		server := newServer(store, new(gallery), io.Discard)
+		first, second := newLine(ctx, "web"), newLine(ctx, "web")
+		var served sync.WaitGroup
+		for _, l := range []*line{first, second} { // the second one takes over
+			served.Go(func() { server.Deliver(l) })
+			l.in <- hello(1)
+			synctest.Wait()
+			if l == first {
+				l.in <- numbered(1, 3)
+				synctest.Wait()
+			}
+		}
+		(<-store.commit)()
+		synctest.Wait()
+		if len(first.out) != 1 || len(second.out) != 1 {
+			t.Errorf("before anything was sent again: %v and %v, want welcomes alone", first.out, second.out)
+		}
+		second.in <- numbered(1, 2)
+		synctest.Wait()
+		if len(second.out) != 2 || second.acked() != 2 {
+			t.Errorf("after two were sent again: %v, want one acknowledgement of 2", second.out)
+		}
+		cancel()
+		served.Wait()
+	})
+}
+
 // FuzzMessages holds that no sequence of messages panics, that what reaches the store follows in
 // number and is within bounds, that each number is shown once, and that no more is acknowledged
 // than was stored.
