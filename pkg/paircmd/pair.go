@@ -74,7 +74,7 @@ func (p *program) pair(ctx context.Context, console console, addresses []string)
 	}
 	if len(settings.Listen) == 0 {
 		return cli.Hint(fmt.Errorf("this %s dials and does not listen, so nobody can come to it", p.role),
-			"run %s pair on the other machine and %s join here, or change who dials in the configuration", p.there(), p.here())
+			"run sudo %s pair on the other machine and sudo %s join here, or change who dials in the configuration", p.there(), p.here())
 	}
 	if addresses, err = p.announced(settings, addresses, stderr); err != nil {
 		return err
@@ -107,9 +107,9 @@ func (p *program) paired(ctx context.Context, settings Settings, keyring *pairin
 	case ctx.Err() != nil:
 		return errors.New("the line was withdrawn before anybody ran it")
 	case errors.Is(err, pairing.ErrRefusedHere):
-		return cli.Hint(err, "if somebody else has seen the line, nothing is lost: run %s pair again", p.here())
+		return cli.Hint(err, "if somebody else has seen the line, nothing is lost: run sudo %s pair again", p.here())
 	case errors.Is(err, pairing.ErrExpired):
-		return cli.Hint(err, "run %s pair again", p.here())
+		return cli.Hint(err, "run sudo %s pair again", p.here())
 	case err != nil:
 		return err
 	}

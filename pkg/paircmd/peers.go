@@ -149,7 +149,7 @@ refused. To let it in again, pair anew.`, aRole(p.role.Other())),
 			if _, err := settings.reload(command.Context()); err != nil {
 				return cli.Hint(err, "restart it to close open connections: sudo systemctl restart %s", p.here())
 			}
-			fmt.Fprintf(command.ErrOrStderr(), "%s is shut out. It still knows this machine: run %s unpair %s there.\n",
+			fmt.Fprintf(command.ErrOrStderr(), "%s is shut out. It still knows this machine: run sudo %s unpair %s there.\n",
 				removed.Name, p.there(), keyring.Name())
 			return nil
 		},

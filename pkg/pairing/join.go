@@ -150,12 +150,12 @@ func (k *Keyring) prepare(conn io.ReadWriter, peer Peer, ask func() error) error
 func (k *Keyring) whatToDo(err error, name string) error {
 	switch {
 	case errors.Is(err, ErrNameTaken):
-		return fmt.Errorf("%s %s already knows another machine as %s: run pialert-%s unpair %s there if that one is gone, or give one of them another name",
+		return fmt.Errorf("%s %s already knows another machine as %s: run sudo pialert-%s unpair %s there if that one is gone, or give one of them another name",
 			k.role, k.name, name, k.role, name)
 	case errors.Is(err, ErrKeyTaken):
-		return fmt.Errorf("%s %s: %w: run pialert-%s unpair there first to pair it under the name %s", k.role, k.name, err, k.role, name)
+		return fmt.Errorf("%s %s: %w: run sudo pialert-%s unpair there first to pair it under the name %s", k.role, k.name, err, k.role, name)
 	case errors.Is(err, ErrTooMany):
-		return fmt.Errorf("%s %s has %d peers already: unpair one with pialert-%s unpair NAME", k.role, k.name, MaxPeers, k.role)
+		return fmt.Errorf("%s %s has %d peers already: unpair one with sudo pialert-%s unpair NAME", k.role, k.name, MaxPeers, k.role)
 	}
 	return err
 }

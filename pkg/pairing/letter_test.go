@@ -197,7 +197,7 @@ func TestALetterOfATakenName(t *testing.T) {
 	p := newPost(t)
 	befriend(t, p.display, open(t, Agent, "web1"))
 	answer, refusal := p.answer(p.write(p.agent, p.token))
-	if refusal == nil || !strings.Contains(refusal.Error(), "run pialert-display unpair web1 there") {
+	if refusal == nil || !strings.Contains(refusal.Error(), "run sudo pialert-display unpair web1 there") {
 		t.Fatalf("refused with %v", refusal)
 	}
 	if _, err := p.agent.FinishJoin(p.token, answer, told); !errors.Is(err, ErrJoinRefused) {
