@@ -1,6 +1,7 @@
 package paircmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,10 +46,6 @@ func (p *program) enrol(ctx context.Context, stderr io.Writer, text string) erro
 	if err != nil {
 		return err
 	}
-	dir := filepath.Dir(settings.Config)
-	wanted := broker.Config{
-		Servers: enrolment.Servers, CA: filepath.Join(dir, caFile), Credentials: filepath.Join(dir, credentialsFile), Stream: enrolment.Stream,
-	}
 	configured, err := isLinked(settings.Config)
 	if err != nil {
 		return err
@@ -56,6 +53,21 @@ func (p *program) enrol(ctx context.Context, stderr io.Writer, text string) erro
 	if configured && settings.Broker == nil {
 		return cli.Hint(fmt.Errorf("%s says already how this agent is linked", settings.Config),
 			"to bring it into the fleet, take link: out of that file, and run this line again")
+	}
+	// Where the configuration cannot be written, as in a container, the files go to the state, and the owner writes link:.
+	owner, dir := settings.Config, filepath.Dir(settings.Config)
+	byHand := canWrite(dir) != nil
+	if byHand {
+		owner, dir = settings.State, settings.State
+		if err := canWrite(dir); err != nil {
+			return cli.Hint(err, "run the line again with sudo")
+		}
+	}
+	wanted := broker.Config{
+		Servers: enrolment.Servers, CA: filepath.Join(dir, caFile), Credentials: filepath.Join(dir, credentialsFile), Stream: enrolment.Stream,
+	}
+	if configured { // its files are the ones that are read
+		wanted.CA, wanted.Credentials = cmp.Or(settings.Broker.CA, wanted.CA), cmp.Or(settings.Broker.Credentials, wanted.Credentials)
 	}
 	conn, err := broker.Connect(broker.Config{Servers: enrolment.Servers}, broker.Options{
 		Keyring: keyring, Log: slog.New(slog.DiscardHandler), Credentials: &enrolment.Credentials, CA: enrolment.CA,
@@ -73,12 +85,18 @@ func (p *program) enrol(ctx context.Context, stderr io.Writer, text string) erro
 		return err
 	}
 	if err := errors.Join(
-		writeBeside(settings.Config, wanted.Credentials, creds, 0o640),
-		writeBeside(settings.Config, wanted.CA, enrolment.CA, 0o644),
+		writeFor(owner, wanted.Credentials, creds, 0o640),
+		writeFor(owner, wanted.CA, enrolment.CA, 0o644),
 	); err != nil {
 		return cli.Hint(fmt.Errorf("paired with %s, but the broker's files cannot be written: %w", peer.Name, err), "run the line again with sudo")
 	}
-	if !configured {
+	switch {
+	case configured:
+	case byHand:
+		fmt.Fprintf(stderr, "Paired with %s %s by the broker. %s cannot be written from here: put this into it, and restart %s:\n%s",
+			peer.Role, peer.Name, settings.Config, p.here(), linkText(wanted))
+		return nil
+	default:
 		if err := addLink(settings.Config, wanted); err != nil {
 			return cli.Hint(fmt.Errorf("paired with %s, but the configuration cannot be written: %w", peer.Name, err), "run the line again with sudo")
 		}
@@ -117,22 +135,36 @@ func addLink(file string, c broker.Config) error {
 	if len(text) > 0 && text[len(text)-1] != '\n' {
 		text = append(text, '\n')
 	}
-	text = fmt.Appendf(text, "\n# Added by pialert-agent join.\nlink:\n  dial: nats\n  nats:\n    servers: [%s]\n    ca: %s\n    credentials: %s\n    stream: %s\n",
-		strings.Join(c.Servers, ", "), c.CA, c.Credentials, c.Stream)
-	return writeBeside(file, file, text, 0o640)
+	return writeFor(file, file, append(text, "\n# Added by pialert-agent join."+linkText(c)...), 0o640)
 }
 
-// writeBeside writes a file whole, for the group that a configuration is for: its own, or that of its folder.
-func writeBeside(config, file string, data []byte, mode fs.FileMode) error {
+// linkText is what a configuration says of a broker.
+func linkText(c broker.Config) string {
+	return fmt.Sprintf("\nlink:\n  dial: nats\n  nats:\n    servers: [%s]\n    ca: %s\n    credentials: %s\n    stream: %s\n",
+		strings.Join(c.Servers, ", "), c.CA, c.Credentials, c.Stream)
+}
+
+// canWrite returns why no file can be made in a folder, or nil.
+func canWrite(dir string) error {
+	file, err := os.CreateTemp(dir, ".join.*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
+
+// writeFor writes a file whole, for whoever has a configuration or a folder: its owner and group, or if it is not there
+// those of the folder that it would be in.
+func writeFor(whose, file string, data []byte, mode fs.FileMode) error {
 	temporary, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(temporary.Name()) // unless it was renamed
 	if os.Geteuid() == 0 {
-		info, err := os.Stat(config)
+		info, err := os.Stat(whose)
 		if errors.Is(err, fs.ErrNotExist) {
-			info, err = os.Stat(filepath.Dir(config))
+			info, err = os.Stat(filepath.Dir(whose))
 		}
 		if err == nil {
 			if owner, ok := info.Sys().(*syscall.Stat_t); ok {

@@ -28,7 +28,7 @@ func boot(t *testing.T) *host {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*time.Minute) // logs are asked for when the test has ended
 	h := &host{t: t, ctx: ctx, dir: dir, netns: filepath.Base(dir)}
 	h.sh("ip", "netns", "add", h.netns)
 	h.sh("ip", "netns", "exec", h.netns, "ip", "link", "set", "lo", "up")
