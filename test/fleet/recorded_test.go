@@ -14,14 +14,14 @@ import (
 // understand what it left with a broker.
 var record = flag.Bool("record", false, "record testdata/stream anew")
 
-// recorded is a stream of the first version that spoke to a broker: what an agent left there, and the keys of the
-// display that it is sealed for, made for this and used nowhere else.
+// recorded is what the first programs that spoke to a broker said there: what an agent left in the stream (events), what
+// the display answered (receipts, which the agent's tests read), and the state of either, with keys that were made for this and are used nowhere else.
 const recorded = "testdata/stream"
 
 // recordedAttempts is how many attempts are in the recorded stream.
 const recordedAttempts = 250
 
-// keys are the files of a display's state that open what is sealed for it.
+// keys are the files of a program's state that open what is sealed for it.
 var keys = []string{"identity.key", "peers.json"}
 
 // A display counts what an agent of the first version left with the broker.
@@ -34,14 +34,14 @@ func TestARecordedStream(t *testing.T) {
 	state := filepath.Join(s.Dir, "display")
 	s.must(os.Mkdir(state, 0o700))
 	for _, name := range keys {
-		data, err := os.ReadFile(filepath.Join(recorded, name))
+		data, err := os.ReadFile(filepath.Join(recorded, "display", name))
 		s.must(err)
 		s.must(os.WriteFile(filepath.Join(state, name), data, 0o600))
 	}
 	s.startDisplay()
 	broker := newOwner(t, address)
 	broker.stream(s.ctx, t)
-	messages, err := os.ReadFile(filepath.Join(recorded, "messages"))
+	messages, err := os.ReadFile(filepath.Join(recorded, "events"))
 	s.must(err)
 	for len(messages) > 0 {
 		var subject, data []byte
@@ -63,7 +63,7 @@ func field(t *testing.T, text []byte) (value, rest []byte) {
 	return text[size:][:n], text[size:][n:]
 }
 
-// recordStream keeps what an agent sends, and the display's keys.
+// recordStream keeps what an agent and a display say, and their keys.
 func recordStream(t *testing.T) {
 	t.Helper()
 	address := inProcess(t)
@@ -71,23 +71,29 @@ func recordStream(t *testing.T) {
 	drained := make(chan struct{})
 	conn, err := nats.Connect(address, nats.ClosedHandler(func(*nats.Conn) { close(drained) }))
 	s.must(err)
-	var messages []byte
-	_, err = conn.Subscribe("pialert.v1.events.>", func(m *nats.Msg) {
-		for _, one := range [][]byte{[]byte(m.Subject), m.Data} {
-			messages = append(binary.AppendUvarint(messages, uint64(len(one))), one...)
-		}
-	})
-	s.must(err)
+	said := map[string]*[]byte{"events": {}, "receipts": {}}
+	for sort, messages := range said {
+		_, err = conn.Subscribe("pialert.v1."+sort+".>", func(m *nats.Msg) {
+			for _, one := range [][]byte{[]byte(m.Subject), m.Data} {
+				*messages = append(binary.AppendUvarint(*messages, uint64(len(one))), one...)
+			}
+		})
+		s.must(err)
+	}
 	s.start()
 	s.attack(recordedAttempts)
 	s.counted()
 	s.must(conn.Drain())
 	<-drained
-	s.must(os.MkdirAll(recorded, 0o755))
-	s.must(os.WriteFile(filepath.Join(recorded, "messages"), messages, 0o644))
-	for _, name := range keys {
-		data, err := os.ReadFile(filepath.Join(s.Dir, "display", name))
-		s.must(err)
-		s.must(os.WriteFile(filepath.Join(recorded, name), data, 0o644))
+	for sort, messages := range said {
+		s.must(os.WriteFile(filepath.Join(recorded, sort), *messages, 0o644))
+	}
+	for _, role := range []string{"agent", "display"} {
+		s.must(os.MkdirAll(filepath.Join(recorded, role), 0o755))
+		for _, name := range keys {
+			data, err := os.ReadFile(filepath.Join(s.Dir, role, name))
+			s.must(err)
+			s.must(os.WriteFile(filepath.Join(recorded, role, name), data, 0o644))
+		}
 	}
 }
