@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -13,8 +14,8 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// A ban and its end are events like any other: the display counts them, its page shows them, and its notices
-// tell of them.
+// A ban and its end are events like any other: the display counts them, their lamp sweeps over the Blinkt!, its page
+// shows them, and its notices tell of them.
 func TestADisplaySeesBans(t *testing.T) {
 	t.Parallel()
 	s := boot(t, "  mode: enforce\n")
@@ -23,6 +24,10 @@ func TestADisplaySeesBans(t *testing.T) {
 	pair, err := program.LayOut(dir, programs, program.Settings{
 		Listen: "127.0.0.1:7483", Page: true,
 		Display: `history: {interval: 10ms}
+look: {idle: "off"}
+lamps:
+  - {name: attempts, kinds: [ssh], color: red, led: 0}
+  - {name: bans, kinds: [ban, unban], color: blue, led: 7}
 notices:
   channels: [{name: hook, webhook: {url: "http://127.0.0.1:1/"}}]
   rules: [{to: [hook], when: {kinds: [ban, unban]}}]
@@ -34,7 +39,8 @@ notices:
 	pair.Command = func(path string, args ...string) *exec.Cmd {
 		return exec.Command("ip", append([]string{"netns", "exec", s.netns, path}, args...)...)
 	}
-	display, err := pair.StartDisplay()
+	waveform := filepath.Join(dir, "pins.vcd")
+	display, err := pair.StartDisplay("--driver", "none", "--vcd", waveform)
 	s.must(err)
 	t.Cleanup(func() {
 		display.Kill()
@@ -84,4 +90,39 @@ notices:
 	if status, err := pair.DisplayStatus(s.ctx); err != nil || status.Total != 10 {
 		t.Errorf("%d attempts are counted, %v; want 10: a ban is none", status.Total, err)
 	}
+	s.must(display.Stop(s.ctx))
+	if lit := blue(t, waveform); len(lit) != 8 {
+		t.Errorf("the lamp of bans swept over the LEDs %v, want all", lit)
+	}
+}
+
+// blue returns which LEDs of the Blinkt! were blue at some time, as sigrok reads the pins: a start of 32 bits, for each of
+// eight LEDs three ones and its brightness, blue, green and red, and an end of 36 bits, by fours.
+func blue(t *testing.T, waveform string) map[int]bool {
+	t.Helper()
+	out, err := exec.Command("sigrok-cli", "-I", "vcd:compress=1000", "-i", waveform,
+		"-P", "spi:clk=blinkt_clk:mosi=blinkt_dat:wordsize=4", "-A", "spi=mosi-data").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var nibbles []uint64
+	for line := range strings.Lines(string(out)) {
+		_, digit, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		n, err := strconv.ParseUint(digit, 16, 4)
+		if err != nil {
+			t.Fatalf("sigrok says %q", line)
+		}
+		nibbles = append(nibbles, n)
+	}
+	const start, led, end = 8, 8, 9
+	lit := map[int]bool{}
+	for ; len(nibbles) >= start+8*led+end; nibbles = nibbles[start+8*led+end:] {
+		for i := range 8 {
+			color := func(at int) uint64 { return nibbles[start+led*i+2*at]<<4 | nibbles[start+led*i+2*at+1] }
+			if color(1) > 2*(color(2)+color(3)) {
+				lit[i] = true
+			}
+		}
+	}
+	return lit
 }
