@@ -33,7 +33,7 @@ func CutFrame(frame []byte) (f Frame, ok bool) {
 		f = Frame{}
 	}
 	if prioritised {
-		rest = cutSequence(rest)
+		rest = cutSequence(bytes.TrimLeft(rest, " ")) // "<38> Nov 20 12:00:01"
 	}
 	length, stamp := frameStamp(rest)
 	if stamp.Form == None {

@@ -19,6 +19,8 @@ func TestCutFrame(t *testing.T) {
 		{"syslog-ng, a day of one digit", "<38>Nov  2 12:00:01 web sshd[7]: x", "Nov  2 12:00:01", "web", "", "sshd[7]: x", 0, false},
 		{"FreeBSD and pfSense, no host", "<38>Nov 20 12:00:01 sshd[7]: x", "Nov 20 12:00:01", "", "", "sshd[7]: x", 0, false},
 		{"FreeBSD, repeated", "<38>Nov 20 12:00:01 last message repeated 3 times", "Nov 20 12:00:01", "", "", "last message repeated 3 times", 0, false},
+		{"a blank behind the priority", "<38> Nov 20 12:00:01 web sshd[7]: x", "Nov 20 12:00:01", "web", "", "sshd[7]: x", 0, false},
+		{"a blank, and no time", "<30> system,error x", "", "", "", "system,error x", 0, false},
 		{"OpenWrt", "<38>Nov 20 12:00:01 OpenWrt dropbear[7]: Bad password attempt for 'root' from 192.0.2.7:50022", "Nov 20 12:00:01", "OpenWrt", "",
 			"dropbear[7]: Bad password attempt for 'root' from 192.0.2.7:50022", 0, false},
 		{"RouterOS, BSD", "<36>Nov 20 12:00:01 MikroTik system,error,critical login failure for user admin from 192.0.2.7 via ssh", "Nov 20 12:00:01", "MikroTik", "",
