@@ -64,6 +64,7 @@ func TestErrorsQuoteNoValues(t *testing.T) {
 		"an alias":              "update: *" + secret + "\n",
 		"nothing but the value": secret + "\n",
 		"a flow map":            "{name: desk, updat: '" + secret + "'}\n",
+		"a version of YAML":     "%YAML " + secret + "\n---\nname: desk\n",
 		"an open flow map":      "{name: desk, update: '" + secret + "'\n",
 	} {
 		var h holder
