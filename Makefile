@@ -74,7 +74,7 @@ cross: ## both programs for every processor they are packaged for
 proto: ## regenerate proto/ with the pinned plugins
 	cd tools && go run ./protogen -root ../proto $(PROTOS)
 
-crash-test: build ## kill both programs at random moments and compare the count with the truth
+crash-test: build ## kill both programs and change their keys at random moments, and compare the count with the truth
 	@go -C test run ./crash -programs ../build
 
 mutate: ## change the programs in small ways, and name each change that no test notices

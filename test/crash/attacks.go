@@ -15,6 +15,7 @@ type attacks struct {
 	random  *rand.Rand
 	written uint64 // attempts, each of which names a user of its own number
 	rotated int
+	kept    int // old files that a rotation leaves
 
 	file *os.File // the log, or for a while after a rotation what it was
 	late int      // writes that still go to the old file; 0 if there is none
@@ -82,7 +83,7 @@ func (a *attacks) attempt(text []byte, now time.Time) []byte {
 		"%[1]sConnection closed by invalid user %[2]s %[3]s port %[4]d [preauth]\n", head, user, source, port)
 }
 
-// rotate now and then renames the log and creates it anew, as logrotate does, and keeps three
+// rotate now and then renames the log and creates it anew, as logrotate does, and keeps some
 // old ones. As rsyslogd does until it is told, run first goes on with the old file for a while.
 func (a *attacks) rotate() error {
 	switch {
@@ -98,7 +99,7 @@ func (a *attacks) rotate() error {
 	case a.random.IntN(rotateOdds) > 0:
 		return nil
 	}
-	for n := 3; n > 1; n-- {
+	for n := a.kept; n > 1; n-- {
 		os.Rename(fmt.Sprintf("%s.%d", a.log, n-1), fmt.Sprintf("%s.%d", a.log, n)) // may not be there yet
 	}
 	if err := os.Rename(a.log, a.log+".1"); err != nil {

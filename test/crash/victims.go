@@ -14,7 +14,8 @@ type victims struct {
 	pair           *program.Pair
 	random         *rand.Rand
 	agent, display *program.Process
-	kills          int
+	disks          disks
+	kills, changes int
 }
 
 // begin starts both programs and pairs them.
@@ -61,6 +62,23 @@ func (v *victims) kill() error {
 		v.display, err = v.pair.StartDisplay()
 	}
 	return err
+}
+
+// changeKey has one of the two change its key now and then, whatever became of the last change. On a full
+// disk that may fail.
+func (v *victims) changeKey(ctx context.Context) error {
+	command := [...]func(context.Context, ...string) (string, error){v.pair.Agent, v.pair.Display}[v.random.IntN(2)]
+	if v.random.IntN(4) > 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
+	if out, err := command(ctx, "rotate-key"); err == nil {
+		v.changes++
+	} else if !v.disks.full() {
+		return fmt.Errorf("cannot change a key: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // end kills what still runs.
