@@ -57,7 +57,7 @@ func cutMySQL(text []byte) ([]byte, bool) {
 	default:
 		ok = false
 	}
-	for ok && len(rest) > 0 && rest[0] == '[' {
+	for bytes.HasPrefix(rest, []byte("[")) {
 		end := bytes.Index(rest[:min(len(rest), 40)], []byte("] "))
 		if end < 0 {
 			break

@@ -35,8 +35,9 @@ func (m *Message) Cut(line []byte) bool {
 	rest := line
 	if len(rest) > 0 && rest[0] == '<' {
 		var ok bool
-		if rest, ok = cutPriority(rest); ok && len(rest) > 2 && rest[0] == '1' && rest[1] == ' ' {
-			return m.cutRFC5424(rest[2:])
+		rest, ok = cutPriority(rest)
+		if versioned, is1 := bytes.CutPrefix(rest, []byte("1 ")); ok && is1 {
+			return m.cutRFC5424(versioned)
 		}
 	}
 	length, form := stampLength(rest)

@@ -8,6 +8,7 @@ func TestUnwrap(t *testing.T) {
 		{`{"log":"192.0.2.7 - - [31/Jan/2025:12:00:00 +0000] \"GET /\u003c HTTP/1.1\" 404 1\n","stream":"stdout","time":"2025-01-31T12:00:00.1Z"}`,
 			`192.0.2.7 - - [31/Jan/2025:12:00:00 +0000] "GET /< HTTP/1.1" 404 1`},
 		{`{"log":"a\r\n","stream":"stderr","attrs":{"tag":"x"},"time":"2025-01-31T12:00:00Z"}`, "a\r"},
+		{`{"log":"\nInvalid user a\n","stream":"stderr","time":"2025-01-31T12:00:00Z"}`, "-"}, // an empty line
 		{`{"log":"a\nb\n","stream":"stderr","time":"2025-01-31T12:00:00Z"}`, "a"},
 		{`{"_HOSTNAME":"host","MESSAGE":"Invalid user a\nb","__REALTIME_TIMESTAMP":"1738324800250000","SYSLOG_IDENTIFIER":"sshd","_PID":"7"}`,
 			"2025-01-31T12:00:00.250000Z host sshd[7]: Invalid user a#012b"},
@@ -28,6 +29,12 @@ func TestUnwrap(t *testing.T) {
 		{"Jan 31 12:00:00 host sshd[7]: x", ""},
 	} {
 		got, ok := Unwrap([]byte(test.line))
+		if test.want == "-" {
+			if len(got) > 0 || !ok {
+				t.Errorf("%s: %q, %v, want an empty line", test.line, got, ok)
+			}
+			continue
+		}
 		if string(got) != test.want || ok != (test.want != "") {
 			t.Errorf("%s: %q, %v, want %q", test.line, got, ok, test.want)
 		}

@@ -295,7 +295,7 @@ func (r *Rule) Counts() bool {
 func (r *Rule) SourceLeads(loc []int) bool {
 	for _, g := range r.groups {
 		if g.name == groupSource {
-			return len(r.prefix) > 0 && loc[g.slot] == len(r.prefix)
+			return loc[g.slot] == len(r.prefix)
 		}
 	}
 	return false

@@ -37,6 +37,7 @@ type said struct {
 	user string
 	text string
 
+	counted uint64 // attempts of the line that another log counted
 	repeats uint64 // as in "message repeated 2 times"; 0 is once
 }
 
@@ -80,7 +81,7 @@ func (j *joined) say(s said) {
 		j.Fatal(err)
 	}
 	j.sec++
-	line := Line{Rule: r, Text: []byte(s.text), Repeats: max(s.repeats, 1), Host: Hash([]byte(s.host)), PID: s.pid, Log: "auth.log", Observed: j.sec * 1e9}
+	line := Line{Rule: r, Text: []byte(s.text), Repeats: max(s.repeats, 1), Counted: s.counted, Host: Hash([]byte(s.host)), PID: s.pid, Log: "auth.log", Observed: j.sec * 1e9}
 	line.Sec, line.Dated = j.sec, true
 	line.Fields = rule.Fields{Count: 1, User: []byte(s.user), InvalidUser: s.rule == invalid}
 	if peer, err := netip.ParseAddrPort(s.peer); err == nil {
@@ -171,6 +172,14 @@ var stories = []struct {
 		{rule: failedKey, pid: 7, peer: "192.0.2.7:1000", user: "git"},
 		{rule: closed, pid: 7, peer: "192.0.2.7:1000"},
 		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "git"},
+	}, []string{"1 git 192.0.2.7:1000"}},
+	{"so is an attempt that another log counted", []said{
+		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "git", counted: 1},
+		{rule: failedKey, pid: 7, peer: "192.0.2.7:1000", user: "git"},
+		{rule: closed, pid: 7, peer: "192.0.2.7:1000"},
+	}, nil},
+	{"of two in one line that log may have counted one", []said{
+		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "git", repeats: 2, counted: 1},
 	}, []string{"1 git 192.0.2.7:1000"}},
 	{"a key counts if nothing else does", []said{
 		{rule: failedKey, pid: 7, peer: "192.0.2.7:1000", user: "git"},

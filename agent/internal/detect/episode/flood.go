@@ -181,10 +181,8 @@ func keysOf(addr netip.Addr, method []byte) (address, network key) {
 	addr = addr.Unmap()
 	address.high, address.low = value.Words(addr)
 	address.bits = 128
-	for address.method = 0; int(address.method) < len(methods)-1; address.method++ {
-		if string(method) == methods[address.method] {
-			break
-		}
+	for int(address.method) < len(methods)-1 && string(method) != methods[address.method] {
+		address.method++
 	}
 	network = key{high: address.high, bits: 64, method: address.method}
 	if addr.Is4() {

@@ -123,8 +123,60 @@ func TestAnotherLogsTimeStartsAnew(t *testing.T) {
 	add(d, "192.0.2.7", "GET", 0, 9)
 	add(d, "192.0.2.7", "GET", 1000, 9)
 	r.want(t)
-	add(d, "192.0.2.7", "GET", 985, 1) // late, but within the window
-	r.want(t, "start 192.0.2.7/32 GET 10 +10 @985")
+	add(d, "192.0.2.7", "GET", 972, 1) // late, but within the window
+	r.want(t, "start 192.0.2.7/32 GET 10 +10 @972")
+
+	r = record{}
+	d = episode.New(limits, r.emit)
+	add(d, "192.0.2.7", "GET", 1000, 9)
+	add(d, "192.0.2.7", "GET", 970, 9) // a window earlier
+	r.want(t)
+	add(d, "192.0.2.7", "GET", 971, 1)
+	r.want(t, "start 192.0.2.7/32 GET 10 +10 @971")
+}
+
+// When nobody is known any more, it begins as it began.
+func TestAFloodThatReturns(t *testing.T) {
+	t.Parallel()
+	var r record
+	d := episode.New(limits, r.emit)
+	add(d, "192.0.2.7", "GET", 0, 12)
+	d.Tick(start.Add(time.Hour))
+	add(d, "192.0.2.7", "GET", 3600, 9)
+	add(d, "192.0.2.7", "GET", 3602, 2)
+	d.Tick(start.Add(3700 * time.Second))
+	add(d, "192.0.2.8", "GET", 4000, 11)
+	d.Finish()
+	r.want(t, "start 192.0.2.7/32 GET 10 +10 @0", "end 192.0.2.7/32 GET 12 +2 @3600",
+		"start 192.0.2.7/32 GET 10 +10 @3602", "end 192.0.2.7/32 GET 11 +1 @3700",
+		"start 192.0.2.8/32 GET 10 +10 @4000", "end 192.0.2.8/32 GET 11 +1 @4000")
+}
+
+// Who was quiet for longest makes room for a newcomer, and its episode ends. An address and its network
+// are two sources.
+func TestSourcesOfFloodsAreBounded(t *testing.T) {
+	t.Parallel()
+	var r record
+	few := limits
+	few.MaxSources = 6
+	d := episode.New(few, r.emit)
+	add(d, "192.0.2.7", "GET", 0, 10)
+	add(d, "198.51.100.7", "GET", 1, 9)
+	add(d, "203.0.113.7", "GET", 2, 9)
+	add(d, "192.0.2.7", "GET", 3, 1)
+	add(d, "198.51.100.7", "GET", 4, 1) // the ninth and tenth made this the newest
+	r.want(t, "start 192.0.2.7/32 GET 10 +10 @0", "start 198.51.100.7/32 GET 10 +10 @4")
+	if d.Evicted() != 0 {
+		t.Errorf("%d were evicted of six", d.Evicted())
+	}
+	add(d, "233.252.0.7", "GET", 5, 1) // in place of 203.0.113.7
+	add(d, "203.0.113.7", "GET", 6, 1) // in place of 192.0.2.7
+	d.Finish()
+	r.want(t, "start 192.0.2.7/32 GET 10 +10 @0", "start 198.51.100.7/32 GET 10 +10 @4", "end 192.0.2.7/32 GET 11 +1 @2",
+		"end 198.51.100.7/32 GET 10 +0 @4")
+	if d.Evicted() != 4 {
+		t.Errorf("%d were evicted, want 4", d.Evicted())
+	}
 }
 
 // model counts as the definition says, with every request remembered.

@@ -121,6 +121,7 @@ func TestWhatMakesASpread(t *testing.T) {
 		{"of somebody who hit nothing, others do not count", "other:0@0 other:0@0 other:0@0 other:0@0 other:0@0 hit:1@1 hit:2@1 hit:3@1 hit:4@1", "4 in 4 +4 @1"},
 
 		{"three in two windows are excused", "linked:1@0 linked:2@1 linked:3@2 hit:4@3 hit:5@4 hit:6@5", ""},
+		{"so are three in the window and the one before", "linked:1@8 linked:2@9 linked:3@10 hit:4@11 hit:5@12 hit:6@13", ""},
 		{"a fourth is not", "linked:1@0 linked:2@1 linked:3@2 linked:4@3 hit:5@4 hit:6@5 hit:7@6", "4 in 4 +4 @6"},
 		{"nor in the next window", "linked:1@9 linked:2@9 linked:3@9 linked:4@10 hit:5@11 hit:6@12 hit:7@13", "4 in 4 +4 @13"},
 		{"a window later it is", "linked:1@9 linked:2@9 linked:3@9 hit:8@10 linked:4@20 hit:5@21 hit:6@22 hit:7@23", ""},

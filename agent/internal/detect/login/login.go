@@ -147,7 +147,7 @@ func (h *History) Learn(k Known) {
 func (h *History) Known() []Known {
 	var all []Known
 	for v, e := range h.known.entries {
-		all = append(all, Known{v.service, v.user, v.network, e.value})
+		all = append(all, Known{v.service, v.user, v.network, *e})
 	}
 	slices.SortFunc(all, func(a, b Known) int {
 		return cmp.Or(cmp.Compare(a.User, b.User), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Network.String(), b.Network.String()))

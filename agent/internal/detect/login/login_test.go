@@ -3,6 +3,8 @@ package login
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pialert/pialert/pkg/attack"
@@ -55,6 +57,20 @@ func TestJudgements(t *testing.T) {
 		{"after a failure", func(h *History) { h.Failed(away, "x", 1, now) }, away, attack.High},
 		{"after a failure of the network", func(h *History) { h.Failed(other, "x", 1, now) }, home, attack.High},
 		{"after a failure of yesterday", func(h *History) { h.Failed(away, "x", 1, now-day-1) }, away, attack.Medium},
+		{"from where the user came half a year ago", func(h *History) { h.Accepted("sshd", home, "alice", now+10-180*day) }, home, attack.Info},
+		{"from where the user came a second longer ago", func(h *History) { h.Accepted("sshd", home, "alice", now+9-180*day) }, home, attack.Medium},
+		{"after a failure a day ago", func(h *History) { h.Failed(away, "x", 1, now+10-day) }, away, attack.High},
+		{"after a failure a second longer ago", func(h *History) { h.Failed(away, "x", 1, now+9-day) }, away, attack.Medium},
+		{"after failures at home that add up within a day", func(h *History) {
+			h.Accepted("sshd", home, "alice", now-2*day)
+			h.Failed(home, "root", 2, now-day)
+			h.Failed(home, "root", 1, now)
+		}, home, attack.High},
+		{"after failures at home that are more than a day apart", func(h *History) {
+			h.Accepted("sshd", home, "alice", now-2*day)
+			h.Failed(home, "root", 2, now-day-1)
+			h.Failed(home, "root", 1, now)
+		}, home, attack.Info},
 		{"after a typo at home", func(h *History) { h.Accepted("sshd", home, "alice", now); h.Failed(home, "alice", 2, now) }, home, attack.Info},
 		{"after many failures at home", func(h *History) { h.Accepted("sshd", home, "alice", now); h.Failed(home, "root", 3, now) }, home, attack.High},
 		{"after failures at home that add up", func(h *History) {
@@ -75,6 +91,64 @@ func TestJudgements(t *testing.T) {
 				t.Errorf("%+v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+func TestReasons(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		addr     netip.Addr
+		attempts uint64
+		want     string
+	}{
+		{away, 0, "the first login from 192.0.2.0/24"},
+		{away, 1, "after a failure from 192.0.2.0/24"},
+		{away, 2, "after 2 failures from 192.0.2.0/24"},
+		{none, 3, "after 3 failures from this user"},
+		{netip.MustParseAddr("::ffff:192.0.2.7"), 1, "after a failure from 192.0.2.0/24"},
+		{netip.MustParseAddr("2001:db8:0:1:ff::7"), 1, "after a failure from 2001:db8:0:1::/64"},
+	} {
+		h := New()
+		if test.attempts > 0 {
+			h.Failed(test.addr, "alice", test.attempts, now)
+		}
+		if got := h.Accepted("sshd", test.addr, "alice", now).Reason; got != test.want {
+			t.Errorf("%v after %d failures: %q, want %q", test.addr, test.attempts, got, test.want)
+		}
+	}
+}
+
+// Of a bounded number of entries the one that was entered first gives way, however often it was changed
+// since, and what changed is told once.
+func TestWhatWasEnteredFirstGoes(t *testing.T) {
+	t.Parallel()
+	b := newBounded[string, int](3)
+	changed := func() string {
+		var all []string
+		b.changes(func(k string, v int, ok bool) { all = append(all, fmt.Sprint(k, v, " ", ok)) })
+		slices.Sort(all)
+		return strings.Join(all, ", ")
+	}
+	for i, k := range []string{"a", "b", "c"} {
+		b.put(k, i)
+	}
+	if got := changed(); got != "a0 true, b1 true, c2 true" {
+		t.Errorf("at first changed %s", got)
+	}
+	if got := changed(); got != "" {
+		t.Errorf("without a change changed %s", got)
+	}
+	for i, step := range []struct{ put, changed string }{
+		{"a", "a0 true"}, {"d", "a0 false, d1 true"}, {"a", "a2 true, b0 false"}, {"e", "c0 false, e3 true"}, {"f", "d0 false, f4 true"}, {"a", "a5 true"},
+		{"g", "a0 false, g6 true"},
+	} {
+		b.put(step.put, i)
+		if got := changed(); got != step.changed {
+			t.Errorf("behind %s, number %d, changed %s, want %s", step.put, i, got, step.changed)
+		}
+	}
+	if _, ok := b.get("b"); ok || len(b.entries) != 3 {
+		t.Errorf("%d entries are left, b among them: %v", len(b.entries), ok)
 	}
 }
 
