@@ -80,6 +80,5 @@ func lineOf(data []byte, err error, offset int64) int {
 	case errors.As(err, &kind):
 		offset = kind.Offset
 	}
-	offset = max(0, min(offset, int64(len(data))))
 	return 1 + bytes.Count(data[:offset], []byte("\n"))
 }

@@ -1,6 +1,10 @@
 package spool
 
 import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -67,6 +71,64 @@ func TestSizeIsBounded(t *testing.T) {
 			}
 		})
 	}
+}
+
+// However small the bound, the newest segment stays beside the one that is begun: the one before it gives way.
+func TestTheNewestSegmentStays(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir()})
+	s.segmentBytes = 1 // each commit begins a segment
+	commit(t, s, eventsFrom(1, 1), nil)
+	s.options.MaxBytes = s.Stats().Bytes
+	for n := 2; n < 5; n++ {
+		commit(t, s, eventsFrom(n, 1), nil)
+		if stats := s.Stats(); len(s.segments) != 2 || stats.First != uint64(n-1) || stats.Dropped.Events != uint64(n-2) {
+			t.Errorf("behind event %d there are %d segments from %d on, and %d events were dropped", n, len(s.segments), stats.First, stats.Dropped.Events)
+		}
+		wantUsers(t, s, uint64(n-2), event(n-1).User, event(n).User)
+	}
+}
+
+// The machine stopped when a commit had said what gives way, and before it was deleted: the next start
+// deletes it, and counts nothing twice.
+func TestWhatGaveWayIsDeletedAfterACrash(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir})
+	s.segmentBytes = 1
+	var old []string
+	for n := 1; n < 4; n++ { // 3 stays beside 4
+		commit(t, s, eventsFrom(n, 1), nil)
+		old = append(old, s.segments[n-1].path)
+	}
+	texts := map[string][]byte{}
+	old = old[:2]
+	for _, path := range old {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[path] = text
+	}
+	s.options.MaxBytes = 1
+	commit(t, s, eventsFrom(4, 1), nil)
+	want := s.Stats()
+	abandon(s)
+	for path, text := range texts {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = open(t, Options{Dir: dir})
+	for _, path := range old {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is there: %v", filepath.Base(path), err)
+		}
+	}
+	if got := s.Stats(); got.First != 3 || got.Dropped != want.Dropped || got.Dropped.Events != 2 {
+		t.Errorf("it begins at %d, dropped %+v; want 3, %+v", got.First, got.Dropped, want.Dropped)
+	}
+	wantUsers(t, s, 2, event(3).User, event(4).User)
 }
 
 func TestTestEventsAreNoAttempts(t *testing.T) {

@@ -326,16 +326,24 @@ func TestCutOffEndIsCaughtUpWith(t *testing.T) {
 	if err := os.Truncate(path, ends[2]+20); err != nil {
 		t.Fatal(err)
 	}
-	s := open(t, Options{Dir: dir})
+	var log bytes.Buffer
+	s := open(t, Options{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	s.SetConsumers([]string{"desk"})
 	epoch, _, next, err := s.Numbering("desk")
 	if err != nil || next != 7 {
 		t.Fatalf("next %d, %v", next, err)
 	}
-	after, again, err := s.Resume("desk", epochOf(s, "desk"), 8)
-	if err != nil || again || after != 8 {
-		t.Errorf("goes on after %d (%t, %v), want 8", after, again, err)
+	const told = `msg="a consumer is ahead: lines are read again until it is caught up with" consumer=desk committed=8 next=7`
+	for _, committed := range []uint64{6, 8} {
+		after, again, err := s.Resume("desk", epochOf(s, "desk"), committed)
+		if err != nil || again || after != committed {
+			t.Errorf("goes on after %d (%t, %v), want %d", after, again, err, committed)
+		}
+		if strings.Contains(log.String(), "a consumer is ahead") != (committed == 8) || committed == 8 && !strings.Contains(log.String(), told) {
+			t.Errorf("of a consumer that has %d the log says:\n%s", committed, &log)
+		}
 	}
+	const after = 8
 	commit(t, s, eventsFrom(7, 3), nil)
 	wantUsers(t, s, after, "user-9")
 	if got, _, _, _ := s.Numbering("desk"); got != epoch {
