@@ -30,7 +30,8 @@ import (
 //     it was received at.
 //   - It takes a single word for a host without a message, and the beginning of "last message repeated", too, which
 //     the BSDs write without a host.
-//   - It leaves a byte order mark in the text, and the hyphen before a tag out.
+//   - It leaves a byte order mark in the text, and the hyphen before a tag out; of a colon alone behind
+//     the host, as Cisco's ASA writes it, it makes the text.
 
 // FuzzAgainstPeer compares how one message is cut.
 func FuzzAgainstPeer(f *testing.F) {
@@ -132,7 +133,7 @@ func strange(message, stamp []byte) bool {
 	behind = bytes.TrimLeft(behind, " ")
 	first, rest, _ := bytes.Cut(behind, []byte(" "))
 	rest = bytes.TrimLeft(rest, " ")
-	return len(rest) == 0 || rest[0] == '-' || bytes.ContainsAny(first, ":[(") || bytes.HasPrefix(behind, []byte("last message repeated ")) || bytes.ContainsAny(message, "\n\x00\t\r\v\f\u0085\u00a0")
+	return len(rest) == 0 || rest[0] == '-' || rest[0] == ':' || bytes.ContainsAny(first, ":[(") || bytes.HasPrefix(behind, []byte("last message repeated ")) || bytes.ContainsAny(message, "\n\x00\t\r\v\f\u0085\u00a0")
 }
 
 func text(s *string) string {
