@@ -114,10 +114,10 @@ func (l *layout) change(c *nftables.Conn, have, want map[netip.Prefix]time.Time,
 			changed++
 		}
 	}
-	if err := l.bySet(remove, want, now, c.SetDeleteElements); err != nil {
+	if err := bySet(remove, l.setOf, want, now, c.SetDeleteElements); err != nil {
 		return 0, err
 	}
-	return changed, l.bySet(add, want, now, c.SetAddElements)
+	return changed, bySet(add, l.setOf, want, now, c.SetAddElements)
 }
 
 // dropped adds up the counters of the rules.

@@ -9,12 +9,12 @@ import (
 	"github.com/google/nftables"
 )
 
-// bySet does something with the elements of bans, as many of one set at once as the kernel takes. The
-// elements are do's only until it returns.
-func (l *layout) bySet(all []netip.Prefix, want map[netip.Prefix]time.Time, now time.Time, do func(*nftables.Set, []nftables.SetElement) error) error {
+// bySet does something with the elements of networks, as many of one set at once as the kernel takes: each stays as
+// long as is wanted, or without an end. The elements are do's only until it returns.
+func bySet(all []netip.Prefix, setOf func(netip.Prefix) *nftables.Set, want map[netip.Prefix]time.Time, now time.Time, do func(*nftables.Set, []nftables.SetElement) error) error {
 	parts := map[*nftables.Set][]nftables.SetElement{}
 	for _, target := range all {
-		set := l.setOf(target)
+		set := setOf(target)
 		left, part := max(want[target].Sub(now), 0), parts[set]
 		if set.Interval {
 			part = append(part, interval(target, left)...)
@@ -52,6 +52,14 @@ func (l *layout) setOf(target netip.Prefix) *nftables.Set {
 	default:
 		return l.net6
 	}
+}
+
+// allowing returns where a network of the allow list belongs.
+func (l *layout) allowing(network netip.Prefix) *nftables.Set {
+	if network.Addr().Is4() {
+		return l.allow4
+	}
+	return l.allow6
 }
 
 // interval is a network as elements of an interval set: its first address, and the one behind its last.
@@ -120,16 +128,16 @@ func prefixes(set *nftables.Set, elements []nftables.SetElement) (all []timed) {
 
 // disjoint returns networks without those that lie in others, in order.
 func disjoint(all []netip.Prefix) (list []netip.Prefix) {
+	sorted := make([]netip.Prefix, 0, len(all))
 	for _, one := range all {
-		one = one.Masked()
-		if !slices.ContainsFunc(all, func(other netip.Prefix) bool {
-			other = other.Masked()
-			return other != one && other.Bits() < one.Bits() && other.Contains(one.Addr())
-		}) && !slices.Contains(list, one) {
+		sorted = append(sorted, one.Masked())
+	}
+	slices.SortFunc(sorted, comparePrefixes) // whatever lies in another one comes behind it
+	for _, one := range sorted {
+		if last := len(list) - 1; last < 0 || !list[last].Contains(one.Addr()) {
 			list = append(list, one)
 		}
 	}
-	slices.SortFunc(list, comparePrefixes)
 	return list
 }
 

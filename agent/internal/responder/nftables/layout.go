@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -66,19 +67,15 @@ func (l *layout) sets() []*nftables.Set {
 }
 
 // build makes everything but the bans, in place of what there is.
-func (l *layout) build(c *nftables.Conn) {
+func (l *layout) build(c *nftables.Conn) error {
 	c.AddTable(l.table) // so that deleting it cannot fail
 	c.DelTable(l.table)
 	c.AddTable(l.table)
 	for _, set := range l.sets() {
 		c.AddSet(set, nil)
 	}
-	for _, prefix := range l.allow {
-		set := l.allow4
-		if prefix.Addr().Is6() {
-			set = l.allow6
-		}
-		c.SetAddElements(set, interval(prefix, 0))
+	if err := bySet(l.allow, l.allowing, nil, time.Time{}, c.SetAddElements); err != nil {
+		return err
 	}
 	for _, chain := range l.chains {
 		c.AddChain(chain)
@@ -86,6 +83,7 @@ func (l *layout) build(c *nftables.Conn) {
 			c.AddRule(&nftables.Rule{Table: l.table, Chain: chain, Exprs: rule})
 		}
 	}
+	return nil
 }
 
 // Where the source address stands in the network header: RFC 791, section 3.1, and RFC 8200, section 3.

@@ -101,10 +101,11 @@ func (t *Table) Sync(bans []Ban, allow []netip.Prefix, now time.Time) (changed i
 		return 0, err
 	}
 	if !intact {
-		layout.build(c)
-		have = nil
+		err, have = layout.build(c), nil
 	}
-	changed, err = layout.change(c, have, want, now)
+	if err == nil {
+		changed, err = layout.change(c, have, want, now)
+	}
 	if err == nil && (changed > 0 || !intact) {
 		err = c.Flush()
 	}

@@ -153,6 +153,38 @@ func TestAllowedPacketsPass(t *testing.T) {
 	h.wants(false, "127.0.0.9", "2a00:1:2:3::8")
 }
 
+// Whatever stands in the allow list, up to the whole internet and thousands of a CDN's networks, the table holds it, and
+// is found intact when it is read back.
+func TestAllowLists(t *testing.T) {
+	var many []string
+	for i := range 5000 {
+		many = append(many, fmt.Sprintf("%d.%d.%d.0/24", 20+i>>12, i>>4&255, i<<4&255))
+	}
+	for name, allow := range map[string][]string{
+		"all of IPv4": {"0.0.0.0/0"}, "all of IPv6": {"::/0"}, "all of both, and a part": {"0.0.0.0/0", "::/0", "10.0.0.0/8"},
+		"halves": {"128.0.0.0/1", "0.0.0.0/1"}, "first and last": {"0.0.0.0/32", "::/128", "255.255.255.255/32", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"},
+		"neighbours and twice": {"9.128.0.0/9", "9.0.0.0/9", "9.9.9.9/32", "9.9.9.9/32"}, "bits behind the network": {"9.9.9.9/8"}, "many": many,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, now := boot(t), time.Now()
+			table := nftables.New(nftables.Options{NetNS: h.netns})
+			var list []netip.Prefix
+			for _, one := range allow {
+				list = append(list, netip.MustParsePrefix(one))
+			}
+			bans := []nftables.Ban{ban("127.0.0.2/32", now.Add(time.Hour))}
+			for i := range 3 {
+				if changed, err := table.Sync(bans, list, now); err != nil || changed > 0 && i > 0 {
+					t.Fatalf("look %d: %d changed, %v", i, changed, err)
+				}
+			}
+			allowed := strings.HasPrefix(allow[0], "0.0.0.0/0") || name == "halves"
+			h.wants(allowed, "127.0.0.2")
+		})
+	}
+}
+
 // The kernel ends a ban by itself, without anybody's help.
 func TestBansEndByThemselves(t *testing.T) {
 	h, now := boot(t), time.Now()
