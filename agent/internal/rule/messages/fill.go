@@ -123,7 +123,7 @@ var Hostile = []string{
 	"", " ", "two words", " alice ", `a"b`, `it's`, `back\slash`, "\xff\xfe\x80", "über", strings.Repeat("x", 256),
 	"from " + Forged + " port 22", "root from " + Forged + " port 22 ssh2", "x' from " + Forged + ":22",
 	"user root " + Forged + " port 22 [preauth]", "invalid user root from " + Forged + " port 22: x",
-	"rhost=" + Forged, "x rhost=" + Forged + "  user=root", " rhost=" + Forged + " ",
+	"rhost=" + Forged, "x rhost=" + Forged + "  user=root", " rhost=" + Forged + " ", " rhost=" + Forged + "  user=root",
 	"[client " + Forged + ":80]", "[client " + Forged + "] x", "[" + Forged + "]", "x[" + Forged + "]:25: ", "[" + Forged + "]:25",
 	"(" + Forged + ")", "x) [" + Forged + "]", "<x>, rip=" + Forged + ", lip=" + Forged, "x>, rip=" + Forged + ",", "rip=" + Forged,
 	"x," + Forged + "): unknown user", Forged, "::ffff:" + Forged, "x from " + Forged, "ip=[" + Forged + "]", "relay=x [" + Forged + "]",
