@@ -183,6 +183,17 @@ var scripts = []script{
 		"openvpn[3]: PEER:PORT SENT CONTROL [eve]: 'AUTH_FAILED' (status=1)",
 		"openvpn[3]: PEER:PORT SIGTERM[soft,delayed-exit] received, client-instance exiting",
 	}},
+	{"OpenVPN, a wrong password that PAM tells of, too", 0, 1, []string{
+		"openvpn[9]: pam_unix(openvpn:auth): authentication failure; logname= uid=0 euid=0 tty= ruser= rhost=PEER  user=alice",
+		"openvpn[3]: PEER:PORT PLUGIN_CALL: POST /usr/lib/openvpn/openvpn-plugin-auth-pam.so/PLUGIN_AUTH_USER_PASS_VERIFY status=1",
+		"openvpn[3]: PEER:PORT TLS Auth Error: Auth Username/Password verification failed for peer",
+		"openvpn[3]: PEER:PORT SENT CONTROL [eve]: 'AUTH_FAILED' (status=1)",
+	}},
+	{"UW imapd with PAM", 0, 2, []string{
+		"imapd[PID]: pam_unix(imap:auth): authentication failure; logname= uid=0 euid=0 tty= ruser= rhost=PEER  user=root",
+		"imapd[PID]: Login failed user=root auth=root host=[PEER]",
+		"imapd[PID]: Login failed user=nobody auth=nobody host=[PEER]",
+	}},
 	{"OpenVPN, a wrong certificate twice", 0, 2, []string{
 		"openvpn[3]: PEER:PORT TLS: Initial packet from [AF_INET]PEER:PORT, sid=01234567 89abcdef",
 		"openvpn[3]: PEER:PORT VERIFY ERROR: depth=0, error=certificate has expired: CN=eve, serial=7",
