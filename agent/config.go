@@ -102,7 +102,7 @@ const (
 type LogSource struct {
 	// Path is a file or a pattern such as /var/log/apache2/*.log; or journal for systemd's
 	// journal; or auto for the authentication and mail logs wherever this system keeps them. What
-	// does not exist is waited for.
+	// does not exist is waited for. Of a pattern's files the 1024 that changed last are followed.
 	Path string `yaml:"path"`
 	// Type is the form of the lines: auto, or nothing, recognises it; syslog, sshd (what sshd -E
 	// writes), access or error insist.

@@ -17,7 +17,7 @@ import (
 
 const (
 	defaultPoll     = time.Second
-	defaultMaxFiles = 64
+	defaultMaxFiles = 1024
 	defaultKeep     = 24 * time.Hour
 )
 
@@ -40,7 +40,7 @@ type Options struct {
 	// Poll is the time between two looks at every file, besides those that inotify asks for; zero means
 	// one second.
 	Poll time.Duration
-	// MaxFiles bounds the files followed for one pattern; zero means 64. Those changed last are taken.
+	// MaxFiles bounds the files followed for one pattern; zero means 1024. Those changed last are taken.
 	MaxFiles int
 	// LastStored is when positions were last stored; zero if nobody knows. It tells what is certainly unread
 	// of a log whose position cannot be used.

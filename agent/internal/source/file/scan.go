@@ -144,15 +144,16 @@ func (f *Files) mark(ctx context.Context, p *pattern, now time.Time, emit source
 }
 
 func (f *Files) scanPattern(p *pattern, known bool) {
-	mine := 0
+	mine, followed := 0, make(map[string]bool)
 	for _, file := range f.followers {
+		followed[file.path] = true
 		if file.pattern == p {
 			mine++
 		}
 	}
 	paths, skipped := p.match(f.options.MaxFiles)
 	for _, path := range paths {
-		if slices.ContainsFunc(f.followers, func(file *followed) bool { return file.path == path }) {
+		if followed[path] {
 			continue
 		}
 		if mine >= f.options.MaxFiles {
