@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -240,6 +241,31 @@ func (f *Files) claimed(self *follower, id fileID) bool {
 	return slices.ContainsFunc(f.followers, func(other *followed) bool {
 		return other.follower != self && other.reads(id)
 	})
+}
+
+// inherit takes the file from the follower that reads it, for self at whose path it is now: within a pattern a log
+// may be renamed to another log. It returns nil if the file is at that follower's path too, by a link, or if
+// nobody reads it. Self's position is stored first, as self is being looked at.
+func (f *Files) inherit(self *follower, id fileID) *generation {
+	for _, other := range f.followers {
+		if other.follower == self {
+			continue
+		}
+		if info, err := os.Stat(other.path); err == nil && identify(info) == id {
+			continue
+		}
+		at := slices.IndexFunc(other.generations, func(g *generation) bool {
+			return g.fileID == id && (g.file != nil || g.parked)
+		})
+		if at >= 0 {
+			g := other.generations[at]
+			other.generations = slices.Delete(other.generations, at, at+1)
+			other.moved = true
+			other.dirty.Store(true)
+			return g
+		}
+	}
+	return nil
 }
 
 // publish makes a follower's numbers visible to Stats.

@@ -126,6 +126,67 @@ func TestRunPattern(t *testing.T) {
 	stop()
 }
 
+// A log that is renamed to another name of its pattern goes on under that one, also after a restart, and when
+// its daemon makes a new one.
+func TestRunPatternRenamed(t *testing.T) {
+	t.Parallel()
+	for _, begin := range []source.Start{source.Beginning, source.End} {
+		dir := t.TempDir()
+		pattern := filepath.Join(dir, "*.log")
+		a, b := filepath.Join(dir, "a.log"), filepath.Join(dir, "b.log")
+		r := sourcetest.New(t)
+		options := Options{Logs: []Log{{Paths: []string{pattern}, Start: begin}}}
+		_, stop := start(t, r, options)
+		r.WantMark(pattern)
+		add(t, a, "1\n")
+		r.Want("a.log: 1")
+		rename(t, a, b)
+		r.WantMark(b) // first, so that a crash in between leaves no name without the place
+		r.WantMark(a)
+		add(t, b, "2\n")
+		r.Want("b.log: 2")
+		add(t, a, "3\n")
+		r.Want("a.log: 3")
+		add(t, b, "4\n")
+		r.Want("b.log: 4")
+		stop()
+		add(t, a, "5\n")
+		_, stop = start(t, r, options)
+		r.Want("a.log: 5")
+		add(t, b, "6\n")
+		r.Want("b.log: 6")
+		stop()
+	}
+}
+
+// A second name of a log is its duplicate until the first one is removed.
+func TestRunPatternLinked(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pattern := filepath.Join(dir, "*.log")
+	a, b := filepath.Join(dir, "a.log"), filepath.Join(dir, "b.log")
+	add(t, a, "1\n")
+	if err := os.Link(a, b); err != nil {
+		t.Fatal(err)
+	}
+	r := sourcetest.New(t)
+	options := Options{Logs: []Log{{Paths: []string{pattern}, Start: source.Beginning}}}
+	_, stop := start(t, r, options)
+	r.Want("a.log: 1")
+	add(t, b, "2\n")
+	r.Want("a.log: 2")
+	remove(t, a)
+	r.WantMark(b)
+	r.WantMark(a)
+	add(t, b, "3\n")
+	r.Want("b.log: 3")
+	stop()
+	add(t, b, "4\n")
+	_, stop = start(t, r, options)
+	r.Want("b.log: 4")
+	stop()
+}
+
 func TestRunLimitsFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -42,6 +42,8 @@ type follower struct {
 	folders *folders
 	// claimed reports whether another follower reads the file.
 	claimed func(fileID) bool
+	// inherit takes the file from another follower, from whose path it was renamed; nil if there is none.
+	inherit func(fileID) *generation
 
 	// fresh means that the source was never seen before, and its file not yet looked at.
 	fresh bool

@@ -55,7 +55,7 @@ func (r *reader) begin() {
 	if r.follower == nil {
 		r.follower = &follower{
 			path: r.path, start: r.start, logger: slog.New(slog.DiscardHandler),
-			claimed: func(fileID) bool { return false }, fresh: r.stored == nil,
+			claimed: func(fileID) bool { return false }, inherit: func(fileID) *generation { return nil }, fresh: r.stored == nil,
 		}
 		if err := r.follower.restore(r.stored, r.now, r.lastStored); err != nil && r.lastStored.IsZero() {
 			r.t.Fatal(err)

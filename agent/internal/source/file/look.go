@@ -85,6 +85,10 @@ func (f *follower) begin(now time.Time, b *blocks) error {
 		f.fresh, f.moved, f.modified = false, true, now.Add(-clockGrain)
 		return nil
 	}
+	if g := f.inherit(f.live); g != nil {
+		f.generations, f.fresh, f.moved = []*generation{g}, false, true
+		return nil
+	}
 	if f.claimed(f.live) {
 		return errDuplicate
 	}

@@ -127,9 +127,16 @@ func (f *follower) findNew(r *rotationSet, newest int, complete bool) (waiting [
 		if i <= newest || !complete && !c.live && !c.modified.After(f.modified) {
 			continue
 		}
-		if c.live && f.claimed(c.fileID) {
-			problem = errors.Join(problem, errDuplicate)
-			continue
+		if c.live {
+			if g := f.inherit(c.fileID); g != nil {
+				f.moved = true
+				r.add(g, i)
+				continue
+			}
+			if f.claimed(c.fileID) {
+				problem = errors.Join(problem, errDuplicate)
+				continue
+			}
 		}
 		waiting = append(waiting, c)
 	}

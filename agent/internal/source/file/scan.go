@@ -178,6 +178,7 @@ func (f *Files) follow(p *pattern, path string, owner *pattern, old bool, since 
 		name: p.log.Name, path: path, start: p.log.Start, logger: f.options.Logger, limited: true, folders: &f.folders,
 	}}
 	file.claimed = func(id fileID) bool { return f.claimed(file.follower, id) }
+	file.inherit = func(id fileID) *generation { return f.inherit(file.follower, id) }
 	stored, ok := f.options.Restore(path)
 	if !ok {
 		file.fresh = old
