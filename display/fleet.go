@@ -124,6 +124,9 @@ func fleetInit(stderr io.Writer, cfg Config, wanted fleet.Settings, place fleet.
 	if err != nil {
 		return withSudo(err)
 	}
+	if err := keyring.Begin(); err != nil {
+		return withSudo(err)
+	}
 	ca := filepath.Join(fleetDir(cfg), "ca.pem")
 	if err := writeCA(fleetDir(cfg), authority.CA); err != nil {
 		return err

@@ -198,7 +198,7 @@ func (s Status) write(out io.Writer, now time.Time) error {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\n", agent.Name, state, cli.Ago(agent.Heard, now), agent.Total, agent.Dropped.Attempts)
 	}
 	if len(s.Agents) == 0 {
-		fmt.Fprintln(table, "none\trun sudo pialert-agent pair on a server, and paste here what it prints")
+		fmt.Fprintln(table, "none\trun sudo pialert-agent pair on a server, and paste here what it prints; in a fleet, sudo pialert-display fleet add NAME")
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -31,7 +31,10 @@ type Room struct {
 // acknowledged it, and refuses new ones rather than forget old ones.
 func EnsureStream(ctx context.Context, js jetstream.JetStream, name string, room Room) (jetstream.Stream, error) {
 	stream, err := js.Stream(ctx, name)
-	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return nil, fmt.Errorf("the broker says nothing of its streams: its JetStream is off, or has no leader now (%w)", err)
+	case !errors.Is(err, jetstream.ErrStreamNotFound):
 		return stream, err
 	}
 	stream, err = js.CreateStream(ctx, jetstream.StreamConfig{

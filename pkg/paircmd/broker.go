@@ -27,6 +27,9 @@ func (p *program) pairByBroker(ctx context.Context, settings Settings, keyring *
 	request := inviteRequest{Ask: console.lines != nil}
 	peer, err := p.pairByProgram(ctx, settings, request, console, show)
 	if errors.Is(err, control.ErrNotRunning) {
+		if err := keyring.Begin(); err != nil {
+			return err
+		}
 		return cli.Hint(fmt.Errorf("by NATS the running %s answers, and it does not run", p.role), "%s", p.start())
 	}
 	return p.paired(ctx, settings, keyring, console, peer, err)

@@ -51,6 +51,24 @@ func Open(dir string, role Role, name string) (*Keyring, error) {
 // Reload reads the state directory again. On an error the keyring stays as it was.
 func (k *Keyring) Reload() error { return k.update(func(*keys) error { return nil }) }
 
+// Begin makes the file of the peers, unless it is there. A service starts when it is: one that is reached by a broker has to
+// run before anybody is paired.
+func (k *Keyring) Begin() error {
+	unlock, err := k.dir.Lock(lockFile)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := k.dir.Read(peersFile, maxPeersFile); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	data, err := encodePeers(nil)
+	if err != nil {
+		return err
+	}
+	return k.dir.Write(peersFile, data)
+}
+
 // Role returns what this machine is.
 func (k *Keyring) Role() Role { return k.role }
 

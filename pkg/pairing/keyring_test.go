@@ -319,3 +319,22 @@ func FuzzDecodePeers(f *testing.F) {
 		}
 	})
 }
+
+// Begin makes an empty file of peers for the service to start, and leaves one that is there alone.
+func TestBegin(t *testing.T) {
+	t.Parallel()
+	k, agent := open(t, Display, "desk"), open(t, Agent, "web1")
+	if err := k.Begin(); err != nil {
+		t.Fatal(err)
+	}
+	if peers := reopen(t, k.Dir(), Display, "desk").Peers(); len(peers) != 0 {
+		t.Errorf("it begins with %v", peers)
+	}
+	befriend(t, k, agent)
+	if err := k.Begin(); err != nil {
+		t.Fatal(err)
+	}
+	if peers := reopen(t, k.Dir(), Display, "desk").Peers(); len(peers) != 1 {
+		t.Errorf("beginning again leaves %v", peers)
+	}
+}

@@ -81,6 +81,9 @@ func withoutLink(t *testing.T, file string) string {
 // line that fleet add prints.
 func TestAnOwnerBeginsAFleet(t *testing.T) {
 	s, broker := owned(t)
+	if _, err := os.Stat(filepath.Join(s.Dir, "display", "peers.json")); err != nil {
+		t.Errorf("the display's unit waits for a file that pairing makes, and by a broker only a display that runs pairs: %v", err)
+	}
 	s.startDisplay()
 	line, err := s.Display(s.ctx, "fleet", "add", "web1")
 	s.must(err)

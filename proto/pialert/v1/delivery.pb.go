@@ -771,7 +771,9 @@ type Receipt struct {
 	// it.
 	Frail string `protobuf:"bytes,6,opt,name=frail,proto3" json:"frail,omitempty"`
 	// The agent's next key, once it is stored for good.
-	Greeting      *Greeting `protobuf:"bytes,7,opt,name=greeting,proto3" json:"greeting,omitempty"`
+	Greeting *Greeting `protobuf:"bytes,7,opt,name=greeting,proto3" json:"greeting,omitempty"`
+	// With a welcome, the newest tick, so that the agent answers at once.
+	Tick          []byte `protobuf:"bytes,8,opt,name=tick,proto3" json:"tick,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -855,6 +857,13 @@ func (x *Receipt) GetGreeting() *Greeting {
 	return nil
 }
 
+func (x *Receipt) GetTick() []byte {
+	if x != nil {
+		return x.Tick
+	}
+	return nil
+}
+
 var File_pialert_v1_delivery_proto protoreflect.FileDescriptor
 
 const file_pialert_v1_delivery_proto_rawDesc = "" +
@@ -905,7 +914,7 @@ const file_pialert_v1_delivery_proto_rawDesc = "" +
 	"\bprotocol\x18\x04 \x01(\rR\bprotocol\x12\x18\n" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x12\x12\n" +
 	"\x04tick\x18\x06 \x01(\fR\x04tick\x120\n" +
-	"\bgreeting\x18\a \x01(\v2\x14.pialert.v1.GreetingR\bgreeting\"\xe4\x01\n" +
+	"\bgreeting\x18\a \x01(\v2\x14.pialert.v1.GreetingR\bgreeting\"\xf8\x01\n" +
 	"\aReceipt\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x121\n" +
@@ -913,7 +922,8 @@ const file_pialert_v1_delivery_proto_rawDesc = "" +
 	"\x05again\x18\x04 \x01(\bR\x05again\x12\x18\n" +
 	"\arefusal\x18\x05 \x01(\tR\arefusal\x12\x14\n" +
 	"\x05frail\x18\x06 \x01(\tR\x05frail\x120\n" +
-	"\bgreeting\x18\a \x01(\v2\x14.pialert.v1.GreetingR\bgreeting2H\n" +
+	"\bgreeting\x18\a \x01(\v2\x14.pialert.v1.GreetingR\bgreeting\x12\x12\n" +
+	"\x04tick\x18\b \x01(\fR\x04tick2H\n" +
 	"\aDisplay\x12=\n" +
 	"\aDeliver\x12\x15.pialert.v1.FromAgent\x1a\x17.pialert.v1.FromDisplay(\x010\x01B7Z5github.com/pialert/pialert/proto/pialert/v1;pialertv1b\x06proto3"
 

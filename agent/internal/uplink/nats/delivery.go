@@ -211,6 +211,10 @@ func (s *session) resume(receipt *pialertv1.Receipt) error {
 		o.Logger.Info("delivering by the broker", "display", o.Display, "version", welcome.GetVersion(), "committed", welcome.GetCommitted())
 	}
 	s.up(receipt)
+	if tick := receipt.GetTick(); len(tick) == tickLength {
+		s.tick = tick
+		s.beat.Reset(0)
+	}
 	return nil
 }
 

@@ -28,6 +28,7 @@ const (
 	maxBatch = 64 << 10
 	// beatWithin is how soon a display's tick is answered, at random, so that a fleet does not speak at once.
 	beatWithin = 15 * time.Second
+	tickLength = 16
 )
 
 // session is from one hello to whatever ends what follows it. It is for one goroutine.
@@ -252,7 +253,7 @@ func (s *session) open(data []byte) *pialertv1.Receipt {
 
 // answer has a tick answered soon.
 func (s *session) answer(tick []byte) {
-	if len(tick) != 16 {
+	if len(tick) != tickLength {
 		return
 	}
 	s.tick = tick
@@ -286,6 +287,8 @@ func (s *session) explain(err error) error {
 		return err
 	case broker.IsFull(err):
 		return fmt.Errorf("the broker's stream is full, so events wait here: let the display catch up, or give it more room (%w)", err)
+	case errors.Is(err, jetstream.ErrNoStreamResponse):
+		return errors.New("the broker has no stream for events: its JetStream is off or has no leader now, or no display has come there yet")
 	case broker.IsAway(err):
 		return fmt.Errorf("the broker does not take events: %w", errors.Join(err, s.conn.Fault())) // such as a forbidden publish
 	}

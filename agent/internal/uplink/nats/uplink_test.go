@@ -263,6 +263,32 @@ func TestTicksAreAnswered(t *testing.T) {
 	})
 }
 
+// A welcome that has a tick in it is answered at once: the display need not wait for its next one to know that an agent
+// lives that has just come.
+func TestAWelcomeIsAnsweredAtOnce(t *testing.T) {
+	bubble(t, false, func(s *stage) {
+		s.start()
+		s.news()
+		welcome := s.welcome()
+		welcome.Tick = bytes.Repeat([]byte{6}, tickLength)
+		s.say(welcome)
+		if len(s.post.beats) != 1 || !bytes.Equal(s.open(s.post.beats[0]).GetTick(), welcome.GetTick()) {
+			s.t.Errorf("the answers are %v", s.post.beats)
+		}
+	})
+}
+
+// A broker without a stream says so in words that help.
+func TestABrokerWithoutAStream(t *testing.T) {
+	bubble(t, false, func(s *stage) {
+		s.post.refuses = jetstream.ErrNoStreamResponse
+		s.start()
+		if want := "the broker has no stream for events: its JetStream is off"; !strings.HasPrefix(s.state(), want) {
+			s.t.Errorf("its state is %q", s.state())
+		}
+	})
+}
+
 // An agent asks for a display's key that it only knows the fingerprint of, and takes no other one.
 func TestOnlyThePinnedKeyIsSealedFor(t *testing.T) {
 	bubble(t, false, func(s *stage) {

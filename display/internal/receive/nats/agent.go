@@ -190,7 +190,7 @@ func (s *Server) settle(a *agent, now time.Time) {
 
 func (s *Server) welcome(a *agent, greeting *pialertv1.Greeting) {
 	s.tell(a, &pialertv1.Receipt{
-		Frail: *s.frail.Load(), Greeting: greeting,
+		Frail: *s.frail.Load(), Greeting: greeting, Tick: s.ticks.newest(),
 		Message: &pialertv1.FromDisplay{Message: &pialertv1.FromDisplay_Welcome{
 			Welcome: &pialertv1.Welcome{Protocol: receive.Protocol, Version: s.options.Version, Committed: a.committed},
 		}},

@@ -41,8 +41,14 @@ func (s *Server) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := s.status
-	if s.conn != nil && s.conn.IsConnected() {
+	switch {
+	case s.conn == nil:
+	case s.conn.IsConnected():
 		status.Server = s.conn.ConnectedUrlRedacted()
+	case status.Error == "":
+		if fault := s.conn.Fault(); fault != nil {
+			status.Error = "not connected: " + fault.Error()
+		}
 	}
 	return status
 }

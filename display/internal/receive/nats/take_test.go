@@ -194,11 +194,15 @@ func (b *bench) counted(last int) {
 
 func TestTakesWhatAnAgentPublishes(t *testing.T) {
 	b := newBench(t)
+	b.server.ticks.next()
 	hello, first, second := b.hello(7), b.events(7, 1, 100), b.events(7, 101, 130)
 	b.give(hello, first, second)
 	b.counted(130)
 	if !hello.acked || !first.acked || !second.acked {
 		t.Error("what is committed is not acknowledged to the broker")
+	}
+	if tick := b.receipts[0].GetTick(); !b.server.ticks.has(tick) {
+		t.Errorf("the welcome has the tick %x, which is none", tick)
 	}
 	if welcome := b.receipts[0].GetMessage().GetWelcome(); welcome == nil || welcome.GetCommitted() != 0 || !bytes.Equal(b.receipts[0].GetSession(), b.session) {
 		t.Errorf("the first receipt is %v", b.receipts[0])

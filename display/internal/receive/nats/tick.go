@@ -39,6 +39,16 @@ func (t *ticks) next() []byte {
 	return fresh
 }
 
+// newest returns the tick that was made last; nil if none was.
+func (t *ticks) newest() []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.kept) == 0 {
+		return nil
+	}
+	return t.kept[len(t.kept)-1]
+}
+
 // has says whether a tick is one of the newest.
 func (t *ticks) has(tick []byte) bool {
 	t.mu.Lock()
