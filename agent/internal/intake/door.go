@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 
 	"github.com/pialert/pialert/pkg/attack"
@@ -18,26 +19,70 @@ const noToken = "a token is needed"
 const refusal = "HTTP/1.1 401 Unauthorized\r\nCache-Control: no-store\r\nConnection: close\r\nContent-Type: application/json\r\n" +
 	"WWW-Authenticate: Basic realm=\"pialert\"\r\n\r\n{\"error\":\"" + noToken + "\"}\n"
 
-// door is a listener whose connections answer only requests that the server has seen.
+// door is a listener whose connections answer only requests that the server has seen, and of which nobody elsewhere
+// has so many that others have to wait for them.
 type door struct {
 	net.Listener
 	server *Server
+
+	mu   sync.Mutex
+	open map[netip.Addr]int
 }
 
-func (d door) Accept() (net.Conn, error) {
-	conn, err := d.Listener.Accept()
-	if err != nil {
-		return nil, err
+func newDoor(listener net.Listener, server *Server) *door {
+	return &door{Listener: listener, server: server, open: map[netip.Addr]int{}}
+}
+
+func (d *door) Accept() (net.Conn, error) {
+	for {
+		conn, err := d.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if v := (&visit{Conn: conn, door: d, from: addrOf(conn.RemoteAddr().String())}); v.enter() {
+			return v, nil
+		}
+		conn.Close()
 	}
-	return &visit{Conn: conn, server: d.server}, nil
+}
+
+func addrOf(remote string) netip.Addr {
+	addr, _ := netip.ParseAddrPort(remote)
+	return addr.Addr().Unmap().WithZone("")
 }
 
 // visit is a connection.
 type visit struct {
 	net.Conn
-	server *Server
-	asked  atomic.Bool // a request was understood
-	ended  bool
+	door  *door
+	from  netip.Addr
+	asked atomic.Bool // a request was understood
+	ended bool
+	left  sync.Once
+}
+
+// enter says whether there is room for one more connection from there. Programs of this machine have no limit of their
+// own.
+func (v *visit) enter() bool {
+	v.door.mu.Lock()
+	defer v.door.mu.Unlock()
+	if v.door.open[v.from] >= maxEach && !v.from.IsLoopback() {
+		return false
+	}
+	v.door.open[v.from]++
+	return true
+}
+
+// Close makes room.
+func (v *visit) Close() error {
+	v.left.Do(func() {
+		v.door.mu.Lock()
+		defer v.door.mu.Unlock()
+		if v.door.open[v.from]--; v.door.open[v.from] == 0 {
+			delete(v.door.open, v.from)
+		}
+	})
+	return v.Conn.Close()
 }
 
 // visitKey is the context's key of a request's connection.
@@ -63,8 +108,7 @@ func (v *visit) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	v.ended = true
-	from, _ := netip.ParseAddrPort(v.RemoteAddr().String())
-	v.server.note(from.Addr().Unmap().WithZone(""), "", "no request")
+	v.door.server.note(v.from, "", "no request")
 	if _, err := v.Conn.Write([]byte(refusal)); err != nil {
 		return 0, err
 	}

@@ -26,6 +26,7 @@ import (
 // Limits of one server.
 const (
 	maxOpen       = 128 // connections at a time; more wait
+	maxEach       = 32  // of them from one address elsewhere; more are closed
 	maxRate       = 100 // requests a second of one token ...
 	maxBurst      = 500 // ... and at once
 	maxPosted     = 2000
@@ -81,7 +82,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
-	err := server.Serve(door{netutil.LimitListener(listener, maxOpen), s})
+	err := server.Serve(newDoor(netutil.LimitListener(listener, maxOpen), s))
 	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("cannot serve reports on %s: %w", listener.Addr(), err)
 	}
@@ -93,7 +94,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.once.Do(s.prepare)
 	understood(r)
 	w.Header().Set("Cache-Control", "no-store")
-	from := remote(r)
+	from := addrOf(r.RemoteAddr)
 	if len(s.From) > 0 && !slices.ContainsFunc(s.From, func(n netip.Prefix) bool { return n.Contains(from) }) {
 		s.refuse(w, r, from)
 		return
@@ -130,11 +131,6 @@ func (s *Server) prepare() {
 	for _, token := range s.Tokens {
 		s.limits[token.Name] = &limit{rate.NewLimiter(maxRate, maxBurst), rate.NewLimiter(maxPosted, 2*MaxEvents)}
 	}
-}
-
-func remote(r *http.Request) netip.Addr {
-	addr, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return addr.Addr().Unmap().WithZone("")
 }
 
 // only lets methods do.

@@ -354,3 +354,81 @@ func (l lockedSink) Note(e *attack.Event) {
 	defer l.mu.Unlock()
 	l.kept.Note(e)
 }
+
+// arrivals is a listener to which connections from addresses come.
+type arrivals chan net.Conn
+
+func (a arrivals) Accept() (net.Conn, error) {
+	conn, ok := <-a
+	if !ok {
+		return nil, net.ErrClosed
+	}
+	return conn, nil
+}
+
+func (a arrivals) Close() error   { return nil }
+func (a arrivals) Addr() net.Addr { return &net.TCPAddr{} }
+
+// arrival is a connection that somebody keeps open.
+type arrival struct {
+	net.Conn
+	from string
+}
+
+func (a arrival) RemoteAddr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(a.from))
+}
+
+// Who opens ever more connections and asks nothing leaves room for others, and has room again when some of his are
+// closed.
+func TestNobodyTakesTheWholeDoor(t *testing.T) {
+	t.Parallel()
+	server, _ := newServer()
+	come := make(arrivals)
+	d := newDoor(come, server)
+	accepted := make(chan net.Conn, 1000)
+	go func() {
+		for {
+			conn, err := d.Accept()
+			if err != nil {
+				close(accepted)
+				return
+			}
+			accepted <- conn
+		}
+	}()
+	arrive := func(from string, n int) {
+		for range n {
+			here, there := net.Pipe()
+			t.Cleanup(func() { there.Close() })
+			come <- arrival{here, from}
+		}
+	}
+	arrive("203.0.113.7:1000", 3*maxEach)
+	arrive("[::ffff:203.0.113.7]:1000", 1)
+	arrive("203.0.113.8:1000", 1)
+	arrive("127.0.0.1:1000", 2*maxEach)
+	open := map[string][]net.Conn{}
+	for range maxEach + 1 + 2*maxEach {
+		conn := <-accepted
+		from := addrOf(conn.RemoteAddr().String()).String()
+		open[from] = append(open[from], conn)
+	}
+	for from, want := range map[string]int{"203.0.113.7": maxEach, "203.0.113.8": 1, "127.0.0.1": 2 * maxEach} {
+		if len(open[from]) != want {
+			t.Errorf("%s has %d connections, want %d", from, len(open[from]), want)
+		}
+	}
+	for range 2 { // closing twice makes room once
+		open["203.0.113.7"][0].Close()
+	}
+	arrive("203.0.113.7:1000", 5)
+	close(come)
+	again := 0
+	for range accepted {
+		again++
+	}
+	if again != 1 {
+		t.Errorf("%d connections more, want 1", again)
+	}
+}
