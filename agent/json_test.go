@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/pialert/pialert/agent/internal/policy/replay"
 	"github.com/pialert/pialert/agent/internal/responder"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/rule/messages"
@@ -32,9 +33,17 @@ func TestJSONIsDocumented(t *testing.T) {
 		"pialert-agent explain --format json LINE":        reflect.TypeFor[Explained](),
 		"pialert-agent config check --format json":        reflect.TypeFor[cli.Checked](),
 		"pialert-agent version --format json":             reflect.TypeFor[cli.Built](),
+		"pialert-agent responses check --format json":     reflect.TypeFor[replay.Banned](),
 	}, *update)
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// Every command that can print JSON has its place in docs/json.md.
+func TestEveryJSONHasItsPlace(t *testing.T) {
+	if missing := schema.Undocumented("../docs/json.md", cli.JSONCommands(rootCommand())); missing != nil {
+		t.Errorf("docs/json.md has nothing of %q", missing)
 	}
 }
 
@@ -45,6 +54,7 @@ func TestJSONIsAsItsSchema(t *testing.T) {
 		of   reflect.Type
 	}{
 		{[]string{"config", "show"}, reflect.TypeFor[Config]()},
+		{[]string{"config", "check"}, reflect.TypeFor[cli.Checked]()},
 		{[]string{"rules", "list"}, reflect.TypeFor[[]Listed]()},
 		{[]string{"rules", "show", "sshd-failed-password"}, reflect.TypeFor[rule.Rule]()},
 		{[]string{"rules", "test"}, reflect.TypeFor[RulesTested]()},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/display/internal/notice"
+	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/eventjson"
 	"github.com/pialert/pialert/pkg/schema"
 )
@@ -30,16 +31,32 @@ func TestJSONIsDocumented(t *testing.T) {
 	}
 }
 
-// The configuration is printed as its schema says.
-func TestConfigurationIsAsItsSchema(t *testing.T) {
-	var out bytes.Buffer
-	command := rootCommand()
-	command.SetOut(&out)
-	command.SetArgs([]string{"config", "show", "--format", "json"})
-	if err := command.ExecuteContext(t.Context()); err != nil {
-		t.Fatal(err)
+// Every command that can print JSON has its place in docs/json.md.
+func TestEveryJSONHasItsPlace(t *testing.T) {
+	if missing := schema.Undocumented("../docs/json.md", cli.JSONCommands(rootCommand())); missing != nil {
+		t.Errorf("docs/json.md has nothing of %q", missing)
 	}
-	if err := schema.Of(reflect.TypeFor[Config]()).Check(out.Bytes()); err != nil {
-		t.Errorf("%v\n%s", err, out.Bytes())
+}
+
+// What the commands print is as their schemas say.
+func TestJSONIsAsItsSchema(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		of   reflect.Type
+	}{
+		{[]string{"config", "show"}, reflect.TypeFor[Config]()},
+		{[]string{"config", "check"}, reflect.TypeFor[cli.Checked]()},
+	} {
+		var out bytes.Buffer
+		command := rootCommand()
+		command.SetOut(&out)
+		command.SetArgs(append(test.args, "--format", "json"))
+		if err := command.ExecuteContext(t.Context()); err != nil {
+			t.Errorf("%s: %v", test.args, err)
+			continue
+		}
+		if err := schema.Of(test.of).Check(out.Bytes()); err != nil {
+			t.Errorf("%s: %v\n%s", test.args, err, out.Bytes())
+		}
 	}
 }

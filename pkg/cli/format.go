@@ -43,3 +43,14 @@ func either(words []string) string {
 	last := len(words) - 1
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
+
+// JSONCommands returns the commands below root that can print JSON, with the flag that has them do it.
+func JSONCommands(root *cobra.Command) (all []string) {
+	for _, command := range root.Commands() {
+		all = append(all, JSONCommands(command)...)
+		if command.Flags().Lookup("format") != nil {
+			all = append(all, command.CommandPath()+" --format json")
+		}
+	}
+	return all
+}

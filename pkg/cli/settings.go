@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -175,7 +174,7 @@ func CheckCommand[Config any](s *Settings[Config], short, long, example string, 
 			found, more := good(cfg)
 			err = errors.Join(err, more)
 			if format == "json" {
-				checked := Checked{File: s.path, Good: err == nil, Mistakes: []string{}, Notes: slices.Concat([]string{}, found.Notes), Warnings: slices.Concat([]string{}, found.Warnings)}
+				checked := Checked{File: s.path, Good: err == nil, Mistakes: []string{}, Notes: append([]string{}, found.Notes...), Warnings: append([]string{}, found.Warnings...)}
 				for mistake := range config.Each(err) {
 					checked.Mistakes = append(checked.Mistakes, mistake.Error())
 				}

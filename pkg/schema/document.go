@@ -51,3 +51,14 @@ func Document(path string, commands map[string]reflect.Type, update bool) error 
 	}
 	return os.WriteFile(path, []byte(text), 0o644)
 }
+
+// Undocumented returns those of commands that a document does not have in backquotes.
+func Undocumented(path string, commands []string) (missing []string) {
+	text, _ := os.ReadFile(path)
+	for _, command := range commands {
+		if !strings.Contains(string(text), "`"+command) {
+			missing = append(missing, command)
+		}
+	}
+	return missing
+}
