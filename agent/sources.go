@@ -88,8 +88,14 @@ func remedy(path string) string {
 	if self, err := os.Executable(); err == nil && strings.HasPrefix(self, "/usr/local/") {
 		share = "/usr/local/share"
 	}
-	return fmt.Sprintf("sudo install -D -m 0644 -t /etc/systemd/system/%[1]s.service.d %[2]s/%[1]s/read-all-logs.conf && sudo systemctl daemon-reload%[3]s", program, share, restart)
+	return fmt.Sprintf("sudo install -D -m 0644 -t %s %s/%s/%s && sudo systemctl daemon-reload%s", dropInFolder, share, program, readAllLogs, restart)
 }
+
+// A drop-in of this name lets the service read every log.
+const (
+	dropInFolder = "/etc/systemd/system/" + program + ".service.d"
+	readAllLogs  = "read-all-logs.conf"
+)
 
 // look describes what is followed, a line each: how many files there are, or why there are none.
 func (f *followed) look() (lines, warnings []string) {

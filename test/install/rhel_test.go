@@ -76,6 +76,9 @@ func rootsLog(m *machine) {
 	}
 	fix, _, _ = strings.Cut(fix, "\n")
 	m.must(fix)
+	if out := m.must("pialert-agent config check"); strings.Contains(out, "warning") {
+		m.Errorf("once it is done the check says\n%s", out)
+	}
 	before := m.total()
 	m.await("the service", func() error { _, err := m.run("systemctl is-active pialert-agent"); return err })
 	m.must(`echo '203.0.113.9 - - ['"$(date '+%d/%b/%Y:%H:%M:%S %z')"'] "GET /.env HTTP/1.1" 404 196 "-" "curl/8"' >> /var/log/httpd/access_log`)
