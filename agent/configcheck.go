@@ -44,6 +44,7 @@ line and column. The exit code is 0 if all is well, 1 if not.`,
 			for _, unknown := range slices.Concat(ignored.Unknown(), allowed.Unknown()) {
 				good.Warnings = append(good.Warnings, "cannot find out whom to leave alone: "+unknown)
 			}
+			good.Warnings = append(good.Warnings, cfg.Intake.openSecrets(s.Path())...)
 			for _, rule := range rules.User() {
 				if warning := rule.Warning(); warning != "" {
 					good.Warnings = append(good.Warnings, fmt.Sprintf("rule %s of %s: %s", rule.ID, rule.Origin, warning))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -59,6 +60,21 @@ type IntakePath struct {
 	Kind string `yaml:"kind"`
 	// Host is the machine that they are of, if it is not the token's.
 	Host string `yaml:"host"`
+}
+
+// openSecrets says which tokens stand in a configuration that everybody on this machine can read, as it is so
+// that people can ask and report without being root.
+func (c *Intake) openSecrets(path string) (warnings []string) {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm()&0o004 == 0 {
+		return nil
+	}
+	for i, token := range c.Tokens {
+		if token.Token != "" {
+			warnings = append(warnings, fmt.Sprintf("intake.tokens[%d].token: everybody on this machine can read %s: put the token into a token_file", i, path))
+		}
+	}
+	return warnings
 }
 
 // minToken is the length of the shortest token, which nobody guesses.
