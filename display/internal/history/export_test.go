@@ -1,9 +1,26 @@
 package history
 
-import "github.com/pialert/pialert/pkg/attack"
+import (
+	"context"
+	"database/sql"
+
+	"github.com/pialert/pialert/pkg/attack"
+)
 
 // SizeOf is how much room a batch of events takes in the queue.
 func SizeOf(b []attack.Event) int { return (&batch{events: b}).measure() }
 
 // Upkeep does what Run does every ten minutes. Nothing else may use the history meanwhile.
 func (h *History) Upkeep() { h.upkeep() }
+
+// SetBack returns the first and the last of the ids that are looked at because the clock was set back.
+func (h *History) SetBack(ctx context.Context) (first, last int64, err error) {
+	err = h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		ranges, err := setBack(ctx, tx)
+		if err == nil {
+			first, last = ranges[0].first, ranges[0].last
+		}
+		return err
+	})
+	return first, last, err
+}

@@ -55,6 +55,39 @@ func TestListsOfAClockThatWasSetBack(t *testing.T) {
 	}
 }
 
+// Only events of a time that came twice are looked at whatever the lists say, a minute more before them.
+func TestWhatIsLookedAtOfAClockThatWasSetBack(t *testing.T) {
+	t.Parallel()
+	now := noon
+	o := options(file(t))
+	o.Now = func() time.Time { return now }
+	h := start(t, o)
+	const margin = 1 << 16 // behind the last event: more than a batch has
+	for i, step := range []struct {
+		at          time.Duration // behind noon
+		first, last int64
+	}{
+		{0, 1, 0}, {time.Hour, 1, 0}, {time.Hour, 1, 0},
+		{2 * time.Hour, 1, 0},
+		{time.Hour + 59*time.Minute, 4, 4 + margin},              // a minute: only the event before is newer
+		{time.Hour + 59*time.Minute, 4, 5 + margin},              // on from there
+		{3 * time.Hour, 4, 5 + margin},                           // it is right again
+		{3*time.Hour - 1, 4, 7 + margin},                         // another time, later
+		{time.Hour + time.Minute, 2, 8 + margin},                 // another time, earlier
+		{2*time.Hour + time.Minute + time.Second, 2, 9 + margin}, // on
+	} {
+		now = noon.Add(step.at)
+		h.commit(batch{agent: "a", epoch: 1, first: uint64(i + 1), events: events(1)})
+		first, last, err := h.SetBack(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first != step.first || last != step.last {
+			t.Errorf("event %d, %v behind noon: %d to %d are looked at, want %d to %d", i+1, step.at, first, last, step.first, step.last)
+		}
+	}
+}
+
 // Hours and days tell what minutes that are no longer kept did.
 func TestListsOfLongAgo(t *testing.T) {
 	t.Parallel()

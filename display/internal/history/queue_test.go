@@ -115,6 +115,35 @@ func TestWaitingForRoomEnds(t *testing.T) {
 	})
 }
 
+// What does not fit waits for room, not for the interval: what is in its way is committed at once.
+func TestAWaitForRoomWaitsForNoInterval(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := options(file(t))
+		o.Interval, o.MaxQueue = time.Hour, history.SizeOf(events(100))
+		h := start(t, o)
+		defer h.stop()
+		h.commit(batch{agent: "a", epoch: 1, first: 1, events: events(1)}) // the first does not wait
+		begun := time.Now()
+		ignore := func(uint64, error) {}
+		for _, b := range []batch{
+			{agent: "a", epoch: 1, first: 2, events: events(10)}, // less than a quarter: it waits for the interval
+			{agent: "b", epoch: 1, first: 1, events: events(91)}, // more than is left
+		} {
+			if err := b.appendTo(t.Context(), h.History, ignore); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("room was made after %v", took)
+		}
+		h.commit(batch{agent: "a", epoch: 1, first: 12, events: events(10)}) // what fits waits
+		if took := time.Since(begun); took != time.Hour {
+			t.Errorf("the next commit was after %v, want an hour", took)
+		}
+	})
+}
+
 func TestStopCommitsWhatWaits(t *testing.T) {
 	t.Parallel()
 	path := file(t)
