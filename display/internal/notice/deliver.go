@@ -100,11 +100,16 @@ func (w *worker) step(ctx context.Context) (time.Duration, error) {
 	if wait := e.Next.Sub(now); wait > 0 && wait <= longestWait {
 		return wait, nil // a longer one is that of a clock which jumped
 	}
-	e.State, e.Next = Sending, now
-	if err := w.outbox.change(ctx, e, now); err != nil {
-		return 0, err
+	var fault error // of the outbox
+	answer, sendErr := w.channel.Send(channel.WithHandover(ctx, func() error {
+		sending := e
+		sending.State, sending.Next = Sending, now
+		fault = w.outbox.change(ctx, sending, now)
+		return fault
+	}), &e.message)
+	if fault != nil {
+		return 0, fault
 	}
-	answer, sendErr := w.channel.Send(ctx, &e.message)
 	e = settle(e, answer, sendErr, w.keep, w.now())
 	if e.State == Failed {
 		w.log.Warn("a notice was not delivered", "channel", w.name, "notice", e.ID, "answer", e.Answer)

@@ -2,6 +2,7 @@ package notice
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -32,10 +33,17 @@ func (s store) After(ctx context.Context, cursor int64, limit int) ([]Record, er
 type stand struct {
 	answers []error // in turn; then it takes everything
 	sent    []channel.Message
+	before  func() // runs before the message is handed over
 	during  func() // runs while the service is asked
 }
 
-func (s *stand) Send(_ context.Context, m *channel.Message) (string, error) {
+func (s *stand) Send(ctx context.Context, m *channel.Message) (string, error) {
+	if s.before != nil {
+		s.before()
+	}
+	if err := channel.Handover(ctx); err != nil {
+		return "", err
+	}
 	s.sent = append(s.sent, *m)
 	if s.during != nil {
 		s.during()
@@ -215,6 +223,71 @@ func TestACrashWhileSending(t *testing.T) {
 	if all := o.entries(); len(all) != 1 || all[0].State != Failed || all[0].Unknown != 2 {
 		t.Errorf("outbox %+v", all)
 	}
+}
+
+// A crash before a message is handed over leaves nothing open, however often.
+func TestACrashWhileConnecting(t *testing.T) {
+	o := openOffice(t)
+	o.attack(1)
+	o.work(time.Second)
+	crash := errors.New("crash")
+	for range 5 {
+		o.phone.before = func() { panic(crash) }
+		func() {
+			defer func() {
+				if recover() != crash {
+					t.Error("it was not to be sent")
+				}
+			}()
+			o.work(10 * time.Second)
+		}()
+		o.phone.before = nil
+		o.start()
+	}
+	o.work(time.Hour)
+	if all := o.entries(); len(o.phone.sent) != 1 || len(all) != 1 || all[0].State != Delivered || all[0].Unknown != 0 {
+		t.Errorf("%d sent, outbox %+v", len(o.phone.sent), all)
+	}
+}
+
+// A message is not handed over while the outbox cannot note it, which is no attempt.
+func TestAnOutboxThatCannotBeWritten(t *testing.T) {
+	o := openOffice(t)
+	full := errors.New("no space left")
+	o.outbox.history = brittle{o.outbox.history, &full}
+	o.attack(1)
+	working := full
+	full = nil
+	if err := o.turn(t.Context(), o.plan); err != nil {
+		t.Fatal(err)
+	}
+	o.now = o.now.Add(gatherTime)
+	if err := o.turn(t.Context(), o.plan); err != nil {
+		t.Fatal(err)
+	}
+	full = working
+	w := &worker{"phone", o.phone, o.outbox, time.Hour, nil, o.options.Logger, o.options.Now}
+	if _, err := w.step(t.Context()); !errors.Is(err, working) || len(o.phone.sent) > 0 {
+		t.Errorf("%d sent, error %v", len(o.phone.sent), err)
+	}
+	full = nil
+	o.work(time.Second)
+	if all := o.entries(); len(o.phone.sent) != 1 || len(all) != 1 || all[0].State != Delivered || all[0].Attempts != 1 {
+		t.Errorf("%d sent, outbox %+v", len(o.phone.sent), all)
+	}
+}
+
+// brittle is a history that cannot be written to while its fault is set.
+type brittle struct {
+	History
+	fault *error
+}
+
+func (b brittle) Update(ctx context.Context, do func(ctx context.Context, tx *sql.Tx) error) error {
+	if *b.fault != nil {
+		return *b.fault
+	}
+	return b.History.Update(ctx, do)
 }
 
 func TestRetries(t *testing.T) {

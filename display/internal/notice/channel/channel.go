@@ -8,6 +8,7 @@
 package channel
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -26,6 +27,23 @@ type Message struct {
 	Tables   []Table         // who, where, how often
 	Bars     *Bars           // attempts over time, or nil
 	Link     string          // the page that shows more; empty if there is none
+}
+
+// handover is the key of what a context has done before a message is handed over.
+type handover struct{}
+
+// WithHandover returns a context whose channels call do once they are about to send what a service may take the message
+// by: before, nothing has arrived, whatever happens. If do fails, nothing is sent.
+func WithHandover(ctx context.Context, do func() error) context.Context {
+	return context.WithValue(ctx, handover{}, do)
+}
+
+// Handover is what a channel calls then. It may do so again for the same message.
+func Handover(ctx context.Context) error {
+	if do, ok := ctx.Value(handover{}).(func() error); ok {
+		return do()
+	}
+	return nil
 }
 
 // Table lists names with their attempts, the most first.

@@ -48,6 +48,9 @@ type Reply struct {
 func Do(ctx context.Context, client *http.Client, request *http.Request) (Reply, error) {
 	var written atomic.Bool
 	trace := &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) { written.Store(info.Err == nil) }}
+	if request.Body != nil {
+		request.Body = &handed{ctx: ctx, ReadCloser: request.Body}
+	}
 	response, err := client.Do(request.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
 		return Reply{}, unanswered(err, written.Load())
@@ -82,6 +85,23 @@ func unanswered(err error, written bool) *Failure {
 		outcome = Unknown
 	}
 	return &Failure{Outcome: outcome, Answer: OneLine(err.Error())}
+}
+
+// handed is a body that is handed over with its first byte: no service takes a request without it.
+type handed struct {
+	ctx context.Context
+	io.ReadCloser
+	over bool
+}
+
+func (h *handed) Read(p []byte) (int, error) {
+	if !h.over {
+		if err := Handover(h.ctx); err != nil {
+			return 0, err
+		}
+		h.over = true
+	}
+	return h.ReadCloser.Read(p)
 }
 
 // maxWait bounds how long a service can have a message wait: a wrong number must not lose it.

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -226,5 +227,41 @@ func TestBodiesAreBounded(t *testing.T) {
 	reply, failure := send(t, channel.NewHTTPClient(), server.URL)
 	if failure != nil || len(reply.Body) > 64<<10 {
 		t.Errorf("%d bytes, %v", len(reply.Body), failure)
+	}
+}
+
+// A request is handed over once there is a connection, before its first byte; if that fails, nothing is taken.
+func TestHandover(t *testing.T) {
+	full := errors.New("no space left")
+	for name, test := range map[string]struct {
+		fault error
+		taken bool
+	}{"noted": {nil, true}, "not noted": {full, false}} {
+		var said []string
+		server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if body, err := io.ReadAll(r.Body); err == nil {
+				said = append(said, string(body))
+			}
+		}))
+		ctx := channel.WithHandover(t.Context(), func() error {
+			said = append(said, "handed over")
+			return test.fault
+		})
+		for range 2 { // by a new connection, and by one that is there
+			said = nil
+			request, err := http.NewRequest(http.MethodPost, server.URL, strings.NewReader("{}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = channel.Do(ctx, server.Client(), request)
+			var failure *channel.Failure
+			if errors.As(err, &failure); test.taken != (err == nil) || err != nil && failure.Outcome != channel.Failed {
+				t.Errorf("%s: %v", name, err)
+			}
+			if want := []string{"handed over", "{}"}; test.taken && !slices.Equal(said, want) || !test.taken && !slices.Equal(said, want[:1]) {
+				t.Errorf("%s: %q", name, said)
+			}
+		}
+		server.Close()
 	}
 }

@@ -88,7 +88,15 @@ func (c *Channel) Send(ctx context.Context, m *channel.Message) (string, error) 
 	if err != nil {
 		return "", &channel.Failure{Outcome: channel.Refused, Answer: channel.OneLine(err.Error())}
 	}
-	if err := client.DialAndSendWithContext(ctx, message); err != nil && !message.IsDelivered() {
+	session, err := client.DialToSMTPClientWithContext(ctx)
+	if err != nil {
+		return "", failure(err)
+	}
+	defer client.CloseWithSMTPClient(session)
+	if err := channel.Handover(ctx); err != nil {
+		return "", failure(err)
+	}
+	if err := client.SendWithSMTPClient(session, message); err != nil && !message.IsDelivered() {
 		return "", failure(err)
 	}
 	return channel.OneLine(message.ServerResponse()), nil

@@ -240,6 +240,38 @@ func TestSilence(t *testing.T) {
 	}
 }
 
+// A mail is handed over once the server has greeted; if that fails, it is not sent.
+func TestHandover(t *testing.T) {
+	for name, test := range map[string]struct {
+		says  map[string]string
+		fault error
+		asked bool
+		taken bool
+	}{
+		"noted":     {nil, nil, true, true},
+		"not noted": {nil, errors.New("no space left"), true, false},
+		"closed":    {map[string]string{"": "421 closing"}, nil, false, false},
+	} {
+		s := start(t, test.says)
+		c, err := smtp.New(smtp.Options{Server: s.address, TLS: smtp.None, From: "pi@example.org", To: []string{"me@example.org"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := false
+		_, err = c.Send(channel.WithHandover(t.Context(), func() error {
+			asked = true
+			return test.fault
+		}), &channel.Message{ID: "n1", Subject: "x"})
+		if asked != test.asked || len(s.mail) == 1 != test.taken || (err == nil) != test.taken {
+			t.Errorf("%s: handed over %v, %d mails, error %v", name, asked, len(s.mail), err)
+		}
+		var failure *channel.Failure
+		if errors.As(err, &failure); err != nil && failure.Outcome != channel.Failed {
+			t.Errorf("%s: outcome %+v", name, failure)
+		}
+	}
+}
+
 // A server without TLS gets no mail unless the owner said so, and never a password.
 func TestTLSIsDemanded(t *testing.T) {
 	s := start(t, nil)
