@@ -99,13 +99,13 @@ func (d *daemon) faultOfNotices() error {
 func (d *daemon) heard() (all []notice.Heard) {
 	streams, now := d.streams(), time.Now()
 	working := map[string]time.Time{}
-	works := func(name string, ok bool) {
+	works := func(name, state string, ok bool) {
 		since, known := d.working[name]
 		if ok || !known {
 			since = now
 		}
 		working[name] = since
-		all = append(all, notice.Heard{Name: name, Since: since, Alive: ok})
+		all = append(all, notice.Heard{Name: name, State: state, Since: since, Alive: ok})
 	}
 	for _, agent := range d.present() {
 		since := agent.Heard
@@ -126,12 +126,12 @@ func (d *daemon) heard() (all []notice.Heard) {
 				read.Since, read.Alive = streams[agent.Name].Since, false
 			}
 			all = append(all, read)
-			works(name+" (reading it)", log.Error == "")
+			works(name, "could not be read", log.Error == "")
 		}
 	}
 	drawn := d.screen.panel.Stats()
-	works("the lights", drawn.StripError == "")
-	works("the digits", drawn.DigitsError == "")
+	works("the LED strip", "did not work", drawn.StripError == "")
+	works("the digit display", "did not work", drawn.DigitsError == "")
 	d.working = working
 	return all
 }

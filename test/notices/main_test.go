@@ -30,12 +30,19 @@ type home struct {
 	dir     string
 	log     *os.File
 	display *program.Process
+	agent   *program.Process
 }
 
 // settle starts a paired agent and display. The display has notices, and trusts the certificates of
 // roots.pem in its folder, where it also finds its credentials; the file named proxy is the URL of
 // its proxy. Files are written into that folder before. The agent reads other logs, too, from their beginning.
 func settle(t *testing.T, notices string, files map[string][]byte, logs ...string) *home {
+	t.Helper()
+	return settleWith(t, program.Settings{Display: "notices:\n" + notices}, files, logs...)
+}
+
+// settleWith is settle with more of either configuration.
+func settleWith(t *testing.T, settings program.Settings, files map[string][]byte, logs ...string) *home {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute+time.Duration(*kills)*6*time.Second)
 	t.Cleanup(cancel)
@@ -55,18 +62,15 @@ func settle(t *testing.T, notices string, files map[string][]byte, logs ...strin
 	for _, log := range logs {
 		followed = append(followed, "{path: "+log+", start: beginning}")
 	}
-	h.Pair, err = program.LayOut(dir, programs, program.Settings{
-		Logs: followed, Agent: "ignore_self: false\n", Display: "notices:\n" + notices,
-	})
+	settings.Logs, settings.Agent = followed, "ignore_self: false\n"+settings.Agent
+	h.Pair, err = program.LayOut(dir, programs, settings)
 	h.must(err)
 	h.Command = func(path string, args ...string) *exec.Cmd {
 		command := exec.Command(path, args...)
 		command.Env = append(os.Environ(), "SSL_CERT_FILE="+h.path("roots.pem"), "CREDENTIALS_DIRECTORY="+dir, "HTTPS_PROXY="+string(files["proxy"]))
 		return command
 	}
-	agent, err := h.StartAgent()
-	h.must(err)
-	t.Cleanup(agent.Kill)
+	h.startAgent()
 	h.start()
 	h.must(h.Join(ctx))
 	h.must(program.Poll(ctx, func() error { // the log is followed from here on
@@ -93,6 +97,15 @@ func (h *home) trusting(roots []byte) *tls.Config {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(roots)
 	return &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}
+}
+
+// startAgent starts the agent, which ends with the test.
+func (h *home) startAgent() {
+	h.t.Helper()
+	agent, err := h.StartAgent()
+	h.must(err)
+	h.agent = agent
+	h.t.Cleanup(agent.Kill)
 }
 
 // start starts the display, which ends with the test.

@@ -62,7 +62,8 @@ type Summary struct {
 
 // Heard is something whose silence is news.
 type Heard struct {
-	Name  string    // in words: "web1", "auth.log of web1", "the lights"
+	Name  string    // in words: "web1", "auth.log of web1", "the LED strip"
+	State string    // what it is then, such as "could not be read"; empty is "has been silent"
 	Since time.Time // when it was last heard, or last worked; or, not Alive, since when that is waited for
 	Alive bool      // it was heard, or works, in the life of this program
 	Log   string    // name of the log that this is about, whose silence only a rule that names it tells

@@ -1,6 +1,7 @@
 package notice
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -193,14 +194,15 @@ func (w *When) listens(all []Heard) (chosen []Heard) {
 func (k *kept) silence(all []Heard, limit time.Duration, now time.Time) {
 	known := map[string]bool{}
 	for _, one := range all {
-		known[one.Name] = true
+		what := one.Name + " " + cmp.Or(one.State, "has been silent")
+		known[what] = true
 		silent := now.Sub(one.Since) > limit
 		switch {
-		case silent && !k.Silent[one.Name]:
-			k.Silent[one.Name] = true
-			k.Held.say(fmt.Sprintf("%s has been silent for %s", one.Name, spanText(now.Sub(one.Since))), attack.High, now)
-		case !silent && one.Alive && k.Silent[one.Name]: // a restart alone brings nobody back
-			delete(k.Silent, one.Name)
+		case silent && !k.Silent[what]:
+			k.Silent[what] = true
+			k.Held.say(fmt.Sprintf("%s for %s", what, spanText(now.Sub(one.Since))), attack.High, now)
+		case !silent && one.Alive && k.Silent[what]: // a restart alone brings nobody back
+			delete(k.Silent, what)
 			k.Held.say(one.Name+" is back again", attack.Medium, now)
 		}
 	}

@@ -2,6 +2,7 @@ package notice
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -239,7 +241,10 @@ type Tested struct {
 func (s *Service) Test(ctx context.Context, name, display string) (Tested, error) {
 	one, ok := s.options.Channels[name]
 	if !ok {
-		return Tested{}, fmt.Errorf("cannot test %q: %w", name, ErrNoChannel)
+		if slices.Contains(s.names, name) {
+			return Tested{}, fmt.Errorf("cannot test %q: it could not be opened; pialert-display status says why", name)
+		}
+		return Tested{}, fmt.Errorf("cannot test %q: %w: it has %s", name, ErrNoChannel, cmp.Or(strings.Join(s.names, ", "), "none"))
 	}
 	begun := s.options.Now()
 	answer, err := one.Send(ctx, &channel.Message{

@@ -38,7 +38,8 @@ type AgentStatus struct {
 		Events uint64 `json:"events"`
 	} `json:"sources"`
 	Spool struct {
-		Waiting uint64 `json:"waiting"` // events that a display has not committed
+		Waiting uint64 `json:"waiting"`          // events that a display has not committed
+		Dropped uint64 `json:"dropped_attempts"` // that were too many to be kept
 	} `json:"spool"`
 }
 
