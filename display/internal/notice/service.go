@@ -291,7 +291,7 @@ func (s *Service) Failing() (names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(s.health)) {
-		if s.health[name] == fails {
+		if healthy := s.health[name]; !healthy {
 			names = append(names, name)
 		}
 	}
