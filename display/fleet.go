@@ -19,6 +19,7 @@ import (
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/config"
 	"github.com/pialert/pialert/pkg/pairing"
+	"github.com/pialert/pialert/pkg/private"
 )
 
 // fleetDir is where the fleet's keys and invitations are.
@@ -127,9 +128,10 @@ func fleetInit(stderr io.Writer, cfg Config, wanted fleet.Settings, place fleet.
 	if err := keyring.Begin(); err != nil {
 		return withSudo(err)
 	}
-	ca := filepath.Join(fleetDir(cfg), "ca.pem")
-	if err := writeCA(fleetDir(cfg), authority.CA); err != nil {
-		return err
+	own := private.Dir(fleetDir(cfg))
+	ca := own.Path("ca.pem")
+	if err := own.Write("ca.pem", authority.CA); err != nil {
+		return withSudo(err)
 	}
 	fmt.Fprintf(stderr, "Written: %s\n\n", strings.Join(folders, ", "))
 	fmt.Fprintf(stderr, "1. Copy the files to %[1]s on the server, let the user that runs nats-server read them and write\n"+
@@ -138,14 +140,6 @@ func fleetInit(stderr io.Writer, cfg Config, wanted fleet.Settings, place fleet.
 	fmt.Fprint(stderr, linkText(broker.Config{Servers: authority.Servers, CA: ca, Credentials: credentials, Stream: authority.Stream}, len(authority.Servers)))
 	fmt.Fprintf(stderr, "\n3. Invite agents: sudo pialert-display fleet add NAME\n")
 	return nil
-}
-
-func writeCA(dir string, ca []byte) error {
-	path := filepath.Join(dir, "ca.pem")
-	if err := os.WriteFile(path, ca, 0o644); err != nil {
-		return withSudo(err)
-	}
-	return os.Chmod(path, 0o644)
 }
 
 // linkText is the part of a configuration that names a broker.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -23,7 +24,7 @@ func (d Dir) Path(name string) string { return filepath.Join(string(d), name) }
 
 // Lock holds the directory, by a file of that name in it, against other processes until the returned function is called.
 func (d Dir) Lock(name string) (unlock func(), err error) {
-	if err := os.MkdirAll(string(d), 0o700); err != nil {
+	if err := d.make(); err != nil {
 		return nil, fmt.Errorf("cannot make the state directory: %w", err)
 	}
 	file, err := os.OpenFile(d.Path(name), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
@@ -112,11 +113,25 @@ func (d Dir) rename(on storage, from, to string) error {
 }
 
 // give makes the directory's owner the owner of file when root made it.
-func (d Dir) give(file owned) error {
+func (d Dir) give(file owned) error { return asOwnerOf(string(d), file.Chown) }
+
+// make makes the directory if there is none. One that root makes belongs to the owner of the one around it.
+func (d Dir) make() error {
+	if _, err := os.Stat(string(d)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
+		return err
+	}
+	return asOwnerOf(filepath.Dir(string(d)), func(user, group int) error { return os.Chown(string(d), user, group) })
+}
+
+// asOwnerOf has root give something to the owner of a directory.
+func asOwnerOf(dir string, chown func(user, group int) error) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	info, err := os.Stat(string(d))
+	info, err := os.Stat(dir)
 	if err != nil {
 		return err
 	}
@@ -124,5 +139,5 @@ func (d Dir) give(file owned) error {
 	if !ok {
 		return nil
 	}
-	return file.Chown(int(owner.Uid), int(owner.Gid))
+	return chown(int(owner.Uid), int(owner.Gid))
 }

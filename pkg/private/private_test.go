@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/pialert/pialert/pkg/private"
@@ -46,5 +47,35 @@ func TestWhatOthersCanReadIsRefused(t *testing.T) {
 	}
 	if _, err := dir.Read("key", 5); err == nil {
 		t.Error("a file that is too long was read")
+	}
+}
+
+// A directory that root makes inside of a service's belongs to the service, and so does what is written there.
+func TestWhatRootMakesIsTheOwners(t *testing.T) {
+	around := t.TempDir()
+	user := os.Getuid()
+	if user == 0 {
+		user = 4711
+		if err := os.Chown(around, user, user); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := private.Dir(filepath.Join(around, "fleet"))
+	unlock, err := dir.Lock("lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	if err := dir.Write("key", []byte("secret")); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{string(dir), dir.Path("lock"), dir.Path("key")} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := int(info.Sys().(*syscall.Stat_t).Uid); owner != user || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s belongs to %d, not %d, mode %v", path, owner, user, info.Mode())
+		}
 	}
 }

@@ -66,6 +66,8 @@ var examples = []example{
 	{"sudo systemctl enable --now pialert-agent-syslog.socket", byGate, ""},
 	{"echo net.core.rmem_max=8388608 | sudo tee /etc/sysctl.d/60-pialert.conf && sudo sysctl --system", byGate, ""},
 	{"make proto", byGate, ""},
+	{"sudo pialert-agent rotate-key", byGate, ""},
+	{"sudo pialert-agent unpair DISPLAY", byGate, ""},
 	{"make bench", byGate, ""},
 	{"make crash-test", byGate, ""},
 	{"go -C test run ./bench -only scan -sshd FILE -access FILE", byGate, ""},
