@@ -14,10 +14,13 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/pialert/pialert/packaging/demo/program"
 )
@@ -195,11 +198,24 @@ func (p *postfix) mails(t *testing.T) (all []*mail.Message) {
 	return all
 }
 
+// alone takes the rest of the test, and all that it starts, to a network of its own, which has the loopback alone.
+func alone(t *testing.T) {
+	t.Helper()
+	runtime.LockOSThread() // for good: the thread ends with the test
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Fatalf("this test needs root: %v", err)
+	}
+	if out, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
 // Mail goes by a real postfix with STARTTLS and a login. The agent follows the log of that very postfix,
 // and the rules tell of everything: a wrong password there is told, and what postfix writes of the notices
 // makes no further one.
 func TestMailByAPostfixWhoseLogIsFollowed(t *testing.T) {
 	t.Parallel()
+	alone(t)
 	p, roots := startPostfix(t)
 	h := settle(t, fmt.Sprintf(`  channels:
     - {name: mail, smtp: {server: %q, from: pi@example.org, to: [me@example.org], user: pi, password_file: password}}
