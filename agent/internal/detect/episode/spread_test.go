@@ -145,6 +145,17 @@ func TestWhatMakesASpread(t *testing.T) {
 	}
 }
 
+// Where one thing is too many, the first one makes an episode.
+func TestASpreadOfOneThing(t *testing.T) {
+	t.Parallel()
+	limits := spreadLimits
+	limits.Distinct = 1
+	s := newSpread(limits)
+	s.do("hit:1@0 hit:1@1 hit:1@2 hit:1@3 tick:0@23")
+	s.want(t, "start 192.0.2.0/24 192.0.2.7: 1 in 1 +1 @0", "update 192.0.2.0/24 192.0.2.7: 1 in 2 +1 @1",
+		"update 192.0.2.0/24 192.0.2.7: 1 in 4 +2 @3", "end 192.0.2.0/24 192.0.2.7: 1 in 4 +0 @3")
+}
+
 func TestCourseOfASpread(t *testing.T) {
 	t.Parallel()
 	const begin = "hit:1@0 hit:2@0 hit:3@0 hit:4@0 "
