@@ -29,11 +29,9 @@ const fleetTimeout = 10 * time.Minute
 
 // fleet measures agents by the thousand, whose events come by a nats-server with file storage beside.
 func (b *bench) fleet(ctx context.Context) error {
-	crowd := filepath.Join(b.dir, "crowd")
-	build := exec.CommandContext(ctx, "go", "build", "-o", crowd, "./agent/internal/uplink/nats/crowd")
-	build.Dir = repository
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("cannot build the crowd: %w\n%s", err, out)
+	crowd, err := b.buildCrowd(ctx)
+	if err != nil {
+		return err
 	}
 	for _, agents := range crowds {
 		found, err := b.crowd(ctx, crowd, agents)
@@ -46,6 +44,22 @@ func (b *bench) fleet(ctx context.Context) error {
 			mib(found.display), kib(found.display-found.emptyDisplay, agents), found.fleetStatus.Milliseconds(), found.status.Milliseconds())
 	}
 	return nil
+}
+
+// buildCrowd builds the program that is thousands of agents, and returns its path.
+func (b *bench) buildCrowd(ctx context.Context) (crowd string, err error) {
+	crowd = filepath.Join(b.dir, "crowd")
+	build := exec.CommandContext(ctx, "go", "build", "-o", crowd, "./agent/internal/uplink/nats/crowd")
+	build.Dir = repository
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("cannot build the crowd: %w\n%s", err, out)
+	}
+	return crowd, nil
+}
+
+// peers returns the file of a display's peers that has so many agents in it.
+func (b *bench) peers(ctx context.Context, crowd string, agents int) ([]byte, error) {
+	return exec.CommandContext(ctx, crowd, "-dir", filepath.Join(b.dir, "keys"), "-agents", strconv.Itoa(agents), "-prepare").Output()
 }
 
 func mib(bytes int64) float64             { return float64(bytes) / (1 << 20) }
@@ -91,7 +105,7 @@ func (b *bench) crowd(ctx context.Context, crowd string, agents int) (found crow
 		return found, err
 	}
 	keys := filepath.Join(b.dir, "keys") // of all crowds
-	peers, err := exec.CommandContext(ctx, crowd, "-dir", keys, "-agents", strconv.Itoa(agents), "-prepare").Output()
+	peers, err := b.peers(ctx, crowd, agents)
 	if err != nil {
 		return found, err
 	}
