@@ -5,16 +5,6 @@ import (
 	"time"
 )
 
-// Detail is what is particular to a family of kinds: a value of one of the types in this file.
-// All of them are comparable.
-//
-// A new detail is a type with its two methods, a row in [details] and a message in event.proto;
-// every codec reads its fields from there.
-type Detail interface {
-	// Number tells the details apart wherever they are stored or sent. It never changes.
-	Number() uint8
-}
-
 // details is the one table of the details. Its index is [Detail.Number].
 var details = [...]detailType{
 	1: of[SSH](),
@@ -65,27 +55,6 @@ func (d *HTTP) fields(f Fields) {
 	f.Text(4, "user_agent", &d.UserAgent, MaxText)
 	f.Text(5, "host", &d.Host, MaxName)
 }
-
-// Phase says where in its episode an event stands. The zero Phase is none and never valid.
-type Phase uint8
-
-// The phases of an episode: one start, any number of updates, one end.
-const (
-	PhaseStart  Phase = 1
-	PhaseUpdate Phase = 2
-	PhaseEnd    Phase = 3
-)
-
-// String returns the lower case name; it is empty for an invalid phase.
-func (p Phase) String() string {
-	if !p.Valid() {
-		return ""
-	}
-	return [...]string{PhaseStart: "start", PhaseUpdate: "update", PhaseEnd: "end"}[p]
-}
-
-// Valid says whether p is one of the phases above.
-func (p Phase) Valid() bool { return p >= PhaseStart && p <= PhaseEnd }
 
 // Flood is the detail of HTTPFlood. The counts of an episode's events add up to Requests of
 // its last event.

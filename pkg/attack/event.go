@@ -11,22 +11,9 @@
 package attack
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"time"
-)
-
-// Bounds of an event's fields, in bytes where they bound text. A matcher clips text to them;
-// [Event.Check] refuses what exceeds them.
-const (
-	MaxUser    = 256     // a user name
-	MaxName    = 255     // a host name (RFC 1035 section 2.3.4) or any name of our own
-	MaxText    = 1024    // a request target, a user agent or another text of a detail
-	MaxWord    = 64      // a method, a reason, a service: words that daemons choose from
-	MaxCount   = 1e9     // attempts in one event: lines of a hundred gigabytes of log
-	MaxEpisode = 1 << 40 // requests or attempts of one episode: a million a second for twelve days
-	MaxRuleID  = 64      // a rule's name
 )
 
 // Event says that an attack was attempted. The zero value is not valid.
@@ -50,9 +37,6 @@ type Event struct {
 	Log    string // name of the log that the line stood in
 	Detail Detail // nil, or what is particular to the event's family
 }
-
-// ErrInvalid is wrapped by every error that [Event.Check] returns.
-var ErrInvalid = errors.New("invalid event")
 
 // Check returns an error that names the first field outside its bounds, or nil.
 func (e *Event) Check() error {
@@ -87,10 +71,6 @@ func (e *Event) Check() error {
 		return fmt.Errorf("%w: its detail is of another kind than %s", ErrInvalid, e.Kind)
 	}
 	return checkDetail(e.Detail)
-}
-
-func tooLong(field string, got, most int) error {
-	return fmt.Errorf("%w: %s has %d bytes, at most %d are allowed", ErrInvalid, field, got, most)
 }
 
 // The years that a log which still exists can say. Year-less stamps in test logs go back to the

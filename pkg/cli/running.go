@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pialert/pialert/pkg/control"
-	"github.com/pialert/pialert/pkg/escape"
 )
 
 // Running is where a program is reached while it runs: its name, control socket and state folder.
@@ -76,19 +74,6 @@ func StatusCommand[Status, Config any](s *Settings[Config], short, example strin
 	FormatFlag(command, &format)
 	return command
 }
-
-// WriteJSON prints a value as JSON that is fit for a terminal.
-func WriteJSON(out io.Writer, value any) error {
-	text, err := json.MarshalIndent(value, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(append(escape.JSON(text), '\n'))
-	return err
-}
-
-// NewEncoder returns what prints one value after another, as [WriteJSON] does but each on a line.
-func NewEncoder(out io.Writer) *json.Encoder { return json.NewEncoder(escape.JSONWriter{To: out}) }
 
 // Ago says how long ago a time is, to the second; a zero time is never.
 func Ago(t, now time.Time) string {

@@ -53,13 +53,6 @@ The %[1]s must be able to reach this machine. The line names this machine's own 
 	return command
 }
 
-func aRole(r pairing.Role) string {
-	if r == pairing.Agent {
-		return "an agent"
-	}
-	return "a display"
-}
-
 func (p *program) pair(ctx context.Context, console console, addresses []string) error {
 	stderr := console.stderr
 	settings, keyring, err := p.open()

@@ -100,3 +100,10 @@ func (p *program) completePeer(_ *cobra.Command, args []string, _ string) ([]str
 func (p *program) start() string {
 	return fmt.Sprintf("sudo systemctl enable --now %s", p.here())
 }
+
+func aRole(r pairing.Role) string {
+	if r == pairing.Agent {
+		return "an agent"
+	}
+	return "a display"
+}

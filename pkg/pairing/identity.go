@@ -1,9 +1,11 @@
 package pairing
 
 import (
+	"crypto/ecdh"
 	"crypto/ed25519"
 	"crypto/hpke"
 	"crypto/rand"
+	"crypto/sha512"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -104,4 +106,14 @@ func identityFor(key ed25519.PrivateKey) (*identity, error) {
 		certificate: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf},
 		fingerprint: fingerprintOf(leaf),
 	}, nil
+}
+
+// sealingKey returns the X25519 form of a key, as RFC 8032 section 5.1.5 and RFC 7748 section 5 make it.
+func sealingKey(key ed25519.PrivateKey) (hpke.PrivateKey, error) {
+	digest := sha512.Sum512(key.Seed())
+	curve, err := ecdh.X25519().NewPrivateKey(digest[:32])
+	if err != nil {
+		return nil, err
+	}
+	return hpke.NewDHKEMPrivateKey(curve)
 }

@@ -12,8 +12,6 @@
 package wire
 
 import (
-	"fmt"
-	"net/netip"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -130,19 +128,4 @@ func decodeTime(field string, stamp *timestamppb.Timestamp) (time.Time, error) {
 		return time.Time{}, invalid("%s time is out of range", field)
 	}
 	return stamp.AsTime(), nil
-}
-
-func decodeAddr(raw []byte) (netip.Addr, error) {
-	if len(raw) == 0 {
-		return netip.Addr{}, nil
-	}
-	addr, ok := netip.AddrFromSlice(raw)
-	if !ok {
-		return netip.Addr{}, invalid("an address has %d bytes, not 4 or 16", len(raw))
-	}
-	return addr, nil
-}
-
-func invalid(format string, args ...any) error {
-	return fmt.Errorf("%w: "+format, append([]any{attack.ErrInvalid}, args...)...)
 }

@@ -17,13 +17,6 @@ import (
 	"github.com/pialert/pialert/pkg/wake"
 )
 
-// Modes.
-const (
-	Off     = "off"     // decide nothing
-	Observe = "observe" // decide, and log what would be done
-	Enforce = "enforce" // do it
-)
-
 // Options is what an Enforcer needs; every field must be set.
 type Options struct {
 	Mode      string
@@ -84,6 +77,12 @@ type order struct {
 	Until    time.Time    `json:"until"`
 	Reason   string       `json:"reason"`
 	Evidence string       `json:"evidence"`
+}
+
+// failing is what is known of a backend that fails.
+type failing struct {
+	since    time.Time // zero if it is well
+	reported time.Time // when an event said so last
 }
 
 // New returns an Enforcer that knows nobody. Restore and Begin come before the first event, then Run.

@@ -8,12 +8,6 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// failing is what is known of a backend that fails.
-type failing struct {
-	since    time.Time // zero if it is well
-	reported time.Time // when an event said so last
-}
-
 // tellAgain is the least time between two events of one backend's failure.
 const tellAgain = time.Hour
 

@@ -6,42 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"time"
 )
-
-// States of responses.
-const (
-	stateOff       = "off"
-	stateObserving = "observing"
-	stateEnforcing = "enforcing"
-	stateTrial     = "on trial"
-	stateOver      = "trial over" // nobody confirmed it: observing
-)
-
-// trialFor is how long a trial lasts.
-const trialFor = 5 * time.Minute
-
-// trial is what is known of enforcing: whoever sets it over SSH may lock himself out, so it ends by
-// itself unless he confirms that he is still there.
-type trial struct {
-	Confirmed bool      `json:"confirmed"`
-	Until     time.Time `json:"trial_until,omitzero"`
-}
-
-func (t trial) state(mode string, now time.Time) string {
-	switch {
-	case mode == Off:
-		return stateOff
-	case mode != Enforce:
-		return stateObserving
-	case t.Confirmed:
-		return stateEnforcing
-	case now.Before(t.Until) && t.Until.Sub(now) <= trialFor: // also where the clock went back
-		return stateTrial
-	default:
-		return stateOver
-	}
-}
 
 // trialFile keeps it over a restart.
 const trialFile = "responses.json"
@@ -83,8 +48,6 @@ func (en *Enforcer) Begin(anew bool) error {
 	}
 	return en.keepTrial()
 }
-
-const confirmCommand = "sudo pialert-agent responses confirm"
 
 func (en *Enforcer) keepTrial() error {
 	text, err := json.Marshal(en.trial)

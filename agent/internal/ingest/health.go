@@ -8,6 +8,9 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
+// stuckAfter is when a loop that turns at every tick counts as stuck.
+const stuckAfter = 30 * time.Second
+
 // Fault is why nothing can be committed now.
 type Fault struct {
 	Since time.Time

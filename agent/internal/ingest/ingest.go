@@ -35,8 +35,6 @@ const (
 	restTicks = 5
 	// retryInterval is the pause after a commit that failed, such as on a full disk.
 	retryInterval = time.Second
-	// stuckAfter is when a loop that turns at every tick counts as stuck.
-	stuckAfter = 30 * time.Second
 )
 
 // Keys under which the store keeps what is no event.

@@ -54,3 +54,6 @@ func (b Bounds) check(r Request) error {
 	}
 	return nil
 }
+
+// maxPause bounds a pause, so that a forgotten one ends.
+const maxPause = 24 * time.Hour

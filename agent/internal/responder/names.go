@@ -19,9 +19,6 @@ const (
 	MaxAddresses = 64
 )
 
-// addresses are those of a name, each with when it was first told without it; zero as long as it has it.
-type addresses map[netip.Addr]time.Time
-
 // Tell takes what names of the allow list were found to have. Names that are not in it are refused, and
 // what was told of others stays as it was.
 func (r *Responder) Tell(found map[string][]netip.Addr) error {

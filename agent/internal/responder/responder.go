@@ -17,24 +17,6 @@ import (
 	"github.com/pialert/pialert/pkg/wake"
 )
 
-// Backend carries bans out. Its methods are called by one goroutine at a time, but for Watch.
-type Backend interface {
-	// Sync makes what is in force equal to the bans; nobody in allow is ever held off. It returns how
-	// much it had to change. It may take long, but ends soon after ctx.
-	Sync(ctx context.Context, bans []Ban, allow []netip.Prefix, now time.Time) (changed int, err error)
-	// Watch calls changed when somebody else may have changed what is in force, until ctx ends.
-	Watch(ctx context.Context, changed func()) error
-	// Leave takes back what would not end by itself, as nobody is there any more who would end it.
-	Leave() error
-}
-
-// Quick is a backend that can put one more ban in force at once, waiting for nobody but the kernel.
-type Quick interface {
-	Backend
-	// Add puts one more ban in force. An error means that Sync is due.
-	Add(ban Ban, now time.Time) error
-}
-
 // Options say what a Responder works with.
 type Options struct {
 	Path     string // of the file with the bans
@@ -81,7 +63,7 @@ func Open(options Options) (*Responder, error) {
 		limit: rate.NewLimiter(rate.Limit(float64(options.Bounds.PerMinute)/60), options.Bounds.PerMinute),
 	}
 	for name, backend := range options.Backends {
-		r.workers[name] = &worker{name: name, backend: backend, responder: r, wake: wake.New()}
+		r.workers[name] = &worker{name: name, backend: backend, desired: r.desired, now: options.Now, logger: options.Logger, wake: wake.New()}
 	}
 	return r, nil
 }

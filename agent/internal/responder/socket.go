@@ -73,9 +73,6 @@ func (r *Responder) Handler() http.Handler {
 	return mux
 }
 
-// maxPause bounds a pause, so that a forgotten one ends.
-const maxPause = 24 * time.Hour
-
 // Client speaks to a running responder.
 type Client struct{ Socket string }
 

@@ -46,16 +46,6 @@ type Status struct {
 	Backends []BackendStatus `json:"backends"`
 }
 
-// BackendStatus is how one backend fares.
-type BackendStatus struct {
-	Name     string    `json:"name"`
-	Synced   time.Time `json:"synced,omitzero"`        // when what is in force was last seen to be what was decided
-	Repaired uint64    `json:"repaired"`               // looks that found it otherwise without a decision
-	Failures uint64    `json:"failures"`               // looks that failed
-	Failing  time.Time `json:"failing_since,omitzero"` // since when every look has failed
-	Error    string    `json:"error,omitempty"`        // what is wrong now
-}
-
 // Status returns the backends by name.
 func (r *Responder) Status() Status {
 	var status Status

@@ -12,15 +12,6 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Ban is a decision that was accepted.
-type Ban struct {
-	Target   netip.Prefix `json:"target"`
-	Since    time.Time    `json:"since"`
-	Until    time.Time    `json:"until"`
-	Reason   string       `json:"reason"`
-	Evidence string       `json:"evidence,omitempty"`
-}
-
 // store keeps bans on disk, each change synced before it returns.
 type store struct{ db *bbolt.DB }
 
@@ -178,3 +169,6 @@ func decode(key, value []byte) (Ban, bool) {
 }
 
 func (s *store) close() error { return s.db.Close() }
+
+// addresses are those of a name, each with when it was first told without it; zero as long as it has it.
+type addresses map[netip.Addr]time.Time

@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"net/netip"
 	"sync"
@@ -19,10 +20,12 @@ const (
 
 // worker keeps one backend right.
 type worker struct {
-	name      string
-	backend   Backend
-	responder *Responder
-	wake      wake.Bell // rings when a look is due
+	name    string
+	backend Backend
+	desired func(now time.Time) (bans []Ban, allow []netip.Prefix)
+	now     func() time.Time
+	logger  *slog.Logger
+	wake    wake.Bell // rings when a look is due
 
 	busy sync.Mutex // held while the backend works
 
@@ -52,8 +55,8 @@ func (w *worker) add(ban Ban, now time.Time) {
 func (w *worker) look(ctx context.Context) {
 	w.busy.Lock()
 	defer w.busy.Unlock()
-	now := w.responder.options.Now()
-	bans, allow := w.responder.desired(now)
+	now := w.now()
+	bans, allow := w.desired(now)
 	changed, err := w.backend.Sync(ctx, bans, allow, now)
 	if err != nil && ctx.Err() != nil {
 		return // it was told to stop
@@ -62,9 +65,9 @@ func (w *worker) look(ctx context.Context) {
 	defer w.mu.Unlock()
 	switch {
 	case err != nil && w.state.Error == "":
-		w.responder.options.Logger.Error("cannot carry out bans; trying again", "backend", w.name, "error", err)
+		w.logger.Error("cannot carry out bans; trying again", "backend", w.name, "error", err)
 	case err == nil && w.state.Error != "":
-		w.responder.options.Logger.Info("bans are carried out again", "backend", w.name)
+		w.logger.Info("bans are carried out again", "backend", w.name)
 	}
 	if err != nil {
 		if w.state.Failing.IsZero() {
@@ -119,7 +122,7 @@ func (w *worker) leave() error {
 	w.busy.Lock()
 	defer w.busy.Unlock()
 	if err := w.backend.Leave(); err != nil {
-		w.responder.options.Logger.Error("cannot take bans back that do not end by themselves", "backend", w.name, "error", err)
+		w.logger.Error("cannot take bans back that do not end by themselves", "backend", w.name, "error", err)
 	}
 	return nil
 }
@@ -129,7 +132,7 @@ func (w *worker) leave() error {
 func (w *worker) watch(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := w.backend.Watch(ctx, w.wake.Ring); err != nil {
-			w.responder.options.Logger.Warn("cannot watch what is in force; looking every ten seconds", "backend", w.name, "error", err)
+			w.logger.Warn("cannot watch what is in force; looking every ten seconds", "backend", w.name, "error", err)
 		}
 		timer := time.NewTimer(syncEvery)
 		select {
@@ -147,4 +150,14 @@ func (w *worker) status() BackendStatus {
 	state := w.state
 	state.Name = w.name
 	return state
+}
+
+// BackendStatus is how one backend fares.
+type BackendStatus struct {
+	Name     string    `json:"name"`
+	Synced   time.Time `json:"synced,omitzero"`        // when what is in force was last seen to be what was decided
+	Repaired uint64    `json:"repaired"`               // looks that found it otherwise without a decision
+	Failures uint64    `json:"failures"`               // looks that failed
+	Failing  time.Time `json:"failing_since,omitzero"` // since when every look has failed
+	Error    string    `json:"error,omitempty"`        // what is wrong now
 }

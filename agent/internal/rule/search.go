@@ -1,6 +1,9 @@
 package rule
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+)
 
 // searcher finds which of many literals a text contains, ignoring the case of ASCII letters. Of
 // each literal three neighbouring bytes are entered in a table, and each three of the text are
@@ -126,4 +129,16 @@ func (s *searcher) verify(text []byte, at int, gram uint32, found []*Rule) []*Ru
 		}
 	}
 	return found
+}
+
+// insert adds a rule in the order of the rules, once.
+func insert(rules []*Rule, r *Rule) []*Rule {
+	at := len(rules)
+	for at > 0 && rules[at-1].number >= r.number {
+		at--
+	}
+	if at < len(rules) && rules[at] == r {
+		return rules
+	}
+	return slices.Insert(rules, at, r)
 }

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -12,10 +13,31 @@ import (
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
 
+const (
+	// maxBatch is about how many bytes of events one message carries: far below gRPC's limit of
+	// 4 MiB for a receiver, enough to make what a message costs beside its bytes not count.
+	maxBatch = 128 << 10
+	// window is how many events may be under way without acknowledgement. The display commits in
+	// groups, so the window has to hold what it takes meanwhile.
+	window = 1 << 16
+	// heartbeat is how often the agent says that it lives.
+	heartbeat = 10 * time.Second
+	// welcomeTimeout is how long the display may take to welcome.
+	welcomeTimeout = 30 * time.Second
+)
+
+// Errors that Run may wrap.
+var (
+	// ErrNewEpoch: the display knew more than the spool; connect again, in a new epoch.
+	ErrNewEpoch = errors.New("the numbering of events began anew")
+	// ErrMisbehaved: the display broke the protocol.
+	ErrMisbehaved = errors.New("the display broke the protocol")
+)
+
 // session is one stream.
 type session struct {
-	*Uplink
-	stream grpc.BidiStreamingClient[pialertv1.FromAgent, pialertv1.FromDisplay]
+	options *Options
+	stream  grpc.BidiStreamingClient[pialertv1.FromAgent, pialertv1.FromDisplay]
 
 	epoch    uint64        // of its numbers
 	lastSeq  uint64        // last number that the display has heard of, by event or gap; of send only
@@ -24,32 +46,9 @@ type session struct {
 	progress wake.Bell     // rings when acked has grown
 }
 
-// Hello returns what to say first. A display that was paired a moment ago may not be known to the
-// spool yet, so that is waited for.
-func (o *Options) Hello(ctx context.Context) (*pialertv1.Hello, error) {
-	late := time.NewTimer(pairingTimeout)
-	defer late.Stop()
-	for {
-		changed := o.Spool.Changed()
-		epoch, first, next, err := o.Spool.Numbering(o.Display)
-		if err == nil {
-			return &pialertv1.Hello{
-				Protocol: Protocol, Version: o.Version, Epoch: epoch, FirstSequence: first, NextSequence: next,
-			}, nil
-		}
-		select {
-		case <-changed:
-		case <-late.C:
-			return nil, err
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
 // greet says hello and takes the welcome.
 func (s *session) greet(hello *pialertv1.Hello, cancel context.CancelCauseFunc) error {
-	o := &s.options
+	o := s.options
 	late := time.AfterFunc(welcomeTimeout, func() { cancel(fmt.Errorf("no welcome within %v", welcomeTimeout)) })
 	defer late.Stop()
 	// A failed Send returns io.EOF; Recv tells the reason.
@@ -164,4 +163,9 @@ func (s *session) sendEvents() (sent bool, err error) {
 	s.sent.Store(s.lastSeq)
 	err = s.stream.SendMsg(encodedBatch(batch))
 	return err == nil, err
+}
+
+// misbehaved returns an error for what a display should not have said.
+func misbehaved(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMisbehaved, fmt.Sprintf(format, args...))
 }

@@ -28,6 +28,13 @@ type token struct {
 	anchor  int    // of a free one: the token with the quotes up to which to read inwards
 }
 
+// step is a literal, which may be empty, and the field behind it.
+type step struct {
+	literal    string
+	word, mask uint64 // its bytes, the first one lowest, where there are at most eight
+	token      *token // nil at the end
+}
+
 // shape says what a directive's text can look like, and so where it ends.
 type shape uint8
 

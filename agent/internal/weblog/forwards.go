@@ -5,13 +5,6 @@ import (
 	"encoding/binary"
 )
 
-// step is a literal, which may be empty, and the field behind it.
-type step struct {
-	literal    string
-	word, mask uint64 // its bytes, the first one lowest, where there are at most eight
-	token      *token // nil at the end
-}
-
 // stepsOf joins tokens to steps.
 func stepsOf(tokens []token) (steps []step) {
 	var next step

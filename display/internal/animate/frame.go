@@ -86,3 +86,6 @@ func (l light) pixel(brightness uint8) Pixel {
 	p.Brightness = min(MaxLights, brightness+brightness*l.boost/2)
 	return p
 }
+
+// maxLamps is how many lamps fit on the device: each has a resting LED of its own.
+const maxLamps = Pixels

@@ -8,9 +8,6 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// maxLamps is how many lamps fit on the device: each has a resting LED of its own.
-const maxLamps = Pixels
-
 // Lamp is what a scene has to know of a lamp.
 type Lamp struct {
 	Color RGB

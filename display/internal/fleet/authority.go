@@ -15,19 +15,6 @@ import (
 	"github.com/pialert/pialert/pkg/private"
 )
 
-// Files in the folder of an authority.
-const (
-	settingsFile    = "settings.json"
-	keysFile        = "authority.json"
-	systemFile      = "system.creds"
-	displayFile     = "display.creds"
-	invitationsFile = "invitations.json"
-	issuedFile      = "issued.json"
-	operatorFile    = "operator.jwt"
-	lockFile        = "fleet.lock"
-	maxFile         = 64 << 20
-)
-
 // ErrNone says that there is no authority in a folder.
 var ErrNone = errors.New("no fleet was begun here")
 

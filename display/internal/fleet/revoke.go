@@ -1,21 +1,11 @@
 package fleet
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"time"
-
-	"github.com/pialert/pialert/pkg/broker"
 )
-
-// issued are the credentials that were made for agents.
-type issued struct {
-	Agents  map[string][]broker.ID  `json:"agents"`  // by name
-	Revoked map[broker.ID]time.Time `json:"revoked"` // since when
-}
 
 // ErrNotIssued says that no credentials were made for a name.
 var ErrNotIssued = errors.New("no credentials were made here for an agent of that name")
@@ -53,29 +43,4 @@ func (a *Authority) Remove(name string, now time.Time) (int, error) {
 		return 0, err
 	}
 	return len(theirs), a.store(slices.DeleteFunc(all, func(i Invitation) bool { return i.Name == name }))
-}
-
-func (a *Authority) issued() (made issued, err error) {
-	data, err := a.dir.Read(issuedFile, maxFile)
-	if err == nil {
-		err = json.Unmarshal(data, &made)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return made, fmt.Errorf("cannot read which credentials were made: %w", err)
-	}
-	if made.Agents == nil {
-		made.Agents = map[string][]broker.ID{}
-	}
-	if made.Revoked == nil {
-		made.Revoked = map[broker.ID]time.Time{}
-	}
-	return made, nil
-}
-
-func (a *Authority) storeIssued(made issued) error {
-	data, err := json.Marshal(made)
-	if err != nil {
-		return err
-	}
-	return a.dir.Write(issuedFile, append(data, '\n'))
 }

@@ -10,9 +10,6 @@ import (
 	"github.com/pialert/pialert/pkg/wake"
 )
 
-// maxUnknown is how often a message is sent again though it may have arrived.
-const maxUnknown = 1
-
 // pauses are between attempts; the last one repeats.
 var pauses = []time.Duration{
 	10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour,

@@ -11,6 +11,11 @@ import (
 	"github.com/pialert/pialert/display/internal/notice/channel"
 )
 
+const failsFor = time.Hour // before a failing channel is reported
+
+// maxUnknown is how often a message is sent again though it may have arrived.
+const maxUnknown = 1
+
 // State says where a message in the outbox stands.
 type State string
 

@@ -66,7 +66,6 @@ const (
 	tickEvery  = time.Second // events are gathered for so long, and a flood costs a look a second
 	readAtOnce = 500         // events that one query brings
 	saveEvery  = time.Minute // how long what sent nothing is only remembered
-	failsFor   = time.Hour   // before a failing channel is reported
 )
 
 // Run tells and delivers until ctx ends, and returns nil then. Without any channel it returns at once.

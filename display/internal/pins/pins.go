@@ -12,7 +12,6 @@
 package pins
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -28,27 +27,6 @@ const (
 	RPIO Way = "rpio" // registers, by go-rpio: Pi 0 to 4
 	CDev Way = "cdev" // GPIO character device, by go-gpiocdev: any board with a driver
 )
-
-// Pin is one GPIO line, by its BCM number.
-type Pin interface {
-	// Set drives the line high or low.
-	Set(high bool)
-	// Release makes the line an input with a pull-up.
-	Release()
-	// Read returns whether the line is high.
-	Read() bool
-}
-
-// Board gives out pins.
-type Board interface {
-	// Pin returns the line with a BCM number of 0 to 27, as an input with a pull-up.
-	Pin(bcm int) (Pin, error)
-	// Close gives all pins back. Nothing may use them any more.
-	Close() error
-}
-
-// ErrNoHardware is wrapped by the errors of [Open] where no GPIO can be reached.
-var ErrNoHardware = errors.New("no GPIO to drive")
 
 // Open opens the board's GPIO. root is the machine's file system, from "/".
 func Open(root fs.FS, way Way) (Board, error) {
@@ -90,21 +68,6 @@ func wayFor(model string) Way {
 		return RPIO
 	}
 	return CDev
-}
-
-// board names the machine in an error.
-func board(model string) string {
-	if model == "" {
-		return "this machine, which is no Raspberry Pi by its device tree"
-	}
-	return "this " + model
-}
-
-func checkBCM(bcm int) error {
-	if bcm < 0 || bcm > 27 {
-		return fmt.Errorf("BCM %d is no pin of the header: use 0 to 27", bcm)
-	}
-	return nil
 }
 
 // Spin waits by watching the clock. A sleep of a microsecond takes the kernel some forty.

@@ -110,7 +110,7 @@ type agent struct {
 
 	mu        sync.Mutex
 	status    Status
-	newest    *Session // which is open, or waits for the former one to close
+	newest    *life // of the session that is open, or waits for the former one to close
 	epoch     uint64
 	begun     bool      // an epoch has begun
 	committed uint64    // last number of epoch that is committed
@@ -119,8 +119,14 @@ type agent struct {
 	logged    map[string]*logged
 }
 
+// life is how long a session may last.
+type life struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
 // begin makes a session the agent's only one, as soon as the former is closed.
-func (a *agent) begin(s *Session, now time.Time) error {
+func (a *agent) begin(s *life, now time.Time) error {
 	a.mu.Lock()
 	if now.Before(a.refused) {
 		reason := a.status.LastError
@@ -152,7 +158,7 @@ func (a *agent) mayBegin(epoch uint64, now time.Time) bool {
 }
 
 // end is called when a session is closed.
-func (a *agent) end(s *Session, now time.Time) {
+func (a *agent) end(s *life, now time.Time) {
 	a.mu.Lock()
 	if a.newest == s {
 		a.newest = nil

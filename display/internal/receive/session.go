@@ -18,8 +18,7 @@ import (
 type Session struct {
 	*Admission
 	*agent
-	ctx      context.Context
-	cancel   context.CancelCauseFunc
+	*life
 	name     string
 	greeted  bool
 	kept     bool // what comes may have been kept on the way
@@ -47,8 +46,9 @@ func (a *Admission) open(ctx context.Context, s *Session) (*Session, error) {
 		return nil, err
 	}
 	s.Admission, s.agent = a, agent
+	s.life = &life{}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
-	if err := agent.begin(s, a.options.Now()); err != nil {
+	if err := agent.begin(s.life, a.options.Now()); err != nil {
 		s.cancel(err)
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (s *Session) Context() context.Context { return s.ctx }
 func (s *Session) Close(reason error) {
 	s.cancel(reason)
 	now := s.options.Now()
-	s.end(s, now)
+	s.end(s.life, now)
 	var refusal *Refusal
 	if !errors.As(reason, &refusal) {
 		s.options.Logger.Debug("an agent's stream ended", "agent", s.name, "reason", reason)

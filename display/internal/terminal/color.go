@@ -99,3 +99,34 @@ func sixteenth(c animate.RGB) (index int) {
 	}
 	return index
 }
+
+// legible is a lamp's colour as text: its hue, as bright as can be read both on black and on
+// white, at a contrast of 4.5 to 1 and more (WCAG 2.2, relative luminance).
+func legible(c animate.RGB) animate.RGB {
+	const want = 0.178 // (1+0.05)/(x+0.05) = (x+0.05)/0.05
+	light := luminance(c)
+	mix := func(share float64) animate.RGB {
+		value := func(v uint8) uint8 {
+			if light > want { // towards black
+				return uint8(float64(v) * share)
+			}
+			return uint8(float64(v) + (255-float64(v))*share) // towards white
+		}
+		return animate.RGB{R: value(c.R), G: value(c.G), B: value(c.B)}
+	}
+	low, high := 0.0, 1.0
+	for range 12 {
+		middle := (low + high) / 2
+		if luminance(mix(middle)) < want {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return mix(low)
+}
+
+// luminance is that of a colour on a screen, 0 to 1.
+func luminance(c animate.RGB) float64 {
+	return 0.2126*linear(c.R) + 0.7152*linear(c.G) + 0.0722*linear(c.B)
+}

@@ -24,13 +24,6 @@ import (
 	"github.com/pialert/pialert/pkg/wake"
 )
 
-// Lamp is what is written of a lamp.
-type Lamp struct {
-	Name  string
-	Label string // what people read; may be empty
-	Color animate.RGB
-}
-
 // Bounds of what is kept of lines.
 const (
 	maxPending = 4096 // lines that wait to be written, where the output is no terminal
@@ -55,21 +48,6 @@ type Terminal struct {
 	logged []string // live: the latest of Write, which the closing screen would take with it
 	missed uint64   // plain: lines that were dropped
 	err    error    // why nothing can be written any more
-}
-
-// state is what the picture shows.
-type state struct {
-	lamps  []Lamp
-	pixels [animate.Pixels]animate.Pixel
-	digits animate.Digits
-	totals [animate.Pixels]uint64
-	grand  uint64
-	recent [animate.Pixels]activity
-	note   string // the latest line of the log
-	lit    struct {
-		pixels [animate.Pixels]animate.Pixel // the last that were not all dark
-		digits animate.Digits
-	}
 }
 
 // New returns a terminal that writes to out, which can do what screen says. It writes nothing.

@@ -19,13 +19,6 @@ const (
 	alreadyThere = "already have such entry" // somebody made it meanwhile
 )
 
-// off says whether an entry ends at another time than it should: later, or so early that it is to be
-// refreshed now.
-func (e entry) off(until, now time.Time) bool {
-	left, wanted := e.end.Sub(now), until.Sub(now)
-	return left > wanted+slack || left < wanted-slack && left < lease/2
-}
-
 // removals takes away what nobody needs.
 func (r *Router) removals(l *list, want map[netip.Prefix]time.Time, now time.Time) (steps []step) {
 	remove := func(id string, then func() int) {

@@ -2,7 +2,6 @@ package routeros
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,29 +9,7 @@ import (
 	"time"
 )
 
-// Options say which router, and which entries.
-type Options struct {
-	Address      string // host:port of api-ssl, as a rule port 8729
-	User         string
-	PasswordFile string
-	Certificate  [sha256.Size]byte // SHA-256 of the router's certificate
-	List         string            // name of the address lists, the same for IPv4 and IPv6
-	Comment      string            // of the entries; tells them from those of others
-	Now          func() time.Time  // nil is time.Now
-}
-
-// Ban is a source that is to be in the list until a moment.
-type Ban struct {
-	Target netip.Prefix
-	Until  time.Time
-}
-
 const (
-	// lease is the longest timeout of an entry; one of which less than half is left is refreshed.
-	lease = 24 * time.Hour
-	// slack is by how much the end of an entry may differ from what is wanted: a router tells seconds,
-	// and a long list takes it many of them.
-	slack = 30 * time.Second
 	// share is how much longer the pause between two readings of everything is than a reading.
 	share = 20
 	// syncFor bounds one Sync.
@@ -45,23 +22,6 @@ type Router struct {
 	conn    *conn
 	lists   [2]list
 	noSet   bool // it takes no other timeout for an entry that is there
-}
-
-// list is what is known of the address list of one family.
-type list struct {
-	path  string
-	known bool
-	mine  map[netip.Prefix]entry
-	other map[netip.Prefix]bool // entries of others, who keep these sources off as well
-	extra []string              // entries of mine that nobody needs, such as a second one
-	read  time.Time             // when everything was read last
-	cost  time.Duration         // how long that took
-}
-
-// entry is an address in a list.
-type entry struct {
-	id  string
-	end time.Time
 }
 
 // New returns a Router to which nobody has spoken.
@@ -104,14 +64,6 @@ func (r *Router) Sync(ctx context.Context, bans []Ban) (changed int, err error) 
 		return errors.Join(problems...)
 	})
 	return changed, err
-}
-
-// family is 0 of IPv4 and 1 of IPv6.
-func family(target netip.Prefix) int {
-	if target.Addr().Is6() {
-		return 1
-	}
-	return 0
 }
 
 // connected does something over a connection, which ends if that fails for another reason than a
@@ -203,23 +155,6 @@ func (r *Router) read(l *list) error {
 	l.read = r.options.Now()
 	l.cost = l.read.Sub(begin)
 	return nil
-}
-
-// parseTarget reads an address or a network.
-func parseTarget(text string) (netip.Prefix, bool) {
-	if addr, err := netip.ParseAddr(text); err == nil {
-		return netip.PrefixFrom(addr, addr.BitLen()), true
-	}
-	prefix, err := netip.ParsePrefix(text)
-	return prefix, err == nil
-}
-
-// formatTarget writes an address without, a network with the length of its prefix.
-func formatTarget(target netip.Prefix) string {
-	if target.IsSingleIP() {
-		return target.Addr().String()
-	}
-	return target.String()
 }
 
 // change gives the commands that make a list right.

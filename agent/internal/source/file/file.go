@@ -17,20 +17,18 @@ import (
 )
 
 const (
+	// scanPause is the least time between two searches for files that match a pattern, maxScanPause the most;
+	// scanShare keeps that from using more than this part of one processor's time when folders are large.
+	scanPause    = 2 * time.Second
+	maxScanPause = 30 * time.Second
+	scanShare    = 500
+)
+
+const (
 	defaultPoll     = time.Second
 	defaultMaxFiles = 1024
 	defaultKeep     = 24 * time.Hour
 )
-
-// Log is a configured set of log files of one kind.
-type Log struct {
-	// Name is what its chunks are called by.
-	Name string
-	// Paths are absolute file names or patterns as filepath.Match has them.
-	Paths []string
-	// Start applies to files that are there when Run begins and have no stored position.
-	Start source.Start
-}
 
 // Options say what to follow.
 type Options struct {

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// clockGrain is by how much a file's time may be behind the clock when it is written to: a tick.
+const clockGrain = 20 * time.Millisecond
+
 // folders remembers the names in folders for as long as nothing changes there: many logs of one folder
 // look for their rotated files, one after another. A nil folders remembers nothing. It belongs to one
 // goroutine.

@@ -23,10 +23,6 @@ const (
 	// lastLineWait is how long a rotated file that ends in a half line may be quiet before that counts
 	// as a line.
 	lastLineWait = 5 * time.Second
-	// maxDraining bounds the rotated files that are drained at a time.
-	maxDraining = 8
-	// clockGrain is by how much a file's time may be behind the clock when it is written to: a tick.
-	clockGrain = 20 * time.Millisecond
 	// retryWait is the pause before the folder is searched again.
 	retryWait = time.Second
 	// absentWait is the same while everything that is there has been found.

@@ -13,6 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// maxDraining bounds the rotated files that are drained at a time.
+const maxDraining = 8
+
 // headSize is how many bytes at a file's start tell it from another file with the same inode.
 const headSize = 1024
 

@@ -3,86 +3,11 @@ package file
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/source"
 )
-
-const (
-	// scanPause is the least time between two searches for files that match a pattern, maxScanPause the most;
-	// scanShare keeps that from using more than this part of one processor's time when folders are large.
-	scanPause    = 2 * time.Second
-	maxScanPause = 30 * time.Second
-	scanShare    = 500
-)
-
-// pattern is one configured path.
-type pattern struct {
-	log  Log
-	path string
-	// since is when nothing new was there yet.
-	since time.Time
-	// skipped counts the files beyond the limit.
-	skipped int
-}
-
-// wildcards reports whether the path stands for any number of files.
-func (p *pattern) wildcards() bool {
-	return strings.ContainsAny(p.path, `*?[\`)
-}
-
-// match returns the files that the pattern stands for, at most limit: plain files before links, so that a
-// link to one of them is known as its duplicate, and those changed last before others.
-func (p *pattern) match(limit int) (paths []string, skipped int) {
-	type file struct {
-		path     string
-		link     bool
-		modified time.Time
-	}
-	names, err := filepath.Glob(p.path)
-	if err != nil {
-		return nil, 0 // New has checked the pattern
-	}
-	var files []file
-	for _, name := range names {
-		if isRotated(p.path, filepath.Base(name)) {
-			continue
-		}
-		entry, err := os.Lstat(name)
-		if err != nil {
-			continue
-		}
-		link := entry.Mode()&os.ModeSymlink != 0
-		if link {
-			if entry, err = os.Stat(name); err != nil {
-				continue
-			}
-		}
-		if entry.Mode().IsRegular() {
-			files = append(files, file{name, link, entry.ModTime()})
-		}
-	}
-	slices.SortStableFunc(files, func(a, b file) int { return b.modified.Compare(a.modified) })
-	skipped = max(0, len(files)-limit)
-	files = files[:len(files)-skipped]
-	slices.SortStableFunc(files, func(a, b file) int {
-		switch {
-		case a.link == b.link:
-			return strings.Compare(a.path, b.path)
-		case a.link:
-			return 1
-		}
-		return -1
-	})
-	for _, file := range files {
-		paths = append(paths, file.path)
-	}
-	return paths, skipped
-}
 
 // scan brings the followers in line with the files that are there.
 func (f *Files) scan(ctx context.Context, now time.Time, first bool, wake *waker, emit source.Emit) error {

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,13 +14,20 @@ import (
 	"github.com/pialert/pialert/agent/internal/source"
 )
 
+// quietAfter is how long journalctl is silent after it has written what there was.
+const quietAfter = 2 * time.Second
+
+// journalPosition is where reading goes on: after the entry with the cursor, or at the journal's
+// beginning if there was none.
+type journalPosition struct {
+	Cursor string `json:"cursor"`
+}
+
 const (
 	// maxEntry bounds one entry as JSON: nine fields of 4096 bytes at most, up to four characters each.
 	maxEntry = 256 << 10
 	// maxBatch is how many bytes of lines are handed on at once.
 	maxBatch = 64 << 10
-	// maxBackoff is the longest pause before journalctl is started again.
-	maxBackoff = time.Minute
 )
 
 // batch is a run of entries.
@@ -127,3 +135,12 @@ func (j *Journal) hand(ctx context.Context, b *batch, emit source.Emit) error {
 	}
 	return nil
 }
+
+// hasLine reports whether another entry can be had without waiting.
+func hasLine(reader *bufio.Reader) bool {
+	waiting, err := reader.Peek(reader.Buffered())
+	return err == nil && bytes.IndexByte(waiting, '\n') >= 0
+}
+
+// emitError is an error of emit, which ends Run, as against one of journalctl, which does not.
+type emitError struct{ error }

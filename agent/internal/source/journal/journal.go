@@ -56,12 +56,6 @@ type Journal struct {
 	caughtUp  bool // it has come up to the present since it was started
 }
 
-// journalPosition is where reading goes on: after the entry with the cursor, or at the journal's
-// beginning if there was none.
-type journalPosition struct {
-	Cursor string `json:"cursor"`
-}
-
 // New returns a Journal. It starts nothing.
 func New(options Options) *Journal {
 	if options.Matches == nil {
@@ -144,9 +138,6 @@ func (j *Journal) Stats() []source.Stats {
 	return []source.Stats{j.stats}
 }
 
-// emitError is an error of emit, which ends Run, as against one of journalctl, which does not.
-type emitError struct{ error }
-
 // restore takes up the stored cursor and reports whether there is a stored position at all.
 func (j *Journal) restore() bool {
 	stored, ok := j.options.Restore(j.key)
@@ -191,9 +182,6 @@ func (j *Journal) follow(ctx context.Context, emit source.Emit) error {
 	return err
 }
 
-// quietAfter is how long journalctl is silent after it has written what there was.
-const quietAfter = 2 * time.Second
-
 // Behind implements [source.Source]. journalctl does not say when it has come to the end: it has if an
 // entry is new, or none came for a while.
 func (j *Journal) Behind(log string) bool {
@@ -220,3 +208,6 @@ func (j *Journal) fail(err error) {
 	j.stats.State, j.stats.Error = source.Failing, err.Error()
 	j.stats.Errors++
 }
+
+// maxBackoff is the longest pause before journalctl is started again.
+const maxBackoff = time.Minute

@@ -1,8 +1,6 @@
 package journal
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -92,10 +90,4 @@ func (j *Journal) journalctl(ctx context.Context, q query, read func(io.Reader) 
 		return fmt.Errorf("journalctl failed: %w: %s", waitErr, complaint.String())
 	}
 	return nil
-}
-
-// hasLine reports whether another entry can be had without waiting.
-func hasLine(reader *bufio.Reader) bool {
-	waiting, err := reader.Peek(reader.Buffered())
-	return err == nil && bytes.IndexByte(waiting, '\n') >= 0
 }

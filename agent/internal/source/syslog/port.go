@@ -21,7 +21,6 @@ import (
 
 // Limits of one port.
 const (
-	maxSenders     = 10_000 // whose addresses are remembered; above it the one that was quiet for longest is forgotten
 	maxConnections = 512
 	maxPerSender   = 64 // connections; each may need maxPending bytes
 )

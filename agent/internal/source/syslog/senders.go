@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// maxSenders bounds the senders whose addresses are remembered; above it the one that was quiet for longest is forgotten.
+const maxSenders = 10_000
+
 // senders remembers what lines say of those who sent lately.
 type senders struct {
 	known map[netip.Addr]*list.Element // of *sender

@@ -14,6 +14,12 @@ import (
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
 
+// tickEvery is how often agents are asked for a heartbeat.
+const tickEvery = 30 * time.Second
+
+// flushEvery is how often receipts that are due later are looked at.
+const flushEvery = time.Second
+
 const (
 	// receiptEvery is how often an agent is told what is committed, unless it sent receiptEvents since.
 	receiptEvery  = 5 * time.Second

@@ -17,7 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,8 +39,6 @@ const (
 	// Messages are pulled in groups of this size.
 	pullMessages = 256
 	pullBytes    = 8 << 20
-	// flushEvery is how often receipts that are due later are looked at.
-	flushEvery = time.Second
 	// resyncEvery bounds how often the stream is read again.
 	resyncEvery = 2 * time.Second
 	// maxJoins is how many tokens may be being redeemed at a time.
@@ -98,16 +95,6 @@ func New(options Options) *Server {
 	}
 	s.frail.Store(new(string))
 	return s
-}
-
-// Takes says whether a display whose configuration lists these patterns takes an agent.
-func Takes(patterns []string, name string) bool {
-	for _, pattern := range patterns {
-		if ok, _ := path.Match(pattern, name); ok {
-			return true
-		}
-	}
-	return len(patterns) == 0
 }
 
 // Run receives until ctx ends. It returns an error if the configuration's files cannot be used.

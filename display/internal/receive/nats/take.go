@@ -3,6 +3,7 @@ package nats
 import (
 	"context"
 	"errors"
+	"path"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -179,4 +180,14 @@ func (s *Server) missing(a *agent, message jetstream.Msg) error {
 		s.tell(a, &pialertv1.Receipt{Again: true}, now)
 	}
 	return errHole
+}
+
+// Takes says whether a display whose configuration lists these patterns takes an agent.
+func Takes(patterns []string, name string) bool {
+	for _, pattern := range patterns {
+		if ok, _ := path.Match(pattern, name); ok {
+			return true
+		}
+	}
+	return len(patterns) == 0
 }

@@ -15,9 +15,6 @@ import (
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
 
-// tickEvery is how often agents are asked for a heartbeat.
-const tickEvery = 30 * time.Second
-
 // keptTicks is how many ticks may be answered: who answers an older one may have died since.
 const keptTicks = 3
 

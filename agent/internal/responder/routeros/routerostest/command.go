@@ -9,13 +9,6 @@ import (
 	"time"
 )
 
-func pathOf(address string) string {
-	if strings.Contains(address, ":") {
-		return path6
-	}
-	return path4
-}
-
 // command does one thing to an address list.
 func (r *Router) command(out *bufio.Writer, command string, args, queries map[string]string, answer func(words ...string)) {
 	r.mu.Lock()

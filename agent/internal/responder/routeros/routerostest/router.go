@@ -21,13 +21,6 @@ import (
 	"time"
 )
 
-// Entry is one of an address list.
-type Entry struct {
-	ID, List, Address, Comment string
-	Ends                       time.Time // zero lasts for ever, and over a restart
-	Disabled                   bool
-}
-
 // Router is the fake. Its fields may be changed before a client connects.
 type Router struct {
 	User, Password string
@@ -158,11 +151,6 @@ func (r *Router) Commands() []string {
 	r.commands = nil
 	return told
 }
-
-const (
-	path4 = "/ip/firewall/address-list"
-	path6 = "/ipv6/firewall/address-list"
-)
 
 // EndAfter has it end the connection with !fatal, once, in place of an answer to the nth sentence from now.
 func (r *Router) EndAfter(n int) {

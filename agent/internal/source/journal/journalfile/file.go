@@ -52,11 +52,6 @@ const (
 // ErrDamaged is wrapped by the errors about what a file holds.
 var ErrDamaged = errors.New("the journal file is damaged")
 
-// id is a 128-bit number, as systemd gives to machines, boots and files.
-type id [16]byte
-
-func (i id) String() string { return fmt.Sprintf("%x", i[:]) }
-
 // header is what a file says of itself.
 type header struct {
 	compact    bool

@@ -49,13 +49,6 @@ func last(f found) (Place, bool, error) {
 	return place, err == nil, err
 }
 
-// found is a file of the journal.
-type found struct {
-	path string
-	info os.FileInfo
-	header
-}
-
 // machines are folders by a machine's id, journals those of the system: the one that is written to,
 // those that were rotated, and those that journald found damaged.
 var (

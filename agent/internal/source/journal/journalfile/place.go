@@ -75,3 +75,8 @@ type Field struct {
 	Name  string
 	Value []byte
 }
+
+// id is a 128-bit number, as systemd gives to machines, boots and files.
+type id [16]byte
+
+func (i id) String() string { return fmt.Sprintf("%x", i[:]) }
