@@ -12,6 +12,8 @@ func TestUnwrap(t *testing.T) {
 		{`{"log":"a\nb\n","stream":"stderr","time":"2025-01-31T12:00:00Z"}`, "a"},
 		{`{"_HOSTNAME":"host","MESSAGE":"Invalid user a\nb","__REALTIME_TIMESTAMP":"1738324800250000","SYSLOG_IDENTIFIER":"sshd","_PID":"7"}`,
 			"2025-01-31T12:00:00.250000Z host sshd[7]: Invalid user a#012b"},
+		{`{"_HOSTNAME":"host","MESSAGE":"\u0001 \u001b[2J\u007f~","__REALTIME_TIMESTAMP":"1738324800250000","SYSLOG_IDENTIFIER":"sshd"}`,
+			"2025-01-31T12:00:00.250000Z host sshd: #001 #033[2J#177~"},
 		{`{"_HOSTNAME":"host","MESSAGE":[120,255],"__REALTIME_TIMESTAMP":"1738324800250000","_COMM":"ss hd"}`,
 			"2025-01-31T12:00:00.250000Z host ss_hd: x\xff"},
 		{"2025-01-31T12:00:00.123456789Z stdout F Invalid user a", "Invalid user a"},
