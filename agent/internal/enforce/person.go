@@ -20,6 +20,7 @@ func (en *Enforcer) Ban(ctx context.Context, request responder.Request) (respond
 	if err != nil {
 		return ban, err
 	}
+	en.recount(ctx)
 	return ban, en.banned(ban)
 }
 
@@ -29,6 +30,7 @@ func (en *Enforcer) Unban(ctx context.Context, target netip.Prefix) (responder.B
 	if err != nil {
 		return ban, err
 	}
+	en.recount(ctx)
 	return ban, en.lifted(ban.Target)
 }
 
@@ -46,8 +48,20 @@ func (en *Enforcer) Flush(ctx context.Context) (int, error) {
 	if err != nil {
 		return n, err
 	}
+	en.recount(ctx)
 	for _, target := range banned {
 		err = errors.Join(err, en.lifted(target))
 	}
 	return n, err
+}
+
+// recount has the number of bans asked at once that is asked every ten seconds: a person looks at what he did.
+func (en *Enforcer) recount(ctx context.Context) {
+	status, err := en.responder.Status(ctx)
+	if err != nil {
+		return
+	}
+	en.mu.Lock()
+	defer en.mu.Unlock()
+	en.stats.Bans = status.Bans
 }

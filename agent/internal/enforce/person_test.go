@@ -27,14 +27,23 @@ func TestAPersonDecides(t *testing.T) {
 			t.Errorf("he bans himself: %v", err)
 		}
 		g.holds("9.9.8.0/24", "9.9.9.9/32")
+		counted := func(want int) {
+			t.Helper()
+			if n := g.Stats().Bans; n != want {
+				t.Errorf("%d are banned, want %d", n, want)
+			}
+		}
+		counted(2)
 		if _, err := g.Unban(t.Context(), netip.MustParsePrefix("9.9.9.9/32")); err != nil {
 			t.Fatal(err)
 		}
+		counted(1)
 		g.tells("ban 9.9.9.9", "ban 9.9.8.0/24", "unban 9.9.9.9")
 		g.attack("9.9.9.7", attack.SSHLogin, 5)
 		if n, err := g.Flush(t.Context()); err != nil || n != 2 {
 			t.Errorf("%d let in again, %v", n, err)
 		}
+		counted(0)
 		g.holds()
 		g.mu.Lock()
 		if len(g.events) != 3 { // a ban, and the ends of two in any order
