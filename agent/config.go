@@ -21,6 +21,14 @@ import (
 	"github.com/pialert/pialert/pkg/pairing"
 )
 
+const (
+	program       = "pialert-agent"
+	defaultConfig = "/etc/pialert/agent.yaml"
+)
+
+// settings is where the configuration comes from.
+type settings = cli.Settings[Config]
+
 // Config is the agent's configuration, /etc/pialert/agent.yaml.
 type Config struct {
 	// Name that this server goes by on the displays: small letters, digits, dots and hyphens. It
@@ -260,5 +268,24 @@ func (c *Config) ignored(logger *slog.Logger) (*ignore.List, error) {
 	return list, nil
 }
 
-// lookupTimeout is how long a start may wait for name servers.
-const lookupTimeout = 2 * time.Second
+// Reports is where programs of this machine say what they did.
+type Reports struct {
+	// Socket is the Unix socket of pialert-agent report, in the folder of control if it does not begin with a
+	// slash; empty serves none.
+	Socket string `yaml:"socket"`
+	// Group is the group whose members may report, beside root. Where there is no such group only root may.
+	Group string `yaml:"group"`
+}
+
+func defaultReports() Reports {
+	return Reports{Socket: "report/report.sock", Group: "pialert-report"}
+}
+
+// reportSocket is where the socket of reports is, empty if there is to be none. Agents that do not share their
+// control socket share this one neither.
+func (c Config) reportSocket() string {
+	if path := c.Report.Socket; path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(c.Control), c.Report.Socket)
+}

@@ -6,8 +6,11 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect"
+	"github.com/pialert/pialert/agent/internal/enforce"
 	"github.com/pialert/pialert/agent/internal/ingest"
+	"github.com/pialert/pialert/agent/internal/intake"
 	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/pkg/attack"
 )
 
 // detector is the engine, with what is configured of the logs whose lines it is fed.
@@ -117,4 +120,57 @@ func (d *detector) log(chunk ingest.Chunk) *detect.Source {
 	}
 	d.logs[chunk.Source] = log
 	return log
+}
+
+// isBan says whether an event is of another program's ban in a log.
+func isBan(e *attack.Event) bool { return e.Kind == attack.Ban || e.Kind == attack.Unban }
+
+// reporting is a detector that also keeps what is remembered of reports.
+type reporting struct {
+	ingest.Detector
+	reports *intake.Memory
+	emit    func(*attack.Event)
+}
+
+// reportsKey is put before the keys of that.
+const reportsKey = "\x00reports/"
+
+// Restore implements [ingest.Detector].
+func (d reporting) Restore(key string, value []byte) error {
+	if name, ok := strings.CutPrefix(key, reportsKey); ok {
+		return d.reports.Restore(name, value)
+	}
+	return d.Detector.Restore(key, value)
+}
+
+// Tick implements [ingest.Detector].
+func (d reporting) Tick(now time.Time) {
+	d.Detector.Tick(now)
+	d.reports.Tick(now, d.emit)
+}
+
+// Changes implements [ingest.Detector].
+func (d reporting) Changes(visit func(key string, value []byte)) {
+	d.Detector.Changes(visit)
+	d.reports.Changes(func(key string, value []byte) { visit(reportsKey+key, value) })
+}
+
+// responding is a detector that also keeps what responses remember.
+type responding struct {
+	ingest.Detector
+	responses *enforce.Enforcer
+}
+
+// Restore implements [ingest.Detector].
+func (d responding) Restore(key string, value []byte) error {
+	if own, err := d.responses.Restore(key, value); own {
+		return err
+	}
+	return d.Detector.Restore(key, value)
+}
+
+// Changes implements [ingest.Detector].
+func (d responding) Changes(visit func(key string, value []byte)) {
+	d.Detector.Changes(visit)
+	d.responses.Changes(visit)
 }

@@ -12,15 +12,7 @@ import (
 	"github.com/pialert/pialert/pkg/cli"
 )
 
-const (
-	program       = "pialert-agent"
-	defaultConfig = "/etc/pialert/agent.yaml"
-)
-
 func main() { os.Exit(cli.Main(rootCommand())) }
-
-// settings is where the configuration comes from.
-type settings = cli.Settings[Config]
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{

@@ -11,7 +11,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -26,28 +25,6 @@ import (
 	"github.com/pialert/pialert/pkg/config"
 	"github.com/pialert/pialert/pkg/control"
 )
-
-// Reports is where programs of this machine say what they did.
-type Reports struct {
-	// Socket is the Unix socket of pialert-agent report, in the folder of control if it does not begin with a
-	// slash; empty serves none.
-	Socket string `yaml:"socket"`
-	// Group is the group whose members may report, beside root. Where there is no such group only root may.
-	Group string `yaml:"group"`
-}
-
-func defaultReports() Reports {
-	return Reports{Socket: "report/report.sock", Group: "pialert-report"}
-}
-
-// reportSocket is where the socket of reports is, empty if there is to be none. Agents that do not share their
-// control socket share this one neither.
-func (c Config) reportSocket() string {
-	if path := c.Report.Socket; path == "" || filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(filepath.Dir(c.Control), c.Report.Socket)
-}
 
 // listenReports opens the socket, if there is to be one.
 func (d *daemon) listenReports() (net.Listener, error) {
@@ -114,39 +91,6 @@ func (d *daemon) commit(ctx context.Context, do func(run *detection, add func(*a
 			return err
 		}
 	}
-}
-
-// isBan says whether an event is of another program's ban in a log.
-func isBan(e *attack.Event) bool { return e.Kind == attack.Ban || e.Kind == attack.Unban }
-
-// reporting is a detector that also keeps what is remembered of reports.
-type reporting struct {
-	ingest.Detector
-	reports *intake.Memory
-	emit    func(*attack.Event)
-}
-
-// reportsKey is put before the keys of that.
-const reportsKey = "\x00reports/"
-
-// Restore implements [ingest.Detector].
-func (d reporting) Restore(key string, value []byte) error {
-	if name, ok := strings.CutPrefix(key, reportsKey); ok {
-		return d.reports.Restore(name, value)
-	}
-	return d.Detector.Restore(key, value)
-}
-
-// Tick implements [ingest.Detector].
-func (d reporting) Tick(now time.Time) {
-	d.Detector.Tick(now)
-	d.reports.Tick(now, d.emit)
-}
-
-// Changes implements [ingest.Detector].
-func (d reporting) Changes(visit func(key string, value []byte)) {
-	d.Detector.Changes(visit)
-	d.reports.Changes(func(key string, value []byte) { visit(reportsKey+key, value) })
 }
 
 func reportCommand(s *settings) *cobra.Command {

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/enforce"
-	"github.com/pialert/pialert/agent/internal/ingest"
 	"github.com/pialert/pialert/agent/internal/responder"
 	"github.com/pialert/pialert/pkg/attack"
 )
@@ -26,24 +25,4 @@ func (d *daemon) respond(cfg Config, run *detection) error {
 		Do: func(do func(emit func(*attack.Event))) error { return run.pipeline.Do(do) },
 	})
 	return nil
-}
-
-// responding is a detector that also keeps what responses remember.
-type responding struct {
-	ingest.Detector
-	responses *enforce.Enforcer
-}
-
-// Restore implements [ingest.Detector].
-func (d responding) Restore(key string, value []byte) error {
-	if own, err := d.responses.Restore(key, value); own {
-		return err
-	}
-	return d.Detector.Restore(key, value)
-}
-
-// Changes implements [ingest.Detector].
-func (d responding) Changes(visit func(key string, value []byte)) {
-	d.Detector.Changes(visit)
-	d.responses.Changes(visit)
 }

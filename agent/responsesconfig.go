@@ -190,3 +190,6 @@ func (r *Responses) exempt(allowed *ignore.List, peers func() []netip.Addr) (*ex
 
 // noPeers is where displays are as far as a process knows that has no link to them.
 func noPeers() []netip.Addr { return nil }
+
+// lookupTimeout is how long a start may wait for name servers.
+const lookupTimeout = 2 * time.Second

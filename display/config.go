@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +20,14 @@ import (
 	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/pairing"
 )
+
+const (
+	program       = "pialert-display"
+	defaultConfig = "/etc/pialert/display.yaml"
+)
+
+// settings is where the configuration comes from.
+type settings = cli.Settings[Config]
 
 // Config is the display's configuration, /etc/pialert/display.yaml.
 type Config struct {
@@ -282,3 +291,6 @@ func (w *Wiring) validate() error {
 	check("button_lights", w.ButtonLights, true)
 	return errors.Join(problems...)
 }
+
+// fleetDir is where the fleet's keys and invitations are.
+func fleetDir(c Config) string { return filepath.Join(c.State, "fleet") }

@@ -22,9 +22,6 @@ import (
 	"github.com/pialert/pialert/pkg/private"
 )
 
-// fleetDir is where the fleet's keys and invitations are.
-func fleetDir(c Config) string { return filepath.Join(c.State, "fleet") }
-
 func fleetCommand(s *settings) *cobra.Command {
 	command := &cobra.Command{
 		Use:   "fleet",

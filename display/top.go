@@ -112,14 +112,6 @@ func writeTally(out io.Writer, list []history.Tally) error {
 // tallyName is a name for people.
 func tallyName(t history.Tally) string { return shorten(escape.Text(t.Name), 60) }
 
-// shorten cuts text that would not leave room for anything else.
-func shorten(text string, most int) string {
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
-	}
-	return text
-}
-
 func tallyJSON(out io.Writer, list []history.Tally) error {
 	for _, t := range list {
 		line, err := json.Marshal(t)

@@ -68,3 +68,11 @@ func tallies(totals []history.Total, named []history.Named) []lamp.Tally {
 
 // counts says whether a total is of what happened, rather than of what people fired to see a lamp.
 func counts(total history.Total) bool { return !total.Test && total.Kind != attack.Test }
+
+// shorten cuts text that would not leave room for anything else.
+func shorten(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}

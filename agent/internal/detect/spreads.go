@@ -138,3 +138,6 @@ type visit struct {
 	path    uint32 // hash of the path, where missing
 	machine []byte // that wrote the line; nil if it is the agent's own
 }
+
+// quietBefore is how long nothing was read when the clock starts to end episodes.
+const quietBefore = 10 * time.Second

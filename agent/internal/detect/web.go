@@ -156,9 +156,6 @@ func (e *Engine) tickWeb(now time.Time) {
 	}
 }
 
-// quietBefore is how long nothing was read when the clock starts to end episodes.
-const quietBefore = 10 * time.Second
-
 // finishWeb ends the floods when there is nothing more to read.
 func (e *Engine) finishWeb() {
 	if e.web.floods != nil {

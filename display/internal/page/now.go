@@ -19,13 +19,6 @@ type nowView struct {
 	Rows   rowsView
 }
 
-// rowsView is a list of events.
-type rowsView struct {
-	head
-	Records []row
-	Last    int64 // the newest event's id
-}
-
 func (s *Server) nowPage(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	state, err := s.options.State(ctx)
@@ -74,15 +67,6 @@ func (s *Server) today(ctx context.Context) (n uint64, err error) {
 		}
 	}
 	return n, err
-}
-
-func (s *Server) rowsOf(h head, state State, records []Record) rowsView {
-	rows := rowsView{head: h}
-	for _, record := range records {
-		rows.Records = append(rows.Records, rowOf(record, state))
-		rows.Last = max(rows.Last, record.ID)
-	}
-	return rows
 }
 
 // rows returns the newest events above an id as a message for open pages.

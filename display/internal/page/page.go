@@ -98,9 +98,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 // notFound is an error for what is not there.
 var errNotFound = errors.New("there is nothing at this address")
 
-// badRequest is an error that is the asker's.
-type badRequest struct{ error }
-
 // page makes a handler of what shows a page. Its errors are shown as pages, too.
 func (s *Server) page(show func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -7,7 +7,6 @@ import (
 
 // How long lists are.
 const (
-	topLong    = 10  // of a list beside others
 	eventsLong = 100 // events of one page
 	sourceLong = 100 // sources of one page
 )

@@ -90,3 +90,26 @@ func filled(texts ...string) (all []string) {
 	}
 	return all
 }
+
+// rowsView is a list of events.
+type rowsView struct {
+	head
+	Records []row
+	Last    int64 // the newest event's id
+}
+
+func (s *Server) rowsOf(h head, state State, records []Record) rowsView {
+	rows := rowsView{head: h}
+	for _, record := range records {
+		rows.Records = append(rows.Records, rowOf(record, state))
+		rows.Last = max(rows.Last, record.ID)
+	}
+	return rows
+}
+
+// sourceView is a source with what the owner's database says of it.
+type sourceView struct {
+	Source
+	Place
+	Network netip.Prefix
+}

@@ -3,16 +3,8 @@ package page
 import (
 	"fmt"
 	"net/http"
-	"net/netip"
 	"time"
 )
-
-// sourceView is a source with what the owner's database says of it.
-type sourceView struct {
-	Source
-	Place
-	Network netip.Prefix
-}
 
 // sourcesView is the list of sources.
 type sourcesView struct {

@@ -8,6 +8,9 @@ import (
 	"slices"
 )
 
+// topLong is how long a list beside others is.
+const topLong = 10
+
 // top is a list of the most frequent.
 type top struct {
 	Title  string

@@ -247,3 +247,6 @@ func networkOf(address netip.Addr) netip.Prefix {
 	prefix, _ := address.Prefix(bits)
 	return prefix
 }
+
+// badRequest is an error that is the asker's.
+type badRequest struct{ error }

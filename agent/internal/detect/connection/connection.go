@@ -15,59 +15,16 @@
 package connection
 
 import (
-	"net/netip"
-
 	"github.com/pialert/pialert/agent/internal/rule"
 )
 
-// Line is a line that a rule took. Its texts are valid during [Log.Join] only.
-type Line struct {
-	Rule    *rule.Rule
-	Fields  rule.Fields
-	Text    []byte // that the rule matched
-	Repeats uint64 // times that the line stands for
-	Host    uint64 // hash of the name of the host that wrote it
-	Machine []byte // that name, where events are to have it
-	PID     uint32 // process that wrote it, 0 if it does not say
-	Bare    bool   // it has no header at all
-	Counted uint64 // how many of its attempts the service that the daemon asks reported before; see [Log.AlreadyCounted]
+// MaxAllConnections bounds the connections that are remembered of all logs of a [Joiner]. Above it those logs
+// that have most of them forget the ones that were quiet for longest, as at [MaxConnections]: a thousand logs
+// that are read after an absence take no more memory than two that are flooded.
+const MaxAllConnections = 2 * MaxConnections
 
-	Time
-	Log      string // name of the log that it stands in
-	Number   uint64 // in its log, from 1
-	Observed int64  // when it was read, in nanoseconds since 1970
-}
-
-// Time is when a line was logged.
-type Time struct {
-	Sec   int64 // since 1970; of the observation where the line has no stamp
-	Nsec  int32
-	Dated bool // the line has a stamp
-}
-
-// Attempt is what lines prove.
-type Attempt struct {
-	Rule  *rule.Rule
-	Count uint64
-
-	Addr        netip.Addr // invalid if no line gave it
-	Port        uint16
-	Host        string // the peer's name where no line gave its address
-	User        string
-	Method      string
-	Reason      string
-	Target      string
-	TTY         string
-	Jail        string
-	Fingerprint string
-	Machine     string // that wrote the line; empty if it is the agent's own
-	InvalidUser bool   // the daemon says that there is no such account
-
-	Time
-	Log      string
-	Line     uint64 // 0 if it was read before a restart
-	Observed int64  // in nanoseconds since 1970
-}
+// roomConnections is how much room is made at a time: to find out who has most takes a look at every log.
+const roomConnections = MaxAllConnections / 16
 
 // Joiner makes attempts of the lines of any number of logs.
 type Joiner struct {
@@ -79,6 +36,15 @@ type Joiner struct {
 	unattributed uint64
 
 	shared // by its logs
+}
+
+// shared is what the logs of a Joiner have together.
+type shared struct {
+	*arena
+	logs        uint32 // how many there were
+	holders     []*Log // that remember anything
+	connections int
+	summaries   map[key]summary // of connections that were evicted
 }
 
 // NewJoiner returns a Joiner that hands attempts to emit, which must not keep them. It keeps track

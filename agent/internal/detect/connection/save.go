@@ -42,9 +42,6 @@ func (l *Log) Changes(put func(key string, value []byte)) {
 	}
 }
 
-// keptChanges bounds the room that a log keeps for its next changes.
-const keptChanges = 64
-
 // Erase deletes what was saved of a Log that remembers nothing any more.
 func (l *Log) Erase(put func(key string, value []byte)) {
 	for k := range l.removed {

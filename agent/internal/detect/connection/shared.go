@@ -2,26 +2,6 @@ package connection
 
 import "slices"
 
-// MaxAllConnections bounds the connections that are remembered of all logs of a [Joiner]. Above it those logs
-// that have most of them forget the ones that were quiet for longest, as at [MaxConnections]: a thousand logs
-// that are read after an absence take no more memory than two that are flooded.
-const MaxAllConnections = 2 * MaxConnections
-
-// How much room is made at a time: to find out who has most takes a look at every log.
-const (
-	roomConnections = MaxAllConnections / 16
-	roomEvicted     = MaxEvicted / 16
-)
-
-// shared is what the logs of a Joiner have together.
-type shared struct {
-	*arena
-	logs        uint32 // how many there were
-	holders     []*Log // that remember anything
-	connections int
-	summaries   map[key]summary // of connections that were evicted
-}
-
 // entered takes note of a new connection of the log.
 func (l *Log) entered() {
 	l.connections++

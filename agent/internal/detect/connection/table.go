@@ -6,6 +6,19 @@ import (
 	"github.com/pialert/pialert/agent/internal/rule"
 )
 
+// key says which connection a line belongs to. No name takes part in it.
+type key struct {
+	host   uint64 // hash of the logging host's name, 0 where lines are joined by source or peer
+	id     uint64 // process, or hash of the source or the peer
+	family uint32 // of the service
+	log    uint32 // number of the log
+}
+
+func (k key) bucket(buckets int) uint64 {
+	h := (k.host ^ k.id*0x9e3779b97f4a7c15 ^ uint64(k.family)<<32 ^ uint64(k.log)) * 0xff51afd7ed558ccd
+	return (h >> 32) & uint64(buckets-1)
+}
+
 // connection is what is remembered of one connection to a daemon.
 type connection struct {
 	key  key
