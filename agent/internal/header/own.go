@@ -52,7 +52,7 @@ func (m *Message) cutApplication(line []byte) bool {
 	case c == '[' && len(line) > 30 && line[3] == '-' && line[7] == '-' && isDashed(line[1:]): // rcube.php, write_log
 		m.Stamp = Stamp{Form: Dashed, Text: line[1:27]}
 		m.Tag, m.Body = roundcube, TrimEnd(bytes.TrimLeft(line[27:], "]: "))
-	case c == '[' && len(line) > 40 && (bytes.Contains(line[:min(len(line), 60)], []byte("][vaultwarden")) || bytes.Contains(line[:min(len(line), 60)], []byte("][bitwarden_rs"))): // main.rs
+	case c == '[' && isVaultwarden(line): // main.rs
 		if length := isoLength(line[1:]); length > 0 {
 			m.Stamp = Stamp{Form: ISO, Text: line[1 : 1+length]}
 		}
@@ -70,6 +70,13 @@ func (m *Message) cutApplication(line []byte) bool {
 		return false
 	}
 	return true
+}
+
+// isVaultwarden says whether the second of a line's brackets, right behind the stamp, names one of its modules.
+func isVaultwarden(line []byte) bool {
+	_, behind, _ := bytes.Cut(line, []byte("]"))
+	module := bytes.TrimPrefix(behind, []byte("["))
+	return len(module) < len(behind) && (bytes.HasPrefix(module, []byte("vaultwarden")) || bytes.HasPrefix(module, []byte("bitwarden_rs")))
 }
 
 // stampIn returns the time that stands behind the first of a name's occurrences. Whatever a client

@@ -69,6 +69,25 @@ func TestFilesOfDaemonsTheirOwn(t *testing.T) {
 	}
 }
 
+// Vaultwarden's module stands right behind the stamp: what a client of another program made that one log, further
+// behind, makes no line of Vaultwarden's.
+func TestNobodyElseWritesForVaultwarden(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]bool{
+		"[2025-01-31 12:00:00][vaultwarden::api][ERROR] x":           true,
+		"[12:00][bitwarden_rs::api][ERROR] x":                        true,
+		"[2025-01-31 12:00:00] GET /x][vaultwarden::api][ERROR] x":   false,
+		"[2025-01-31 12:00:00] vaultwarden::api][ERROR] x":           false,
+		"[2025-01-31 12:00:00][core:error][vaultwarden::api] x":      false,
+		"[2025-01-31 12:00:00 vaultwarden::api, without any bracket": false,
+	} {
+		var m Message
+		if got := m.Cut([]byte(line)) && string(m.Tag) == "vaultwarden"; got != want {
+			t.Errorf("%s: of Vaultwarden: %t, tag %q", line, got, m.Tag)
+		}
+	}
+}
+
 // Times in the forms of Go's log package, of PHP, and within a line.
 func TestTimesOfApplications(t *testing.T) {
 	t.Parallel()
