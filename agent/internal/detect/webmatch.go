@@ -75,7 +75,7 @@ func (m *Matcher) request(repeats uint64) {
 	if m.all {
 		v := m.batch.visit()
 		v.machine, v.addr, v.logged, v.dated, v.method = m.machine, a.Client.Addr, logged, dated, a.Method
-		v.missing, v.linked = isMissing(a), len(a.Referer) > 0
+		v.missing, v.linked = isMissing(a), string(a.Referer) != ""
 		if v.missing {
 			path, _, _ := bytes.Cut(a.Target, []byte("?"))
 			v.path = connection.ShortHash(path)

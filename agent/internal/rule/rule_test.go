@@ -91,6 +91,7 @@ func TestMistakesOfTheUsersRules(t *testing.T) {
 		"b.yml":  {Data: []byte("rules: 7\n")},
 		"c.yaml": {Data: []byte("rules:\n  - {kind: ssh_logn, pattern: '(', severity: lots}\n")},
 		"d.yaml": {Mode: fs.ModeDir},
+		"e.yaml": {Data: []byte("rules:\n  - {id: e, kind: ssh_login, tags: [x], pattern: '^x$', match: [x]}\n  -\n")},
 	})
 	if err == nil {
 		t.Fatal("they were accepted")
@@ -99,7 +100,7 @@ func TestMistakesOfTheUsersRules(t *testing.T) {
 		"a.yaml:3:11: rule \"A\": ", "unknown kind", "a.yaml:4:5: there is no rules[0].patern; did you mean pattern?",
 		"a.yaml:9:14: rule \"b\": pattern", "b.yml:1:8: rules: \"7\" is no list",
 		"c.yaml:2:5: rule \"\": id is missing", "c.yaml:2:12: rule \"\": kind: unknown", "c.yaml:2:31: rule \"\": pattern", "c.yaml:2:46: rule \"\": severity",
-		"c.yaml:2:5: rule \"\": tags are missing", "c.yaml:2:5: rule \"\": match is missing", "d.yaml: ",
+		"c.yaml:2:5: rule \"\": tags are missing", "c.yaml:2:5: rule \"\": match is missing", "d.yaml: ", "e.yaml: rule 2 is empty",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in\n%v", want, err)

@@ -1,6 +1,7 @@
 package connection
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -438,6 +439,28 @@ func TestNames(t *testing.T) {
 	name := n.String(text)
 	if text[0] = 'b'; name != "root" {
 		t.Errorf("the name became %q with the line that it was read from", name)
+	}
+}
+
+// What waits for a rule that an update took away is counted by no line any more; its connection is remembered for as
+// long as one that everything is said of, so that its last lines open no other.
+func TestRestoreWithoutTheRule(t *testing.T) {
+	t.Parallel()
+	j := newJoined(t)
+	j.say(said{rule: refused, pid: 7, peer: "192.0.2.7", user: "root"})
+	saved := map[string][]byte{}
+	j.log.Changes(func(key string, value []byte) {
+		saved[key] = bytes.Replace(value, []byte(refused), []byte(strings.Repeat("x", len(refused))), 1)
+	})
+	j.log = j.newLog()
+	j.restart(saved)
+	for _, test := range []struct{ minutes, want int }{{10, 1}, {20, 0}} {
+		if j.log.Tick(j.sec + int64(test.minutes)*60); j.log.Len() != test.want {
+			t.Errorf("after %d minutes %d connections are remembered, want %d", test.minutes, j.log.Len(), test.want)
+		}
+	}
+	if len(j.attempts) > 0 {
+		t.Errorf("%q were counted", j.attempts)
 	}
 }
 

@@ -307,6 +307,21 @@ func TestAgreesWithTheModel(t *testing.T) {
 	}
 }
 
+// Where there is room for two addresses and their networks, the one goes that was quiet for longer, be it for less than
+// a step, and whatever the addresses are.
+func TestTheOneThatWasQuietForLongestIsForgotten(t *testing.T) {
+	t.Parallel()
+	var r record
+	few := limits
+	few.MaxSources = 4
+	d := episode.New(few, r.emit)
+	add(d, "203.0.113.9", "GET", 0, 9)
+	add(d, "192.0.2.7", "GET", 0, 9)
+	add(d, "198.51.100.1", "GET", 0, 1)
+	add(d, "192.0.2.7", "GET", 1, 1)
+	r.want(t, "start 192.0.2.7/32 GET 10 +10 @1")
+}
+
 func TestAMillionAddressesCostNoMore(t *testing.T) {
 	d := episode.New(episode.Limits{}, func(e episode.Event) { t.Errorf("%v", e) })
 	var before, after runtime.MemStats
