@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/display/internal/animate"
+	"github.com/pialert/pialert/display/internal/button"
 	"github.com/pialert/pialert/display/internal/lamp"
 	"github.com/pialert/pialert/display/internal/panel"
 	"github.com/pialert/pialert/pkg/attack"
@@ -96,19 +97,20 @@ func atTheDesk(t *testing.T, test func(t *testing.T, d *desk)) {
 			t.Fatal(err)
 		}
 		log := slog.New(slog.DiscardHandler)
-		b := &buttons{
-			show: &d.show, lights: &d.lights, panel: panel.New(scene, lamps, panel.Outputs{Strip: d, Digits: d}, log), logger: log,
-			powerOff: func(context.Context) error { d.offs.Add(1); return d.powerOff() },
+		panel := panel.New(scene, lamps, panel.Outputs{Strip: d, Digits: d}, log)
+		b := &button.Buttons{
+			Show: &d.show, Lights: &d.lights, Panel: panel, Logger: log,
+			PowerOff: func(context.Context) error { d.offs.Add(1); return d.powerOff() },
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { b.panel.Run(ctx) })
+		running.Go(func() { panel.Run(ctx) })
 		running.Go(func() { b.Run(ctx) })
 		defer running.Wait()
 		defer stop()
 		time.Sleep(5 * time.Second)
 		lamps.Add("vps", &attack.Event{Kind: attack.SSHLogin, Severity: attack.Medium, Count: 7}, time.Now())
-		b.panel.Refresh()
+		panel.Refresh()
 		time.Sleep(time.Minute)
 		test(t, d)
 	})
@@ -199,7 +201,7 @@ func TestAPowerOffThatIsRefusedShows(t *testing.T) {
 		if !d.reads("Err") {
 			t.Errorf("the digits show %x", d.digits.Cells)
 		}
-		time.Sleep(sorryLong)
+		time.Sleep(button.SorryLong)
 		if d.reads("Err") || d.reads("OFF") {
 			t.Error("the digits do not get over it")
 		}

@@ -1,8 +1,9 @@
 // Package button tells a short press of a push button from a long one, and a press from bouncing
-// contacts.
+// contacts, and does what the presses of a device's two buttons mean.
 //
-// It is a pure state machine: it is fed levels with the time at which they were read, and says
-// what they mean. It reads no pin and knows no clock.
+// A [Button] is a pure state machine: it is fed levels with the time at which they were read, and says
+// what they mean. [Buttons] reads the pins that it is given and asks the panel. What shuts the machine
+// down is given to it, too, and is asked once for each long press, never for a button that is stuck.
 package button
 
 import "time"
