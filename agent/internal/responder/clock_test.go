@@ -12,16 +12,9 @@ func TestAPauseOutlivesARestart(t *testing.T) {
 	o := options(filepath.Join(t.TempDir(), "bans.db"), nil)
 	o.Now = func() time.Time { return now }
 	r := open(t, o)
-	restart := func() {
-		t.Helper()
-		if err := r.Close(); err != nil {
-			t.Fatal(err)
-		}
-		r = open(t, o)
-	}
 	paused := func(want time.Duration) {
 		t.Helper()
-		restart()
+		r = reopen(t, r, o)
 		got := r.Status().Paused
 		if want == 0 && !got.IsZero() || want != 0 && !got.Equal(now.Add(want)) {
 			t.Errorf("paused until %s, want for %s from %s", got, want, now)

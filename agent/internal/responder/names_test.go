@@ -19,13 +19,6 @@ func TestNamesOfTheAllowList(t *testing.T) {
 	o.Now = func() time.Time { return now }
 	o.Names = func() []string { return []string{"home.example.org"} }
 	r := open(t, o)
-	restart := func() {
-		t.Helper()
-		if err := r.Close(); err != nil {
-			t.Fatal(err)
-		}
-		r = open(t, o)
-	}
 	tell := func(addresses ...string) {
 		t.Helper()
 		var list []netip.Addr
@@ -49,11 +42,11 @@ func TestNamesOfTheAllowList(t *testing.T) {
 	tell("9.9.9.9", "2a00:1:2:3::9", "::ffff:9.9.8.8")
 	spares(true, "9.9.9.9/32", "9.9.9.0/24", "9.9.0.0/16", "2a00:1:2:3::/64", "2a00:1:2::/48", "9.9.8.8/32")
 	spares(false, "9.9.9.8/32", "2a00:1:2:4::/64")
-	restart()
+	r = reopen(t, r, o)
 	spares(true, "9.9.9.9/32")
 	tell("9.9.7.7")
 	now = now.Add(23 * time.Hour)
-	restart()
+	r = reopen(t, r, o)
 	tell("9.9.7.7") // the day counts from the move
 	spares(true, "9.9.9.9/32", "9.9.7.7/32")
 	now = now.Add(2 * time.Hour)

@@ -37,10 +37,7 @@ func TestRestarts(t *testing.T) {
 			}
 			delete(truth, target)
 		case 1:
-			if err := r.Close(); err != nil {
-				t.Fatal(err)
-			}
-			r = open(t, o)
+			r = reopen(t, r, o)
 		default:
 			span := time.Duration(1+random.IntN(600)) * time.Second
 			if _, _, err := r.Ban(ask(target, span)); err != nil {

@@ -97,6 +97,15 @@ func open(t *testing.T, o responder.Options) *responder.Responder {
 	return r
 }
 
+// reopen closes a responder and opens its store anew, as a restart does.
+func reopen(t *testing.T, r *responder.Responder, o responder.Options) *responder.Responder {
+	t.Helper()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return open(t, o)
+}
+
 func ask(target string, span time.Duration) responder.Request {
 	return responder.Request{Target: netip.MustParsePrefix(target), For: span, Reason: "5 attempts"}
 }
