@@ -1,6 +1,11 @@
 package spool
 
-import "testing"
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"testing"
+)
 
 // What is found to be damaged is noted once, until the next commit counts it as lost, and no more than the
 // ledger can say: gaps that nobody can tell of any more are not kept.
@@ -31,4 +36,35 @@ func TestDamageIsNotedOnce(t *testing.T) {
 		s.miss(100+2*n, 100+2*n)
 	}
 	noted(maxGaps)
+}
+
+// More damage than the ledger has gaps for is counted when the spool is opened, and not again with the next commit.
+func TestMuchDamageIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir})
+	for n := range 4 * maxGaps {
+		commit(t, s, eventsFrom(100+n, 1), nil)
+	}
+	path := s.segments[0].path
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n < 4*maxGaps-1; n += 2 { // every second one, but for the last
+		copy(data[bytes.Index(data, fmt.Appendf(nil, "user-%d", 100+n)):], "USER")
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, Options{Dir: dir})
+	for range 2 {
+		if events, _ := s.Dropped(); events != 2*maxGaps-1 {
+			t.Errorf("%d events are counted as lost, want %d", events, 2*maxGaps-1)
+		}
+		commit(t, s, nil, nil)
+	}
 }
