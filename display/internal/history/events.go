@@ -64,10 +64,7 @@ func (h *History) read(ctx context.Context, limit int, filter Filter, order stri
 		if err != nil {
 			return err
 		}
-		where, args, err := filter.where(ctx, tx)
-		if err != nil {
-			return err
-		}
+		where, args := filter.where()
 		for _, r := range in(ranges) {
 			more, err := readRecords(ctx, tx, where+" AND events.id BETWEEN ? AND ?"+order, append(slices.Clone(args), r.first, r.last, limit-len(records))...)
 			if records = append(records, more...); err != nil || len(records) >= limit {
@@ -87,10 +84,7 @@ func (h *History) Newest(ctx context.Context, most int, filter Filter) (count in
 		if err != nil {
 			return err
 		}
-		where, args, err := filter.where(ctx, tx)
-		if err != nil {
-			return err
-		}
+		where, args := filter.where()
 		for _, r := range ranges {
 			n, before := 0, int64(0)
 			err := each(ctx, tx, `SELECT count(*), coalesce(min(id), 1) - 1 FROM (SELECT id FROM events `+where+` AND events.id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?)`,
@@ -107,8 +101,8 @@ func (h *History) Newest(ctx context.Context, most int, filter Filter) (count in
 	return count, after, err
 }
 
-// where returns the filter as the end of a query on events.
-func (f *Filter) where(ctx context.Context, tx querier) (where string, args []any, err error) {
+// where returns the filter as the end of a query on events, but for what its ids say.
+func (f *Filter) where() (where string, args []any) {
 	where = "WHERE TRUE"
 	and := func(condition string, values ...any) { where, args = where+" AND "+condition, append(args, values...) }
 	if f.Agent != "" {
@@ -127,28 +121,7 @@ func (f *Filter) where(ctx context.Context, tx querier) (where string, args []an
 		first, last := bounds(f.Source)
 		and("source BETWEEN ? AND ? AND length(source) = ?", first, last, len(first))
 	}
-	if f.After != 0 {
-		and("events.id > ?", f.After)
-	}
-	if f.Before != 0 {
-		and("events.id < ?", f.Before)
-	}
-	// Ids rise with arrival, so a span is one of ids.
-	if !f.Since.IsZero() {
-		id, err := idAt(ctx, tx, f.Since)
-		if err != nil {
-			return "", nil, err
-		}
-		and("events.id >= ?", id)
-	}
-	if !f.Until.IsZero() {
-		id, err := idAt(ctx, tx, f.Until)
-		if err != nil {
-			return "", nil, err
-		}
-		and("events.id < ?", id)
-	}
-	return where, args, nil
+	return where, args
 }
 
 // bounds returns the first and last address of a network as they are stored.

@@ -24,3 +24,9 @@ func (h *History) SetBack(ctx context.Context) (first, last int64, err error) {
 	})
 	return first, last, err
 }
+
+// Where returns what a filter adds to a query.
+func Where(f Filter) string {
+	where, _ := f.where()
+	return where
+}

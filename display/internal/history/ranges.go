@@ -17,8 +17,47 @@ type idRange struct{ first, last int64 }
 // maxRanges bounds how many ranges one question has; those that are near each other become one.
 const maxRanges = 256
 
+// ids returns what the filter's bounds leave. SQLite seeks by one lower and one upper bound and tries the others on
+// each row, so a query has both from here: two of a kind would have it begin at the first event.
+func (f *Filter) ids(ctx context.Context, tx querier) (idRange, error) {
+	all := idRange{f.After + 1, 1 << 62}
+	if f.Before != 0 {
+		all.last = f.Before - 1
+	}
+	// Ids rise with arrival, so a span is one of ids.
+	if !f.Since.IsZero() {
+		id, err := idAt(ctx, tx, f.Since)
+		if err != nil {
+			return idRange{}, err
+		}
+		all.first = max(all.first, id)
+	}
+	if !f.Until.IsZero() {
+		id, err := idAt(ctx, tx, f.Until)
+		if err != nil {
+			return idRange{}, err
+		}
+		all.last = min(all.last, id-1)
+	}
+	return all, nil
+}
+
+// within returns the parts of ranges that are in another one.
+func within(ranges []idRange, all idRange) (parts []idRange) {
+	for _, r := range ranges {
+		if r.first, r.last = max(r.first, all.first), min(r.last, all.last); r.first <= r.last {
+			parts = append(parts, r)
+		}
+	}
+	return parts
+}
+
 // ranges returns where events are that a filter may choose, the newest first.
 func (h *History) ranges(ctx context.Context, tx querier, filter Filter) ([]idRange, error) {
+	all, err := filter.ids(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
 	source := filter
 	source.Host = ""
 	if source.Source.IsValid() {
@@ -26,7 +65,7 @@ func (h *History) ranges(ctx context.Context, tx querier, filter Filter) ([]idRa
 	}
 	what, in := source.listing()
 	if what == 0 {
-		return []idRange{{1, 1 << 62}}, nil
+		return []idRange{all}, nil
 	}
 	spots, err := h.spots(ctx, tx, what, in, filter)
 	if err != nil {
@@ -55,7 +94,7 @@ func (h *History) ranges(ctx context.Context, tx querier, filter Filter) ([]idRa
 	if err != nil {
 		return nil, err
 	}
-	return newestFirst(append(found, back...)), nil
+	return within(newestFirst(append(found, back...)), all), nil
 }
 
 // newestFirst sorts ranges and makes one of those that overlap.
@@ -149,30 +188,17 @@ func (h *History) eachNewest(ctx context.Context, tx querier, filter Filter, que
 		return false, err
 	}
 	last := int64(0)
-	if filter.Until.IsZero() {
-		err = each(ctx, tx, `SELECT coalesce(max(id), 0) FROM events`, []any{&last}, func() {})
-	} else if last, err = idAt(ctx, tx, filter.Until); err == nil {
-		last--
-	}
-	first := int64(1)
-	if err == nil && !filter.Since.IsZero() {
-		first, err = idAt(ctx, tx, filter.Since)
-	}
-	if err != nil {
+	if err := each(ctx, tx, `SELECT coalesce(max(id), 0) FROM events`, []any{&last}, func() {}); err != nil {
 		return false, err
 	}
-	filter.Before, filter.Span = 0, Span{}
-	where, values, err := filter.where(ctx, tx)
-	if err != nil {
-		return false, err
-	}
+	where, values := filter.where()
 	var looked []idRange
 	for _, r := range ranges {
 		left := int64(maxScan)
 		for _, l := range looked {
 			left -= l.last - l.first + 1
 		}
-		r.first, r.last = max(r.first, first), min(r.last, last)
+		r.last = min(r.last, last)
 		if r.last-r.first >= left {
 			r.first, more = r.last-left+1, true
 		}

@@ -101,12 +101,13 @@ func (h *History) TopSources(ctx context.Context, filter Filter, limit int) ([]S
 		if err != nil {
 			return err
 		}
-		where, args, err := filter.where(ctx, tx)
+		all, err := filter.ids(ctx, tx)
 		if err != nil {
 			return err
 		}
+		where, args := filter.where()
 		var e portrayed
-		for _, r := range slices.Backward(looked) {
+		for _, r := range slices.Backward(within(looked, all)) {
 			err := each(ctx, tx, portrayedColumns+" "+where+" AND events.id BETWEEN ? AND ? AND source IN ("+strings.Join(wanted, ",")+")", e.targets(),
 				func() {
 					if p := of(e.source); p != nil {

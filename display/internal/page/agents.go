@@ -20,20 +20,25 @@ func (s *Server) agentsPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := agentsView{head: s.head(r, "Agents", "agents"), State: state, Delays: map[string]time.Duration{}}
-	for _, agent := range state.Agents {
-		records, err := s.options.History.Events(r.Context(), Page{Filter: Filter{Agent: agent.Name}, Limit: delayOf})
-		if err != nil {
-			return err
-		}
+	records, err := s.options.History.Events(r.Context(), Page{Limit: delaysOf})
+	if err != nil {
+		return err
+	}
+	byAgent := map[string][]Record{}
+	for _, record := range records {
+		byAgent[record.Agent] = append(byAgent[record.Agent], record)
+	}
+	for agent, records := range byAgent {
 		if delay, ok := delay(records); ok {
-			shown.Delays[agent.Name] = delay
+			shown.Delays[agent] = delay
 		}
 	}
 	return s.render(w, "agents", shown)
 }
 
-// delayOf is how many of an agent's latest events its delay is taken of.
-const delayOf = 50
+// delaysOf is how many of the latest events the delays are taken of. They are not looked for by agent: events have
+// no index but their order, so the last ones of an agent that is quiet may be millions before.
+const delaysOf = 1000
 
 // delay is the median time from an event's log line to its being stored.
 func delay(records []Record) (time.Duration, bool) {
