@@ -147,3 +147,18 @@ func TestAPatternWithoutAnchorIsDangerous(t *testing.T) {
 		}
 	}
 }
+
+func TestShowNamesWhatIsNear(t *testing.T) {
+	rules, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]string{
+		"press-users": `there is no rule "press-users"; did you mean wordpress-users?`,
+		"xyzzy":       `there is no rule "xyzzy"`,
+	} {
+		if _, err := rules.Show(id); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", id, err, want)
+		}
+	}
+}

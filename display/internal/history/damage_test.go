@@ -171,7 +171,9 @@ func TestFlippedBits(t *testing.T) {
 func TestDamageWhileRunning(t *testing.T) {
 	t.Parallel()
 	path, _ := written(t, 10)
-	h := start(t, options(path))
+	o := options(path)
+	o.NetworksOnly = true
+	h := start(t, o)
 	h.commit(batch{agent: "a", epoch: 7, first: 10001, events: events(1)})
 	before := h.totals()
 	// In place, since SQLite holds the file open.
@@ -210,6 +212,11 @@ func TestDamageWhileRunning(t *testing.T) {
 	if !reflect.DeepEqual(after, before) {
 		t.Errorf("totals %+v\nwant %+v", after, before)
 	}
+	h.commit(batch{agent: "a", epoch: 7, first: last + 1, events: from(t, "192.0.2.77")})
+	if got := sources(t, h); got[0] != "" || got[1] != "192.0.2.0" {
+		t.Errorf("in the new file are %q, want networks alone", got[:2])
+	}
+	before = h.totals()
 	h.stop()
 	if got := start(t, options(path)).totals(); !reflect.DeepEqual(got, before) {
 		t.Errorf("after a restart %+v\nwant %+v", got, before)

@@ -30,3 +30,6 @@ func Where(f Filter) string {
 	where, _ := f.where()
 	return where
 }
+
+// WALBound is how large the WAL should get of a history of so many bytes.
+func WALBound(most int64) int64 { return walBound(most) }

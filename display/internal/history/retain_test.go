@@ -160,3 +160,12 @@ func TestAFloodPushesOutItsOwn(t *testing.T) {
 		t.Errorf("after a restart %d events of the quiet agent are left, error %v; want 500", n, err)
 	}
 }
+
+// The WAL counts towards what the history may take: a quarter of a small one, 4 MiB of any other.
+func TestWALBound(t *testing.T) {
+	for most, want := range map[int64]int64{4 << 20: 1 << 20, 16 << 20: 4 << 20, 1 << 30: 4 << 20} {
+		if got := history.WALBound(most); got != want {
+			t.Errorf("of %d bytes %d, want %d", most, got, want)
+		}
+	}
+}

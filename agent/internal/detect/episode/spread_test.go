@@ -422,3 +422,24 @@ func TestRestoreRefusesNonsenseOfASubject(t *testing.T) {
 		t.Error("a fourth subject is restored, where three are allowed")
 	}
 }
+
+// How much a subject was excused is remembered, by windows.
+func TestExcusesOutliveARestart(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ before, after, start string }{
+		{"linked:1@9 linked:2@9 linked:3@9", "linked:4@10 hit:5@11 hit:6@12 hit:7@13", "4 in 4 +4 @13"},
+		{"linked:1@9 linked:2@10 linked:3@10", "linked:4@11 hit:5@12 hit:6@13 hit:7@14", "4 in 4 +4 @14"},
+		{"linked:1@9 linked:2@9 linked:3@10", "linked:4@20 linked:5@20 hit:6@21 hit:7@22 hit:8@23", ""},
+		{"linked:1@9 linked:2@10 linked:3@10", "linked:4@20 linked:5@20 hit:6@21 hit:7@22 hit:8@23", "4 in 4 +4 @23"},
+	} {
+		s := newSpread(spreadLimits)
+		s.do(test.before)
+		s.restart(t)
+		s.do(test.after)
+		var want []string
+		if test.start != "" {
+			want = []string{"start 192.0.2.0/24 192.0.2.7: " + test.start}
+		}
+		s.want(t, want...)
+	}
+}
