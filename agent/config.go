@@ -130,7 +130,8 @@ type LogSource struct {
 // Spool bounds what is kept until every display has it.
 type Spool struct {
 	// MaxBytes is the most that is kept on disk; above it the oldest events are dropped, and that
-	// is counted and reported.
+	// is counted and reported. The newest file of the spool stays, of up to 4 MiB or, if that is more, four times what
+	// detection remembers.
 	MaxBytes config.Size `yaml:"max_bytes"`
 	// MaxAge is how long an event is kept that a display did not fetch.
 	MaxAge config.Duration `yaml:"max_age"`
