@@ -151,13 +151,14 @@ type observed struct {
 	health  health
 }
 
-// health says of channels whether they have failed for an hour, or took their last message. Of the others
-// nothing is known yet.
-type health map[string]bool
+// health says of channels how they fare. Of those that are not in it nothing is known yet.
+type health map[string]fare
+
+type fare int
 
 const (
-	fails = false
-	works = true
+	fails fare = iota // for an hour
+	works             // it took its last message
 )
 
 // tick looks at what is no event.

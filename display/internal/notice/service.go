@@ -290,7 +290,7 @@ func (s *Service) Failing() (names []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(s.health)) {
-		if healthy := s.health[name]; !healthy {
+		if s.health[name] == fails {
 			names = append(names, name)
 		}
 	}
