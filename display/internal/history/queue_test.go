@@ -164,3 +164,33 @@ func TestStopCommitsWhatWaits(t *testing.T) {
 		t.Errorf("committed %d after a restart, want 2", got)
 	}
 }
+
+// The queue's bound is one of bytes, so every text of an event counts in full.
+func TestEveryTextTakesRoom(t *testing.T) {
+	text := strings.Repeat("x", 100)
+	size := func(change func(*attack.Event)) int {
+		e := event(0)
+		change(&e)
+		return history.SizeOf([]attack.Event{e})
+	}
+	plain := event(0)
+	empty := size(func(*attack.Event) {})
+	for name, test := range map[string]struct {
+		change func(*attack.Event)
+		more   int
+	}{
+		"rule":   {func(e *attack.Event) { e.Rule = text }, 100 - len(plain.Rule)},
+		"source": {func(e *attack.Event) { e.SourceHost = text }, 100 - len(plain.SourceHost)},
+		"user":   {func(e *attack.Event) { e.User = text }, 100 - len(plain.User)},
+		"log":    {func(e *attack.Event) { e.Log = text }, 100 - len(plain.Log)},
+		"host":   {func(e *attack.Event) { e.Host = text }, 100 - len(plain.Host)},
+	} {
+		if got := size(test.change) - empty; got != test.more {
+			t.Errorf("a %s of 100 bytes takes %d more, want %d", name, got, test.more)
+		}
+	}
+	long := size(func(e *attack.Event) { e.Detail = attack.HTTP{Target: text} }) - size(func(e *attack.Event) { e.Detail = attack.HTTP{} })
+	if long < 100 || long > 110 {
+		t.Errorf("a target of 100 bytes takes %d more", long)
+	}
+}
