@@ -246,22 +246,20 @@ func (f *Files) claimed(self *follower, id fileID) bool {
 // nobody reads it. Self's position is stored first, as self is being looked at.
 func (f *Files) inherit(self *follower, id fileID) *generation {
 	for _, other := range f.followers {
-		if other.follower == self {
+		at := slices.IndexFunc(other.generations, func(g *generation) bool {
+			return g.fileID == id && (g.file != nil || g.parked)
+		})
+		if other.follower == self || at < 0 {
 			continue
 		}
 		if info, err := os.Stat(other.path); err == nil && identify(info) == id {
 			continue
 		}
-		at := slices.IndexFunc(other.generations, func(g *generation) bool {
-			return g.fileID == id && (g.file != nil || g.parked)
-		})
-		if at >= 0 {
-			g := other.generations[at]
-			other.generations = slices.Delete(other.generations, at, at+1)
-			other.moved = true
-			other.dirty.Store(true)
-			return g
-		}
+		g := other.generations[at]
+		other.generations = slices.Delete(other.generations, at, at+1)
+		other.moved = true
+		other.dirty.Store(true)
+		return g
 	}
 	return nil
 }
