@@ -3,6 +3,8 @@ package detect
 import (
 	"strings"
 	"testing"
+
+	"github.com/pialert/pialert/pkg/attack"
 )
 
 // script is what daemons write about one connection, behind the host, and what it counts. PEER,
@@ -245,6 +247,18 @@ var scripts = []script{
 	}},
 }
 
+// attempts adds up what counts: SSH logins, and all else.
+func attempts(events []attack.Event) (logins, other uint64) {
+	for _, ev := range events {
+		if ev.Kind == attack.SSHLogin {
+			logins += ev.Count
+		} else if !ev.Kind.Apart() {
+			other += ev.Count
+		}
+	}
+	return logins, other
+}
+
 // Each connection counts what was tried on it, once, at its peer's address.
 func TestConnections(t *testing.T) {
 	t.Parallel()
@@ -256,13 +270,8 @@ func TestConnections(t *testing.T) {
 				line = strings.NewReplacer("PEER", "192.0.2.7", "PID", "4711", "PORT", "51112").Replace(line)
 				lines = append(lines, "Jan 31 12:00:00 host "+line)
 			}
-			var logins, other uint64
-			for _, ev := range detectAll(t, rules, lines) {
-				if ev.Kind.String() == "ssh_login" {
-					logins += ev.Count
-				} else if !ev.Kind.Apart() {
-					other += ev.Count
-				}
+			events := detectAll(t, rules, lines)
+			for _, ev := range events {
 				if ev.SourceIP.IsValid() && ev.SourceIP.String() != "192.0.2.7" {
 					t.Errorf("%s blames %s", ev.Rule, ev.SourceIP)
 				}
@@ -270,7 +279,7 @@ func TestConnections(t *testing.T) {
 					t.Errorf("%s blames nobody", ev.Rule)
 				}
 			}
-			if logins != script.logins || other != script.other {
+			if logins, other := attempts(events); logins != script.logins || other != script.other {
 				t.Errorf("%d logins and %d others are counted, want %d and %d", logins, other, script.logins, script.other)
 			}
 		})
@@ -292,14 +301,7 @@ func TestConnectionsOfOneAddressAtATime(t *testing.T) {
 				lines = append(lines, "Jan 31 12:00:00 host "+line)
 			}
 		}
-		var logins, other uint64
-		for _, ev := range detectAll(t, rules, lines) {
-			if ev.Kind.String() == "ssh_login" {
-				logins += ev.Count
-			} else if !ev.Kind.Apart() {
-				other += ev.Count
-			}
-		}
+		logins, other := attempts(detectAll(t, rules, lines))
 		if logins != 3*script.logins || other != 3*script.other {
 			t.Errorf("%s: %d logins and %d others are counted, want %d and %d", script.name, logins, other, 3*script.logins, 3*script.other)
 		}
