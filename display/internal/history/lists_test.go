@@ -1,6 +1,9 @@
 package history_test
 
 import (
+	"context"
+	"database/sql"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -30,8 +33,7 @@ func (r *running) ranked(by history.Dimension, filter history.Filter) map[string
 func TestListsOfAClockThatWasSetBack(t *testing.T) {
 	t.Parallel()
 	now := noon
-	o := options(file(t))
-	o.Now = func() time.Time { return now }
+	o := optionsAt(t, &now)
 	h := start(t, o)
 	h.commit(batch{agent: "a", epoch: 1, first: 1, events: events(1)})
 	now = noon.AddDate(0, 0, 2)
@@ -59,8 +61,7 @@ func TestListsOfAClockThatWasSetBack(t *testing.T) {
 func TestWhatIsLookedAtOfAClockThatWasSetBack(t *testing.T) {
 	t.Parallel()
 	now := noon
-	o := options(file(t))
-	o.Now = func() time.Time { return now }
+	o := optionsAt(t, &now)
 	h := start(t, o)
 	const margin = 1 << 16 // behind the last event: more than a batch has
 	for i, step := range []struct {
@@ -92,8 +93,7 @@ func TestWhatIsLookedAtOfAClockThatWasSetBack(t *testing.T) {
 func TestListsOfLongAgo(t *testing.T) {
 	t.Parallel()
 	now := noon
-	o := options(file(t))
-	o.Now = func() time.Time { return now }
+	o := optionsAt(t, &now)
 	h := start(t, o)
 	all := story(h, &now, 72*time.Hour, 5)
 	want := map[string]uint64{}
@@ -119,8 +119,7 @@ func TestListsOfLongAgo(t *testing.T) {
 func TestNetworksOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()
 	now := noon
-	o := options(file(t))
-	o.Now = func() time.Time { return now }
+	o := optionsAt(t, &now)
 	h := start(t, o)
 	all := story(h, &now, 60*time.Hour, 9)
 	h.stop()
@@ -162,8 +161,7 @@ func TestNetworksOfAnEarlierVersion(t *testing.T) {
 func TestEventsOfASource(t *testing.T) {
 	t.Parallel()
 	now := noon
-	o := options(file(t))
-	o.Now = func() time.Time { return now }
+	o := optionsAt(t, &now)
 	h := start(t, o)
 	all := story(h, &now, 80*time.Hour, 13)
 	h.Upkeep()
@@ -225,4 +223,53 @@ func idsOf(records []history.Record) (ids []int64) {
 		ids = append(ids, r.ID)
 	}
 	return ids
+}
+
+// A flood from more addresses than lists have room for is counted as from others, and no less; who
+// attacks more than the others is told by name however many they are.
+func TestListsAreBounded(t *testing.T) {
+	t.Parallel()
+	now := noon
+	o := optionsAt(t, &now)
+	o.MaxBytes = 64 << 20
+	h := start(t, o)
+	const crowd, minutes = 2000, 70
+	steady := netip.MustParseAddr("203.0.113.9")
+	next := uint64(1)
+	for range minutes {
+		list := events(crowd)
+		for i := range list {
+			list[i].SourceIP = netip.AddrFrom4([4]byte{byte(next >> 16), byte(next >> 8), byte(next), byte(i)})
+			list[i].User, next = fmt.Sprint("user", next), next+1
+		}
+		list[7].SourceIP, list[7].Count = steady, 3
+		h.commit(batch{agent: "a", epoch: 1, first: next - crowd, events: list})
+		now = now.Add(time.Minute)
+	}
+	h.stop() // it may still be making room after the last commit
+	h = start(t, o)
+	h.Upkeep()
+	for _, by := range []history.Dimension{history.Sources, history.Networks, history.Users} {
+		ranking, err := h.Rank(t.Context(), by, history.Filter{}, 100_000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := ranking.Others
+		for _, tally := range ranking.Names {
+			sum += tally.Attempts
+		}
+		if want := uint64(minutes * (crowd + 2)); sum != want || ranking.Others == 0 {
+			t.Errorf("%s add up to %d, of which %d are others'; want %d", by, sum, ranking.Others, want)
+		}
+		if first := ranking.Names[0]; by == history.Sources && (first.Name != steady.String() || first.Attempts != 3*minutes) {
+			t.Errorf("the first is %+v, want %s with %d", first, steady, 3*minutes)
+		}
+	}
+	var longest, all int
+	err := h.View(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, "SELECT max(length(list)), sum(length(list)) FROM lists").Scan(&longest, &all)
+	})
+	if most := 64 << 20 >> 15; err != nil || longest > most+100 || all > 4*(minutes+1)*(most/4+100)+4*most {
+		t.Errorf("the longest list takes %d bytes, all take %d, error %v", longest, all, err)
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
-	"slices"
 	"sort"
 	"testing"
 	"time"
@@ -238,8 +237,7 @@ func TestChartsAreExact(t *testing.T) {
 func TestCountsByNameAreOfNetworks(t *testing.T) {
 	t.Parallel()
 	now := noon
-	o := options(file(t))
-	o.Now = func() time.Time { return now }
+	o := optionsAt(t, &now)
 	h := start(t, o)
 	all := story(h, &now, time.Hour, 3)
 	bounds := every(time.Minute, noon, now)
@@ -337,170 +335,6 @@ func TestHoursAddUpToTotals(t *testing.T) {
 	}
 	if got := h.sums(); !reflect.DeepEqual(got, totals) {
 		t.Errorf("after a repair the hours add up to %+v\nwant %+v", got, totals)
-	}
-}
-
-// The most frequent are those that counting by hand finds.
-func TestTop(t *testing.T) {
-	t.Parallel()
-	now := noon
-	o := options(file(t))
-	o.Now = func() time.Time { return now }
-	h := start(t, o)
-	all := story(h, &now, 30*time.Hour, 11)
-	names := map[history.Dimension]func(a *arrival) string{
-		history.Agents:  func(a *arrival) string { return a.agent },
-		history.Kinds:   func(a *arrival) string { return a.event.Kind.String() },
-		history.Sources: func(a *arrival) string { return a.event.SourceIP.String() },
-		history.Users:   func(a *arrival) string { return a.event.User },
-		history.Networks: func(a *arrival) string {
-			bits := 64
-			if a.event.SourceIP.Is4() {
-				bits = 24
-			}
-			prefix, _ := a.event.SourceIP.Prefix(bits)
-			return prefix.String()
-		},
-	}
-	network, since := netip.MustParsePrefix("198.51.1.0/24"), noon.Add(5*time.Hour).Truncate(time.Hour)
-	filters := map[string]struct {
-		filter history.Filter
-		chosen func(*arrival) bool
-	}{
-		"all":       {history.Filter{}, func(*arrival) bool { return true }},
-		"a network": {history.Filter{Source: network}, func(a *arrival) bool { return network.Contains(a.event.SourceIP) }},
-		"an agent":  {history.Filter{Agent: "a"}, func(a *arrival) bool { return a.agent == "a" }},
-		"a user":    {history.Filter{User: "admin"}, func(a *arrival) bool { return a.event.User == "admin" }},
-		"a span":    {history.Filter{Span: history.Span{Since: since}}, func(a *arrival) bool { return !a.at.Before(since) }},
-	}
-	check := func(when string) {
-		t.Helper()
-		for by, name := range names {
-			for say, f := range filters {
-				sums := map[string]uint64{}
-				for i := range all {
-					if a := &all[i]; !a.event.Test && a.event.Kind.Attempt() && f.chosen(a) && a.event.Count > 0 {
-						sums[name(a)] += a.event.Count
-					}
-				}
-				delete(sums, "")
-				got, err := h.Top(t.Context(), by, f.filter, 1000)
-				if err != nil {
-					t.Fatal(err)
-				}
-				list := map[string]uint64{}
-				for _, tally := range got {
-					list[tally.Name] = tally.Attempts
-				}
-				if !maps.Equal(list, sums) {
-					t.Errorf("%s, %s of %s: %v\nwant %v", when, by, say, list, sums)
-				}
-				if !slices.IsSortedFunc(got, func(a, b history.Tally) int { return int(b.Attempts) - int(a.Attempts) }) {
-					t.Errorf("%s, %s of %s: the most frequent are not first: %v", when, by, say, got)
-				}
-			}
-		}
-	}
-	check("at first")
-	h.Upkeep()
-	check("after upkeep")
-	h.stop()
-	edit(t, o.Path, "DROP TABLE lists; PRAGMA user_version=5")
-	h = start(t, o)
-	check("after an upgrade")
-	top, err := h.Top(t.Context(), history.Sources, history.Filter{}, 2)
-	if err != nil || len(top) != 2 {
-		t.Errorf("two sources: %v, error %v", top, err)
-	}
-	sources, err := h.TopSources(t.Context(), history.Filter{}, 2)
-	if err != nil || len(sources) != 2 || sources[0].Attempts != top[0].Attempts || sources[1].Prefix.Addr().String() != top[1].Name || len(sources[0].Users) != 2 {
-		t.Errorf("two sources: %+v, error %v", sources, err)
-	}
-	found, err := h.Find(t.Context(), history.Users, "OO", 5)
-	if err != nil || len(found) != 1 || found[0].Name != "root" {
-		t.Errorf("users with OO: %v, error %v", found, err)
-	}
-}
-
-// A source's portrait says when it came, what it tried, and whether it is banned.
-func TestSource(t *testing.T) {
-	t.Parallel()
-	now := noon
-	o := options(file(t))
-	o.Now = func() time.Time { return now }
-	h := start(t, o)
-	first, other := event(7), event(8)
-	h.commit(batch{agent: "a", epoch: 1, first: 1, events: []attack.Event{first, other}})
-	now = now.Add(time.Hour)
-	probe := event(7)
-	probe.Kind, probe.Count, probe.Detail = attack.HTTPProbe, 4, attack.HTTP{Method: "GET", Target: "/.env"}
-	ban := event(7)
-	ban.Kind, ban.Detail = attack.Ban, attack.BanInfo{Jail: "sshd"}
-	h.commit(batch{agent: "b", epoch: 1, first: 1, events: []attack.Event{probe, ban}})
-	got, err := h.Source(t.Context(), history.Filter{Source: netip.MustParsePrefix("192.0.2.7/32")})
-	want := history.Source{
-		Prefix: netip.MustParsePrefix("192.0.2.7/32"), Attempts: 5, First: noon, Last: now,
-		Kinds:   []history.Tally{{Name: "http_probe", Attempts: 4}, {Name: "ssh_login", Attempts: 1}},
-		Users:   []history.Tally{{Name: "root", Attempts: 5}},
-		Targets: []history.Tally{{Name: "/.env", Attempts: 4}},
-		Ban:     history.Ban{At: now, Jail: "sshd"},
-	}
-	if err != nil || !got.First.Equal(want.First) || !got.Last.Equal(want.Last) || !got.Ban.At.Equal(now) {
-		t.Errorf("got %+v, error %v", got, err)
-	}
-	got.First, got.Last, got.Ban.At = want.First, want.Last, want.Ban.At
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v\nwant %+v", got, want)
-	}
-}
-
-// A flood from more addresses than lists have room for is counted as from others, and no less; who
-// attacks more than the others is told by name however many they are.
-func TestListsAreBounded(t *testing.T) {
-	t.Parallel()
-	now := noon
-	o := options(file(t))
-	o.Now = func() time.Time { return now }
-	o.MaxBytes = 64 << 20
-	h := start(t, o)
-	const crowd, minutes = 2000, 70
-	steady := netip.MustParseAddr("203.0.113.9")
-	next := uint64(1)
-	for range minutes {
-		list := events(crowd)
-		for i := range list {
-			list[i].SourceIP = netip.AddrFrom4([4]byte{byte(next >> 16), byte(next >> 8), byte(next), byte(i)})
-			list[i].User, next = fmt.Sprint("user", next), next+1
-		}
-		list[7].SourceIP, list[7].Count = steady, 3
-		h.commit(batch{agent: "a", epoch: 1, first: next - crowd, events: list})
-		now = now.Add(time.Minute)
-	}
-	h.stop() // it may still be making room after the last commit
-	h = start(t, o)
-	h.Upkeep()
-	for _, by := range []history.Dimension{history.Sources, history.Networks, history.Users} {
-		ranking, err := h.Rank(t.Context(), by, history.Filter{}, 100_000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum := ranking.Others
-		for _, tally := range ranking.Names {
-			sum += tally.Attempts
-		}
-		if want := uint64(minutes * (crowd + 2)); sum != want || ranking.Others == 0 {
-			t.Errorf("%s add up to %d, of which %d are others'; want %d", by, sum, ranking.Others, want)
-		}
-		if first := ranking.Names[0]; by == history.Sources && (first.Name != steady.String() || first.Attempts != 3*minutes) {
-			t.Errorf("the first is %+v, want %s with %d", first, steady, 3*minutes)
-		}
-	}
-	var longest, all int
-	err := h.View(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, "SELECT max(length(list)), sum(length(list)) FROM lists").Scan(&longest, &all)
-	})
-	if most := 64 << 20 >> 15; err != nil || longest > most+100 || all > 4*(minutes+1)*(most/4+100)+4*most {
-		t.Errorf("the longest list takes %d bytes, all take %d, error %v", longest, all, err)
 	}
 }
 

@@ -45,6 +45,13 @@ func options(path string) history.Options {
 	return history.Options{Path: path, Zone: func() *time.Location { return time.UTC }, Now: func() time.Time { return noon }}
 }
 
+// optionsAt are those of a new history by a clock that the test moves.
+func optionsAt(t testing.TB, now *time.Time) history.Options {
+	o := options(file(t))
+	o.Now = func() time.Time { return *now }
+	return o
+}
+
 func start(t testing.TB, o history.Options) *running {
 	t.Helper()
 	book := new(logBook)
