@@ -43,21 +43,25 @@ type Reply struct {
 	Answer string // status and beginning of the body, in one printable line
 }
 
-// Do sends a request and returns the answer of a service that took it. The error is a [Failure],
+// Do sends a request, which has a body, and returns the answer of a service that took it. The error is a [Failure],
 // by the meaning that RFC 9110 gives to the status; the reply stands beside it where there is one.
 func Do(ctx context.Context, client *http.Client, request *http.Request) (Reply, error) {
-	var written atomic.Bool
-	trace := &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) { written.Store(info.Err == nil) }}
-	if request.Body != nil {
-		request.Body = &handed{ctx: ctx, ReadCloser: request.Body}
+	var over, cut atomic.Bool // handed over; broken off before its end: no service takes the half of a request
+	request.Body = &handed{ctx, request.Body, &over}
+	if again := request.GetBody; again != nil { // a connection that stood idle may turn out to be closed
+		request.GetBody = func() (io.ReadCloser, error) {
+			body, err := again()
+			return &handed{ctx, body, &over}, err
+		}
 	}
+	trace := &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) { cut.Store(info.Err != nil) }}
 	response, err := client.Do(request.WithContext(httptrace.WithClientTrace(ctx, trace)))
 	if err != nil {
-		return Reply{}, unanswered(err, written.Load())
+		return Reply{}, unanswered(err, over.Load() && !cut.Load())
 	}
 	defer response.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(response.Body, maxBody)) // the status says enough
-	reply := Reply{Status: response.StatusCode, Body: body, Answer: OneLine(fmt.Sprintf("%d %s", response.StatusCode, body))}
+	said, _ := io.ReadAll(io.LimitReader(response.Body, maxBody)) // the status says enough
+	reply := Reply{Status: response.StatusCode, Body: said, Answer: OneLine(fmt.Sprintf("%d %s", response.StatusCode, said))}
 	failure := &Failure{Outcome: Refused, Answer: reply.Answer}
 	switch status := response.StatusCode; {
 	case status/100 == 2: // the status alone says that it was taken
@@ -74,14 +78,15 @@ func Do(ctx context.Context, client *http.Client, request *http.Request) (Reply,
 }
 
 // unanswered makes a failure of what kept a service from answering. The error of net/http repeats
-// the URL, in which a token may stand: only its cause is kept.
-func unanswered(err error, written bool) *Failure {
+// the URL, in which a token may stand: only its cause is kept. A request that may have been handed
+// over whole has an unknown outcome.
+func unanswered(err error, whole bool) *Failure {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
 	outcome := Failed
-	if written {
+	if whole {
 		outcome = Unknown
 	}
 	return &Failure{Outcome: outcome, Answer: OneLine(err.Error())}
@@ -91,15 +96,15 @@ func unanswered(err error, written bool) *Failure {
 type handed struct {
 	ctx context.Context
 	io.ReadCloser
-	over bool
+	over *atomic.Bool
 }
 
 func (h *handed) Read(p []byte) (int, error) {
-	if !h.over {
+	if !h.over.Load() {
 		if err := Handover(h.ctx); err != nil {
 			return 0, err
 		}
-		h.over = true
+		h.over.Store(true)
 	}
 	return h.ReadCloser.Read(p)
 }

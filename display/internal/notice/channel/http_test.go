@@ -97,6 +97,7 @@ func TestErrorsHoldNoURL(t *testing.T) {
 // A service that takes the request and says nothing more may have sent the message.
 func TestNoAnswerIsUnknown(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
 		conn, _, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)
@@ -109,6 +110,59 @@ func TestNoAnswerIsUnknown(t *testing.T) {
 		t.Errorf("got %+v, want it unknown", failure)
 	}
 }
+
+// The transport sends a request anew if a connection that stood idle turns out to be closed: that hands it over, too.
+func TestRequestSentAnewIsHandedOver(t *testing.T) {
+	over := 0
+	ctx := channel.WithHandover(t.Context(), func() error { over++; return nil })
+	request, err := http.NewRequest(http.MethodPost, "http://service.example.org", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		body, err := r.GetBody()
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, body)
+		return nil, io.ErrUnexpectedEOF
+	})}
+	var failure *channel.Failure
+	if _, err := channel.Do(ctx, client, request); !errors.As(err, &failure) || failure.Outcome != channel.Unknown || over != 1 {
+		t.Errorf("got %v after %d handovers, want it unknown after 1", err, over)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A service that ends the connection before it has read the whole request cannot have taken it.
+func TestHalfARequestIsNotTaken(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		conn.Close()
+	}))
+	defer server.Close()
+	endless := io.LimitReader(zeros{}, 1<<30) // more than any buffer between the two takes
+	request, err := http.NewRequest(http.MethodPost, server.URL, endless)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failure *channel.Failure
+	if _, err := channel.Do(t.Context(), channel.NewHTTPClient(), request); !errors.As(err, &failure) || failure.Outcome != channel.Failed {
+		t.Errorf("got %v, want it failed", err)
+	}
+}
+
+// zeros never ends.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestGarbageIsNoAnswer(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
