@@ -18,6 +18,7 @@ type mutation struct {
 	file       string // relative to the repository
 	function   string
 	what       string // such as "< to <="
+	ordinal    int    // which one of those that are alike: in the same function and line of text
 	source     []byte
 	start, end int
 	text       string
@@ -40,6 +41,13 @@ func (m mutation) mutated() []byte {
 	return bytes.Join([][]byte{m.source[:m.start], m.source[m.end:]}, []byte(m.text))
 }
 
+// identity tells a change from all others, by nothing that moves when other code comes, goes or
+// changes its file.
+func (m mutation) identity() string {
+	_, text := m.line()
+	return fmt.Sprintf("%s\n%s\n%s\n%s\n%d", m.target.dir, m.function, m.what, text, m.ordinal)
+}
+
 // diff shows the change.
 func (m mutation) diff() string {
 	from := bytes.LastIndexByte(m.source[:m.start], '\n') + 1
@@ -58,6 +66,7 @@ func mutations(root string, t *target) ([]mutation, error) {
 		return nil, err
 	}
 	var all []mutation
+	alike := map[string]int{}
 	for _, path := range paths {
 		if strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, ".pb.go") {
 			continue
@@ -72,6 +81,9 @@ func mutations(root string, t *target) ([]mutation, error) {
 		}
 		for _, m := range found {
 			m.target, m.file, m.source = t, filepath.Join(t.dir, filepath.Base(path)), source
+			first := m.identity()
+			m.ordinal = alike[first]
+			alike[first]++
 			all = append(all, m)
 		}
 	}

@@ -1,38 +1,45 @@
 package main
 
 import (
-	"math/rand/v2"
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 )
 
 // sample hands out changes in an order that a seed draws, one target after the other, so that each
-// has its share.
+// has its share. The place of a change depends on the seed and on itself alone: a commit alters the
+// sample by the changes that it makes possible or impossible, so scores of commits compare.
 type sample struct {
 	queues  [][]mutation
 	at      int
 	pending int // handed out and not settled yet
 }
 
-// draw shuffles all changes whose file contains a text.
+// draw orders all changes whose file contains a text.
 func draw(root, only string, seed uint64) (*sample, error) {
-	random := rand.New(rand.NewPCG(seed, 0))
 	s := &sample{}
 	for i := range targets {
 		all, err := mutations(root, &targets[i])
 		if err != nil {
 			return nil, err
 		}
-		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-		var queue []mutation
-		for _, m := range all {
-			if strings.Contains(m.file, only) {
-				queue = append(queue, m)
-			}
-		}
-		s.queues = append(s.queues, queue)
+		all = slices.DeleteFunc(all, func(m mutation) bool { return !strings.Contains(m.file, only) })
+		s.queues = append(s.queues, shuffled(all, seed))
 	}
 	return s, nil
+}
+
+// shuffled returns changes in the order that a seed gives them.
+func shuffled(all []mutation, seed uint64) []mutation {
+	place := func(m mutation) uint64 {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%d\n%s", seed, m.identity()))
+		return binary.BigEndian.Uint64(sum[:])
+	}
+	slices.SortFunc(all, func(a, b mutation) int { return cmp.Compare(place(a), place(b)) })
+	return all
 }
 
 // packages returns the packages whose tests it needs.
