@@ -131,15 +131,6 @@ func isHistory(path string) error {
 	return errors.Join(err, s.close())
 }
 
-func removeAll(paths ...string) error {
-	for _, path := range paths {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
-}
-
 // giveAway gives files to the owner of a folder, whose service must be able to write them.
 func giveAway(dir string, paths ...string) error {
 	info, err := os.Stat(dir)

@@ -5,32 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
-)
-
-// Correction changes a total that a mistake made wrong. It is an entry of its own among the events,
-// which is never deleted.
-type Correction struct {
-	Agent  string
-	Kind   attack.Kind
-	Host   string // the machine whose lines were counted, if it is not the agent's own
-	By     int64  // attempts, or what the kind counts; negative takes away
-	Reason string // of a person
-}
-
-// Bounds of a correction.
-const (
-	maxReason = 500     // bytes
-	maxBy     = 1 << 46 // as much as a day's total
-)
-
-// The stored form of a correction: an event with the sequence number 0, which no event has, a count
-// of 0, and a detail that begins with a number that no detail has.
-const (
-	correctionRule   = "correction"
-	correctionDetail = 0xff
 )
 
 // Correct stores a correction and returns when it is committed. No total becomes less than nothing,
@@ -118,22 +94,4 @@ func (c *change) correct(p *pending) error {
 		return nil
 	}
 	return c.store.addNamed(startOf(p.arrived, hour), agent.id, named{kind: k.Kind, host: k.Host}, by)
-}
-
-// decodeCorrection reads a correction's detail.
-func decodeCorrection(detail []byte) (by int64, reason string, ok bool) {
-	if len(detail) < 2 || detail[0] != correctionDetail {
-		return 0, "", false
-	}
-	by, size := binary.Varint(detail[1:])
-	if size <= 0 {
-		return 0, "", false
-	}
-	return by, string(detail[1+size:]), true
-}
-
-// correctionOf makes a record of a correction's row.
-func correctionOf(id int64, agent string, arrived time.Time, kind attack.Kind, host string, detail []byte) (Record, bool) {
-	by, reason, ok := decodeCorrection(detail)
-	return Record{ID: id, Agent: agent, Arrived: arrived, Event: attack.Event{Kind: kind, Observed: arrived, Host: host}, By: by, Note: reason}, ok
 }

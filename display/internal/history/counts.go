@@ -21,9 +21,6 @@ type Count struct {
 	Sum
 }
 
-// maxScan bounds the newest events of a span that a question looks at which roll-ups do not answer.
-const maxScan = 200_000
-
 // Counts counts between consecutive bounds: bar i is from bounds[i] to bounds[i+1]. Bars without
 // anything are left out, and tests are not counted.
 //

@@ -25,21 +25,6 @@ type Record struct {
 	Note string // the reason that a person gave; empty if it is an event
 }
 
-// Span is a part of time, by arrival: Since is in it, Until is not. A zero time sets no bound.
-type Span struct{ Since, Until time.Time }
-
-// Filter chooses events; its zero value chooses all.
-type Filter struct {
-	Span
-	Agent  string
-	Kind   attack.Kind
-	Source netip.Prefix // an address as its own prefix, or a network
-	User   string
-	Host   string // the machine that wrote the line, by the name that it has there
-	After  int64  // only ids above it
-	Before int64  // only ids below it, to turn pages; 0 begins with the newest
-}
-
 // maxRecords bounds one answer of [History.Recent] and [History.After].
 const maxRecords = 1000
 
@@ -99,60 +84,6 @@ func (h *History) Newest(ctx context.Context, most int, filter Filter) (count in
 		return nil
 	})
 	return count, after, err
-}
-
-// where returns the filter as the end of a query on events, but for what its ids say.
-func (f *Filter) where() (where string, args []any) {
-	where = "WHERE TRUE"
-	and := func(condition string, values ...any) { where, args = where+" AND "+condition, append(args, values...) }
-	if f.Agent != "" {
-		and("events.agent = (SELECT id FROM agents WHERE name = ?)", f.Agent)
-	}
-	if f.Kind != 0 {
-		and("kind = ?", int64(f.Kind))
-	}
-	if f.User != "" {
-		and("user = ?", []byte(f.User))
-	}
-	if f.Host != "" {
-		and("machine = ?", []byte(f.Host))
-	}
-	if f.Source.IsValid() {
-		first, last := bounds(f.Source)
-		and("source BETWEEN ? AND ? AND length(source) = ?", first, last, len(first))
-	}
-	return where, args
-}
-
-// bounds returns the first and last address of a network as they are stored.
-func bounds(network netip.Prefix) (first, last []byte) {
-	if addr := network.Addr(); addr.Is4In6() && network.Bits() >= 96 {
-		network = netip.PrefixFrom(addr.Unmap(), network.Bits()-96)
-	}
-	first = network.Masked().Addr().AsSlice()
-	last = slices.Clone(first)
-	for bit := network.Bits(); bit < 8*len(last); bit++ {
-		last[bit/8] |= 0x80 >> (bit % 8)
-	}
-	return first, last
-}
-
-// idAt returns the id of the first event that arrived at a time or later, or one above all.
-func idAt(ctx context.Context, tx querier, at time.Time) (int64, error) {
-	var low, high int64 // the id is above low-1, and at most high
-	err := each(ctx, tx, `SELECT coalesce((SELECT min(id) FROM events), 1), coalesce((SELECT max(id) FROM events), 0) + 1`,
-		[]any{&low, &high}, func() {})
-	for err == nil && low < high {
-		middle := low + (high-low)/2
-		id, arrived := high, int64(0)
-		err = each(ctx, tx, `SELECT id, arrived FROM events WHERE id >= ? ORDER BY id LIMIT 1`, []any{&id, &arrived}, func() {}, middle)
-		if id < high && arrived < at.UnixNano() {
-			low = id + 1
-		} else {
-			high = middle
-		}
-	}
-	return low, err
 }
 
 // After returns committed events, without corrections, with ids above the cursor, the oldest first: at most limit, and
@@ -227,4 +158,10 @@ func readRecords(ctx context.Context, tx querier, where string, args ...any) ([]
 			records = append(records, Record{ID: id, Agent: name, Epoch: uint64(epoch), Sequence: uint64(sequence), Arrived: time.Unix(0, arrived), Event: e})
 		}, args...)
 	return records, err
+}
+
+// correctionOf makes a record of a correction's row.
+func correctionOf(id int64, agent string, arrived time.Time, kind attack.Kind, host string, detail []byte) (Record, bool) {
+	by, reason, ok := decodeCorrection(detail)
+	return Record{ID: id, Agent: agent, Arrived: arrived, Event: attack.Event{Kind: kind, Observed: arrived, Host: host}, By: by, Note: reason}, ok
 }

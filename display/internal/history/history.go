@@ -44,14 +44,6 @@ import (
 	"github.com/pialert/pialert/pkg/wake"
 )
 
-// Bounds that no conforming set of agents reaches.
-const (
-	MaxAgents   = 1 << 14         // agents that ever sent an event to this display
-	maxEpochs   = 16              // epochs whose marks are kept per agent, the newest ones
-	MaxSequence = 1<<62 - 1       // the highest sequence number that can be stored
-	maxSum      = uint64(1) << 61 // a total stays at this value rather than wrap
-)
-
 // Options says where a history is kept and for how long.
 type Options struct {
 	Path         string                // the file; "-wal", "-shm", ".lock", ".totals" and ".damaged-TIME" files may stand beside it
@@ -162,6 +154,9 @@ func (h *History) open() error {
 
 // openChecked opens a file, looks for damage and reads the summary.
 func openChecked(path string, now time.Time, lists int) (*store, summary, error) {
+	if err := finishReplacement(path); err != nil {
+		return nil, summary{}, err
+	}
 	opened, err := openStore(path, now, lists)
 	if resultCode(err) == sqlitelib.SQLITE_ERROR { // a table or column of ours is not there
 		err = fmt.Errorf("%w: %w", errDamaged, err)
@@ -220,9 +215,6 @@ func (h *History) Run(ctx context.Context) error {
 		}
 	}
 }
-
-// ErrStopped is given to those whose events were not committed before the history stopped.
-var ErrStopped = errors.New("the history has stopped")
 
 // Fault says why commits fail at the moment; it is empty when they do not.
 func (h *History) Fault() string {

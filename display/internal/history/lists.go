@@ -6,6 +6,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"slices"
+	"time"
 )
 
 // Lists are the roll-ups by name: what networks, addresses, user names and targets the events of a
@@ -41,11 +42,6 @@ CREATE TABLE IF NOT EXISTS lists (
 	list  BLOB NOT NULL,
 	PRIMARY KEY (what, step, start, part)
 ) STRICT, WITHOUT ROWID;`
-
-const (
-	minute  = 60
-	dayLong = 86400 // the step's name; days have 23, 24 or 25 hours
-)
 
 // longName is how many bytes of a name tell it apart.
 const longName = 200
@@ -285,3 +281,12 @@ func (l nameList) read(list []byte) {
 		n.addBytes(name, sum)
 	})
 }
+
+// listed says until when the lists of hours and days are made.
+type listed struct{ hours, days int64 }
+
+// How long lists are kept as they are.
+const (
+	minutesListed = 49 * time.Hour
+	hoursListed   = 90 * 24 * time.Hour // then they are cut to an eighth
+)

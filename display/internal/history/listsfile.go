@@ -41,15 +41,6 @@ func (s *store) putList(what nameKind, step, start, part int64, list []byte) err
 		ON CONFLICT DO UPDATE SET list = CAST(list || excluded.list AS BLOB)`, int64(what), step, start, part, list)
 }
 
-// startOfDay returns the midnight before a time of the history's zone, in Unix time.
-func startOfDay(t time.Time) int64 {
-	year, month, day := t.Date()
-	return time.Date(year, month, day, 0, 0, 0, 0, t.Location()).Unix()
-}
-
-// listed says until when the lists of hours and days are made.
-type listed struct{ hours, days int64 }
-
 func readListed(ctx context.Context, tx querier, what nameKind, zone *time.Location) (l listed, err error) {
 	var step int64
 	var last sql.NullInt64
@@ -179,15 +170,4 @@ func (s *store) coarsenLists(since, until int64) error {
 			return 0, changed
 		}, since, until)
 	})
-}
-
-// coarseName leaves the /24 or /48 of an address or network that is stored as its first bytes.
-func coarseName(name string) string {
-	keep := coarse6 / 8
-	if len(name) <= 4 {
-		keep = coarse4 / 8
-	}
-	short := make([]byte, len(name))
-	copy(short, name[:min(keep, len(name))])
-	return string(short)
 }

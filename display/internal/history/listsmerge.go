@@ -5,12 +5,6 @@ import (
 	"time"
 )
 
-// How long lists are kept as they are.
-const (
-	minutesListed = 49 * time.Hour
-	hoursListed   = 90 * 24 * time.Hour // then they are cut to an eighth
-)
-
 // mergeLists makes one part of several, and the lists of hours and days that are over.
 func (s *store) mergeLists(now time.Time) error {
 	s.mu.Lock()

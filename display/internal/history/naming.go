@@ -112,3 +112,14 @@ func (n *naming) forget(agent int64) {
 	}
 	n.group, n.names = group{}, [nameKinds]*names{}
 }
+
+// targetOf returns what an attack was at: a web page, or the user that somebody wanted to become.
+func targetOf(detail attack.Detail) string {
+	switch d := detail.(type) {
+	case attack.HTTP:
+		return d.Target
+	case attack.Local:
+		return d.Target
+	}
+	return ""
+}

@@ -2,28 +2,8 @@ package history
 
 import (
 	"context"
-	"net/netip"
 	"time"
 )
-
-// What remains of an address that is not kept whole: a /24, or a /48 of IPv6.
-const (
-	coarse4 = 24
-	coarse6 = 48
-)
-
-// coarse returns the first address of the network that an address is in.
-func coarse(addr netip.Addr) netip.Addr {
-	bits := coarse4
-	if addr.Is6() {
-		bits = coarse6
-	}
-	prefix, err := addr.Prefix(bits)
-	if err != nil {
-		return netip.Addr{} // no address, or one with a zone
-	}
-	return prefix.Addr()
-}
 
 // coarsen leaves only networks of the addresses of events that arrived before a time. It stops as soon
 // as there is something to commit and goes on at the next upkeep.

@@ -16,30 +16,11 @@ func (h *History) Committed(_ context.Context, agent string, epoch uint64) (uint
 	return h.known.marks[stream{agent, epoch}].committed, nil
 }
 
-// Total is what was counted of one kind from one agent. Tests are apart.
-type Total struct {
-	Agent string      `json:"agent"`
-	Kind  attack.Kind `json:"kind"`
-	Test  bool        `json:"test,omitempty"`
-	Sum
-}
-
 // Totals returns the committed totals of all time, by agent, kind and test in that order.
 func (h *History) Totals(context.Context) ([]Total, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return listTotals(h.known.totals), nil
-}
-
-func listTotals(totals map[route]Sum) []Total {
-	list := make([]Total, 0, len(totals))
-	for at, sum := range totals {
-		list = append(list, Total{at.agent, at.kind, at.test, sum})
-	}
-	slices.SortFunc(list, func(a, b Total) int {
-		return cmp.Or(cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.Kind, b.Kind), cmp.Compare(flag(a.Test), flag(b.Test)))
-	})
-	return list
 }
 
 // TotalsOn returns the committed totals of one day of the history's zone, by arrival.

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -193,3 +194,6 @@ func (h *History) refuse() {
 	h.stop = true
 	h.room.Broadcast()
 }
+
+// ErrStopped is given to those whose events were not committed before the history stopped.
+var ErrStopped = errors.New("the history has stopped")

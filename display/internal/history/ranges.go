@@ -11,46 +11,8 @@ import (
 // commit. Where a filter asks for a source or a user, the lists say when these came, and so which ids
 // are worth a look.
 
-// idRange is all ids from the first to the last.
-type idRange struct{ first, last int64 }
-
 // maxRanges bounds how many ranges one question has; those that are near each other become one.
 const maxRanges = 256
-
-// ids returns what the filter's bounds leave. SQLite seeks by one lower and one upper bound and tries the others on
-// each row, so a query has both from here: two of a kind would have it begin at the first event.
-func (f *Filter) ids(ctx context.Context, tx querier) (idRange, error) {
-	all := idRange{f.After + 1, 1 << 62}
-	if f.Before != 0 {
-		all.last = f.Before - 1
-	}
-	// Ids rise with arrival, so a span is one of ids.
-	if !f.Since.IsZero() {
-		id, err := idAt(ctx, tx, f.Since)
-		if err != nil {
-			return idRange{}, err
-		}
-		all.first = max(all.first, id)
-	}
-	if !f.Until.IsZero() {
-		id, err := idAt(ctx, tx, f.Until)
-		if err != nil {
-			return idRange{}, err
-		}
-		all.last = min(all.last, id-1)
-	}
-	return all, nil
-}
-
-// within returns the parts of ranges that are in another one.
-func within(ranges []idRange, all idRange) (parts []idRange) {
-	for _, r := range ranges {
-		if r.first, r.last = max(r.first, all.first), min(r.last, all.last); r.first <= r.last {
-			parts = append(parts, r)
-		}
-	}
-	return parts
-}
 
 // ranges returns where events are that a filter may choose, the newest first.
 func (h *History) ranges(ctx context.Context, tx querier, filter Filter) ([]idRange, error) {
@@ -95,22 +57,6 @@ func (h *History) ranges(ctx context.Context, tx querier, filter Filter) ([]idRa
 		return nil, err
 	}
 	return within(newestFirst(append(found, back...)), all), nil
-}
-
-// newestFirst sorts ranges and makes one of those that overlap.
-func newestFirst(ranges []idRange) []idRange {
-	slices.SortFunc(ranges, func(a, b idRange) int { return cmp.Compare(b.last, a.last) })
-	var merged []idRange
-	for _, r := range ranges {
-		switch last := len(merged) - 1; {
-		case r.first > r.last:
-		case last >= 0 && r.last+1 >= merged[last].first:
-			merged[last].first = min(merged[last].first, r.first)
-		default:
-			merged = append(merged, r)
-		}
-	}
-	return merged
 }
 
 // spots returns the minutes, or hours where minutes are not kept, in which lists have a chosen name, or
@@ -216,56 +162,5 @@ func (h *History) eachNewest(ctx context.Context, tx querier, filter Filter, que
 	return more, nil
 }
 
-// A clock that is set back leaves events of one time at two places. The ids from the first to the last
-// of such are looked at whatever the lists say.
-
-const setBackFirst, setBackLast = "set back first", "set back last"
-
-func setBack(ctx context.Context, tx querier) ([]idRange, error) {
-	r := idRange{1, 0}
-	var name string
-	var value int64
-	err := each(ctx, tx, `SELECT name, value FROM numbers WHERE name IN (?, ?)`, []any{&name, &value}, func() {
-		if name == setBackFirst {
-			r.first = value
-		} else {
-			r.last = value
-		}
-	}, setBackFirst, setBackLast)
-	return []idRange{r}, err
-}
-
-// arrive notes that events arrive at a time, before they are written.
-func (c *change) arrive(at time.Time) error {
-	s, now := c.store, at.UnixNano()
-	if s.latest == 0 {
-		if err := s.each(context.Background(), `SELECT coalesce(max(arrived), 0) FROM (SELECT arrived FROM events ORDER BY id DESC LIMIT 1)`,
-			[]any{&s.latest}, func() {}); err != nil {
-			return err
-		}
-	}
-	if now >= s.latest {
-		s.latest = now
-		return nil
-	}
-	back, err := setBack(context.Background(), s.conn)
-	if err != nil {
-		return err
-	}
-	first, err := idAt(context.Background(), s.conn, at.Add(-time.Minute))
-	if err != nil {
-		return err
-	}
-	if back[0].first <= back[0].last {
-		first = min(first, back[0].first)
-	}
-	for name, value := range map[string]int64{setBackFirst: first, setBackLast: c.next.last + maxGroup} {
-		if err := s.exec(`INSERT INTO numbers (name, value) VALUES (?,?) ON CONFLICT (name) DO UPDATE SET value=excluded.value`, name, value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// maxGroup is more events than one batch has.
-const maxGroup = 1 << 16
+// maxScan bounds the newest events of a span that a question looks at which roll-ups do not answer.
+const maxScan = 200_000

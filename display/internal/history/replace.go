@@ -152,3 +152,12 @@ func (h *History) inspect(met error) {
 		h.log.Error("cannot repair the history; events wait", "error", err, "do", advice(err))
 	}
 }
+
+func removeAll(paths ...string) error {
+	for _, path := range paths {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

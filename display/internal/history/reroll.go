@@ -8,20 +8,6 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// rollupTable is that of roll-ups, since version 4.
-const rollupTable = `
-CREATE TABLE IF NOT EXISTS rollups (
-	step     INTEGER NOT NULL, -- 60, 600 or 3600 seconds
-	start    INTEGER NOT NULL, -- Unix time
-	agent    INTEGER NOT NULL,
-	kind     INTEGER NOT NULL,
-	test     INTEGER NOT NULL,
-	key      BLOB NOT NULL, -- of a counter, else the machine that wrote the line
-	events   INTEGER NOT NULL,
-	attempts INTEGER NOT NULL, -- or what is counted
-	PRIMARY KEY (step, start, agent, kind, test, key)
-) STRICT, WITHOUT ROWID;`
-
 // reroll makes the roll-ups of what is in the file: of its events, and of totals whose events are
 // gone. Rows that are there already are better evidence and stay, if their day adds up.
 func (s *store) reroll(now time.Time) error {
@@ -88,18 +74,4 @@ func (s *store) settleDays(zone *time.Location) error {
 		}
 	}
 	return nil
-}
-
-// dayOf returns the day of a time as the file writes it: 20261120.
-func dayOf(t time.Time) int {
-	year, month, day := t.Date()
-	return year*10000 + int(month)*100 + day
-}
-
-// midnight returns when a day of the file began, in Unix time; the day 0 began in 1970.
-func midnight(day int64, zone *time.Location) int64 {
-	if day == 0 {
-		return 0
-	}
-	return startOf(time.Date(int(day/10000), time.Month(day/100%100), int(day%100), 0, 0, 0, 0, zone), hour)
 }

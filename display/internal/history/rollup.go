@@ -7,36 +7,11 @@ import (
 )
 
 // Roll-ups are what charts are made of: the events and attempts of each minute, ten minutes and
-// hour, by agent, kind and test, and by the machine that wrote the line or the key of a counter; and lists of what they name (lists.go). They change in the transaction
-// of their events, so they are exact: the hours of all time add up to the totals. Hours of which
-// only the day's total is known, from a file of an earlier version or a damaged one, are counted
-// at that day's midnight; days that damage made unknown, at the beginning of 1970.
-//
-// A step begins where the clock on the wall says so: hours of a zone that is half an hour off UTC
-// begin at half past. That way every step lies in one day, of 23, 24 or 25 hours.
-
-// steps are the lengths of roll-ups in seconds, and how long they are kept.
-var steps = [...]struct {
-	long int64
-	kept time.Duration // 0 is for ever
-}{
-	{60, 49 * time.Hour},
-	{600, 15 * 24 * time.Hour},
-	{3600, 0},
-}
-
-const hour = 3600 // seconds
-
-// startOf returns when the step began that t is in, in Unix time.
-func startOf(t time.Time, long int64) int64 {
-	_, ahead := t.Zone()
-	wall := t.Unix() + int64(ahead)
-	return wall - ((wall%long)+long)%long - int64(ahead)
-}
-
-// Networks are the /24 of an IPv4 address and the /64 of an IPv6 one, stored as their first 3 or
-// 8 bytes.
-const bytes4, bytes6 = 3, 8
+// hour, by agent, kind and test, and by the machine that wrote the line or the key of a counter; and
+// lists of what they name (lists.go). They change in the transaction of their events, so they are
+// exact: the hours of all time add up to the totals. Hours of which only the day's total is known, from
+// a file of an earlier version or a damaged one, are counted at that day's midnight; days that damage
+// made unknown, at the beginning of 1970.
 
 // maxKeys bounds the counters, and the machines, of one agent that have charts of their own.
 const maxKeys = 64
@@ -167,3 +142,17 @@ func (s *store) forgetRollups(now time.Time) error {
 	}
 	return nil
 }
+
+// rollupTable is that of roll-ups, since version 4.
+const rollupTable = `
+CREATE TABLE IF NOT EXISTS rollups (
+	step     INTEGER NOT NULL, -- 60, 600 or 3600 seconds
+	start    INTEGER NOT NULL, -- Unix time
+	agent    INTEGER NOT NULL,
+	kind     INTEGER NOT NULL,
+	test     INTEGER NOT NULL,
+	key      BLOB NOT NULL, -- of a counter, else the machine that wrote the line
+	events   INTEGER NOT NULL,
+	attempts INTEGER NOT NULL, -- or what is counted
+	PRIMARY KEY (step, start, agent, kind, test, key)
+) STRICT, WITHOUT ROWID;`

@@ -11,27 +11,8 @@ import (
 	"time"
 )
 
-// Source is an address or network, and what is known of it.
-type Source struct {
-	Prefix      netip.Prefix
-	Attempts    uint64
-	First, Last time.Time
-	Kinds       []Tally // the most frequent first, a few of each
-	Users       []Tally
-	Targets     []Tally
-	Ban         Ban
-}
-
-// Ban is what was last heard of a source being banned; the zero value is nothing.
-type Ban struct {
-	At     time.Time
-	Jail   string
-	Lifted bool
-}
-
 // Bounds of lists about sources.
 const (
-	few        = 3   // kinds, users and targets of a source
 	maxSources = 100 // of one answer
 
 	listsOfADay = 4 << 20 // bytes, about

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -204,4 +205,23 @@ func readSummary(path string) (summary, error) {
 		s.totals[route{t.Agent, t.Kind, t.Test}] = t.Sum
 	}
 	return s, nil
+}
+
+// Total is what was counted of one kind from one agent. Tests are apart.
+type Total struct {
+	Agent string      `json:"agent"`
+	Kind  attack.Kind `json:"kind"`
+	Test  bool        `json:"test,omitempty"`
+	Sum
+}
+
+func listTotals(totals map[route]Sum) []Total {
+	list := make([]Total, 0, len(totals))
+	for at, sum := range totals {
+		list = append(list, Total{at.agent, at.kind, at.test, sum})
+	}
+	slices.SortFunc(list, func(a, b Total) int {
+		return cmp.Or(cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.Kind, b.Kind), cmp.Compare(flag(a.Test), flag(b.Test)))
+	})
+	return list
 }

@@ -153,3 +153,9 @@ func (t *tallies) list(limit int) []Tally {
 
 // shortList is up to which length a list is kept in order while it is made; longer ones are sorted.
 const shortList = 256
+
+// Tally is a name and the attempts that it stands for.
+type Tally struct {
+	Name     string `json:"name"`
+	Attempts uint64 `json:"attempts"`
+}

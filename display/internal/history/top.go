@@ -31,12 +31,6 @@ func Dimensions() []Dimension {
 	return []Dimension{Sources, Networks, Users, Targets, Agents, Hosts, Kinds, Counters}
 }
 
-// Tally is a name and the attempts that it stands for.
-type Tally struct {
-	Name     string `json:"name"`
-	Attempts uint64 `json:"attempts"`
-}
-
 // Ranking is a list of the most frequent.
 type Ranking struct {
 	Names  []Tally `json:"names"`
@@ -137,14 +131,6 @@ func (r *reading) tallyGroups(ctx context.Context, t *tallies, by Dimension, fil
 	})
 }
 
-// isRolled says whether networks have roll-ups that add up to a network.
-func isRolled(network netip.Prefix) bool {
-	if network.Addr().Is4() {
-		return network.Bits() <= 8*bytes4
-	}
-	return network.Bits() <= 8*bytes6
-}
-
 // tallyRolled reads roll-ups by a column. What a correction took away may be of another time than what it
 // was taken from.
 func (h *History) tallyRolled(ctx context.Context, tx querier, t *tallies, column string, filter Filter, condition string, value ...any) error {
@@ -206,30 +192,6 @@ func nameIn(by Dimension, raw []byte, kind int64) string {
 	default:
 		return string(raw)
 	}
-}
-
-// networkName writes the network of an address.
-func networkName(addr netip.Addr) string {
-	bits := 8 * bytes6
-	if addr = addr.Unmap(); addr.Is4() {
-		bits = 8 * bytes4
-	}
-	network, err := addr.Prefix(bits)
-	if err != nil {
-		return ""
-	}
-	return network.String()
-}
-
-// targetOf returns what an attack was at: a web page, or the user that somebody wanted to become.
-func targetOf(detail attack.Detail) string {
-	switch d := detail.(type) {
-	case attack.HTTP:
-		return d.Target
-	case attack.Local:
-		return d.Target
-	}
-	return ""
 }
 
 // Find lists the users, or targets, whose name has a text in it, in small or capital letters, the

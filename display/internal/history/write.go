@@ -7,10 +7,6 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// maxDay is the most that one day's total says. It leaves room to add up the days of centuries
-// in 64 bits, and no server reaches it: it is a billion attempts a second.
-const maxDay = 1 << 46
-
 // change is what one transaction writes.
 type change struct {
 	store   *store
@@ -67,23 +63,6 @@ func (s *store) write(known summary, crowd *crowd, group []pending, heard map[st
 		return known, err
 	}
 	return c.next, nil
-}
-
-// transaction runs do in a transaction that is rolled back if do fails.
-func (s *store) transaction(do func() error) error {
-	ctx := context.Background()
-	if _, err := s.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
-		return err
-	}
-	err := do()
-	if err == nil {
-		_, err = s.conn.ExecContext(ctx, "COMMIT")
-	}
-	if err != nil {
-		// SQLite has rolled back by itself after some errors; to do it again fails harmlessly.
-		_, _ = s.conn.ExecContext(ctx, "ROLLBACK")
-	}
-	return err
 }
 
 // add stages a batch: its events are inserted, the rest waits for flush.
@@ -261,39 +240,4 @@ func (s *store) addTotal(at dayRoute, agentID, events, attempts int64) error {
 		ON CONFLICT (day, agent, kind, test) DO UPDATE SET
 		events=min(events+excluded.events,?7), attempts=min(attempts+excluded.attempts,?7)`,
 		at.day, agentID, int64(at.kind), flag(at.test), events, attempts, int64(maxDay))
-}
-
-func (s *store) exec(query string, args ...any) error {
-	_, err := s.conn.ExecContext(context.Background(), query, args...)
-	return err
-}
-
-// stamp, flag, text and blob are the forms of Go's values in the file.
-
-func stamp(t time.Time) any {
-	if t.IsZero() {
-		return nil
-	}
-	return t.UnixNano()
-}
-
-func flag(b bool) int64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-func text(s string) any {
-	if s == "" {
-		return nil
-	}
-	return []byte(s)
-}
-
-func blob(b []byte) any {
-	if len(b) == 0 {
-		return nil
-	}
-	return b
 }
