@@ -1,7 +1,6 @@
 package link
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -21,10 +20,8 @@ const (
 )
 
 const (
-	connectTimeout = 10 * time.Second // for one TCP connection
-	sshTimeout     = 30 * time.Second // for ssh to log in and the handshake through it
-	raceAfter      = 300 * time.Millisecond
-	sshScheme      = "ssh://"
+	sshTimeout = 30 * time.Second // for ssh to log in and the handshake through it
+	sshScheme  = "ssh://"
 )
 
 // AddressError says at which address a peer could not be reached, and why.
@@ -116,69 +113,4 @@ func timeoutFor(address string) time.Duration {
 		return sshTimeout
 	}
 	return handshakeTimeout
-}
-
-// dial opens a connection to an address.
-func (d *Dialer) dial(ctx context.Context, address string) (net.Conn, error) {
-	if err := CheckAddress(address); err != nil {
-		return nil, err
-	}
-	if strings.HasPrefix(address, sshScheme) {
-		return d.SSH.dial(address)
-	}
-	if d.Dial != nil {
-		return d.Dial(ctx, "tcp", address)
-	}
-	return tcpDialer().DialContext(ctx, "tcp", address)
-}
-
-// dialFirst dials addresses, each a little after the one before it or when that has failed, and
-// returns the first connection that opens: an address that nobody answers on must not hold up
-// the others.
-func (d *Dialer) dialFirst(ctx context.Context, addresses []string) (net.Conn, string, error) {
-	type result struct {
-		conn    net.Conn
-		address string
-		err     error
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	results := make(chan result)
-	running, next := 0, 0
-	defer func() {
-		cancel()
-		for range running { // those that come too late
-			go func() {
-				if late := <-results; late.conn != nil {
-					late.conn.Close()
-				}
-			}()
-		}
-	}()
-	var failed []error
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-timer.C:
-			if next < len(addresses) {
-				address := addresses[next]
-				next, running = next+1, running+1
-				go func() {
-					conn, err := d.dial(ctx, address)
-					results <- result{conn, address, err}
-				}()
-				timer.Reset(raceAfter)
-			}
-		case r := <-results:
-			running--
-			if r.err == nil {
-				return r.conn, r.address, nil
-			}
-			failed = append(failed, &AddressError{r.address, r.err})
-			if len(failed) == len(addresses) {
-				return nil, "", errors.Join(failed...)
-			}
-			timer.Reset(0)
-		}
-	}
 }

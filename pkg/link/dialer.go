@@ -6,12 +6,15 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/pialert/pialert/pkg/backoff"
 	"github.com/pialert/pialert/pkg/pairing"
 )
+
+const raceAfter = 300 * time.Millisecond
 
 // Pauses between attempts to reach a peer. After a connection that lasted for stableAfter they begin
 // anew.
@@ -174,4 +177,69 @@ func (f *failureLog) clear() (tries int) {
 	tries = f.tries
 	*f = failureLog{log: f.log}
 	return tries
+}
+
+// dial opens a connection to an address.
+func (d *Dialer) dial(ctx context.Context, address string) (net.Conn, error) {
+	if err := CheckAddress(address); err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(address, sshScheme) {
+		return d.SSH.dial(address)
+	}
+	if d.Dial != nil {
+		return d.Dial(ctx, "tcp", address)
+	}
+	return tcpDialer().DialContext(ctx, "tcp", address)
+}
+
+// dialFirst dials addresses, each a little after the one before it or when that has failed, and
+// returns the first connection that opens: an address that nobody answers on must not hold up
+// the others.
+func (d *Dialer) dialFirst(ctx context.Context, addresses []string) (net.Conn, string, error) {
+	type result struct {
+		conn    net.Conn
+		address string
+		err     error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	results := make(chan result)
+	running, next := 0, 0
+	defer func() {
+		cancel()
+		for range running { // those that come too late
+			go func() {
+				if late := <-results; late.conn != nil {
+					late.conn.Close()
+				}
+			}()
+		}
+	}()
+	var failed []error
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			if next < len(addresses) {
+				address := addresses[next]
+				next, running = next+1, running+1
+				go func() {
+					conn, err := d.dial(ctx, address)
+					results <- result{conn, address, err}
+				}()
+				timer.Reset(raceAfter)
+			}
+		case r := <-results:
+			running--
+			if r.err == nil {
+				return r.conn, r.address, nil
+			}
+			failed = append(failed, &AddressError{r.address, r.err})
+			if len(failed) == len(addresses) {
+				return nil, "", errors.Join(failed...)
+			}
+			timer.Reset(0)
+		}
+	}
 }

@@ -120,10 +120,3 @@ func (l *Listener) serve(ctx context.Context, conn *Conn, handle Handler) {
 
 // States returns what is known of the peers that have connected, by name.
 func (l *Listener) States() []State { return l.board.states(l.Keyring) }
-
-func reason(err error) string {
-	if err == nil {
-		return "closed"
-	}
-	return err.Error()
-}

@@ -83,3 +83,11 @@ func (b *board) states(keyring *pairing.Keyring) []State {
 	slices.SortFunc(all, func(a, b State) int { return strings.Compare(a.Peer, b.Peer) })
 	return all
 }
+
+// reason is an error as a State tells it.
+func reason(err error) string {
+	if err == nil {
+		return "closed"
+	}
+	return err.Error()
+}

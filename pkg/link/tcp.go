@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const connectTimeout = 10 * time.Second // for one TCP connection
+
 // deadAfter is how long a TCP connection may get no answer from the other end's kernel. A
 // silent connection is asked at 10, 15 and 20 seconds and given up at 25; data that nobody
 // acknowledges is given up after 25 (TCP_USER_TIMEOUT, tcp(7)).

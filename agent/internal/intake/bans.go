@@ -38,13 +38,6 @@ type Bans struct {
 	started time.Time             // the first time that is known
 }
 
-type jailKey struct{ jail, host string }
-
-type banKey struct {
-	jailKey
-	source netip.Prefix
-}
-
 // ban is one that holds, or was lifted lately.
 type ban struct {
 	Order  uint64    `json:"order"`
@@ -262,21 +255,6 @@ func (b *Bans) Restore(name string, value []byte) error {
 		b.jails[key.jailKey] = time.Time{}
 	}
 	return nil
-}
-
-// String returns the key as it is saved.
-func (k banKey) String() string { return k.source.String() + "\x00" + k.jail + "\x00" + k.host }
-
-func parseKey(name string) (banKey, error) {
-	parts := strings.SplitN(name, "\x00", 3)
-	if len(parts) != 3 {
-		return banKey{}, fmt.Errorf("cannot restore a ban: %q is no key", name)
-	}
-	source, err := netip.ParsePrefix(parts[0])
-	if err != nil {
-		return banKey{}, fmt.Errorf("cannot restore a ban: %w", err)
-	}
-	return banKey{jailKey{parts[1], parts[2]}, source}, nil
 }
 
 // Len returns how many bans are known to hold.

@@ -7,9 +7,10 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
-
-	"github.com/pialert/pialert/pkg/attack"
 )
+
+// maxEach is how many connections one address elsewhere has; more are closed.
+const maxEach = 32
 
 // noToken is all that who shows no token ever reads.
 const noToken = "a token is needed"
@@ -23,14 +24,14 @@ const refusal = "HTTP/1.1 401 Unauthorized\r\nCache-Control: no-store\r\nConnect
 // has so many that others have to wait for them.
 type door struct {
 	net.Listener
-	server *Server
+	refused func(from netip.Addr) // is told of what was no request
 
 	mu   sync.Mutex
 	open map[netip.Addr]int
 }
 
-func newDoor(listener net.Listener, server *Server) *door {
-	return &door{Listener: listener, server: server, open: map[netip.Addr]int{}}
+func newDoor(listener net.Listener, refused func(from netip.Addr)) *door {
+	return &door{Listener: listener, refused: refused, open: map[netip.Addr]int{}}
 }
 
 func (d *door) Accept() (net.Conn, error) {
@@ -108,17 +109,9 @@ func (v *visit) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	v.ended = true
-	v.door.server.note(v.from, "", "no request")
+	v.door.refused(v.from)
 	if _, err := v.Conn.Write([]byte(refusal)); err != nil {
 		return 0, err
 	}
 	return len(p), nil
-}
-
-// note tells of an attempt to get in.
-func (s *Server) note(from netip.Addr, user, reason string) {
-	s.Sink.Note(&attack.Event{
-		Kind: attack.WebLogin, Severity: attack.WebLogin.Severity(), Rule: "intake-login", Observed: s.Now(), SourceIP: from,
-		User: attack.Clip(user, attack.MaxUser), Count: 1, Detail: attack.Service{Name: "pialert", Reason: reason},
-	})
 }

@@ -26,7 +26,6 @@ import (
 // Limits of one server.
 const (
 	maxOpen       = 128 // connections at a time; more wait
-	maxEach       = 32  // of them from one address elsewhere; more are closed
 	maxRate       = 100 // requests a second of one token ...
 	maxBurst      = 500 // ... and at once
 	maxPosted     = 2000
@@ -82,7 +81,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
-	err := server.Serve(newDoor(netutil.LimitListener(listener, maxOpen), s))
+	err := server.Serve(newDoor(netutil.LimitListener(listener, maxOpen), func(from netip.Addr) { s.note(from, "", "no request") }))
 	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("cannot serve reports on %s: %w", listener.Addr(), err)
 	}
@@ -197,4 +196,12 @@ func answer(w http.ResponseWriter, status int, problem string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(map[string]string{"error": problem})
+}
+
+// note tells of an attempt to get in.
+func (s *Server) note(from netip.Addr, user, reason string) {
+	s.Sink.Note(&attack.Event{
+		Kind: attack.WebLogin, Severity: attack.WebLogin.Severity(), Rule: "intake-login", Observed: s.Now(), SourceIP: from,
+		User: attack.Clip(user, attack.MaxUser), Count: 1, Detail: attack.Service{Name: "pialert", Reason: reason},
+	})
 }

@@ -10,6 +10,10 @@ import (
 	"github.com/google/nftables/expr"
 )
 
+// slack is by how much the end of a ban in force may differ from what is wanted: timeouts are
+// counted from the moment at which the kernel takes them.
+const slack = 2 * time.Second
+
 // read returns the bans in force. The table is intact if it has what build makes and nothing else.
 func (l *layout) read(c *nftables.Conn, now time.Time) (have map[netip.Prefix]time.Time, intact bool, err error) {
 	table, err := find(c)

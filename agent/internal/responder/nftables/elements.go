@@ -9,6 +9,10 @@ import (
 	"github.com/google/nftables"
 )
 
+// atOnce is how many elements one message takes; the kernel refuses some thousands with an error
+// that says something else.
+const atOnce = 1000
+
 // bySet does something with the elements of networks, as many of one set at once as the kernel takes: each stays as
 // long as is wanted, or without an end. The elements are do's only until it returns.
 func bySet(all []netip.Prefix, setOf func(netip.Prefix) *nftables.Set, want map[netip.Prefix]time.Time, now time.Time, do func(*nftables.Set, []nftables.SetElement) error) error {

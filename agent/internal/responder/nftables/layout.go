@@ -2,6 +2,7 @@ package nftables
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -10,6 +11,11 @@ import (
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
+
+const tableName = "pialert"
+
+// setSize bounds a set.
+const setSize = 1 << 16
 
 // layout is what the table consists of.
 type layout struct {
@@ -128,4 +134,18 @@ func match(set *nftables.Set, mask []byte, then ...expr.Any) []expr.Any {
 	}
 	rule = append(rule, &expr.Lookup{SourceRegister: 1, SetName: set.Name, SetID: set.ID})
 	return append(rule, then...)
+}
+
+// find returns the table, nil if it is not there.
+func find(c *nftables.Conn) (*nftables.Table, error) {
+	tables, err := c.ListTablesOfFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the firewall: %w", explain(err))
+	}
+	for _, table := range tables {
+		if table.Name == tableName {
+			return table, nil
+		}
+	}
+	return nil, nil
 }

@@ -29,22 +29,10 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
-	"golang.org/x/sys/unix"
 )
 
-const (
-	tableName = "pialert"
-	// atOnce is how many elements one message takes; the kernel refuses some thousands with an error
-	// that says something else.
-	atOnce = 1000
-	// buffers are the netlink socket's, in bytes: one transaction holds all bans.
-	buffers = 4 << 20
-	// setSize bounds a set.
-	setSize = 1 << 16
-	// slack is by how much the end of a ban in force may differ from what is wanted: timeouts are
-	// counted from the moment at which the kernel takes them.
-	slack = 2 * time.Second
-)
+// buffers are the netlink socket's, in bytes: one transaction holds all bans.
+const buffers = 4 << 20
 
 // Ban is a source that is dropped until a moment.
 type Ban struct {
@@ -199,29 +187,4 @@ func (t *Table) Watch(ctx context.Context, changed func()) error {
 			changed()
 		}
 	}
-}
-
-// find returns the table, nil if it is not there.
-func find(c *nftables.Conn) (*nftables.Table, error) {
-	tables, err := c.ListTablesOfFamily(nftables.TableFamilyINet)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the firewall: %w", explain(err))
-	}
-	for _, table := range tables {
-		if table.Name == tableName {
-			return table, nil
-		}
-	}
-	return nil, nil
-}
-
-// explain says what a person can do about an error.
-func explain(err error) error {
-	switch {
-	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return fmt.Errorf("%w: the responder needs CAP_NET_ADMIN", err)
-	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EAFNOSUPPORT):
-		return fmt.Errorf("%w: this kernel has no nf_tables", err)
-	}
-	return err
 }

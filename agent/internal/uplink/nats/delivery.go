@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -41,7 +40,7 @@ var (
 
 // delivery is what goes to one display, in one session after another.
 type delivery struct {
-	*Uplink
+	*access
 	options    uplink.Options // with the display's name
 	key        pairing.Fingerprint
 	id         broker.ID
@@ -57,9 +56,9 @@ type delivery struct {
 	state link.State
 }
 
-func newDelivery(u *Uplink, peer pairing.Peer) *delivery {
+func newDelivery(to *access, peer pairing.Peer) *delivery {
 	d := &delivery{
-		Uplink: u, options: u.options.Uplink, key: peer.Key, id: broker.DisplayID(peer.Key),
+		access: to, options: to.options.Uplink, key: peer.Key, id: broker.DisplayID(peer.Key),
 		receipts: make(chan []byte, 16), ticks: make(chan []byte, 1), connection: wake.New(), keys: wake.New(), timeout: firstTimeout, state: link.State{Peer: peer.Name},
 	}
 	d.options.Display = peer.Name
@@ -97,7 +96,7 @@ func (d *delivery) run(ctx context.Context) {
 // display returns the display's public key. One that was paired by another way is asked for it; only the
 // pinned key is taken.
 func (d *delivery) display(ctx context.Context) (pairing.PublicKey, error) {
-	keyring := d.Uplink.options.Keyring
+	keyring := d.access.options.Keyring
 	peer, err := keyring.Peer(d.options.Display)
 	if err != nil || !peer.Public.IsZero() {
 		return peer.Public, err
@@ -109,137 +108,8 @@ func (d *delivery) display(ctx context.Context) (pairing.PublicKey, error) {
 	return key, keyring.Learn(key)
 }
 
-// session says hello, and delivers until something ends it.
-func (d *delivery) session(ctx context.Context) error {
-	to, err := d.display(ctx)
-	if err != nil {
-		return err
-	}
-	hello, err := d.options.Hello(ctx)
-	if err != nil {
-		return err
-	}
-	s := &session{delivery: d, to: to, epoch: hello.GetEpoch(), version: hello.GetVersion()}
-	rand.Read(s.id[:]) // never fails
-	s.beat = time.NewTimer(time.Hour)
-	defer s.beat.Stop()
-	for len(d.receipts) > 0 {
-		<-d.receipts // of former sessions
-	}
-	for _, bell := range []wake.Bell{d.connection, d.keys} {
-		select {
-		case <-bell: // what it rang for is known
-		default:
-		}
-	}
-	if !d.conn.IsConnected() {
-		return errCut
-	}
-	if err := s.greet(ctx, hello); err != nil {
-		return err
-	}
-	return s.deliver(ctx)
-}
-
-// greet says hello and waits for the welcome.
-func (s *session) greet(ctx context.Context, hello *pialertv1.Hello) error {
-	if err := s.hello(ctx, hello); err != nil {
-		return err
-	}
-	timeout := s.timeout
-	if s.Uplink.options.Stored {
-		timeout = welcomeTimeout
-	}
-	late := time.NewTimer(timeout)
-	defer late.Stop()
-	for {
-		select {
-		case data := <-s.receipts:
-			receipt := s.open(data)
-			switch {
-			case receipt == nil:
-				continue
-			case receipt.GetRefusal() != "":
-				return refused(receipt)
-			case receipt.GetMessage().GetWelcome() == nil:
-				continue
-			}
-			if err := s.resume(receipt); err != nil {
-				return err
-			}
-			return s.answered(receipt)
-		case <-late.C:
-			if !s.Uplink.options.Stored {
-				return errSilent
-			}
-			return s.resume(&pialertv1.Receipt{})
-		case tick := <-s.ticks:
-			s.answer(tick)
-		case <-s.beat.C:
-			if err := s.beatNow(); err != nil {
-				return err
-			}
-		case <-s.connection:
-			return errCut
-		case <-s.keys:
-			return errKeys
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// resume takes what the display has committed. A receipt without a welcome stands for one that has not
-// come: then the spool goes on where the broker's word ended, and the welcome is taken when it comes.
-func (s *session) resume(receipt *pialertv1.Receipt) error {
-	welcome := receipt.GetMessage().GetWelcome()
-	o := &s.options
-	if welcome != nil && welcome.GetProtocol() != uplink.Protocol {
-		return fmt.Errorf("%w: it speaks protocol %d, this agent %d: update the older of the two", uplink.ErrMisbehaved, welcome.GetProtocol(), uplink.Protocol)
-	}
-	after, again, err := o.Spool.Resume(o.Display, s.epoch, welcome.GetCommitted())
-	switch {
-	case err != nil:
-		return err
-	case again:
-		return uplink.ErrNewEpoch
-	}
-	s.sent, s.acked, s.lastSeq = after, after, after
-	if welcome != nil {
-		s.lastSeq, s.welcomed = welcome.GetCommitted(), true
-		s.timeout = firstTimeout
-		o.Logger.Info("delivering by the broker", "display", o.Display, "version", welcome.GetVersion(), "committed", welcome.GetCommitted())
-	}
-	s.up(receipt)
-	if tick := receipt.GetTick(); len(tick) == tickLength {
-		s.tick = tick
-		s.beat.Reset(0)
-	}
-	return nil
-}
-
 func refused(receipt *pialertv1.Receipt) error {
 	return fmt.Errorf("%w: %s", errForbidden, escape.Text(receipt.GetRefusal()))
-}
-
-// up notes that the display, or at least the broker, takes events.
-func (s *session) up(receipt *pialertv1.Receipt) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.state.Up {
-		s.state.Up, s.state.Since = true, s.options.Now()
-		s.state.Connects++
-	}
-	s.state.Tries, s.state.Error, s.state.Address, s.state.Note = 0, "", s.conn.ConnectedUrlRedacted(), ""
-	if !s.Uplink.options.Stored {
-		return
-	}
-	if !s.welcomed {
-		s.state.Note = "the display has not answered yet; the broker keeps what it is sent"
-	} else if frail := receipt.GetFrail(); frail != "" {
-		s.state.Note = "the broker may lose what this agent has forgotten: " + escape.Text(frail)
-		s.options.Logger.Warn("acknowledged: stored is not safe with this broker", "reason", escape.Text(frail))
-	}
 }
 
 // down notes why it does not, and says whether it did before.

@@ -55,7 +55,7 @@ func (s *session) parcel(message []byte) []byte {
 
 // greeting is what a parcel says of this agent's keys, as a field behind the others; nothing while none changes.
 func (s *session) greeting(parcel []byte) ([]byte, error) {
-	said := s.Uplink.options.Keyring.Announce()
+	said := s.access.options.Keyring.Announce()
 	if said == nil {
 		return parcel, nil
 	}

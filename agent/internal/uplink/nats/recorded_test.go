@@ -35,7 +35,7 @@ func TestRecordedReceipts(t *testing.T) {
 		s.spool.Add(s.t, last)
 		s.up.options.Keyring = s.agent
 		peer := s.agent.Peers()[0]
-		session := &session{delivery: newDelivery(s.up, peer), to: peer.Public, sent: last}
+		session := &session{delivery: newDelivery(&s.up.access, peer), to: peer.Public, sent: last}
 		for n := 0; len(receipts) > 0; n++ {
 			var subject, data []byte
 			subject, receipts = field(s.t, receipts)

@@ -84,7 +84,7 @@ func (s *session) deliver(ctx context.Context) error {
 				stalled.Reset(firstTimeout)
 			}
 		case <-stalled.C:
-			if s.sent > s.acked && !s.Uplink.options.Stored {
+			if s.sent > s.acked && !s.access.options.Stored {
 				return errSilent
 			}
 			stalled.Reset(s.timeout)
@@ -109,7 +109,7 @@ func (s *session) deliver(ctx context.Context) error {
 // publishEvents publishes batches until there is nothing more, which it says, or too much is under way.
 func (s *session) publishEvents() (more bool, err error) {
 	for len(s.under) < maxOutstanding {
-		if !s.Uplink.options.Stored && s.sent-s.acked >= window {
+		if !s.access.options.Stored && s.sent-s.acked >= window {
 			return true, nil
 		}
 		first, count, batch, err := s.options.Spool.Read(s.sent, maxBatch)
@@ -149,30 +149,10 @@ func (s *session) publish(message []byte, last uint64) error {
 	return nil
 }
 
-// hello publishes a hello and waits until the broker has it.
-func (s *session) hello(ctx context.Context, hello *pialertv1.Hello) error {
-	raw, err := of(&pialertv1.FromAgent{Message: &pialertv1.FromAgent_Hello{Hello: hello}})
-	if err != nil {
-		return err
-	}
-	parcel, err := s.greeting(s.parcel(raw))
-	if err != nil {
-		return err
-	}
-	subject, sealed, err := s.seal(broker.Events, parcel)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
-	defer cancel()
-	_, err = s.js.Publish(ctx, subject, sealed, jetstream.WithRetryAttempts(0))
-	return s.explain(err)
-}
-
 // seal signs and seals a parcel for the display, and returns the subject that it is good for.
 func (s *session) seal(sort string, parcel []byte) (subject string, sealed []byte, err error) {
 	subject = broker.Subject(sort, s.delivery.id, s.own)
-	sealed, err = s.Uplink.options.Keyring.Seal(s.to, subject, parcel)
+	sealed, err = s.access.options.Keyring.Seal(s.to, subject, parcel)
 	return subject, sealed, err
 }
 
@@ -183,7 +163,7 @@ func (s *session) stored() error {
 	if len(s.under) == 0 {
 		s.under = nil
 	}
-	if !s.Uplink.options.Stored {
+	if !s.access.options.Stored {
 		return nil
 	}
 	return s.options.Spool.Ack(s.options.Display, s.epoch, last)
@@ -218,7 +198,7 @@ func (s *session) take(data []byte) error {
 		committed = welcome.GetCommitted()
 	}
 	switch {
-	case committed > s.sent && !s.Uplink.options.Stored:
+	case committed > s.sent && !s.access.options.Stored:
 		return fmt.Errorf("%w: it acknowledged event %d, the last one sent is %d", uplink.ErrMisbehaved, committed, s.sent)
 	case committed <= s.acked:
 		return nil
@@ -230,17 +210,9 @@ func (s *session) take(data []byte) error {
 	return s.options.Spool.Ack(s.options.Display, s.epoch, committed)
 }
 
-// answered takes in what a receipt says of this agent's next key.
-func (s *session) answered(receipt *pialertv1.Receipt) error {
-	if err := s.Uplink.options.Keyring.Answered(s.key, receipt.GetGreeting()); err != nil {
-		return fmt.Errorf("cannot change this agent's key: %w", err)
-	}
-	return nil
-}
-
 // open returns what a receipt says if it is the display's own, and about this session; else nil.
 func (s *session) open(data []byte) *pialertv1.Receipt {
-	from, raw, err := s.Uplink.options.Keyring.Unseal(broker.Subject(broker.Receipts, s.own, s.delivery.id), data)
+	from, raw, err := s.access.options.Keyring.Unseal(broker.Subject(broker.Receipts, s.own, s.delivery.id), data)
 	var receipt pialertv1.Receipt
 	if err != nil || from != s.to || proto.Unmarshal(raw, &receipt) != nil {
 		return nil

@@ -18,35 +18,21 @@ package nats
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	client "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/pialert/pialert/agent/internal/uplink"
 	"github.com/pialert/pialert/pkg/broker"
 	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/pairing"
 )
 
-// Options say what is delivered, and how.
-type Options struct {
-	Uplink  uplink.Options // for any display: Display is not looked at
-	Keyring *pairing.Keyring
-	Broker  broker.Config
-	Stored  bool // the spool forgets what the broker has, rather than what the display has
-}
-
 // Uplink delivers to all displays that are paired.
 type Uplink struct {
-	options Options
-	own     broker.ID // in subjects
-	conn    carrier
-	js      keeper
+	access
 
 	mu         sync.Mutex
 	deliveries map[string]*delivery // by the display's name
@@ -56,26 +42,10 @@ type Uplink struct {
 // ownKeys are this agent's keys: the one that it signs with, and the one that it changes to, if it does.
 type ownKeys struct{ present, next pairing.Fingerprint }
 
-// carrier is the connection to the broker: a [broker.Conn].
-type carrier interface {
-	Await(ctx context.Context) error
-	IsConnected() bool
-	ConnectedUrlRedacted() string
-	Fault() error
-	PublicKey(ctx context.Context, display broker.ID) (pairing.PublicKey, error)
-	Publish(subject string, data []byte) error
-}
-
-// keeper stores what is published in the stream: a [jetstream.JetStream].
-type keeper interface {
-	Publish(ctx context.Context, subject string, data []byte, options ...jetstream.PublishOpt) (*jetstream.PubAck, error)
-	PublishAsync(subject string, data []byte, options ...jetstream.PublishOpt) (jetstream.PubAckFuture, error)
-}
-
 // New returns an Uplink that does nothing before Run.
 func New(options Options) *Uplink {
 	options.Uplink = options.Uplink.WithDefaults()
-	return &Uplink{options: options, deliveries: map[string]*delivery{}}
+	return &Uplink{access: access{options: options}, deliveries: map[string]*delivery{}}
 }
 
 // Run delivers to the displays that are paired, also to those that are paired while it runs, until
@@ -136,7 +106,7 @@ func (u *Uplink) follow(ctx context.Context, all *sync.WaitGroup) {
 			}
 			former.end()
 		}
-		d := newDelivery(u, peer)
+		d := newDelivery(&u.access, peer)
 		u.deliveries[peer.Name] = d
 		running, cancel := context.WithCancel(ctx)
 		d.end = cancel
@@ -189,20 +159,3 @@ func (u *Uplink) States() (all []link.State) {
 	slices.SortFunc(all, func(a, b link.State) int { return strings.Compare(a.Peer, b.Peer) })
 	return all
 }
-
-// failures logs why a delivery does not go on: what is new at once, what stays only now and then.
-type failures struct {
-	log  *slog.Logger
-	last string
-	at   time.Time
-}
-
-func (f *failures) note(err error, now time.Time) {
-	if err.Error() == f.last && now.Sub(f.at) < sameFailureEvery {
-		return
-	}
-	f.last, f.at = err.Error(), now
-	f.log.Warn("cannot deliver by the broker, trying again", "error", err)
-}
-
-const sameFailureEvery = 10 * time.Minute
