@@ -13,11 +13,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/textproto"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
 
 	"github.com/pialert/pialert/display/internal/notice/channel"
 	"github.com/pialert/pialert/pkg/attack"
@@ -93,13 +95,51 @@ func (c *Channel) Send(ctx context.Context, m *channel.Message) (string, error) 
 		return "", failure(err)
 	}
 	defer client.CloseWithSMTPClient(session)
-	if err := channel.Handover(ctx); err != nil {
+	return deliver(ctx, session, message)
+}
+
+// deliver gives a mail to the server. The final dot alone hands it over (RFC 5321, section 4.1.1.4): a server that loses the
+// connection before has taken nothing.
+func deliver(ctx context.Context, session *smtp.Client, message *mail.Msg) (answer string, err error) {
+	from, err := message.GetSender(false)
+	if err != nil {
 		return "", failure(err)
 	}
-	if err := client.SendWithSMTPClient(session, message); err != nil && !message.IsDelivered() {
+	to, err := message.GetRecipients()
+	if err != nil {
 		return "", failure(err)
 	}
-	return channel.OneLine(message.ServerResponse()), nil
+	if err := session.Mail(from); err != nil {
+		return "", failure(err)
+	}
+	for _, one := range to { // all or none: without DATA nobody gets it
+		if err := session.Rcpt(one); err != nil {
+			return "", failure(err)
+		}
+	}
+	body, err := session.Data()
+	if err != nil {
+		return "", failure(err)
+	}
+	_, err = message.WriteTo(body)
+	if err == nil {
+		err = channel.Handover(ctx)
+	}
+	if err != nil {
+		session.Close() // to say QUIT would end the mail with a dot first
+		return "", failure(err)
+	}
+	if err := body.Close(); err != nil {
+		said := failure(err)
+		if !answered(err) {
+			said.Outcome = channel.Unknown
+		}
+		return "", said
+	}
+	if said, ok := body.(*smtp.DataCloser); ok {
+		answer = said.ServerResponse()
+	}
+	return channel.OneLine(answer), nil
 }
 
 // client returns a client whose connection ends with ctx.
@@ -142,25 +182,21 @@ func (c *Channel) tls() *tls.Config {
 	return config
 }
 
-// failure reads from an error what became of the mail (RFC 5321, section 4.2.1): codes of 500 are
-// final, those of 400 are not, and after the final dot without an answer nobody knows.
+// failure reads from an error what became of a mail that was not handed over, or was answered (RFC 5321, section 4.2.1):
+// codes of 500 are final, those of 400 are not.
 func failure(err error) *channel.Failure {
 	said := &channel.Failure{Outcome: channel.Failed, Answer: channel.OneLine(err.Error())}
-	var sent *mail.SendError
-	if !errors.As(err, &sent) {
-		var code interface{ Code() int }
-		if errors.As(err, &code) && code.Code()/100 == 5 {
-			said.Outcome = channel.Refused
-		}
-		return said
-	}
-	switch code := sent.ErrorCode(); {
-	case code/100 == 5:
+	var code *textproto.Error
+	if errors.As(err, &code) && code.Code/100 == 5 {
 		said.Outcome = channel.Refused
-	case code == 0 && sent.Reason == mail.ErrSMTPDataClose:
-		said.Outcome = channel.Unknown
 	}
 	return said
+}
+
+// answered says that a server gave a reason. What is no reply of SMTP at all is none.
+func answered(err error) bool {
+	var code *textproto.Error
+	return errors.As(err, &code)
 }
 
 // importance is what mail programs mark (RFC 4021, section 2.1.53).

@@ -203,6 +203,7 @@ func TestOutcomes(t *testing.T) {
 		"gone before the data":       {map[string]string{"DATA": "hang up"}, channel.Failed, "EOF"},
 		"gone at once":               {map[string]string{"": "hang up"}, channel.Failed, "EOF"},
 		"closed for now":             {map[string]string{"": "421 closing"}, channel.Failed, "421"},
+		"closed for good":            {map[string]string{"": "554 no mail from you"}, channel.Refused, "no mail from you"},
 		"garbage":                    {map[string]string{"": "HTTP/1.1 400 Bad Request"}, channel.Failed, "HTTP/1.1"},
 		"refuses what comes after":   {map[string]string{"RSET": "421 closing"}, 0, ""},
 		"hangs up once it has taken": {map[string]string{"QUIT": "hang up"}, 0, ""},
@@ -240,7 +241,8 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// A mail is handed over once the server has greeted; if that fails, it is not sent.
+// A mail is handed over by its final dot alone: whatever the server refuses or breaks off before, nothing was. If handing
+// over fails, the server gets no dot.
 func TestHandover(t *testing.T) {
 	for name, test := range map[string]struct {
 		says  map[string]string
@@ -251,6 +253,9 @@ func TestHandover(t *testing.T) {
 		"noted":     {nil, nil, true, true},
 		"not noted": {nil, errors.New("no space left"), true, false},
 		"closed":    {map[string]string{"": "421 closing"}, nil, false, false},
+		"no sender": {map[string]string{"MAIL": "451 later"}, nil, false, false},
+		"nobody":    {map[string]string{"RCPT": "451 later"}, nil, false, false},
+		"no data":   {map[string]string{"DATA": "451 later"}, nil, false, false},
 	} {
 		s := start(t, test.says)
 		c, err := smtp.New(smtp.Options{Server: s.address, TLS: smtp.None, From: "pi@example.org", To: []string{"me@example.org"}})
