@@ -37,6 +37,7 @@ func (d *daemon) openNotices(cfg Config) error {
 	}
 	service := notice.New(notice.Options{
 		Config: cfg.Notices, Channels: channels, History: records{d.history}, Zone: zone, Now: time.Now, Logger: d.logger,
+		Ran: func() time.Duration { return time.Since(d.started) },
 		Around: notice.Around{
 			Heard: d.heard, Dropped: d.droppedBefore, Summary: d.night,
 			Lamp: func(agent string, event *attack.Event) string {

@@ -1,7 +1,9 @@
 package notices
 
 import (
+	"bufio"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -199,7 +201,28 @@ func (h *home) untilRead(lines uint64) (status program.AgentStatus, err error) {
 	return status, err
 }
 
-// A channel that has failed for an hour is told by another one, stands in status, and that it works again is told, too.
+// untilLight waits until the LED of a lamp looks as wanted, "rrggbb", on the page, which gets the pictures of the device.
+func (h *home) untilLight(led int, wanted func(rgb string) bool) {
+	h.t.Helper()
+	request, err := http.NewRequestWithContext(h.ctx, http.MethodGet, h.Page+"/live", nil)
+	h.must(err)
+	answer, err := http.DefaultClient.Do(request)
+	h.must(err)
+	defer answer.Body.Close()
+	for lines := bufio.NewScanner(answer.Body); ; {
+		if !lines.Scan() {
+			h.t.Fatalf("the LED never looked as wanted: %v", lines.Err())
+		}
+		var picture struct{ Lights string }
+		if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok && json.Unmarshal([]byte(data), &picture) == nil &&
+			len(picture.Lights) >= 6*(led+1) && wanted(picture.Lights[6*led:6*(led+1)]) {
+			return
+		}
+	}
+}
+
+// A channel that has failed for an hour is told by another one, stands in status, and its lamp breathes white until it works
+// again, which is told, too.
 func TestAChannelFails(t *testing.T) {
 	t.Parallel()
 	broken := make(chan bool, 1)
@@ -212,7 +235,7 @@ func TestAChannelFails(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	h := settleWith(t, program.Settings{Display: "lamps:\n  - {name: faults, kinds: [fault], color: orange, led: 7}\nnotices:\n  channels:\n" + hook(t, "good") +
+	h := settleWith(t, program.Settings{Page: true, Display: "lamps:\n  - {name: faults, kinds: [fault], color: orange, led: 7}\nnotices:\n  channels:\n" + hook(t, "good") +
 		fmt.Sprintf("    - {name: bad, webhook: {url: %q}}\n", server.URL) + "  rules:\n    - {to: [bad], when: {families: [ssh]}}\n  at_most: 10 per 1s\n"}, nil)
 	h.attack("root", 1)
 	if all := h.await(); len(all) != 1 || all[0].State != "failed" {
@@ -231,8 +254,10 @@ func TestAChannelFails(t *testing.T) {
 	if err != nil || !strings.Contains(out, "problem: notices by bad have failed for an hour") {
 		t.Errorf("status says %s, %v", out, err)
 	}
+	h.untilLight(7, func(rgb string) bool { return rgb != "000000" && rgb == strings.Repeat(rgb[:2], 3) })
 	<-broken
 	broken <- false
 	h.attack("root", 1)
 	h.untilSaid("good", "notices by bad arrive again")
+	h.untilLight(7, func(rgb string) bool { return rgb == "000000" })
 }

@@ -149,25 +149,38 @@ func TestReadersCannotWrite(t *testing.T) {
 	}
 }
 
-// What is acknowledged survives a power cut only if SQLite syncs the WAL at each commit.
+// What is acknowledged survives a power cut only if SQLite syncs the WAL at each commit. A note, whatever becomes of it, leaves
+// that as it is.
 func TestCommitsAreSynced(t *testing.T) {
 	t.Parallel()
 	h := start(t, options(file(t)))
-	err := h.Update(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
-		for pragma, want := range map[string]string{"synchronous": "2" /* FULL */, "journal_mode": "wal"} {
-			var got string
-			if err := tx.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(&got); err != nil {
-				return err
+	holds := func(how string, change func(context.Context, func(context.Context, *sql.Tx) error) error, synchronous string) {
+		t.Helper()
+		err := change(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+			for pragma, want := range map[string]string{"synchronous": synchronous, "journal_mode": "wal"} {
+				var got string
+				if err := tx.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(&got); err != nil {
+					return err
+				}
+				if got != want {
+					t.Errorf("%s: %s is %s, want %s", how, pragma, got, want)
+				}
 			}
-			if got != want {
-				t.Errorf("%s is %s, want %s", pragma, got, want)
-			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
 		}
-		return nil
-	})
-	if err != nil {
-		t.Error(err)
 	}
+	const normal, full = "1", "2"
+	holds("at first", h.Update, full)
+	holds("a note", h.Note, normal)
+	holds("after a note", h.Update, full)
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := h.Note(ctx, func(context.Context, *sql.Tx) error { cancel(); return ctx.Err() }); !errors.Is(err, context.Canceled) {
+		t.Errorf("a note that was broken off: %v", err)
+	}
+	holds("after a broken note", h.Update, full)
 }
 
 // outbox is a table that somebody else keeps in the history.
@@ -270,7 +283,9 @@ func TestNothingIsReadAfterTheEnd(t *testing.T) {
 	if _, err := h.After(t.Context(), 0, 1); err == nil {
 		t.Error("a closed history was read")
 	}
-	if err := h.Update(t.Context(), func(context.Context, *sql.Tx) error { return nil }); err == nil {
-		t.Error("a closed history was written to")
+	for _, change := range []func(context.Context, func(context.Context, *sql.Tx) error) error{h.Update, h.Note} {
+		if err := change(t.Context(), func(context.Context, *sql.Tx) error { return nil }); err == nil {
+			t.Error("a closed history was written to")
+		}
 	}
 }

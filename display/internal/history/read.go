@@ -79,11 +79,21 @@ func (h *History) View(ctx context.Context, do func(ctx context.Context, tx *sql
 // commits: do must be quick. Own tables are carried over when a damaged file is replaced, as far
 // as they can be read; the history's own ones must be left alone.
 func (h *History) Update(ctx context.Context, do func(ctx context.Context, tx *sql.Tx) error) error {
+	return h.update(ctx, true, do)
+}
+
+// Note is Update for what need not outlive a power cut: it outlives the program, and does not wait for the disk. What is
+// updated later does not last without it.
+func (h *History) Note(ctx context.Context, do func(ctx context.Context, tx *sql.Tx) error) error {
+	return h.update(ctx, false, do)
+}
+
+func (h *History) update(ctx context.Context, synced bool, do func(ctx context.Context, tx *sql.Tx) error) error {
 	s := h.current()
 	if s == nil {
 		return errReplacing
 	}
-	err := s.update(ctx, do)
+	err := s.update(ctx, synced, do)
 	h.suspect(err)
 	if err != nil {
 		return fmt.Errorf("cannot write to the history: %w", err)
@@ -91,11 +101,20 @@ func (h *History) Update(ctx context.Context, do func(ctx context.Context, tx *s
 	return nil
 }
 
-func (s *store) update(ctx context.Context, do func(ctx context.Context, tx *sql.Tx) error) error {
+func (s *store) update(ctx context.Context, synced bool, do func(ctx context.Context, tx *sql.Tx) error) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return errReplacing
+	}
+	if !synced { // by a later commit, or before SQLite copies from the WAL (https://sqlite.org/pragma.html#pragma_synchronous)
+		if _, err := s.conn.ExecContext(ctx, "PRAGMA synchronous=NORMAL"); err != nil {
+			return err
+		}
+		defer func() {
+			_, restored := s.conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA synchronous=FULL")
+			err = errors.Join(err, restored)
+		}()
 	}
 	tx, err := s.conn.BeginTx(ctx, nil)
 	if err != nil {

@@ -16,7 +16,7 @@ var pauses = []time.Duration{
 }
 
 // settle says what becomes of an entry after an attempt.
-func settle(e Entry, answer string, err error, keep time.Duration, now time.Time) Entry {
+func settle(e Entry, answer string, err error, now time.Time) Entry {
 	e.Answer, e.Next = answer, now
 	if err == nil {
 		e.State = Delivered
@@ -43,10 +43,6 @@ func settle(e Entry, answer string, err error, keep time.Duration, now time.Time
 	pause := pauses[min(e.Attempts, len(pauses)-1)]
 	e.Attempts++
 	e.Next = now.Add(max(pause, failure.Wait))
-	if e.State == Queued && e.Next.Sub(e.Created) > keep {
-		e.State = Failed
-		e.Answer = "given up: " + e.Answer
-	}
 	return e
 }
 
@@ -55,7 +51,6 @@ type worker struct {
 	name    string
 	channel Channel
 	outbox  *outbox
-	keep    time.Duration
 	wake    wake.Bell // rings when there may be something new
 	log     *slog.Logger
 	now     func() time.Time
@@ -99,20 +94,18 @@ func (w *worker) step(ctx context.Context) (time.Duration, error) {
 	}
 	var fault error // of the outbox
 	answer, sendErr := w.channel.Send(channel.WithHandover(ctx, func() error {
-		sending := e
-		sending.State, sending.Next = Sending, now
-		fault = w.outbox.change(ctx, sending, now)
+		fault = w.outbox.handOver(ctx, e.ID, now)
 		return fault
 	}), &e.message)
 	if fault != nil {
 		return 0, fault
 	}
-	e = settle(e, answer, sendErr, w.keep, w.now())
+	e = settle(e, answer, sendErr, w.now())
 	if e.State == Failed {
 		w.log.Warn("a notice was not delivered", "channel", w.name, "notice", e.ID, "answer", e.Answer)
 	}
 	// What is known now must not be lost to the end of the program.
-	return 0, w.outbox.change(context.WithoutCancel(ctx), e, w.now())
+	return 0, w.outbox.settled(context.WithoutCancel(ctx), e, w.now())
 }
 
 // longestWait is the most that a service can ask for, and a little.

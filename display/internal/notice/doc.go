@@ -50,6 +50,7 @@ type History interface {
 	Last() int64
 	View(ctx context.Context, do func(ctx context.Context, tx *sql.Tx) error) error
 	Update(ctx context.Context, do func(ctx context.Context, tx *sql.Tx) error) error
+	Note(ctx context.Context, do func(ctx context.Context, tx *sql.Tx) error) error // outlives the program, maybe not a power cut
 }
 
 // Summary is what a digest tells of a span.

@@ -19,7 +19,7 @@ const maxUnknown = 1
 // State says where a message in the outbox stands.
 type State string
 
-// The states. A message begins queued, is sending while its channel is asked, and ends delivered or
+// The states. A message begins queued, is sending from when it is handed over until its service answers, and ends delivered or
 // failed.
 const (
 	Queued    State = "queued"
@@ -47,7 +47,8 @@ CREATE TABLE IF NOT EXISTS notices (
 	next     INTEGER NOT NULL, -- time of the next attempt
 	changed  INTEGER NOT NULL,
 	answer   TEXT NOT NULL,
-	message  BLOB NOT NULL
+	message  BLOB NOT NULL,
+	waited   INTEGER NOT NULL DEFAULT 0 -- nanoseconds that the display ran while it was queued
 ) STRICT;
 CREATE INDEX IF NOT EXISTS notices_waiting ON notices (state, channel, next);
 CREATE INDEX IF NOT EXISTS notices_health ON notices (channel, state, changed, created);
@@ -83,17 +84,29 @@ type outbox struct {
 
 // open makes the tables, and returns the cursor and what the rules remember as JSON; the cursor is
 // below 0 where nothing was kept. Messages that a crash left sending are queued again: nobody knows whether
-// they arrived.
-func (o *outbox) open(ctx context.Context) (cursor int64, rules []byte, err error) {
+// they arrived. Those of which that was so before are given up, and counted.
+func (o *outbox) open(ctx context.Context) (cursor int64, rules []byte, givenUp int64, err error) {
 	cursor = -1
 	err = o.history.Update(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, schema); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `UPDATE notices SET unknown = unknown + 1,
-			state = CASE WHEN unknown < ? THEN 'queued' ELSE 'failed' END,
-			answer = 'it may or may not have arrived: the display ended meanwhile' WHERE state = 'sending'`, maxUnknown)
-		if err != nil {
+		if err := upgrade(ctx, tx); err != nil {
+			return err
+		}
+		crashed := func(state, which string) (int64, error) {
+			result, err := tx.ExecContext(ctx, `UPDATE notices SET unknown = unknown + 1, state = ?,
+				answer = 'it may or may not have arrived: the display ended meanwhile' WHERE state = 'sending' AND unknown `+which, state, maxUnknown)
+			if err != nil {
+				return 0, err
+			}
+			return result.RowsAffected()
+		}
+		var err error
+		if givenUp, err = crashed("failed", ">= ?"); err != nil {
+			return err
+		}
+		if _, err = crashed("queued", "< ?"); err != nil {
 			return err
 		}
 		err = tx.QueryRowContext(ctx, `SELECT cursor, rules FROM notice_state`).Scan(&cursor, &rules)
@@ -102,7 +115,17 @@ func (o *outbox) open(ctx context.Context) (cursor int64, rules []byte, err erro
 		}
 		return err
 	})
-	return cursor, rules, err
+	return cursor, rules, givenUp, err
+}
+
+// upgrade adds what the table of an earlier version lacks.
+func upgrade(ctx context.Context, tx *sql.Tx) error {
+	var has bool
+	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM pragma_table_info('notices') WHERE name = 'waited'`).Scan(&has)
+	if err == nil && !has {
+		_, err = tx.ExecContext(ctx, `ALTER TABLE notices ADD COLUMN waited INTEGER NOT NULL DEFAULT 0`)
+	}
+	return err
 }
 
 // save writes the cursor, what the rules remember, and new messages, all or nothing. It returns how
@@ -120,11 +143,6 @@ func (o *outbox) save(ctx context.Context, cursor int64, rules []byte, messages 
 					capped[to]++
 				}
 			}
-		}
-		// A worker gives up what it cannot deliver. Of a channel that could not be opened, or is no more, there is none.
-		if _, err := tx.ExecContext(ctx, `UPDATE notices SET state = 'failed', changed = ?, answer = 'given up: ' || coalesce(nullif(answer, ''), 'there is no such channel')
-			WHERE state = 'queued' AND created < ?`, now.UnixNano(), now.Add(-o.keep-time.Hour).UnixNano()); err != nil {
-			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM notices WHERE state IN ('delivered', 'failed')
 			AND (changed < ? OR id <= (SELECT max(id) FROM notices) - ?)`, now.Add(-keepFor).UnixNano(), keepEntries); err != nil {
@@ -159,6 +177,23 @@ func (o *outbox) insert(ctx context.Context, tx *sql.Tx, to string, m channel.Me
 	_, err = tx.ExecContext(ctx, `INSERT INTO notices (channel, state, created, attempts, unknown, next, changed, answer, message)
 		VALUES (?, 'queued', ?, 0, 0, ?, ?, '', ?)`, to, now.UnixNano(), now.UnixNano(), now.UnixNano(), text)
 	return err == nil, err
+}
+
+// age tells what waits that the display ran for so long, and gives up what has waited for as long as it is kept: also
+// that of a channel which could not be opened, or is no more. A clock that is set makes no difference. A power cut may undo it.
+func (o *outbox) age(ctx context.Context, ran time.Duration, now time.Time) (givenUp int64, err error) {
+	err = o.history.Note(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE notices SET waited = waited + ? WHERE state = 'queued'`, ran); err != nil {
+			return err
+		}
+		result, err := tx.ExecContext(ctx, `UPDATE notices SET state = 'failed', changed = ?, answer = 'given up: ' || coalesce(nullif(answer, ''), 'there is no such channel')
+			WHERE state = 'queued' AND waited >= ?`, now.UnixNano(), o.keep)
+		if err == nil {
+			givenUp, err = result.RowsAffected()
+		}
+		return err
+	})
+	return givenUp, err
 }
 
 const columns = `SELECT id, channel, state, created, attempts, unknown, next, changed, answer, message FROM notices `
@@ -229,8 +264,17 @@ func (o *outbox) health(ctx context.Context, names []string, now time.Time) (all
 	return all, err
 }
 
-// change sets what became of a message.
-func (o *outbox) change(ctx context.Context, e Entry, now time.Time) error {
+// handOver notes that a message is about to be handed over. It does not wait for the disk: a kill meanwhile would find the note
+// made and nothing handed over. A power cut may undo it, and the message is sent again all the same.
+func (o *outbox) handOver(ctx context.Context, id int64, now time.Time) error {
+	return o.history.Note(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE notices SET state = 'sending', changed = ? WHERE id = ?`, now.UnixNano(), id)
+		return err
+	})
+}
+
+// settled sets what became of a message.
+func (o *outbox) settled(ctx context.Context, e Entry, now time.Time) error {
 	return o.history.Update(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE notices SET state = ?, attempts = ?, unknown = ?, next = ?, changed = ?, answer = ? WHERE id = ?`,
 			e.State, e.Attempts, e.Unknown, e.Next.UnixNano(), now.UnixNano(), e.Answer, e.ID)
@@ -245,7 +289,7 @@ var errNoEntry = errors.New("no failed or waiting notice has this id: see pialer
 func (o *outbox) retry(ctx context.Context, id int64, now time.Time) error {
 	var found int64
 	err := o.history.Update(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `UPDATE notices SET state = 'queued', attempts = 0, unknown = 0, created = ?, next = ?, changed = ?
+		result, err := tx.ExecContext(ctx, `UPDATE notices SET state = 'queued', attempts = 0, unknown = 0, waited = 0, created = ?, next = ?, changed = ?
 			WHERE id = ? AND state IN ('failed', 'queued')`, now.UnixNano(), now.UnixNano(), now.UnixNano(), id)
 		if err != nil {
 			return err

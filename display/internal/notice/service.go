@@ -30,6 +30,7 @@ type Options struct {
 	Around   Around
 	Zone     *time.Location
 	Now      func() time.Time
+	Ran      func() time.Duration // how long the program has; no clock that is set changes it
 	Logger   *slog.Logger
 }
 
@@ -79,7 +80,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for name, one := range s.options.Channels {
-		w := &worker{name, one, s.outbox, time.Duration(s.options.Config.Keep), s.wakes[name], s.options.Logger, s.options.Now}
+		w := &worker{name, one, s.outbox, s.wakes[name], s.options.Logger, s.options.Now}
 		group.Go(func() error { return w.Run(ctx) })
 	}
 	group.Go(func() error { return s.plan(ctx, plan) })
@@ -89,13 +90,16 @@ func (s *Service) Run(ctx context.Context) error {
 // open opens the outbox, however long that takes: the disk may be full.
 func (s *Service) open(ctx context.Context) (*plan, error) {
 	for said := false; ; said = true {
-		cursor, rules, err := s.outbox.open(ctx)
+		cursor, rules, givenUp, err := s.outbox.open(ctx)
 		if err == nil {
+			if givenUp > 0 {
+				s.options.Logger.Warn("notices may not have arrived: the display ended twice while they were handed over; notices list names them", "notices", givenUp)
+			}
 			s.opened.Store(true)
 			if last := s.options.History.Last(); cursor < 0 || cursor > last { // nothing kept, or of another history
 				cursor = last
 			}
-			p := &plan{cursor: cursor, rules: rules}
+			p := &plan{cursor: cursor, rules: rules, aged: s.options.Ran()}
 			s.restore(p)
 			return p, nil
 		}
@@ -115,8 +119,9 @@ func (s *Service) open(ctx context.Context) (*plan, error) {
 // plan is the planner with the place in the events that it has come to, and what of both is saved.
 type plan struct {
 	*planner
-	at    int64     // id of the last event that was looked at
-	saved time.Time // when cursor and rules were
+	at    int64         // id of the last event that was looked at
+	saved time.Time     // when cursor and rules were
+	aged  time.Duration // how long the program had run when what waits was told last
 
 	cursor int64  // of the last save
 	rules  []byte // what the rules remembered then, as JSON
@@ -172,6 +177,9 @@ func (s *Service) turn(ctx context.Context, p *plan) error {
 		}
 		p.at = records[len(records)-1].ID
 	}
+	if err := s.age(ctx, p, now); err != nil {
+		return err
+	}
 	health, err := s.outbox.health(ctx, s.names, now)
 	if err != nil {
 		return err
@@ -189,6 +197,23 @@ func (s *Service) turn(ctx context.Context, p *plan) error {
 		return nil
 	}
 	return s.save(ctx, p, messages, now)
+}
+
+// age tells what waits, about once a minute, how long it has.
+func (s *Service) age(ctx context.Context, p *plan, now time.Time) error {
+	ran := s.options.Ran()
+	if ran-p.aged < saveEvery {
+		return nil
+	}
+	givenUp, err := s.outbox.age(ctx, ran-p.aged, now)
+	if err != nil {
+		return err
+	}
+	p.aged = ran
+	if givenUp > 0 {
+		s.options.Logger.Warn("notices were given up; notices list says why", "notices", givenUp)
+	}
+	return nil
 }
 
 // save makes the plan last together with new messages. If that fails it goes back to what was saved:

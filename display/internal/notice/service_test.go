@@ -63,7 +63,9 @@ type office struct {
 	history  *history.History
 	phone    *stand
 	now      time.Time
+	ran      time.Duration // how long the display has, whatever the clock says
 	plan     *plan
+	log      strings.Builder
 	sequence uint64
 }
 
@@ -98,7 +100,7 @@ func (o *office) start() {
 	}
 	o.Service = New(Options{
 		Config: c, Channels: map[string]Channel{"phone": o.phone}, History: store{o.history}, Zone: time.UTC,
-		Now: func() time.Time { return o.now }, Logger: slog.New(slog.DiscardHandler),
+		Now: func() time.Time { return o.now }, Ran: func() time.Duration { return o.ran }, Logger: slog.New(slog.NewTextHandler(&o.log, nil)),
 		Around: Around{
 			Heard: func() []Heard { return nil }, Dropped: func() []Dropped { return nil },
 			Summary: func(context.Context, time.Time, time.Time) (Summary, error) { return Summary{}, nil },
@@ -124,11 +126,17 @@ func (o *office) attack(count uint64) {
 	}
 }
 
+// pass lets time go by.
+func (o *office) pass(span time.Duration) {
+	o.now = o.now.Add(span)
+	o.ran += span
+}
+
 // work lets the service look and deliver, second by second.
 func (o *office) work(span time.Duration) {
 	o.t.Helper()
-	w := &worker{"phone", o.phone, o.outbox, time.Duration(o.options.Config.Keep), nil, o.options.Logger, o.options.Now}
-	for end := o.now.Add(span); o.now.Before(end); o.now = o.now.Add(time.Second) {
+	w := &worker{"phone", o.phone, o.outbox, nil, o.options.Logger, o.options.Now}
+	for end := o.now.Add(span); o.now.Before(end); o.pass(time.Second) {
 		if err := o.turn(o.t.Context(), o.plan); err != nil {
 			o.t.Fatal(err)
 		}
@@ -223,6 +231,16 @@ func TestACrashWhileSending(t *testing.T) {
 	if all := o.entries(); len(all) != 1 || all[0].State != Failed || all[0].Unknown != 2 {
 		t.Errorf("outbox %+v", all)
 	}
+	if n := strings.Count(o.log.String(), "the display ended twice"); n != 1 {
+		t.Errorf("the log says %d times that it may not have arrived: %s", n, &o.log)
+	}
+	if err := o.Retry(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	o.work(time.Second)
+	if all := o.entries(); len(o.phone.sent) != 3 || all[0].State != Delivered {
+		t.Errorf("after a retry: outbox %+v", all)
+	}
 }
 
 // A crash before a message is handed over leaves nothing open, however often.
@@ -261,12 +279,12 @@ func TestAnOutboxThatCannotBeWritten(t *testing.T) {
 	if err := o.turn(t.Context(), o.plan); err != nil {
 		t.Fatal(err)
 	}
-	o.now = o.now.Add(gatherTime)
+	o.pass(gatherTime)
 	if err := o.turn(t.Context(), o.plan); err != nil {
 		t.Fatal(err)
 	}
 	full = working
-	w := &worker{"phone", o.phone, o.outbox, time.Hour, nil, o.options.Logger, o.options.Now}
+	w := &worker{"phone", o.phone, o.outbox, nil, o.options.Logger, o.options.Now}
 	if _, err := w.step(t.Context()); !errors.Is(err, working) || len(o.phone.sent) > 0 {
 		t.Errorf("%d sent, error %v", len(o.phone.sent), err)
 	}
@@ -288,6 +306,13 @@ func (b brittle) Update(ctx context.Context, do func(ctx context.Context, tx *sq
 		return *b.fault
 	}
 	return b.History.Update(ctx, do)
+}
+
+func (b brittle) Note(ctx context.Context, do func(ctx context.Context, tx *sql.Tx) error) error {
+	if *b.fault != nil {
+		return *b.fault
+	}
+	return b.History.Note(ctx, do)
 }
 
 func TestRetries(t *testing.T) {
@@ -320,24 +345,22 @@ func TestSettle(t *testing.T) {
 	for name, test := range map[string]struct {
 		entry Entry
 		err   error
-		now   time.Time
 		state State
 		next  time.Duration
 	}{
-		"delivered":            {fresh, nil, noon, Delivered, 0},
-		"failed":               {fresh, &channel.Failure{Outcome: channel.Failed}, noon, Queued, 10 * time.Second},
-		"failed often":         {tried, &channel.Failure{Outcome: channel.Failed}, noon, Queued, time.Hour},
-		"asked to wait":        {tried, &channel.Failure{Outcome: channel.Throttled, Wait: time.Minute}, noon, Queued, time.Minute},
-		"down for a while":     {fresh, &channel.Failure{Outcome: channel.Failed, Wait: time.Hour}, noon, Queued, time.Hour},
-		"refused":              {fresh, &channel.Failure{Outcome: channel.Refused}, noon, Failed, 10 * time.Second},
-		"unknown":              {fresh, &channel.Failure{Outcome: channel.Unknown}, noon, Queued, 10 * time.Second},
-		"unknown again":        {Entry{Created: noon, Unknown: 1}, &channel.Failure{Outcome: channel.Unknown}, noon, Failed, 10 * time.Second},
-		"too long":             {fresh, &channel.Failure{Outcome: channel.Failed}, noon.Add(3 * 24 * time.Hour), Failed, 10 * time.Second},
-		"an error of nobody's": {fresh, errors.New("x"), noon, Queued, 10 * time.Second},
+		"delivered":            {fresh, nil, Delivered, 0},
+		"failed":               {fresh, &channel.Failure{Outcome: channel.Failed}, Queued, 10 * time.Second},
+		"failed often":         {tried, &channel.Failure{Outcome: channel.Failed}, Queued, time.Hour},
+		"asked to wait":        {tried, &channel.Failure{Outcome: channel.Throttled, Wait: time.Minute}, Queued, time.Minute},
+		"down for a while":     {fresh, &channel.Failure{Outcome: channel.Failed, Wait: time.Hour}, Queued, time.Hour},
+		"refused":              {fresh, &channel.Failure{Outcome: channel.Refused}, Failed, 10 * time.Second},
+		"unknown":              {fresh, &channel.Failure{Outcome: channel.Unknown}, Queued, 10 * time.Second},
+		"unknown again":        {Entry{Created: noon, Unknown: 1}, &channel.Failure{Outcome: channel.Unknown}, Failed, 10 * time.Second},
+		"an error of nobody's": {fresh, errors.New("x"), Queued, 10 * time.Second},
 	} {
-		got := settle(test.entry, "", test.err, 72*time.Hour, test.now)
-		if got.State != test.state || got.Next.Sub(test.now) != test.next {
-			t.Errorf("%s: %s, next in %s; want %s in %s", name, got.State, got.Next.Sub(test.now), test.state, test.next)
+		got := settle(test.entry, "", test.err, noon)
+		if got.State != test.state || got.Next.Sub(noon) != test.next {
+			t.Errorf("%s: %s, next in %s; want %s in %s", name, got.State, got.Next.Sub(noon), test.state, test.next)
 		}
 	}
 }
@@ -354,28 +377,28 @@ func TestAChannelThatFailsForAnHour(t *testing.T) {
 		o := openOffice(t)
 		o.attack(1)
 		o.work(time.Minute)
-		o.now = o.now.Add(7 * time.Hour)
+		o.pass(7 * time.Hour)
 		o.phone.answers = slices.Repeat([]error{answer}, 1000)
 		o.attack(1)
 		o.work(gatherTime + time.Second)
-		o.now = o.now.Add(59 * time.Minute)
+		o.pass(59 * time.Minute)
 		o.work(time.Second)
 		if failing := o.Failing(); failing != nil {
 			t.Errorf("%s: %q fail before the hour is over", name, failing)
 		}
-		o.now = o.now.Add(time.Minute)
+		o.pass(time.Minute)
 		o.work(2 * time.Second)
 		if failing := o.Failing(); !slices.Equal(failing, []string{"phone"}) {
 			t.Errorf("%s: %q fail after an hour", name, failing)
 		}
-		o.now = o.now.Add(4 * 24 * time.Hour) // its message is given up, if it was not before
+		o.pass(4 * 24 * time.Hour) // its message is given up, if it was not before
 		o.attack(1)
 		o.work(time.Minute)
 		if failing := o.Failing(); !slices.Equal(failing, []string{"phone"}) {
 			t.Errorf("%s: %q fail after four days", name, failing)
 		}
 		o.phone.answers = nil
-		o.now = o.now.Add(25 * time.Hour)
+		o.pass(25 * time.Hour)
 		o.attack(1)
 		o.work(time.Minute)
 		if failing := o.Failing(); failing != nil {
@@ -390,9 +413,9 @@ func TestAChannelThatCannotBeOpened(t *testing.T) {
 	delete(o.options.Channels, "phone")
 	look := func(span time.Duration) {
 		t.Helper()
-		o.now = o.now.Add(span)
+		o.pass(span)
 		for range 5 {
-			o.now = o.now.Add(time.Second)
+			o.pass(time.Second)
 			if err := o.turn(t.Context(), o.plan); err != nil {
 				t.Fatal(err)
 			}
@@ -407,8 +430,67 @@ func TestAChannelThatCannotBeOpened(t *testing.T) {
 	look(4 * 24 * time.Hour)
 	o.attack(1)
 	look(time.Hour)
+	if !strings.Contains(o.log.String(), "notices were given up") {
+		t.Errorf("the log says %s", &o.log)
+	}
 	if failing, all := o.Failing(), o.entries(); !slices.Equal(failing, []string{"phone"}) || len(all) != 2 || all[0].State != Failed || all[0].Answer != "given up: there is no such channel" {
 		t.Errorf("%q fail, outbox %+v", failing, all)
+	}
+}
+
+// A message is tried for as long as it is kept while the display runs. A clock that is set neither ends that nor draws it out.
+func TestKeep(t *testing.T) {
+	for name, throttled := range map[string]bool{"down": false, "throttling": true} {
+		o := openOffice(t)
+		answer := &channel.Failure{Outcome: channel.Failed, Answer: "503 down"}
+		if throttled {
+			answer = &channel.Failure{Outcome: channel.Throttled, Answer: "429", Wait: time.Hour}
+		}
+		o.phone.answers = slices.Repeat([]error{answer}, 10_000)
+		o.attack(1)
+		o.work(5 * time.Second)
+		truth := o.now
+		for year := range 2 {
+			o.now = truth.AddDate(73*(1-2*year), 0, 0) // 2099, then 1953
+			before := len(o.phone.sent)
+			o.work(2 * time.Minute)
+			if all := o.entries(); len(all) != 1 || all[0].State != Queued || len(o.phone.sent) == before {
+				t.Errorf("%s in %d: %d attempts, outbox %+v", name, o.now.Year(), len(o.phone.sent)-before, all)
+			}
+		}
+		o.now = truth
+		o.work(time.Minute)
+		o.pass(3*24*time.Hour - time.Hour)
+		o.work(time.Minute)
+		if all := o.entries(); len(all) != 1 || all[0].State != Queued {
+			t.Errorf("%s, before it is over: outbox %+v", name, all)
+		}
+		o.pass(time.Hour)
+		o.work(2 * time.Minute)
+		if all := o.entries(); len(all) != 1 || all[0].State != Failed || all[0].Answer != "given up: "+answer.Error() {
+			t.Errorf("%s: outbox %+v", name, all)
+		}
+	}
+}
+
+// An outbox of an earlier version goes on.
+func TestAnOutboxOfBefore(t *testing.T) {
+	o := openOffice(t)
+	o.phone.answers = []error{&channel.Failure{Outcome: channel.Failed, Answer: "503 down"}}
+	o.attack(1)
+	o.work(5 * time.Second)
+	if err := o.history.Update(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `ALTER TABLE notices DROP COLUMN waited`)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		o.start()
+		o.work(2 * time.Minute)
+		if all := o.entries(); len(all) != 1 || all[0].State != Delivered {
+			t.Errorf("outbox %+v", all)
+		}
 	}
 }
 
