@@ -38,8 +38,10 @@ func scanCommand(s *settings) *cobra.Command {
 		Short: "Find the attacks in log files, from start to end",
 		Long: `scan reads log files and prints the attacks in them, with the engine and the rules that run uses.
 The kind of a log is recognised by its lines, each by itself. A FILE may be compressed (.gz, .xz, .zst,
-.bz2), a folder, a pattern in quotes, "journal" for systemd's journal, or "-" for standard input. At the end stands a report: when, what, from where, at whom. JSON output is one
-event per line and nothing else; with --summary it is one object, the report.`,
+.bz2), a folder, a pattern in quotes, "journal" for systemd's journal, or "-" for standard input. Several are
+read side by side, in the order of their stamps: an attempt that two logs tell of counts once. At the end
+stands a report: when, what, from where, at whom. JSON output is one event per line and nothing else; with
+--summary it is one object, the report.`,
 		Example: `  pialert-agent scan /var/log/auth.log
   pialert-agent scan --summary /var/log/auth.log.1 /var/log/auth.log
   pialert-agent scan --format json /var/log/apache2/access.log | jq -r .source_ip | sort | uniq -c

@@ -41,7 +41,7 @@ func (e *Engine) joinBare(src *Source, line []byte, number uint64) bool {
 	m.cutLine(line, 1)
 	m.missed = missed
 	known := e.recognised
-	e.join(&e.again, number-1, false)
+	e.join(&e.again, number-1, forever, false)
 	ok := ended || len(e.again.messages) > 0 || len(e.again.repeats) > 0
 	e.recognised = known || ok
 	return ok

@@ -18,6 +18,7 @@ type Batch struct {
 	lines      uint64 // in the block
 	structured bool   // there is a place that says so
 	places     []place
+	joined     int // of those
 	messages   []message
 	requests   []request
 	visits     []visit
@@ -95,7 +96,7 @@ var noHost = connection.Hash(nil)
 
 // Reset makes it an empty batch of a log.
 func (b *Batch) Reset(src *Source) {
-	b.src, b.lines, b.structured = src, 0, false
+	b.src, b.lines, b.structured, b.joined = src, 0, false, 0
 	b.places, b.messages, b.requests, b.visits = b.places[:0], b.messages[:0], b.requests[:0], b.visits[:0]
 	b.repeats, b.bare = b.repeats[:0], b.bare[:0]
 }

@@ -3,6 +3,7 @@ package detect
 import (
 	"bytes"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +21,6 @@ type Engine struct {
 	matcher *Matcher
 	batch   Batch // of the lines that Feed was given
 	again   Batch // of a line that is matched in its turn
-	clock   header.Clock
 	joiner  *connection.Joiner
 
 	memories map[string]*memory // by the source's name; "" is what all logs share
@@ -60,7 +60,6 @@ func New(opts Options) (*Engine, error) {
 	e := &Engine{
 		opts:     opts,
 		matcher:  NewMatcher(opts),
-		clock:    header.Clock{Location: opts.Location, Year: opts.Year},
 		memories: map[string]*memory{},
 		details:  make([]details, len(opts.Rules.List())),
 		logins:   login.New(),
@@ -101,22 +100,37 @@ func (e *Engine) Feed(src *Source, lines []byte, observed time.Time) {
 }
 
 // Join takes what a [Matcher] found in a block of lines. Blocks of one log must come in its order.
-func (e *Engine) Join(b *Batch, observed time.Time) {
+func (e *Engine) Join(b *Batch, observed time.Time) { e.JoinUntil(b, observed, forever) }
+
+// JoinUntil is [Engine.Join] for who reads several logs side by side: it ends before the first line of
+// those that matter that was logged after until, in seconds since 1970, and returns when that was. Called again, it
+// goes on there.
+func (e *Engine) JoinUntil(b *Batch, observed time.Time, until int64) (next int64, more bool) {
 	e.observed = observed
 	if b.src.mem == nil {
-		b.src.mem = e.memory(b.src.name)
+		b.src.mem = e.memory(b.src.log)
 	}
-	e.join(b, b.src.lines, false)
-	b.src.lines += b.lines
+	if next, more = e.join(b, b.src.lines, until, false); !more {
+		b.src.lines += b.lines
+	}
+	return next, more
 }
+
+// forever is behind all times, in seconds since 1970.
+const forever = math.MaxInt64
 
 // join looks at the places of a batch, whose lines are counted from a number on. Lines that are
 // joined again are no host's last ones.
-func (e *Engine) join(b *Batch, number uint64, again bool) {
+func (e *Engine) join(b *Batch, number uint64, until int64, again bool) (next int64, more bool) {
 	mem := b.src.mem
 	defer mem.settleLast()
-	for i := range b.places {
-		p := &b.places[i]
+	for ; b.joined < len(b.places); b.joined++ {
+		p := &b.places[b.joined]
+		if until != forever {
+			if at, dated := e.logged(b, p); dated && at > until {
+				return at, true
+			}
+		}
 		switch p.kind {
 		case messageLine:
 			m := &b.messages[p.index]
@@ -131,11 +145,11 @@ func (e *Engine) join(b *Batch, number uint64, again bool) {
 			default:
 				mem.setLast(m.Host, nil)
 			}
-			e.joinMessage(mem, m)
+			e.joinMessage(b.src, m)
 		case requestLine:
-			e.joinRequest(mem, &b.requests[p.index], number+p.number)
+			e.joinRequest(b.src, &b.requests[p.index], number+p.number)
 		case visitLine:
-			e.joinVisit(mem, &b.visits[p.index])
+			e.joinVisit(b.src, &b.visits[p.index])
 		case quietLine:
 			mem.setLast(p.host, nil)
 		case structuredLine:
@@ -159,6 +173,22 @@ func (e *Engine) join(b *Batch, number uint64, again bool) {
 		}
 		e.recognised = true
 	}
+	return 0, false
+}
+
+// logged returns when the line at a place was logged, in seconds since 1970, if it matters and says so.
+func (e *Engine) logged(b *Batch, p *place) (at int64, dated bool) {
+	switch p.kind {
+	case messageLine:
+		at, _, dated = b.src.mem.clock.Read(b.messages[p.index].stamp, e.observed)
+	case requestLine:
+		r := &b.requests[p.index]
+		at, dated = r.logged.Unix(), r.dated
+	case visitLine:
+		v := &b.visits[p.index]
+		at, dated = v.logged.Unix(), v.dated
+	}
+	return at, dated
 }
 
 // Logins is what the Engine remembers of who got in; it may be taught before the first Feed.
@@ -184,13 +214,14 @@ const (
 )
 
 // joinMessage dates a message and joins it with its connection.
-func (e *Engine) joinMessage(mem *memory, m *message) {
-	sec, nsec, dated := e.clock.Read(m.stamp, e.observed)
+func (e *Engine) joinMessage(src *Source, m *message) {
+	mem := src.mem
+	sec, nsec, dated := mem.clock.Read(m.stamp, e.observed)
 	if !dated {
 		sec, nsec = e.observed.Unix(), int32(e.observed.Nanosecond())
 	}
 	m.Time = connection.Time{Sec: sec, Nsec: nsec, Dated: dated}
-	m.Log, m.Observed = mem.name, e.observed.UnixNano()
+	m.Log, m.Observed = src.name, e.observed.UnixNano()
 	m.Counted = e.shared.conns.AlreadyCounted(&m.Line)
 	if m.Rule.Join != rule.JoinPID {
 		mem = e.shared
@@ -210,7 +241,7 @@ func (e *Engine) joinLast(src *Source, host uint64, r repeat, number uint64) {
 	}
 	m.msg.Stamp = r.stamp
 	m.cutLine(line, r.times)
-	e.join(&e.again, number-1, true)
+	e.join(&e.again, number-1, forever, true)
 }
 
 // matchAgain returns the matcher, ready to match one line into e.again.

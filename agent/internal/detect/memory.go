@@ -4,11 +4,13 @@ import (
 	"slices"
 
 	"github.com/pialert/pialert/agent/internal/detect/connection"
+	"github.com/pialert/pialert/agent/internal/header"
 )
 
 // memory is what detection remembers of one log across its lines.
 type memory struct {
 	name   string
+	clock  header.Clock
 	conns  *connection.Log
 	lasts  []lastLine
 	places map[uint64]int // of hosts in lasts
@@ -45,7 +47,7 @@ const (
 func (e *Engine) memory(name string) *memory {
 	mem := e.memories[name]
 	if mem == nil {
-		mem = &memory{name: name, conns: e.joiner.NewLog()}
+		mem = &memory{name: name, clock: header.Clock{Location: e.opts.Location, Year: e.opts.Year}, conns: e.joiner.NewLog()}
 		e.memories[name] = mem
 	}
 	return mem

@@ -13,6 +13,7 @@ import (
 // Source is one log: a file across its rotations, a journal, or standard input.
 type Source struct {
 	name    string
+	log     string // name of the log that it is a part of
 	typ     rule.Type
 	formats []*weblog.Format // of an access log; nil for those that are recognised
 	hosts   Hosts
@@ -73,7 +74,7 @@ func NewSource(name string, typ rule.Type, format string) (*Source, error) {
 	if len(name) > attack.MaxName {
 		name = "…" + name[len(name)-attack.MaxName+len("…"):]
 	}
-	src := &Source{name: name, typ: typ}
+	src := &Source{name: name, log: name, typ: typ}
 	if format != "" {
 		f, err := weblog.NamedFormat(format)
 		if err != nil {
@@ -83,6 +84,10 @@ func NewSource(name string, typ rule.Type, format string) (*Source, error) {
 	}
 	return src, nil
 }
+
+// PartOf says which log it is a part of, as a rotated file is: what is remembered of that goes on in each of its parts,
+// which must be read in their order.
+func (s *Source) PartOf(log string) { s.log = log }
 
 // Name returns the name, cut to the bounds of an event.
 func (s *Source) Name() string { return s.name }

@@ -29,7 +29,7 @@ func (e *Engine) newWeb() {
 
 // joinRequest reports what a rule found in the line of a web log, unless the other log has the
 // same request.
-func (e *Engine) joinRequest(mem *memory, r *request, number uint64) {
+func (e *Engine) joinRequest(src *Source, r *request, number uint64) {
 	w := &e.web
 	if e.ignores(r.client.Addr) {
 		e.ignored += r.repeats
@@ -45,7 +45,7 @@ func (e *Engine) joinRequest(mem *memory, r *request, number uint64) {
 	ev := &e.event
 	*ev = attack.Event{
 		Kind: r.rule.Kind, Severity: r.rule.Severity, Rule: r.rule.ID, Observed: e.observed,
-		Count: min(r.repeats, attack.MaxCount), Log: mem.name, SourceIP: r.client.Addr, SourcePort: r.client.Port,
+		Count: min(r.repeats, attack.MaxCount), Log: src.name, SourceIP: r.client.Addr, SourcePort: r.client.Port,
 		Host: attack.Clip(e.names.String(r.machine), attack.MaxName),
 	}
 	if r.dated {
@@ -94,7 +94,7 @@ func (u *uniques) known(r *request) bool {
 }
 
 // joinVisit looks for floods and scans in the requests of an access log.
-func (e *Engine) joinVisit(mem *memory, v *visit) {
+func (e *Engine) joinVisit(src *Source, v *visit) {
 	w := &e.web
 	if e.ignores(v.addr) {
 		return
@@ -105,10 +105,10 @@ func (e *Engine) joinVisit(mem *memory, v *visit) {
 	}
 	machine := attack.Clip(e.names.String(v.machine), attack.MaxName)
 	if w.floods != nil && v.addr.IsValid() && v.method != nil {
-		w.log, w.machine, w.observed = mem.name, machine, e.observed
+		w.log, w.machine, w.observed = src.name, machine, e.observed
 		w.floods.Add(v.addr, v.method, at)
 	}
-	e.spreads.request(v, mem.name, machine, at, e.observed)
+	e.spreads.request(v, src.name, machine, at, e.observed)
 }
 
 // detail makes what is particular to the kind of event.

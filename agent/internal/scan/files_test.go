@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -63,9 +64,10 @@ func TestFoldersAndPatterns(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	for i, name := range []string{"auth.log", "auth.log.1", "auth.log.2.gz", "btmp", "system.journal"} {
-		text := []byte(attacked)
+		processes := strings.ReplaceAll(attacked, "sshd[", fmt.Sprintf("sshd[%d", i+1))
+		text := []byte(processes)
 		if strings.HasSuffix(name, ".gz") {
-			text = zipped(t, attacked)
+			text = zipped(t, processes)
 		}
 		path := filepath.Join(folder, name)
 		if err := os.WriteFile(path, text, 0o600); err != nil {

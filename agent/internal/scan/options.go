@@ -22,7 +22,7 @@ const (
 
 // Options say what to scan and how.
 type Options struct {
-	Files     []string                  // read in this order: files, folders and patterns; "-" is Stdin, and "journal" what Journal writes
+	Files     []string                  // read side by side: files, folders and patterns; "-" is Stdin, and "journal" what Journal writes
 	Type      rule.Type                 // of every file; empty or auto: recognised by its lines
 	LogFormat string                    // Apache's LogFormat of access logs; empty for the usual ones
 	Format    Format                    // default Text

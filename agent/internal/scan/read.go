@@ -10,25 +10,21 @@ import (
 	"github.com/pialert/pialert/agent/internal/detect"
 )
 
-// file scans one file.
-func (s *scan) file(ctx context.Context, name string) error {
+// open begins to read a file.
+func (s *scan) open(ctx context.Context, name string) (*blocks, error) {
 	source, err := detect.NewSource(name, s.opts.Type, s.opts.LogFormat)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	in, observed, end, err := s.open(ctx, name)
+	in, observed, end, err := s.text(ctx, name)
 	if err != nil {
-		return fmt.Errorf("cannot scan %s: %w", name, err)
+		return nil, fmt.Errorf("cannot scan %s: %w", name, err)
 	}
-	defer end()
-	if err := s.lines(ctx, source, in, observed); err != nil {
-		return fmt.Errorf("cannot scan %s to its end: %w", name, err)
-	}
-	return nil
+	return &blocks{source: source, observed: observed, end: end, in: detect.Lines(in)}, nil
 }
 
-// open returns the text of a file, and when it was last written.
-func (s *scan) open(ctx context.Context, name string) (in io.Reader, observed time.Time, end func(), err error) {
+// text returns the text of a file, and when it was last written to.
+func (s *scan) text(ctx context.Context, name string) (in io.Reader, observed time.Time, end func(), err error) {
 	observed = s.started
 	switch {
 	case name == "-":
@@ -50,26 +46,4 @@ func (s *scan) open(ctx context.Context, name string) (in io.Reader, observed ti
 		return nil, observed, nil, err
 	}
 	return in, observed, func() { file.Close() }, nil
-}
-
-// lines has the lines of in matched on every core, and joins them in their order.
-func (s *scan) lines(ctx context.Context, source *detect.Source, in io.Reader, observed time.Time) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	p := parallel{source: source, in: detect.Lines(in), take: func(b *block) {
-		s.engine.Join(&b.batch, observed)
-		s.result.Bytes += int64(b.read)
-		s.result.Lines += b.batch.Lines()
-		if b.overLong {
-			s.result.OverLong++
-		}
-		if s.failed != nil {
-			stop()
-		}
-	}}
-	err := p.run(ctx, s.matchers)
-	if s.failed != nil {
-		return errWrite
-	}
-	return err
 }

@@ -1,7 +1,7 @@
 // Package scan reads log files from start to end and prints the attacks in them.
 //
-// It uses the engine that follows logs live. It promises to hold no more than some MiB in memory
-// whatever a file's size, to read in large blocks without copying lines, and to keep JSON output
+// It uses the engine that follows logs live, and reads several logs side by side, in the order of their stamps. It
+// promises to hold no more than some MiB of a log in memory whatever a file's size, to read in large blocks without copying lines, and to keep JSON output
 // free of anything but events, or but the one report if that is asked for. No byte of an attacker's
 // is printed that could control a terminal. It follows nothing, stores nothing and sends nothing.
 package scan
@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -38,38 +39,18 @@ var ErrNothingRead = errors.New("no line has a form that is known")
 // Run scans the files. A file that cannot be read does not keep the others from being read; the
 // error names all of them. If no line was recognised the error wraps [ErrNothingRead].
 func Run(ctx context.Context, opts Options) (Result, error) {
-	files, err := expand(opts.Files)
+	s, err := newScan(opts)
 	if err != nil {
 		return Result{}, err
 	}
-	opts.Files = files
-	s := scan{opts: opts, tally: newTally(), started: opts.Now()}
-	s.text = texter{look: opts.Look, zone: opts.zone(), files: len(opts.Files)}
-	s.out = bufio.NewWriterSize(opts.Stdout, 64<<10)
-	if opts.Format == "" {
-		s.opts.Format = Text
-	}
-	opts.Detect.Emit = s.emit
-	if opts.Missed {
-		opts.Detect.Missed = s.missed
-	}
-	engine, err := detect.New(opts.Detect)
-	if err != nil {
-		return Result{}, err
-	}
-	s.engine = engine
-	for range runtime.GOMAXPROCS(0) {
-		s.matchers = append(s.matchers, detect.NewMatcher(opts.Detect))
-	}
+	opts = s.opts
 	s.bar = newBar(opts)
 	defer s.bar.close()
 	var problems []error
-	for _, name := range opts.Files {
-		if err := s.file(ctx, name); err != nil {
-			problems = append(problems, err)
-			if ctx.Err() != nil || errors.Is(err, errWrite) {
-				break
-			}
+	for logs := range slices.Chunk(partsOf(opts.Files), sideBySide) {
+		problems = append(problems, s.read(ctx, logs)...)
+		if s.failed != nil || ctx.Err() != nil {
+			break
 		}
 	}
 	s.engine.Finish()
@@ -94,6 +75,27 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 	return s.result, errors.Join(problems...)
 }
 
+// newScan prepares a scan. Nothing is read yet.
+func newScan(opts Options) (*scan, error) {
+	files, err := expand(opts.Files)
+	if err != nil {
+		return nil, err
+	}
+	opts.Files = files
+	s := &scan{opts: opts, cores: runtime.GOMAXPROCS(0), tally: newTally(), started: opts.Now()}
+	s.texts = texter{look: opts.Look, zone: opts.zone(), files: len(opts.Files)}
+	s.out = bufio.NewWriterSize(opts.Stdout, 64<<10)
+	if opts.Format == "" {
+		s.opts.Format = Text
+	}
+	s.opts.Detect.Emit = s.emit
+	if opts.Missed {
+		s.opts.Detect.Missed = s.missed
+	}
+	s.engine, err = detect.New(s.opts.Detect)
+	return s, err
+}
+
 // missed prints a line that no rule takes.
 func (s *scan) missed(source *detect.Source, line []byte, number uint64) {
 	s.result.Missed++
@@ -109,23 +111,20 @@ func (s *scan) missed(source *detect.Source, line []byte, number uint64) {
 	}
 }
 
-// errWrite ends a scan: what it finds cannot be printed.
-var errWrite = errors.New("cannot print the events")
-
 // scan is the state of one run.
 type scan struct {
-	opts     Options
-	engine   *detect.Engine
-	matchers []*detect.Matcher // one for each core
-	out      *bufio.Writer
-	line     []byte // the event being printed
-	print    eventjson.Printer
-	text     texter
-	tally    *tally
-	result   Result
-	bar      *bar
-	started  time.Time
-	failed   error // of writing
+	opts    Options
+	engine  *detect.Engine
+	cores   int // on which lines are matched
+	out     *bufio.Writer
+	line    []byte // the event being printed
+	print   eventjson.Printer
+	texts   texter
+	tally   *tally
+	result  Result
+	bar     *bar
+	started time.Time
+	failed  error // of writing
 }
 
 // emit prints and counts one event.
@@ -148,7 +147,7 @@ func (s *scan) emit(ev *attack.Event, line uint64) {
 	case s.opts.Format == JSON:
 		s.line = s.print.Append(s.line[:0], ev, eventjson.Where{Line: line})
 	default:
-		s.line = s.text.event(s.line[:0], ev, line)
+		s.line = s.texts.event(s.line[:0], ev, line)
 	}
 	if _, err := s.out.Write(s.line); err != nil && s.failed == nil {
 		s.failed = err
