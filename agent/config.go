@@ -140,9 +140,6 @@ type Spool struct {
 const (
 	sourceAuto    = "auto"
 	sourceJournal = "journal"
-
-	hostsHeader = "header"
-	hostsSender = "sender" // of syslog's listeners
 )
 
 // defaults is the configuration of an agent without one.
@@ -222,7 +219,7 @@ func (c *Config) Validate() error {
 		if _, err := detect.NewSource(source.Path, rule.Type(source.Type), source.Format); err != nil {
 			refuse(field("type"), source.Type, err.Error())
 		}
-		if source.Hosts != "" && source.Hosts != hostsHeader {
+		if source.Hosts != "" && source.Hosts != hostHeader {
 			refuse(field("hosts"), source.Hosts, "use header, or leave it out")
 		}
 		if !slices.Contains([]string{"", "end", "beginning"}, source.Start) {

@@ -113,9 +113,9 @@ func (d *detector) log(chunk ingest.Chunk) *detect.Source {
 		log, _ = detect.NewSource(chunk.Source, rule.TypeAuto, "")
 	}
 	switch configured.Hosts {
-	case hostsHeader:
+	case hostHeader:
 		log.Of(detect.HeaderHost)
-	case hostsSender:
+	case hostSender:
 		log.Of(detect.SenderHost)
 	}
 	d.logs[chunk.Source] = log

@@ -29,7 +29,7 @@ func TestForgeableLinesChangeNothingElse(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		d := newDetector(engines[0], map[string]LogSource{"udp": {Hosts: hostsSender, forgeable: true}}, slog.New(slog.DiscardHandler))
+		d := newDetector(engines[0], map[string]LogSource{"udp": {Hosts: hostSender, forgeable: true}}, slog.New(slog.DiscardHandler))
 		d.doubt(engines[1])
 		for key, value := range saved {
 			if err := d.Restore(key, value); err != nil {

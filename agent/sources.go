@@ -36,7 +36,7 @@ type followed struct {
 func logsOf(cfg Config, now time.Time) followed {
 	f := followed{types: map[string]LogSource{}}
 	for _, l := range cfg.Syslog {
-		f.types[l.Listen] = LogSource{Hosts: hostsSender, forgeable: l.forgeable()}
+		f.types[l.Listen] = LogSource{Hosts: hostSender, forgeable: l.forgeable()}
 		f.listens = append(f.listens, l.Listen)
 	}
 	for i, log := range cfg.Logs {

@@ -225,7 +225,7 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls net
 		group.Go(func() error { return metrics.Serve(ctx, scrapes, d.metrics()) })
 	}
 	if web != nil {
-		group.Go(func() error { return web.run(ctx, d) })
+		group.Go(func() error { return web.run(ctx) })
 	}
 	group.Go(func() error { return d.presence().Run(ctx) })
 	group.Go(func() error { return d.runButtons(ctx) })

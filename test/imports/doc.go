@@ -1,5 +1,5 @@
 // Package imports tests that the repository's imports point one way, so that its layout stays the
-// architecture: main → stages → pkg/ → proto/.
+// architecture: main → stages → pkg/ → proto/. Inside a package the same holds of its files.
 //
 // The rules are the tables in rules.go. A change that needs a new arrow adds it there, in sight of
 // whoever reviews it.

@@ -17,6 +17,8 @@ import (
 // pkg is a package as go list describes it.
 type pkg struct {
 	ImportPath   string
+	Dir          string
+	GoFiles      []string
 	Imports      []string
 	TestImports  []string
 	XTestImports []string
@@ -26,7 +28,7 @@ type pkg struct {
 // list returns the packages of the programs' module, by their path inside it.
 func list(t *testing.T) map[string]pkg {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports,TestImports,XTestImports,Deps", "./...")
+	command := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Dir,GoFiles,Imports,TestImports,XTestImports,Deps", "./...")
 	command.Dir = "../.."
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
