@@ -14,10 +14,10 @@ var below = map[string][]string{
 	"agent/internal/weblog": {"value"},
 	"agent/internal/rule":   {"header", "pattern", "value", "weblog"},
 	"agent/internal/detect": {"header", "rule", "value", "weblog"},
-	"agent/internal/scan":   {"detect", "rule"},
+	"agent/internal/scan":   {"detect", "rule", "unpack"},
 
 	// What came over a network has a header that has to be read before anything is a line.
-	"agent/internal/source": {"header", "value"},
+	"agent/internal/source": {"header", "unpack", "value"},
 
 	// A ban: who decides it at the bottom, who carries it out beside, and between them who hands it over.
 	"agent/internal/enforce": {"policy", "responder"},
@@ -38,6 +38,7 @@ var below = map[string][]string{
 var bare = []string{
 	"agent/internal/pattern",
 	"agent/internal/value",
+	"agent/internal/unpack",
 	"display/internal/blinkt",
 	"display/internal/button",
 	"display/internal/pins",

@@ -1,8 +1,6 @@
 package scan
 
 import (
-	"compress/bzip2"
-	"compress/gzip"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,29 +9,20 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/klauspost/compress/zstd"
-	"github.com/ulikunitz/xz"
+	"github.com/pialert/pialert/agent/internal/unpack"
 )
 
 // Journal is the name that stands for systemd's journal among files.
 const Journal = "journal"
 
-// maxWindow bounds the memory that unpacking a .zst file may take, in bytes.
-const maxWindow = 64 << 20
-
-// unpack returns the text of a file by the ending of its name.
-func unpack(name string, in io.Reader) (io.Reader, error) {
-	switch filepath.Ext(name) {
-	case ".gz":
-		return gzip.NewReader(in)
-	case ".bz2":
-		return bzip2.NewReader(in), nil
-	case ".xz":
-		return xz.NewReader(in)
-	case ".zst":
-		return zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
+// text returns the text of a file, which may be compressed.
+func text(name string, in io.Reader) (io.Reader, error) {
+	ending := filepath.Ext(name)
+	if !unpack.Known(ending) {
+		return in, nil
 	}
-	return in, nil
+	r := unpack.NewReader()
+	return r, r.Reset(in, ending)
 }
 
 // expand returns the files that names stand for: those in a folder and those that match a pattern,

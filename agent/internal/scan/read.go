@@ -41,7 +41,7 @@ func (s *scan) text(ctx context.Context, name string) (in io.Reader, observed ti
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.ModTime().Before(observed) {
 		observed = info.ModTime()
 	}
-	if in, err = unpack(name, s.bar.reader(file)); err != nil {
+	if in, err = text(name, s.bar.reader(file)); err != nil {
 		file.Close()
 		return nil, observed, nil, err
 	}

@@ -27,7 +27,7 @@
 // Of the files of one log the next is opened when those before it have been read to their ends, so that a
 // position has at most [maxMarks] files however many rotations were missed. Rotated files of the past are
 // read oldest first over all logs, those of a few logs at a time, and take about 350 KiB each while they
-// are unpacked; logs without such a backlog are read meanwhile. Stats says what is left.
+// are unpacked, those of xz and zstd some MiB; logs without such a backlog are read meanwhile. Stats says what is left.
 //
 // github.com/nxadm/tail provides the wake-up: its watch package keeps the inotify watches, and an
 // event only means "look now". The rest of that library is not used, since its reader closes a renamed
@@ -55,8 +55,8 @@
 //   - A log that is written anew in place (an editor that keeps the inode), or while this program is down replaced
 //     by a copy without its first lines or renamed to another name of its pattern, is read from its start.
 //   - A file that was rotated into another folder (olddir) is drained while this program runs, but is
-//     not found again after a restart. Nor is one that was compressed by something else than gzip or
-//     bzip2, or one of which not a single line had been read before it was compressed.
+//     not found again after a restart. Nor is one that was compressed by something else than gzip,
+//     bzip2, xz or zstd, or one of which not a single line had been read before it was compressed.
 //   - A rotated file is drained until it has not grown for an hour (a deleted one: a minute). Its last
 //     line, when it has no newline, is handed on once it has not grown for five seconds; if its writer
 //     still goes on after that, the rest of the line comes as a line of its own.

@@ -259,7 +259,11 @@ func (f *follower) fail(err error) {
 		return
 	}
 	f.stats.Errors++
-	f.logger.Warn("cannot follow log file, trying again", "file", f.path, "error", err, "hint", hint(err))
+	about := []any{"file", f.path, "error", err}
+	if hint := hint(err); hint != "" {
+		about = append(about, "hint", hint)
+	}
+	f.logger.Warn("cannot follow log file, trying again", about...)
 }
 
 // recover ends what fail began, once a step went well.
@@ -271,9 +275,10 @@ func (f *follower) recover() {
 	f.logger.Info("log file can be followed again", "file", f.path)
 }
 
+// hint says what to do about an error, if the error itself does not.
 func hint(err error) string {
 	if errors.Is(err, fs.ErrPermission) {
 		return "let the agent's user read the file and enter its folder: on Debian, by membership in group adm"
 	}
-	return "see the error"
+	return ""
 }

@@ -176,35 +176,10 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-// compress does what gzip does: a new file with the old one's times, then the old one is removed.
+// compress is what logrotate does by default.
 func compress(t *testing.T, path string) {
 	t.Helper()
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := os.Create(path + ".gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	zipped := gzip.NewWriter(file)
-	if _, err := zipped.Write(content); err != nil {
-		t.Fatal(err)
-	}
-	if err := zipped.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := file.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chtimes(path+".gz", info.ModTime(), info.ModTime()); err != nil {
-		t.Fatal(err)
-	}
-	remove(t, path)
+	packAs(t, path, ".gz", func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil })
 }
 
 func TestFirstStart(t *testing.T) {

@@ -1,15 +1,13 @@
 package file
 
 import (
-	"bufio"
-	"compress/bzip2"
-	"compress/gzip"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"sync"
+
+	"github.com/pialert/pialert/agent/internal/unpack"
 )
 
 // unpacked reads a compressed file as if it were not: at offsets that do not decrease by more than what
@@ -28,15 +26,13 @@ type unpacked struct {
 	damage error
 }
 
-// unpacker is the memory that unpacking takes, about 350 KiB. A few are kept for the next file.
+// unpacker is the memory that unpacking takes, about 350 KiB for gzip. A few are kept for the next file.
 type unpacker struct {
-	packed *bufio.Reader
-	gzip   *gzip.Reader
-	plain  io.Reader
-	ahead  []byte
+	plain *unpack.Reader
+	ahead []byte
 }
 
-var unpackers = sync.Pool{New: func() any { return &unpacker{packed: bufio.NewReaderSize(nil, 32<<10)} }}
+var unpackers = sync.Pool{New: func() any { return &unpacker{plain: unpack.NewReader()} }}
 
 // ReadAt reads as io.ReaderAt has it, but not from two goroutines.
 func (u *unpacked) ReadAt(p []byte, offset int64) (int, error) {
@@ -84,8 +80,7 @@ func (u *unpacked) end(err error) {
 // rest gives back the memory until the next ReadAt.
 func (u *unpacked) rest() {
 	if u.unpacker != nil {
-		u.packed.Reset(nil)
-		u.plain = nil
+		u.plain.Release()
 		unpackers.Put(u.unpacker)
 		u.unpacker = nil
 	}
@@ -107,29 +102,10 @@ func (u *unpacked) rewind() error {
 	if u.unpacker == nil {
 		u.unpacker = unpackers.Get().(*unpacker)
 	}
-	err := u.unpacker.begin(u.file, u.extension)
-	if err != nil {
+	if err := u.plain.Reset(u.file, u.extension); err != nil {
 		u.rest()
 		return err
 	}
-	u.offset, u.over = 0, false
+	u.ahead, u.offset, u.over = u.ahead[:0], 0, false
 	return nil
-}
-
-// begin begins to unpack a file.
-func (u *unpacker) begin(file io.Reader, extension string) (err error) {
-	u.packed.Reset(file)
-	u.ahead = u.ahead[:0]
-	switch extension {
-	case ".gz":
-		if u.gzip == nil {
-			u.gzip = new(gzip.Reader)
-		}
-		u.plain, err = u.gzip, u.gzip.Reset(u.packed)
-	case ".bz2":
-		u.plain = bzip2.NewReader(u.packed)
-	default:
-		err = errors.New("only .gz and .bz2 are supported")
-	}
-	return err
 }

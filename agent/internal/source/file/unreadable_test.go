@@ -178,6 +178,9 @@ func TestHint(t *testing.T) {
 	if got := hint(&fs.PathError{Op: "open", Path: "/var/log/auth.log", Err: syscall.EACCES}); !strings.Contains(got, "group adm") {
 		t.Errorf("hint %q", got)
 	}
+	if got := hint(errNotRegular); got != "" {
+		t.Errorf("hint %q, though the error says it all", got)
+	}
 }
 
 // A file whose compression was cut short gives what is left of it, and the next files are not held up.
