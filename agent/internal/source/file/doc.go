@@ -15,7 +15,8 @@
 // them are read from their start, oldest first.
 //
 // A file that an editor, sed -i or whoever trims a log puts in another's place is read from behind the last of
-// its lines that is, byte for byte, among the last 2 MiB that were read of the other.
+// its lines that is, byte for byte, among the last 2 MiB that were read of the other. If the other is kept under a
+// name that no rotation gives (log~, log.bak), three different lines have to be.
 //
 // # How
 //

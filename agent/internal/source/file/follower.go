@@ -180,8 +180,8 @@ func (f *follower) advance(now time.Time, b *blocks) bool {
 	f.granted = false // the next file may be newer than another log's
 	c := f.waiting[0]
 	g, err := openGeneration(c.name, now)
-	if last := len(f.generations) - 1; err == nil && c.live && last >= 0 && f.generations[last].unlinked {
-		if err = g.skipCopied(f.generations[last], b); err != nil {
+	if last := len(f.generations) - 1; err == nil && c.live && last >= 0 {
+		if err = f.skipCopied(g, f.generations[last], b); err != nil {
 			g.forget()
 		}
 		f.moved = f.moved || g.Offset > 0

@@ -2,6 +2,7 @@ package file
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -49,6 +50,41 @@ func TestReplacedByACopy(t *testing.T) {
 			}
 			add(t, r.path, "next\n")
 			r.want(half + "next")
+			r.stop()
+			add(t, r.path, "after a restart\n")
+			r.want("after a restart")
+		})
+	}
+}
+
+// Editors and sed -i.bak keep the old file under another name, for a moment or for good.
+func TestReplacedAndKept(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name     string
+		replaced string
+		want     []string // of the new file
+	}{
+		{"app.log~", "one\ntwo\nthree\n", nil},
+		{"app.log.bak", "two\nthree\nfour\nfive\n", []string{"five"}},
+		// A rotation of one's own, in whose second a flood wrote the same lines before and after it.
+		{"app.log.old", "four\nthree\nfour\n", []string{"four", "three", "four"}},
+		{"app.log.1", "one\ntwo\nthree\n", []string{"one", "two", "three"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			r := newReader(t, source.Beginning)
+			add(t, r.path, "one\ntwo\nthree\nfour\n")
+			r.want("one", "two", "three", "four")
+			kept := filepath.Join(filepath.Dir(r.path), test.name)
+			if err := os.WriteFile(r.path+".tmp", []byte(test.replaced), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			rename(t, r.path, kept)
+			rename(t, r.path+".tmp", r.path)
+			r.want(test.want...)
+			add(t, kept, "late\n")
+			r.want("late")
 			r.stop()
 			add(t, r.path, "after a restart\n")
 			r.want("after a restart")
