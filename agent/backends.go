@@ -14,6 +14,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/responder/hostsdeny"
 	"github.com/pialert/pialert/agent/internal/responder/nftables"
 	"github.com/pialert/pialert/agent/internal/responder/routeros"
+	"github.com/pialert/pialert/agent/internal/value"
 )
 
 // Names of backends, as in the configuration.
@@ -26,7 +27,7 @@ const (
 // firewall is the kernel's firewall as the responder's backend.
 type firewall struct{ *nftables.Table }
 
-func (f firewall) Sync(_ context.Context, bans []responder.Ban, allow []netip.Prefix, now time.Time) (int, error) {
+func (f firewall) Sync(_ context.Context, bans []responder.Ban, allow value.Networks, now time.Time) (int, error) {
 	all := make([]nftables.Ban, len(bans))
 	for i, ban := range bans {
 		all[i] = nftables.Ban{Target: ban.Target, Until: ban.Until}
@@ -44,7 +45,7 @@ func (f firewall) Leave() error { return nil }
 // denyFile is hosts.deny as the responder's backend.
 type denyFile struct{ *hostsdeny.File }
 
-func (f denyFile) Sync(_ context.Context, bans []responder.Ban, _ []netip.Prefix, _ time.Time) (int, error) {
+func (f denyFile) Sync(_ context.Context, bans []responder.Ban, _ value.Networks, _ time.Time) (int, error) {
 	all := make([]netip.Prefix, len(bans))
 	for i, ban := range bans {
 		all[i] = ban.Target
@@ -58,7 +59,7 @@ func (f denyFile) Leave() error { return f.File.Remove() }
 // router is a MikroTik router as the responder's backend.
 type router struct{ *routeros.Router }
 
-func (r router) Sync(ctx context.Context, bans []responder.Ban, _ []netip.Prefix, _ time.Time) (int, error) {
+func (r router) Sync(ctx context.Context, bans []responder.Ban, _ value.Networks, _ time.Time) (int, error) {
 	all := make([]routeros.Ban, len(bans))
 	for i, ban := range bans {
 		all[i] = routeros.Ban{Target: ban.Target, Until: ban.Until}

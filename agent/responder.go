@@ -94,7 +94,7 @@ func runResponder(ctx context.Context, cfg Config, agent string, log io.Writer) 
 		return err
 	}
 	r, err := responder.Open(responder.Options{
-		Path: filepath.Join(cfg.Responses.State, "bans.db"), Bounds: responder.DefaultBounds(), Allow: allowed.Prefixes,
+		Path: filepath.Join(cfg.Responses.State, "bans.db"), Bounds: responder.DefaultBounds(), Allow: allowed.Networks,
 		Names: func() []string { return slices.Collect(maps.Keys(allowed.Names())) }, Never: never.Why,
 		Backends: backends, Now: time.Now, Logger: logger,
 	})

@@ -184,7 +184,7 @@ func (r *Responses) exempt(allowed *ignore.List, peers func() []netip.Addr) (*ex
 		return nil, err
 	}
 	return exempt.New(exempt.Options{
-		Allow: allowed.Prefixes, Include: include, Root: os.DirFS("/"), Own: net.InterfaceAddrs, Peers: peers, Now: time.Now,
+		Allow: allowed.Networks, Include: include, Root: os.DirFS("/"), Own: net.InterfaceAddrs, Peers: peers, Now: time.Now,
 	}), nil
 }
 

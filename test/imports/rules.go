@@ -20,7 +20,9 @@ var below = map[string][]string{
 	"agent/internal/source": {"header", "unpack", "value"},
 
 	// A ban: who decides it at the bottom, who carries it out beside, and between them who hands it over.
-	"agent/internal/enforce": {"policy", "responder"},
+	"agent/internal/exempt":    {"value"},
+	"agent/internal/responder": {"value"},
+	"agent/internal/enforce":   {"policy", "responder"},
 
 	// Pictures: the scene is what all that draws agrees on.
 	"display/internal/page":      {"animate"},

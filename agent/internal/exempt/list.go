@@ -6,14 +6,15 @@ import (
 	"net/netip"
 	"path"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
+
+	"github.com/pialert/pialert/agent/internal/value"
 )
 
 // Options is what a List needs; every field but Include must be set.
 type Options struct {
-	Allow   func() []netip.Prefix // the owner's list, as known now
+	Allow   func() value.Networks // the owner's list, as known now
 	Include []netip.Prefix        // special networks from which attackers come nevertheless
 	Root    fs.FS                 // the file system, for what the kernel and systemd say of routes and sessions
 	Own     func() ([]net.Addr, error)
@@ -46,7 +47,7 @@ func (l *List) Why(source netip.Prefix) (string, bool) {
 	if why, never := inSpecial(source, l.options.Include); never {
 		return why, true
 	}
-	if slices.ContainsFunc(l.options.Allow(), source.Overlaps) {
+	if _, allowed := l.options.Allow().Overlapping(source); allowed {
 		return "it is in responses.allow", true
 	}
 	l.mu.Lock()

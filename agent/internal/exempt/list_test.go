@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/pialert/pialert/agent/internal/value"
 )
 
 // session is an entry of utmp(5) of somebody who is logged in from an address.
@@ -41,7 +43,7 @@ func TestWhoIsExempt(t *testing.T) {
 	binary.NativeEndian.PutUint16(gone, 8) // DEAD_PROCESS
 	now := time.Now()
 	l := New(Options{
-		Allow:   func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("203.0.114.0/24")} },
+		Allow:   func() value.Networks { return value.NewNetworks(netip.MustParsePrefix("203.0.114.0/24")) },
 		Include: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")},
 		Root: fstest.MapFS{
 			"proc/net/route":                         {Data: []byte("Iface\tDestination\tGateway\tFlags\neth0\t00000000\t" + "010A0A09\t0003\n")},
@@ -135,7 +137,7 @@ func TestWhoIsLoggedInFromElsewhere(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			l := New(Options{
-				Allow: func() []netip.Prefix { return nil }, Root: fstest.MapFS{test.path: {Data: test.content}}, Now: time.Now,
+				Allow: func() value.Networks { return value.Networks{} }, Root: fstest.MapFS{test.path: {Data: test.content}}, Now: time.Now,
 				Own: func() ([]net.Addr, error) { return nil, nil }, Peers: func() []netip.Addr { return nil },
 			})
 			if got := l.Remote(); got != test.want {
@@ -155,7 +157,7 @@ func TestItLooksAgain(t *testing.T) {
 	now := time.Now()
 	root := fstest.MapFS{}
 	l := New(Options{
-		Allow: func() []netip.Prefix { return nil },
+		Allow: func() value.Networks { return value.Networks{} },
 		Root:  root, Own: func() ([]net.Addr, error) { return nil, nil }, Peers: func() []netip.Addr { return nil }, Now: func() time.Time { return now },
 	})
 	source := netip.MustParsePrefix("5.6.7.8/32")

@@ -59,7 +59,7 @@ type List struct {
 
 // found is what is known at a time.
 type found struct {
-	prefixes []netip.Prefix
+	networks value.Networks
 	names    map[string][]netip.Addr
 }
 
@@ -107,17 +107,11 @@ func (l *List) Contains(addr netip.Addr) bool {
 	if l == nil || !addr.IsValid() {
 		return false
 	}
-	addr = addr.Unmap()
-	for _, prefix := range l.current.Load().prefixes {
-		if prefix.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return l.current.Load().networks.Contains(addr.Unmap())
 }
 
-// Prefixes returns whom the list has now.
-func (l *List) Prefixes() []netip.Prefix { return slices.Clone(l.current.Load().prefixes) }
+// Networks returns whom the list has now.
+func (l *List) Networks() value.Networks { return l.current.Load().networks }
 
 // Names returns the names of the list and the addresses that were found last, none if nothing was found yet.
 func (l *List) Names() map[string][]netip.Addr { return maps.Clone(l.current.Load().names) }
@@ -148,7 +142,9 @@ func (l *List) Refresh(ctx context.Context) {
 			l.files[entry] = lines
 		}
 	}
-	for _, entry := range l.entries() {
+	entries, dropped := l.entries()
+	l.tell("all of them", dropped)
+	for _, entry := range entries {
 		if _, ok := value.Network(entry); ok || !isName(entry) {
 			continue
 		}
@@ -174,29 +170,35 @@ func (l *List) Refresh(ctx context.Context) {
 	l.publish()
 }
 
-// entries returns those of the configuration and of the files.
-func (l *List) entries() []string {
-	all := slices.Clone(l.options.Entries)
+// entries returns those of the configuration and of the files, and an error if some had to be left out.
+func (l *List) entries() (all []string, dropped error) {
+	all = slices.Clone(l.options.Entries)
 	for _, entry := range l.options.Entries {
 		all = append(all, l.files[entry]...)
 	}
-	return all[:min(len(all), maxEntries)]
+	if n := len(all); n > maxEntries {
+		return all[:maxEntries], fmt.Errorf("%d entries are too many: the last %d are left out", n, n-maxEntries)
+	}
+	return all, nil
 }
 
 // publish makes what is known the answer.
 func (l *List) publish() {
-	all := found{prefixes: slices.Clone(l.self), names: map[string][]netip.Addr{}}
-	for _, entry := range l.entries() {
-		if prefix, ok := value.Network(entry); ok {
-			all.prefixes = append(all.prefixes, prefix)
+	all := found{names: map[string][]netip.Addr{}}
+	networks := slices.Clone(l.self)
+	entries, _ := l.entries()
+	for _, entry := range entries {
+		if network, ok := value.Network(entry); ok {
+			networks = append(networks, network)
 		} else if isName(entry) {
-			all.prefixes = append(all.prefixes, l.names[entry]...)
+			networks = append(networks, l.names[entry]...)
 			all.names[entry] = nil
 			for _, one := range l.names[entry] {
 				all.names[entry] = append(all.names[entry], one.Addr())
 			}
 		}
 	}
+	all.networks = value.NewNetworks(networks...)
 	l.current.Store(&all)
 }
 
@@ -230,6 +232,9 @@ func readFile(path string) ([]string, error) {
 		return nil, err
 	}
 	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.Size() > maxFile {
+		return nil, fmt.Errorf("cannot read %s: it has more than %d bytes", path, maxFile)
+	}
 	var entries []string
 	lines := bufio.NewScanner(io.LimitReader(file, maxFile))
 	for number := 1; lines.Scan(); number++ {

@@ -3,10 +3,12 @@ package ignore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -65,6 +67,35 @@ func TestWhoIsIgnored(t *testing.T) {
 	check("after the name moved", map[string]bool{"203.0.113.7": false, "203.0.113.8": true})
 	if (*List)(nil).Contains(netip.MustParseAddr("192.0.2.7")) || list.Contains(netip.Addr{}) {
 		t.Error("no list, or no address, is ignored")
+	}
+}
+
+// What is too much is said, not left out in silence.
+func TestTooMuch(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	long, large := filepath.Join(folder, "long"), filepath.Join(folder, "large")
+	var lines []byte
+	for i := range maxEntries {
+		lines = fmt.Appendf(lines, "10.%d.%d.%d\n", i>>16, i>>8&255, i&255)
+	}
+	for path, content := range map[string][]byte{long: lines, large: make([]byte, maxFile+1)} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for entry, want := range map[string]string{long: "10001 entries are too many: the last 1 are left out", large: "it has more than 1048576 bytes"} {
+		list, err := New(Options{Entries: []string{entry}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list.Refresh(t.Context())
+		if unknown := list.Unknown(); len(unknown) != 1 || !strings.Contains(unknown[0], want) {
+			t.Errorf("unknown is %q, want %q", unknown, want)
+		}
+		if entry == long && !list.Contains(netip.MustParseAddr("10.0.39.14")) { // 9,998
+			t.Error("what had room is left out")
+		}
 	}
 }
 

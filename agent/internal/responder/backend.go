@@ -4,13 +4,15 @@ import (
 	"context"
 	"net/netip"
 	"time"
+
+	"github.com/pialert/pialert/agent/internal/value"
 )
 
 // Backend carries bans out. Its methods are called by one goroutine at a time, but for Watch.
 type Backend interface {
 	// Sync makes what is in force equal to the bans; nobody in allow is ever held off. It returns how
 	// much it had to change. It may take long, but ends soon after ctx.
-	Sync(ctx context.Context, bans []Ban, allow []netip.Prefix, now time.Time) (changed int, err error)
+	Sync(ctx context.Context, bans []Ban, allow value.Networks, now time.Time) (changed int, err error)
 	// Watch calls changed when somebody else may have changed what is in force, until ctx ends.
 	Watch(ctx context.Context, changed func()) error
 	// Leave takes back what would not end by itself, as nobody is there any more who would end it.

@@ -70,9 +70,8 @@ func (a addresses) move(list []netip.Addr, now time.Time) addresses {
 	return moved
 }
 
-// allow returns who is never banned; r.mu is held.
-func (r *Responder) allow() []netip.Prefix {
-	all := slices.Clip(r.options.Allow())
+// named returns the addresses of names that are never banned; r.mu is held.
+func (r *Responder) named() (all []netip.Prefix) {
 	now := r.options.Now()
 	for _, name := range r.options.Names() {
 		for addr, gone := range r.told[name] {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/wake"
 )
 
@@ -21,7 +22,7 @@ import (
 type Options struct {
 	Path     string // of the file with the bans
 	Bounds   Bounds
-	Allow    func() []netip.Prefix                              // never banned, whatever is decided, as known now; nil is nobody
+	Allow    func() value.Networks                              // never banned, whatever is decided, as known now; nil is nobody
 	Names    func() []string                                    // whose addresses are not banned either, as soon as they are told; nil is none
 	Never    func(target netip.Prefix) (why string, never bool) // who is not banned either; nil is nobody
 	Backends map[string]Backend
@@ -45,7 +46,7 @@ type Responder struct {
 // Open reads the bans. It starts nothing and touches no backend.
 func Open(options Options) (*Responder, error) {
 	if options.Allow == nil {
-		options.Allow = func() []netip.Prefix { return nil }
+		options.Allow = func() value.Networks { return value.Networks{} }
 	}
 	if options.Never == nil {
 		options.Never = func(netip.Prefix) (string, bool) { return "", false }
@@ -112,8 +113,8 @@ func (r *Responder) check(request Request) error {
 	if err := r.options.Bounds.check(request); err != nil {
 		return err
 	}
-	for _, one := range r.allow() {
-		if one.Overlaps(request.Target) {
+	for _, list := range []value.Networks{r.options.Allow(), value.NewNetworks(r.named()...)} { // joining them would sort thousands
+		if one, found := list.Overlapping(request.Target); found {
 			return fmt.Errorf("%w: %s is in the responder's allow list by %s", ErrRefused, request.Target, one)
 		}
 	}
@@ -188,16 +189,16 @@ func (r *Responder) ring() {
 }
 
 // desired returns the bans that should be in force now, and whom they must not hit.
-func (r *Responder) desired(now time.Time) (bans []Ban, allow []netip.Prefix) {
+func (r *Responder) desired(now time.Time) (bans []Ban, allow value.Networks) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	allow = r.allow()
+	allow = r.options.Allow().With(r.named()...)
 	if now.Before(r.paused) {
 		return nil, allow
 	}
 	bans = make([]Ban, 0, len(r.bans))
 	for _, ban := range r.bans {
-		if ban.Until.After(now) && !slices.ContainsFunc(allow, ban.Target.Overlaps) {
+		if _, allowed := allow.Overlapping(ban.Target); !allowed && ban.Until.After(now) {
 			bans = append(bans, ban)
 		}
 	}

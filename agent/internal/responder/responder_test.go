@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/responder"
+	"github.com/pialert/pialert/agent/internal/value"
 )
 
 func TestABanIsInForceAtOnceAndEnds(t *testing.T) {
@@ -66,7 +67,7 @@ func TestABackendThatFails(t *testing.T) {
 // slow is a backend that takes its time, as a router does, and cannot put one ban in force by itself.
 type slow struct{ wall }
 
-func (s *slow) Sync(ctx context.Context, bans []responder.Ban, allow []netip.Prefix, now time.Time) (int, error) {
+func (s *slow) Sync(ctx context.Context, bans []responder.Ban, allow value.Networks, now time.Time) (int, error) {
 	select {
 	case <-ctx.Done():
 		return 0, ctx.Err()
@@ -110,9 +111,9 @@ func TestTheAllowListHoldsForOldBansToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wall{}
 		var mu sync.Mutex
-		var allow []netip.Prefix
+		var allow value.Networks
 		o := options(path, map[string]responder.Backend{"wall": w})
-		o.Allow = func() []netip.Prefix {
+		o.Allow = func() value.Networks {
 			mu.Lock()
 			defer mu.Unlock()
 			return allow
@@ -124,7 +125,7 @@ func TestTheAllowListHoldsForOldBansToo(t *testing.T) {
 				}
 			}
 			mu.Lock()
-			allow = []netip.Prefix{netip.MustParsePrefix("9.9.9.0/24"), netip.MustParsePrefix("9.9.8.8/32")}
+			allow = value.NewNetworks(netip.MustParsePrefix("9.9.9.0/24"), netip.MustParsePrefix("9.9.8.8/32"))
 			mu.Unlock()
 			time.Sleep(11 * time.Second)
 			synctest.Wait()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/responder"
+	"github.com/pialert/pialert/agent/internal/value"
 )
 
 // wall is a backend that remembers what is in force, and can fail.
@@ -22,7 +23,7 @@ type wall struct {
 	changed func()
 }
 
-func (w *wall) Sync(_ context.Context, bans []responder.Ban, _ []netip.Prefix, _ time.Time) (changed int, err error) {
+func (w *wall) Sync(_ context.Context, bans []responder.Ban, _ value.Networks, _ time.Time) (changed int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.broken != nil {
@@ -83,7 +84,7 @@ func (w *wall) holds() (all []string) {
 
 func options(path string, backends map[string]responder.Backend) responder.Options {
 	return responder.Options{
-		Path: path, Bounds: responder.DefaultBounds(), Allow: func() []netip.Prefix { return []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")} },
+		Path: path, Bounds: responder.DefaultBounds(), Allow: func() value.Networks { return value.NewNetworks(netip.MustParsePrefix("198.51.100.0/24")) },
 		Backends: backends, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/wake"
 )
 
@@ -22,7 +23,7 @@ const (
 type worker struct {
 	name    string
 	backend Backend
-	desired func(now time.Time) (bans []Ban, allow []netip.Prefix)
+	desired func(now time.Time) (bans []Ban, allow value.Networks)
 	now     func() time.Time
 	logger  *slog.Logger
 	wake    wake.Bell // rings when a look is due

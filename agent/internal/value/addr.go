@@ -2,7 +2,7 @@
 // names, ports and numbers.
 //
 // It takes exactly what daemons write and refuses everything else, so that what a client wrote in
-// the place of a value is never taken for one. It allocates nothing; its functions are pure.
+// the place of a value is never taken for one. It allocates nothing but [Networks]; its functions are pure.
 package value
 
 import (

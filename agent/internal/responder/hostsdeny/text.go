@@ -49,7 +49,7 @@ func isBan(text []byte) bool {
 func rewrite(content []byte, daemons string, bans []netip.Prefix) (fresh []byte, changed int) {
 	foreign, at, had := split(content)
 	want := make([]string, 0, len(bans))
-	for _, ban := range slices.SortedFunc(slices.Values(bans), comparePrefixes) {
+	for _, ban := range slices.SortedFunc(slices.Values(bans), netip.Prefix.Compare) {
 		want = append(want, line(daemons, ban))
 	}
 	changed = differ(had, want)
@@ -122,11 +122,4 @@ func differ(a, b []string) (n int) {
 		n += max(left, -left)
 	}
 	return n
-}
-
-func comparePrefixes(a, b netip.Prefix) int {
-	if c := a.Addr().Compare(b.Addr()); c != 0 {
-		return c
-	}
-	return a.Bits() - b.Bits()
 }

@@ -43,7 +43,7 @@ func (l *layout) read(c *nftables.Conn, now time.Time) (have map[netip.Prefix]ti
 			}
 		}
 	}
-	slices.SortFunc(allowed, comparePrefixes)
+	slices.SortFunc(allowed, netip.Prefix.Compare)
 	if len(sets) != len(l.sets()) || !slices.Equal(allowed, l.allow) {
 		return nil, false, nil
 	}

@@ -129,25 +129,3 @@ func prefixes(set *nftables.Set, elements []nftables.SetElement) (all []timed) {
 	}
 	return all
 }
-
-// disjoint returns networks without those that lie in others, in order.
-func disjoint(all []netip.Prefix) (list []netip.Prefix) {
-	sorted := make([]netip.Prefix, 0, len(all))
-	for _, one := range all {
-		sorted = append(sorted, one.Masked())
-	}
-	slices.SortFunc(sorted, comparePrefixes) // whatever lies in another one comes behind it
-	for _, one := range sorted {
-		if last := len(list) - 1; last < 0 || !list[last].Contains(one.Addr()) {
-			list = append(list, one)
-		}
-	}
-	return list
-}
-
-func comparePrefixes(a, b netip.Prefix) int {
-	if c := a.Addr().Compare(b.Addr()); c != 0 {
-		return c
-	}
-	return a.Bits() - b.Bits()
-}

@@ -46,7 +46,7 @@ func layoutOf(forward bool, allow []netip.Prefix) *layout {
 		net6:   set("net6", nftables.TypeIP6Addr, true, true),
 		allow4: set("allow4", nftables.TypeIPAddr, true, false),
 		allow6: set("allow6", nftables.TypeIP6Addr, true, false),
-		allow:  disjoint(allow),
+		allow:  allow,
 	}
 	hooks := []struct {
 		name string

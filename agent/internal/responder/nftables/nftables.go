@@ -29,6 +29,8 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/mdlayher/netlink"
+
+	"github.com/pialert/pialert/agent/internal/value"
 )
 
 // buffers are the netlink socket's, in bytes: one transaction holds all bans.
@@ -72,7 +74,7 @@ func (t *Table) conn(options ...nftables.ConnOption) (*nftables.Conn, error) {
 
 // Sync makes the table hold these bans, and nobody in allow be dropped. It reads what is in force
 // first, and returns how many bans it had to add, change or take away.
-func (t *Table) Sync(bans []Ban, allow []netip.Prefix, now time.Time) (changed int, err error) {
+func (t *Table) Sync(bans []Ban, allow value.Networks, now time.Time) (changed int, err error) {
 	c, err := t.conn()
 	if err != nil {
 		return 0, err
@@ -83,7 +85,7 @@ func (t *Table) Sync(bans []Ban, allow []netip.Prefix, now time.Time) (changed i
 			want[b.Target] = b.Until
 		}
 	}
-	layout := layoutOf(t.options.Forward, allow)
+	layout := layoutOf(t.options.Forward, allow.List())
 	have, intact, err := layout.read(c, now)
 	if err != nil {
 		return 0, err

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/pialert/pialert/agent/internal/responder/nftables"
+	"github.com/pialert/pialert/agent/internal/value"
 )
 
 // host is a machine of its own: a network namespace with some addresses on its loopback.
@@ -118,7 +119,7 @@ func TestBannedPacketsStop(t *testing.T) {
 	table := nftables.New(nftables.Options{NetNS: h.netns})
 	h.wants(true, "127.0.0.2", "2a00:1:2:3::7")
 	hour := now.Add(time.Hour)
-	changed, err := table.Sync([]nftables.Ban{ban("127.0.0.2/32", hour), ban("2a00:1:2:3::/64", hour), ban("127.9.0.0/24", hour)}, nil, now)
+	changed, err := table.Sync([]nftables.Ban{ban("127.0.0.2/32", hour), ban("2a00:1:2:3::/64", hour), ban("127.9.0.0/24", hour)}, value.Networks{}, now)
 	if err != nil || changed != 3 {
 		t.Fatalf("%d changed, %v", changed, err)
 	}
@@ -127,7 +128,7 @@ func TestBannedPacketsStop(t *testing.T) {
 	if packets, bytes, err := table.Dropped(); err != nil || packets < 3 || bytes < 100 {
 		t.Errorf("%d packets of %d bytes dropped, %v", packets, bytes, err)
 	}
-	if changed, err := table.Sync([]nftables.Ban{ban("127.0.0.2/32", hour)}, nil, now); err != nil || changed != 2 {
+	if changed, err := table.Sync([]nftables.Ban{ban("127.0.0.2/32", hour)}, value.Networks{}, now); err != nil || changed != 2 {
 		t.Fatalf("%d changed, %v", changed, err)
 	}
 	h.wants(false, "127.0.0.2")
@@ -144,7 +145,7 @@ func TestBannedPacketsStop(t *testing.T) {
 func TestAllowedPacketsPass(t *testing.T) {
 	h, now := boot(t), time.Now()
 	table := nftables.New(nftables.Options{NetNS: h.netns})
-	allow := []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32"), netip.MustParsePrefix("127.0.0.0/30"), netip.MustParsePrefix("2a00:1:2:3::7/128")}
+	allow := value.NewNetworks(netip.MustParsePrefix("127.0.0.2/32"), netip.MustParsePrefix("127.0.0.0/30"), netip.MustParsePrefix("2a00:1:2:3::7/128"))
 	_, err := table.Sync([]nftables.Ban{ban("127.0.0.0/8", now.Add(time.Hour)), ban("2a00:1:2:3::/64", now.Add(time.Hour))}, allow, now)
 	if err != nil {
 		t.Fatal(err)
@@ -174,7 +175,7 @@ func TestAllowLists(t *testing.T) {
 			}
 			bans := []nftables.Ban{ban("127.0.0.2/32", now.Add(time.Hour))}
 			for i := range 3 {
-				if changed, err := table.Sync(bans, list, now); err != nil || changed > 0 && i > 0 {
+				if changed, err := table.Sync(bans, value.NewNetworks(list...), now); err != nil || changed > 0 && i > 0 {
 					t.Fatalf("look %d: %d changed, %v", i, changed, err)
 				}
 			}
@@ -188,7 +189,7 @@ func TestAllowLists(t *testing.T) {
 func TestBansEndByThemselves(t *testing.T) {
 	h, now := boot(t), time.Now()
 	table := nftables.New(nftables.Options{NetNS: h.netns})
-	if _, err := table.Sync([]nftables.Ban{ban("127.0.0.2/32", now.Add(3*time.Second))}, nil, now); err != nil {
+	if _, err := table.Sync([]nftables.Ban{ban("127.0.0.2/32", now.Add(3*time.Second))}, value.Networks{}, now); err != nil {
 		t.Fatal(err)
 	}
 	h.wants(false, "127.0.0.2")
@@ -206,7 +207,7 @@ func TestANewEndHolds(t *testing.T) {
 	table := nftables.New(nftables.Options{NetNS: h.netns})
 	for _, until := range []time.Duration{time.Hour, 5 * time.Hour, 20 * time.Minute} {
 		for _, give := range []func(b nftables.Ban) error{
-			func(b nftables.Ban) error { _, err := table.Sync([]nftables.Ban{b}, nil, now); return err },
+			func(b nftables.Ban) error { _, err := table.Sync([]nftables.Ban{b}, value.Networks{}, now); return err },
 			func(b nftables.Ban) error { b.Until = b.Until.Add(time.Minute); return table.Add(b, now) },
 		} {
 			if err := give(ban("127.0.0.2/32", now.Add(until))); err != nil {
@@ -228,7 +229,7 @@ func TestForeignChangesAreRepaired(t *testing.T) {
 	foreign := h.run("nft list table inet filter")
 	table := nftables.New(nftables.Options{NetNS: h.netns, Forward: true})
 	bans := []nftables.Ban{ban("127.0.0.2/32", now.Add(time.Hour)), ban("127.9.0.0/24", now.Add(time.Hour)), ban("2a00:1:2:3::/64", now.Add(time.Hour))}
-	allow := []netip.Prefix{netip.MustParsePrefix("127.0.0.100/32")}
+	allow := value.NewNetworks(netip.MustParsePrefix("127.0.0.100/32"))
 	for _, spoil := range []string{
 		"true",
 		"nft delete table inet pialert",
@@ -268,14 +269,14 @@ func TestForeignChangesAreRepaired(t *testing.T) {
 func TestNeighboursKeepTheirEnds(t *testing.T) {
 	h, now := boot(t), time.Now()
 	table := nftables.New(nftables.Options{NetNS: h.netns})
-	if _, err := table.Sync([]nftables.Ban{ban("127.5.0.0/25", now.Add(10*time.Hour)), ban("127.5.0.128/25", now.Add(30*time.Minute))}, nil, now); err != nil {
+	if _, err := table.Sync([]nftables.Ban{ban("127.5.0.0/25", now.Add(10*time.Hour)), ban("127.5.0.128/25", now.Add(30*time.Minute))}, value.Networks{}, now); err != nil {
 		t.Fatal(err)
 	}
 	out := h.run("nft list set inet pialert net4")
 	if !strings.Contains(out, "127.5.0.0/25 timeout") || !strings.Contains(out, "127.5.0.128/25 timeout") {
 		t.Errorf("got %s", out)
 	}
-	if changed, err := table.Sync([]nftables.Ban{ban("127.5.0.0/25", now.Add(10*time.Hour)), ban("127.5.0.128/25", now.Add(30*time.Minute))}, nil, now); err != nil || changed != 0 {
+	if changed, err := table.Sync([]nftables.Ban{ban("127.5.0.0/25", now.Add(10*time.Hour)), ban("127.5.0.128/25", now.Add(30*time.Minute))}, value.Networks{}, now); err != nil || changed != 0 {
 		t.Errorf("read back, %d differ, %v", changed, err)
 	}
 }
@@ -289,13 +290,13 @@ func TestManyBans(t *testing.T) {
 			Target: netip.PrefixFrom(netip.AddrFrom4([4]byte{20, byte(i >> 8), byte(i), 1}), 32), Until: now.Add(time.Hour),
 		})
 	}
-	if changed, err := table.Sync(bans, nil, now); err != nil || changed != 20_000 {
+	if changed, err := table.Sync(bans, value.Networks{}, now); err != nil || changed != 20_000 {
 		t.Fatalf("%d changed, %v", changed, err)
 	}
 	if n := strings.Count(h.run("nft list set inet pialert ban4"), "expires"); n != 20_000 {
 		t.Errorf("%d bans in force", n)
 	}
-	if changed, err := table.Sync(bans[:10_000], nil, time.Now()); err != nil || changed != 10_000 {
+	if changed, err := table.Sync(bans[:10_000], value.Networks{}, time.Now()); err != nil || changed != 10_000 {
 		t.Errorf("%d changed, %v", changed, err)
 	}
 }
@@ -305,7 +306,7 @@ func TestWatch(t *testing.T) {
 	h, now := boot(t), time.Now()
 	table := nftables.New(nftables.Options{NetNS: h.netns})
 	bans := []nftables.Ban{ban("127.0.0.2/32", now.Add(time.Hour))}
-	if _, err := table.Sync(bans, nil, now); err != nil {
+	if _, err := table.Sync(bans, value.Networks{}, now); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
@@ -325,7 +326,7 @@ func TestWatch(t *testing.T) {
 	}
 	h.run("nft flush ruleset")
 	<-changes
-	if _, err := table.Sync(bans, nil, now); err != nil {
+	if _, err := table.Sync(bans, value.Networks{}, now); err != nil {
 		t.Fatal(err)
 	}
 	h.wants(false, "127.0.0.2")
