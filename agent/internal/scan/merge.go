@@ -3,7 +3,6 @@ package scan
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -11,9 +10,6 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/detect"
 )
-
-// sideBySide bounds the logs that are read at a time: each has blocks, and perhaps what unpacks it, in memory.
-const sideBySide = 32
 
 // merge reads logs side by side, and has the engine join their lines in the order of their stamps: two
 // programs tell of one password in two files. Goroutines read blocks of a file, match them and deliver them;
@@ -172,6 +168,3 @@ func (s *scan) took(b *block) {
 		s.result.OverLong++
 	}
 }
-
-// errWrite ends a scan: what it finds cannot be printed.
-var errWrite = errors.New("cannot print the events")

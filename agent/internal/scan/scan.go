@@ -36,6 +36,12 @@ type Result struct {
 // ErrNothingRead says that no line of any file has a form that is known.
 var ErrNothingRead = errors.New("no line has a form that is known")
 
+// errWrite ends a scan: what it finds cannot be printed.
+var errWrite = errors.New("cannot print the events")
+
+// sideBySide bounds the logs that are read at a time: each has blocks, and perhaps what unpacks it, in memory.
+const sideBySide = 32
+
 // Run scans the files. A file that cannot be read does not keep the others from being read; the
 // error names all of them. If no line was recognised the error wraps [ErrNothingRead].
 func Run(ctx context.Context, opts Options) (Result, error) {
