@@ -57,7 +57,7 @@ func (d *daemon) listenIntake(ctx context.Context) (net.Listener, error) {
 	if c.Certificate == "" {
 		return listener, nil
 	}
-	encrypt, err := c.serving().config()
+	encrypt, err := c.serving().Config()
 	if err != nil {
 		listener.Close()
 		return nil, fmt.Errorf("intake: %w", err)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/pialert/pialert/agent/internal/intake"
+	"github.com/pialert/pialert/agent/internal/mtls"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/config"
 )
@@ -81,8 +82,8 @@ func defaultIntake() Intake {
 	}}
 }
 
-func (c *Intake) serving() *serving {
-	return &serving{Certificate: c.Certificate, Key: c.Key, Authority: c.Authority, Clients: c.Clients}
+func (c *Intake) serving() *mtls.Server {
+	return &mtls.Server{Certificate: c.Certificate, Key: c.Key, Authority: c.Authority, Clients: c.Clients}
 }
 
 // validate returns every mistake.
@@ -98,7 +99,7 @@ func (c *Intake) validate(refuse func(field string, value any, problem string)) 
 	if _, err := networks("from", c.From); err != nil {
 		refuse("from", strings.Join(c.From, ", "), "give addresses and networks such as 192.0.2.0/24")
 	}
-	c.serving().validate(c.Certificate != "" || c.Key != "", refuse)
+	c.serving().Check(c.Certificate != "" || c.Key != "", refuse)
 	if len(c.Tokens) == 0 {
 		refuse("tokens", "none", "give a token at least")
 	}

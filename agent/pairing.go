@@ -69,7 +69,7 @@ func (d *daemon) logs() (all []uplink.Log) {
 
 // peerAddresses are where displays are connected from, or to, and where they were last.
 func (d *daemon) peerAddresses() []netip.Addr {
-	all := d.displays.addresses(func(name string) bool {
+	all := d.displays.Addresses(func(name string) bool {
 		_, err := d.keyring.Peer(name)
 		return err == nil
 	})
@@ -83,7 +83,7 @@ func (d *daemon) peerAddresses() []netip.Addr {
 
 // deliver serves one open connection to a display.
 func (d *daemon) deliver(ctx context.Context, conn *link.Conn) error {
-	d.displays.note(conn.Peer.Name, conn.Address)
+	d.displays.Note(conn.Peer.Name, conn.Address)
 	client, err := link.ClientConn(conn)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pialert/pialert/agent/internal/exempt"
 	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/agent/internal/spool"
 	"github.com/pialert/pialert/agent/internal/uplink"
@@ -62,7 +63,7 @@ type daemon struct {
 	listener    *link.Listener
 	dialer      *link.Dialer
 	broker      *nats.Uplink // nil unless the configuration says so
-	displays    *displays
+	displays    *exempt.Displays
 
 	replacements chan replacement
 	inherited    cli.Inherited
@@ -91,7 +92,7 @@ func newDaemon(cfg Config, load func() (Config, error), logger *slog.Logger) (*d
 	d := &daemon{
 		cfg: cfg, load: load, logger: logger, started: time.Now(),
 		keyring: keyring, invitations: &pairing.Invitations{}, replacements: make(chan replacement), spool: kept,
-		inherited: cli.InheritedSockets(), displays: rememberDisplays(cfg.State, logger),
+		inherited: cli.InheritedSockets(), displays: exempt.RememberDisplays(cfg.State, logger),
 	}
 	d.listener = &link.Listener{Keyring: keyring, Invitations: d.invitations, Log: logger}
 	d.dialer = &link.Dialer{Keyring: keyring, Log: logger}

@@ -64,7 +64,7 @@ func (l Syslog) open(inherited cli.Inherited, restore source.Restore, logger *sl
 	kind := network
 	if network == "tls" {
 		kind = "tcp"
-		if options.TLS, err = l.serving().config(); err != nil {
+		if options.TLS, err = l.serving().Config(); err != nil {
 			return nil, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pialert/pialert/agent/internal/mtls"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/config"
 )
@@ -90,7 +91,7 @@ func (l *Syslog) validate(refuse func(field string, value any, problem string)) 
 	if len(l.Names) > 0 && l.Host == hostHeader {
 		refuse("names", "given", "with host: header machines have the names that they give themselves")
 	}
-	l.serving().validate(network == "tls", refuse)
+	l.serving().Check(network == "tls", refuse)
 	if l.Buffer < 0 || l.Buffer > 1<<30 {
 		refuse("buffer", l.Buffer, "give at most 1GiB")
 	}
@@ -110,8 +111,8 @@ func onlyLocal(address string) bool {
 	return err == nil && (host == "localhost" || addrErr == nil && ip.Unmap().IsLoopback())
 }
 
-func (l *Syslog) serving() *serving {
-	return &serving{Certificate: l.Certificate, Key: l.Key, Authority: l.Authority, Clients: l.Clients}
+func (l *Syslog) serving() *mtls.Server {
+	return &mtls.Server{Certificate: l.Certificate, Key: l.Key, Authority: l.Authority, Clients: l.Clients}
 }
 
 // forgeable says whether anybody may have sent what came in, and it is to cause no response.

@@ -7,6 +7,7 @@
 //   - What it says of the machine is at most five seconds old: whoever logs in is exempt at once, and
 //     no longer than he is there.
 //   - A network is exempt if anything in it is.
+//   - A display is exempt where it was last, too, over a restart of the agent ([Displays]).
 //   - What the owner named as a network from which attackers come is no special network, but everything
 //     else holds for it.
 //

@@ -1,4 +1,4 @@
-package main
+package exempt
 
 import (
 	"log/slog"
@@ -18,7 +18,7 @@ func TestDisplaysAreRemembered(t *testing.T) {
 	seen := func(want ...string) {
 		t.Helper()
 		var got []string
-		for _, addr := range rememberDisplays(state, logger).addresses(func(name string) bool { return paired[name] }) {
+		for _, addr := range RememberDisplays(state, logger).Addresses(func(name string) bool { return paired[name] }) {
 			got = append(got, addr.String())
 		}
 		slices.Sort(got)
@@ -27,12 +27,12 @@ func TestDisplaysAreRemembered(t *testing.T) {
 		}
 	}
 	seen()
-	d := rememberDisplays(state, logger)
-	d.note("pi", "203.0.113.7:50000")
-	d.note("office", "[::ffff:203.0.113.8]:50000")
-	d.note("office", "relay") // by SSH: it has no address here
+	d := RememberDisplays(state, logger)
+	d.Note("pi", "203.0.113.7:50000")
+	d.Note("office", "[::ffff:203.0.113.8]:50000")
+	d.Note("office", "relay") // by SSH: it has no address here
 	seen("203.0.113.7", "203.0.113.8")
-	d.note("pi", "[2001:db8::7]:50001")
+	d.Note("pi", "[2001:db8::7]:50001")
 	seen("2001:db8::7", "203.0.113.8")
 	paired["office"] = false
 	seen("2001:db8::7")
@@ -41,11 +41,11 @@ func TestDisplaysAreRemembered(t *testing.T) {
 			t.Fatal(err)
 		}
 		seen()
-		rememberDisplays(state, logger).note("pi", netip.MustParseAddrPort("203.0.113.9:1").String())
+		RememberDisplays(state, logger).Note("pi", netip.MustParseAddrPort("203.0.113.9:1").String())
 		seen("203.0.113.9")
 	}
 	if err := os.RemoveAll(state); err != nil {
 		t.Fatal(err)
 	}
-	rememberDisplays(state, logger).note("pi", "203.0.113.7:1") // told, and nothing else
+	RememberDisplays(state, logger).Note("pi", "203.0.113.7:1") // told, and nothing else
 }

@@ -1,4 +1,4 @@
-package main
+package exempt
 
 import (
 	"encoding/json"
@@ -12,9 +12,9 @@ import (
 	"github.com/pialert/pialert/pkg/private"
 )
 
-// displays remembers where displays were connected from last, also over a restart of the agent: one that
-// has not come back yet must not be banned meanwhile.
-type displays struct {
+// Displays remembers where displays were connected from last, also over a restart of the agent: one that
+// has not come back yet must not be banned meanwhile. Its methods may be called from any goroutine.
+type Displays struct {
 	state  private.Dir
 	logger *slog.Logger
 
@@ -28,10 +28,11 @@ const (
 	displaysMost = 1 << 20
 )
 
-// rememberDisplays reads what was remembered. A file that cannot be read is told, and written anew: it spares
-// somebody for minutes, and must not keep the agent from its work.
-func rememberDisplays(state string, logger *slog.Logger) *displays {
-	d := &displays{state: private.Dir(state), logger: logger, seen: map[string]netip.Addr{}}
+// RememberDisplays reads what was remembered in the folder of the agent's state. A file that cannot be
+// read is told, and written anew: it spares somebody for minutes, and must not keep the agent from its
+// work.
+func RememberDisplays(state string, logger *slog.Logger) *Displays {
+	d := &Displays{state: private.Dir(state), logger: logger, seen: map[string]netip.Addr{}}
 	text, err := d.state.Read(displaysFile, displaysMost)
 	if err == nil {
 		err = json.Unmarshal(text, &d.seen)
@@ -45,8 +46,8 @@ func rememberDisplays(state string, logger *slog.Logger) *displays {
 	return d
 }
 
-// note remembers where a display is connected from; what is no address, such as an SSH session's, is not.
-func (d *displays) note(name, address string) {
+// Note remembers where a display is connected from; what is no address, such as an SSH session's, is not.
+func (d *Displays) Note(name, address string) {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return
@@ -67,8 +68,8 @@ func (d *displays) note(name, address string) {
 	}
 }
 
-// addresses returns where displays were seen last, and forgets those that are not paired any more.
-func (d *displays) addresses(paired func(name string) bool) (all []netip.Addr) {
+// Addresses returns where displays were seen last, and forgets those that are not paired any more.
+func (d *Displays) Addresses(paired func(name string) bool) (all []netip.Addr) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	maps.DeleteFunc(d.seen, func(name string, _ netip.Addr) bool { return !paired(name) })

@@ -1,4 +1,4 @@
-package main
+package mtls
 
 import (
 	"crypto/sha256"
@@ -12,14 +12,16 @@ import (
 	"strings"
 )
 
-// serving is how connections from elsewhere are encrypted, and who may open them.
-type serving struct {
-	Certificate, Key, Authority string
-	Clients                     []string
+// Server says how a listener is encrypted, and who may connect.
+type Server struct {
+	Certificate, Key string   // PEM files
+	Authority        string   // PEM file of who signed the certificates of clients with names; may be empty
+	Clients          []string // names in certificates, and fingerprints of them; none lets everybody connect
 }
 
-// validate returns every mistake.
-func (s *serving) validate(encrypted bool, refuse func(field string, value any, problem string)) {
+// Check tells of every mistake, by the name of its field in a configuration. A listener that is not to be
+// encrypted must have none of the fields.
+func (s *Server) Check(encrypted bool, refuse func(field string, value any, problem string)) {
 	switch {
 	case encrypted && (s.Certificate == "" || s.Key == ""):
 		refuse("certificate", s.Certificate, "give the files of a certificate and its key")
@@ -40,9 +42,8 @@ func fingerprint(text string) (sum [sha256.Size]byte, ok bool) {
 	return sum, err == nil && copy(sum[:], raw) == len(sum) && len(raw) == len(sum)
 }
 
-// config returns how to serve. The certificate is read for each connection, so that a new one is in use at
-// once.
-func (s *serving) config() (*tls.Config, error) {
+// Config returns how to serve. The error names the file that cannot be used.
+func (s *Server) Config() (*tls.Config, error) {
 	load := func() (*tls.Certificate, error) {
 		pair, err := tls.LoadX509KeyPair(s.Certificate, s.Key)
 		if err != nil {
@@ -82,7 +83,7 @@ var errUnknownClient = errors.New("the client's certificate is not among those t
 
 // admits says whether a client may connect: by the fingerprint of its certificate, or by a name in it if
 // the authority signed it.
-func (s *serving) admits(state tls.ConnectionState, authority *x509.CertPool) error {
+func (s *Server) admits(state tls.ConnectionState, authority *x509.CertPool) error {
 	if len(state.PeerCertificates) == 0 {
 		return errUnknownClient
 	}
