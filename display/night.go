@@ -35,16 +35,14 @@ func (d *daemon) night(ctx context.Context, from, to time.Time) (notice.Summary,
 		bounds = append(bounds, at)
 	}
 	bounds = append(bounds, to)
-	counts, err := d.history.Counts(ctx, bounds, history.Filter{})
+	counts, err := d.history.Counts(ctx, bounds, history.Filter{}, history.Attempts)
 	if err != nil {
 		return s, err
 	}
 	s.Hours = make([]uint64, len(bounds)-1)
 	for _, c := range counts {
-		if c.Kind.Attempt() {
-			s.Hours[c.Bar] += c.Attempts
-			s.Attempts += c.Attempts
-		}
+		s.Hours[c.Bar] += c.Attempts
+		s.Attempts += c.Attempts
 	}
 	span := history.Span{Since: from, Until: to}
 	if s.Lines, err = d.successes(ctx, span); err != nil {

@@ -99,17 +99,29 @@ func hoursOf(midnight time.Time) (bounds []time.Time) {
 
 // byLamp returns what each lamp counted between bounds, and behind the lamps, all attempts.
 func (d *daemon) byLamp(ctx context.Context, bounds []time.Time, lamps int) ([][]uint64, error) {
-	counts, err := d.history.Counts(ctx, bounds, history.Filter{})
 	sums := make([][]uint64, lamps+1)
 	for i := range sums {
 		sums[i] = make([]uint64, len(bounds)-1)
 	}
+	// A name says which sums a count belongs to: that of a lamp, all attempts, or both.
+	type of struct{ lamp, attempts bool }
+	named, index := map[string]of{}, map[string]int{}
+	counts, err := d.history.Counts(ctx, bounds, history.Filter{}, func(c history.Counted) string {
+		i, counted := d.screen.lamps.RouteCount(c.Agent, c.Kind, c.Host, c.Key)
+		to := of{counted && i >= 0 && i < lamps, c.Kind.Attempt()}
+		if to == (of{}) {
+			return ""
+		}
+		name := fmt.Sprint(i, to)
+		named[name], index[name] = to, i
+		return name
+	})
 	for _, c := range counts {
-		if c.Kind.Attempt() {
+		if named[c.Name].attempts {
 			sums[lamps][c.Bar] += c.Attempts
 		}
-		if i, counted := d.screen.lamps.RouteCount(c.Agent, c.Kind, c.Host, c.Key); counted && i >= 0 && i < lamps {
-			sums[i][c.Bar] += c.Attempts
+		if named[c.Name].lamp {
+			sums[index[c.Name]][c.Bar] += c.Attempts
 		}
 	}
 	return sums, err

@@ -35,21 +35,21 @@ func pageSource(s history.Source) page.Source {
 }
 
 // Counts counts between consecutive bounds.
-func (h pageHistory) Counts(ctx context.Context, bounds []time.Time, f page.Filter) ([]page.Count, error) {
-	counts, err := h.history.Counts(ctx, bounds, filter(f, page.Span{}))
+func (h pageHistory) Counts(ctx context.Context, bounds []time.Time, f page.Filter, name func(page.Counted) string) ([]page.Count, error) {
+	counts, err := h.history.Counts(ctx, bounds, filter(f, page.Span{}), func(of history.Counted) string { return name(page.Counted(of)) })
 	return pageCounts(counts), err
 }
 
-// CountsBy counts between consecutive bounds by names of networks.
-func (h pageHistory) CountsBy(ctx context.Context, bounds []time.Time, f page.Filter, name func(netip.Prefix) string) ([]page.Count, error) {
-	counts, err := h.history.CountsBy(ctx, bounds, filter(f, page.Span{}), name)
+// NetworkCounts counts between consecutive bounds by names of networks.
+func (h pageHistory) NetworkCounts(ctx context.Context, bounds []time.Time, f page.Filter, name func(netip.Prefix) string) ([]page.Count, error) {
+	counts, err := h.history.NetworkCounts(ctx, bounds, filter(f, page.Span{}), name)
 	return pageCounts(counts), err
 }
 
 func pageCounts(counts []history.Count) []page.Count {
 	var list []page.Count
 	for _, c := range counts {
-		list = append(list, page.Count{Bar: c.Bar, Agent: c.Agent, Kind: c.Kind, Host: c.Host, Key: c.Key, N: c.Attempts})
+		list = append(list, page.Count{Bar: c.Bar, Name: c.Name, N: c.Attempts})
 	}
 	return list
 }

@@ -256,7 +256,7 @@ func fill(ctx context.Context, path string, events, agents int) error {
 	since := time.Now().AddDate(0, 0, -90).UnixNano()
 	each := 90 * 24 * time.Hour.Nanoseconds() / int64(events)
 	for _, statement := range []string{
-		"PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", "PRAGMA cache_size=-200000", "DELETE FROM events", "DROP TABLE rollups", "DROP TABLE lists", "DELETE FROM totals", "DELETE FROM agents",
+		"PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", "PRAGMA cache_size=-200000", "DELETE FROM events", "DROP TABLE lists", "DELETE FROM totals", "DELETE FROM agents",
 		fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM n WHERE i < %d)
 			INSERT INTO agents (id, name, dropped_events, dropped_attempts) SELECT i+1, printf('agent-%%05d', i), 0, 0 FROM n`, agents-1),
 		fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < %[1]d),

@@ -84,12 +84,9 @@ func (c *change) correct(p *pending) error {
 	if err := c.store.addTotal(dayRoute{dayOf(p.arrived), to}, agent.id, 0, by); err != nil {
 		return err
 	}
-	for _, step := range steps {
-		at := rolled{step: step.long, start: startOf(p.arrived, step.long), route: to, key: k.Host}
-		if err := c.store.addRollup(at, agent.id, 0, by); err != nil {
-			return err
-		}
-	}
+	c.rolled.begin(p.arrived, 0)
+	c.rolled.lists.set(group{agent.id, int64(k.Kind)})
+	c.rolled.lists.machine(k.Host, Sum{Attempts: uint64(by)})
 	if k.Host == "" {
 		return nil
 	}

@@ -11,57 +11,97 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// Count is what one agent reported of one kind within one bar of a chart.
-type Count struct {
-	Bar   int // index of the bar
+// Counted is what is counted apart from all else.
+type Counted struct {
 	Agent string
 	Kind  attack.Kind
-	Host  string // the machine that wrote the lines, if it is not the agent's and the count is of roll-ups
+	Host  string // the machine that wrote the lines, if it is not the agent's own and the count is of all sources and users
 	Key   string // of a counter
+}
+
+// Attempts names what counts attempts, for [History.Counts] of all of them.
+func Attempts(of Counted) string {
+	if of.Kind.Attempt() {
+		return "attempts"
+	}
+	return ""
+}
+
+// Count is what was counted under one name within one bar of a chart.
+type Count struct {
+	Bar  int // index of the bar
+	Name string
 	Sum
 }
 
-// Counts counts between consecutive bounds: bar i is from bounds[i] to bounds[i+1]. Bars without
-// anything are left out, and tests are not counted.
+// Counts counts between consecutive bounds: bar i is from bounds[i] to bounds[i+1]. What is counted under one
+// name says name, which leaves out what it has none for. Bars and names without anything are left out, and tests are
+// not counted. What corrections took away is taken from the bar of the correction, but leaves no less than nothing.
 //
-// Roll-ups answer: by hours where the bounds are on full hours of the history's zone, else by ten
+// Roll-ups answer: by days or hours where the bounds are on such of the history's zone, else by ten
 // minutes for 15 days and by minutes for two days. A step belongs to the bar in which it begins.
 // A source or a user comes from lists of names, which leave out who was too seldom seen in a time of
 // very many. Where the filter asks for both, or for their minutes of more than two days ago, the
 // newest 200,000 events of the time are looked at instead; its ids are ignored.
-func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter) ([]Count, error) {
+func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter, name func(Counted) string) ([]Count, error) {
 	if len(bounds) < 2 {
 		return nil, nil
 	}
 	filter.Span = Span{bounds[0], bounds[len(bounds)-1]}
 	step := h.step(bounds)
 	c := newCounting(bounds)
-	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		lists := h.lists(tx)
+		if c.name, err = lists.namer(ctx, name); err != nil {
+			return err
+		}
 		what, in := filter.listing()
 		switch {
 		case filter.User == "" && filter.Host == "" && !filter.Source.IsValid():
-			return c.rollups(ctx, tx, step, filter)
+			return lists.count(ctx, c, filter, step)
 		case what == 0 || step < hour && bounds[0].Before(h.options.Now().Add(-minutesListed)):
 			return c.events(ctx, tx, h, filter)
 		}
-		agents, err := agentNames(ctx, tx)
+		chosen, err := lists.chosen(ctx, filter)
 		if err != nil {
 			return err
 		}
-		return h.lists(tx).eachListed(ctx, what, filter.Span, h.longestList(step, bounds), filter.groups(agents), func(start int64, g group, name []byte, sum Sum) {
+		return lists.eachListed(ctx, what, filter.Span, step, chosen, func(start int64, g group, name []byte, sum Sum) {
 			if in(name) {
-				c.start, c.agent, c.kind, c.key, c.n, c.attempts = start, agents[g.agent], g.kind, nil, int64(sum.Events), int64(sum.Attempts)
-				c.row()
+				c.add(start, g, nil, sum)
 			}
 		})
 	})
 	return c.list(), err
 }
 
-// CountsBy counts attempts between consecutive bounds, as [History.Counts] does, by a name of their network, such as
-// its country: each Count has it as its Key. What lists left out has no name. The filter may choose a network, but
+// namer makes of what names what is counted one that names groups and keys of the list of machines.
+func (r *reading) namer(ctx context.Context, name func(Counted) string) (func(g group, key string) string, error) {
+	agents, err := r.agentNames(ctx)
+	return func(g group, key string) string {
+		of := Counted{Kind: attack.StoredKind(g.kind), Agent: agents[g.agent]}
+		if of.Kind == attack.Counter {
+			of.Key = key
+		} else {
+			of.Host = key
+		}
+		return name(of)
+	}, err
+}
+
+// count adds up all that was counted, by lists of steps none longer than longest.
+func (r *reading) count(ctx context.Context, c *counting, filter Filter, longest int64) error {
+	chosen, err := r.chosen(ctx, filter)
+	if err != nil {
+		return err
+	}
+	return r.eachListed(ctx, machineNames, filter.Span, longest, chosen, c.add)
+}
+
+// NetworkCounts counts attempts between consecutive bounds, as [History.Counts] does, by a name of their network,
+// such as its country. What lists left out, and networks without a name, have none. The filter may choose a network, but
 // no address, user or machine.
-func (h *History) CountsBy(ctx context.Context, bounds []time.Time, filter Filter, name func(network netip.Prefix) string) ([]Count, error) {
+func (h *History) NetworkCounts(ctx context.Context, bounds []time.Time, filter Filter, name func(network netip.Prefix) string) ([]Count, error) {
 	if len(bounds) < 2 {
 		return nil, nil
 	}
@@ -72,54 +112,44 @@ func (h *History) CountsBy(ctx context.Context, bounds []time.Time, filter Filte
 	} else if filter.Source.IsValid() || filter.User != "" || filter.Host != "" {
 		return nil, errors.New("only what networks did is counted by a name of theirs")
 	}
-	c, known := newCounting(bounds), map[string][]byte{"": nil}
+	c, known := newCounting(bounds), map[string]int{"": 0}
+	c.part("")
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		agents, err := agentNames(ctx, tx)
+		lists := h.lists(tx)
+		of, err := lists.chosen(ctx, filter)
 		if err != nil {
 			return err
 		}
-		of := filter.groups(agents)
 		attempts := func(g group) bool { return attack.StoredKind(g.kind).Attempt() && of(g) }
-		return h.lists(tx).eachListed(ctx, networkNames, filter.Span, h.longestList(h.step(bounds), bounds), attempts, func(start int64, _ group, network []byte, sum Sum) {
+		return lists.eachListed(ctx, networkNames, filter.Span, h.step(bounds), attempts, func(start int64, _ group, network []byte, sum Sum) {
 			if !in(network) {
 				return
 			}
-			called, ok := known[string(network)]
+			part, ok := known[string(network)]
 			if !ok {
-				called = []byte(name(netip.PrefixFrom(addressOf(network), 8*len(network))))
-				known[string(network)] = called
+				part = c.part(name(netip.PrefixFrom(addressOf(network), 8*len(network))))
+				known[string(network)] = part
 			}
-			c.start, c.key, c.n, c.attempts = start, called, int64(sum.Events), int64(sum.Attempts)
-			c.row()
+			c.addTo(part, start, sum)
 		})
 	})
-	list := c.list()
-	for i := range list {
-		list[i].Key, list[i].Host = list[i].Host, ""
-	}
-	return list, err
-}
-
-// longestList is the longest of lists of which each lies in one bar whose step is given.
-func (h *History) longestList(step int64, bounds []time.Time) int64 {
-	midnight := func(t time.Time) bool { return startOfDay(t.In(h.options.Zone())) == t.Unix() }
-	switch {
-	case step < hour:
-		return minute
-	case slices.ContainsFunc(bounds, func(t time.Time) bool { return !midnight(t) }):
-		return hour
-	}
-	return dayLong
+	return c.list(), err
 }
 
 // First returns when the first hour began of which anything is known, zero if nothing is. Hours that
 // damage made unknown do not count.
 func (h *History) First(ctx context.Context) (first time.Time, err error) {
-	var start int64
-	err = h.query(ctx, `SELECT coalesce(min(start), 0) FROM rollups WHERE step = ? AND start > 0`, []any{&start}, func() {}, hour)
-	if start > 0 {
-		first = time.Unix(start, 0).In(h.options.Zone())
-	}
+	err = h.View(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		for _, step := range steps[:len(steps)-1] {
+			var start sql.NullInt64
+			err = errors.Join(err, each(ctx, tx, `SELECT min(start) FROM lists WHERE what = ? AND step = ? AND start > 0`,
+				[]any{&start}, func() {}, int64(machineNames), step.long))
+			if at := time.Unix(start.Int64, 0).In(h.options.Zone()); start.Valid && (first.IsZero() || at.Before(first)) {
+				first = time.Unix(startOf(at, hour), 0).In(h.options.Zone())
+			}
+		}
+		return err
+	})
 	return first, err
 }
 
@@ -141,87 +171,123 @@ func (h *History) step(bounds []time.Time) int64 {
 	return shortest
 }
 
-// counting adds rows up by bar.
+// counting adds up by bar and name.
 type counting struct {
 	bounds []int64 // Unix time
-	sums   map[counted]Sum
+	bar    int     // of the start that was added last
+	start  int64
 
-	// One row as it is read.
-	start, kind, n, attempts int64
-	agent                    string
-	key                      []byte
-}
+	names []string
+	parts map[string]int // names by their place
+	sums  [][]Sum        // by name and bar
 
-type counted struct {
-	bar   int
-	agent string
-	kind  attack.Kind
-	key   string
+	name  func(g group, key string) string
+	plain []int32                  // the part of what has no key, by agent and kind; 0 is unknown yet, -1 none
+	keyed map[group]map[string]int // the part of what has one, -1 none
 }
 
 func newCounting(bounds []time.Time) *counting {
-	c := &counting{sums: make(map[counted]Sum)}
+	c := &counting{parts: make(map[string]int), keyed: make(map[group]map[string]int), start: begun}
 	for _, t := range bounds {
 		c.bounds = append(c.bounds, t.Unix())
 	}
+	c.bar = -1
 	return c
 }
 
-// row adds the row that was read. What a correction took away may leave less than nothing.
-func (c *counting) row() {
-	bar, exact := slices.BinarySearch(c.bounds, c.start)
-	if !exact {
-		bar--
+// part returns the part of a name.
+func (c *counting) part(name string) int {
+	at, ok := c.parts[name]
+	if !ok {
+		at = len(c.names)
+		c.parts[name] = at
+		c.names = append(c.names, name)
+		c.sums = append(c.sums, make([]Sum, max(len(c.bounds)-1, 0)))
 	}
-	if bar < 0 || bar >= len(c.bounds)-1 {
+	return at
+}
+
+// plainKinds is below which kinds find their part by a number.
+const plainKinds = 1 << 6
+
+// add adds what was counted of a group and a key in the step that begins at start.
+func (c *counting) add(start int64, g group, key []byte, sum Sum) {
+	if len(key) > 0 || uint64(g.kind) >= plainKinds || uint64(g.agent) > 2*MaxAgents {
+		c.addTo(c.keyedPart(g, key), start, sum)
 		return
 	}
-	at := counted{bar, c.agent, attack.StoredKind(c.kind), string(c.key)}
-	c.sums[at] = c.sums[at].plus(Sum{uint64(max(c.n, 0)), uint64(max(c.attempts, 0))})
-}
-
-func (c *counting) targets() []any {
-	return []any{&c.start, &c.agent, &c.kind, &c.key, &c.n, &c.attempts}
-}
-
-func (c *counting) list() []Count {
-	list := make([]Count, 0, len(c.sums))
-	for at, sum := range c.sums {
-		count := Count{Bar: at.bar, Agent: at.agent, Kind: at.kind, Sum: sum}
-		if at.kind == attack.Counter {
-			count.Key = at.key
-		} else {
-			count.Host = at.key
+	at := g.agent*plainKinds + g.kind
+	if at >= int64(len(c.plain)) {
+		c.plain = append(c.plain, make([]int32, max(at+plainKinds, 2*int64(len(c.plain)))-int64(len(c.plain)))...)
+	}
+	part := c.plain[at]
+	if part == 0 {
+		part = -1
+		if name := c.name(g, ""); name != "" {
+			part = int32(c.part(name)) + 1
 		}
-		list = append(list, count)
+		c.plain[at] = part
+	}
+	if part > 0 {
+		part--
+	}
+	c.addTo(int(part), start, sum)
+}
+
+// keyedPart is the part of a group and a key.
+func (c *counting) keyedPart(g group, key []byte) int {
+	part, ok := c.keyed[g][string(key)]
+	if !ok {
+		part = -1
+		if name := c.name(g, string(key)); name != "" {
+			part = c.part(name)
+		}
+		if c.keyed[g] == nil {
+			c.keyed[g] = make(map[string]int)
+		}
+		c.keyed[g][string(key)] = part
+	}
+	return part
+}
+
+// addTo adds to a part.
+func (c *counting) addTo(part int, start int64, sum Sum) {
+	if start != c.start {
+		bar, exact := slices.BinarySearch(c.bounds, start)
+		if !exact {
+			bar--
+		}
+		if c.start, c.bar = start, bar; bar >= len(c.bounds)-1 {
+			c.bar = -1
+		}
+	}
+	if part >= 0 && c.bar >= 0 {
+		at := &c.sums[part][c.bar]
+		*at = at.with(sum)
+	}
+}
+
+// list returns what is more than nothing, by bar.
+func (c *counting) list() []Count {
+	var list []Count
+	for bar := range max(len(c.bounds)-1, 0) {
+		for part, name := range c.names {
+			if sum := c.sums[part][bar].shown(); sum != (Sum{}) {
+				list = append(list, Count{bar, name, sum})
+			}
+		}
 	}
 	return list
 }
 
-// rollups reads the roll-ups of one step.
-func (c *counting) rollups(ctx context.Context, tx querier, step int64, filter Filter) error {
-	where, args := `WHERE step = ? AND start >= ? AND start < ? AND NOT test`,
-		[]any{step, c.bounds[0], c.bounds[len(c.bounds)-1]}
-	where, args = filter.rolled(where, args)
-	return each(ctx, tx, `SELECT start, agents.name, kind, key, events, attempts FROM rollups JOIN agents ON agents.id = agent `+where,
-		c.targets(), c.row, args...)
-}
-
-// rolled adds what roll-ups can be filtered by.
-func (f *Filter) rolled(where string, args []any) (string, []any) {
-	if f.Agent != "" {
-		where, args = where+" AND agent = (SELECT id FROM agents WHERE name = ?)", append(args, f.Agent)
-	}
-	if f.Kind != 0 {
-		where, args = where+" AND kind = ?", append(args, int64(f.Kind))
-	}
-	return where, args
-}
-
 // events looks at events.
 func (c *counting) events(ctx context.Context, tx querier, h *History, filter Filter) error {
+	var start, n, attempts int64
+	var g group
 	// Steps of UTC serve for bars: bounds are on full minutes.
-	_, err := h.eachNewest(ctx, tx, filter, `SELECT arrived/1000000000/?*?, agents.name, kind, x'', count(*), sum(count) FROM events JOIN agents ON agents.id = agent`,
-		` AND NOT test GROUP BY 1, 2, 3`, c.targets(), c.row, int64(minute), int64(minute))
+	_, err := h.eachNewest(ctx, tx, filter, `SELECT arrived/1000000000/?*?, agent, kind, count(*), sum(count) FROM events`,
+		` AND NOT test GROUP BY 1, 2, 3`, []any{&start, &g.agent, &g.kind, &n, &attempts}, func() {
+			c.add(start, g, nil, Sum{uint64(n), uint64(attempts)})
+		}, int64(minute), int64(minute))
 	return err
 }

@@ -66,7 +66,7 @@ const checkBudget = 5 * time.Second
 func (s *store) check(budget time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, table := range []string{"agents", "marks", "totals", "numbers", "rollups", "lists"} {
+	for _, table := range []string{"agents", "marks", "totals", "numbers", "lists"} {
 		if err := s.quickCheck(context.Background(), table); err != nil {
 			return err
 		}

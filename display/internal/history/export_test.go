@@ -33,3 +33,8 @@ func Where(f Filter) string {
 
 // WALBound is how large the WAL should get of a history of so many bytes.
 func WALBound(most int64) int64 { return walBound(most) }
+
+// Summed adds everything of all time up, as totals are.
+func (h *History) Summed(ctx context.Context) ([]Total, error) {
+	return h.totalsIn(ctx, Span{})
+}

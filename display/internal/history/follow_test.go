@@ -261,7 +261,7 @@ func TestOthersKeepTables(t *testing.T) {
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	path, totals := written(t, 1)
-	edit(t, path, "DROP TABLE numbers; DROP TABLE rollups; DROP TABLE lists; DROP TABLE stored; ALTER TABLE events DROP COLUMN machine; PRAGMA user_version=1")
+	edit(t, path, "DROP TABLE numbers; DROP TABLE lists; DROP TABLE stored; ALTER TABLE events DROP COLUMN machine; PRAGMA user_version=1")
 	os.Remove(path + ".totals")
 	h := start(t, options(path))
 	if len(damagedFiles(t, path)) > 0 {

@@ -58,12 +58,6 @@ func (c *change) forget(p *pending) error {
 			delete(c.days, at)
 		}
 	}
-	c.rolled.sum = nil
-	for at := range c.rolled.minutes {
-		if at.agent == p.agent {
-			delete(c.rolled.minutes, at)
-		}
-	}
 	for at := range c.named {
 		if at.agent == p.agent {
 			delete(c.named, at)
@@ -73,7 +67,7 @@ func (c *change) forget(p *pending) error {
 	delete(c.stored, agent.id)
 	agent.dropped = Sum{}
 	c.next.agents[p.agent], c.agents[p.agent] = agent, true
-	for _, table := range []string{"events", "totals", "rollups", "stored", "named"} {
+	for _, table := range []string{"events", "totals", "stored", "named"} {
 		if err := c.store.exec(`DELETE FROM `+table+` WHERE agent = ?`, agent.id); err != nil {
 			return err
 		}

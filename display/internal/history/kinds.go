@@ -31,9 +31,8 @@ func (s *store) nameKinds() error {
 
 // byKind are the tables that count by kind, with what else they count by.
 var byKind = map[string]string{
-	"totals":  "day, agent, test",
-	"rollups": "step, start, agent, test, key",
-	"named":   "start, agent, host, key",
+	"totals": "day, agent, test",
+	"named":  "start, agent, host, key",
 }
 
 func (s *store) nameKind(old, now int64) error {

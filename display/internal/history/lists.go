@@ -9,17 +9,19 @@ import (
 	"time"
 )
 
-// Lists are the roll-ups by name: what networks, addresses, user names and targets the events of a
-// minute, an hour and a day had, by agent and kind, with what is counted of each. Whoever asks for the
-// most frequent, or for a chart of one of them, is answered from lists. Minutes are kept for two days,
-// hours and days for ever; hours of more than 90 days hold less.
+// Lists are the roll-ups: what was counted in a minute, an hour and a day, by agent and kind and by name.
+// One list has all that was counted, by the machine that wrote the line or the key of a counter: charts are
+// made of it. The others have the networks, addresses, user names and targets that the events named: whoever
+// asks for the most frequent, or for a chart of one of them, is answered from those. How long lists are
+// kept says [steps]; hours of names of more than 90 days hold less.
 //
 // A commit adds a part to the lists of its minute, in its own transaction: one row for each of the
-// four, however many names it has. Upkeep makes one part of several, the list of an hour of those of
-// its minutes once it is over, and that of a day of those of its hours.
+// five, however many agents and names it has. Upkeep makes one part of several, and the list of a longer
+// step of those of the shorter ones once it is over.
 //
-// A list takes a bounded number of bytes, since whoever attacks chooses the names. Those with the most
-// attempts stay; what the others had is counted as of none, so that a list always adds up.
+// A list of names takes a bounded number of bytes, since whoever attacks chooses the names. Those with the most
+// attempts stay; what the others had is counted as of none, so that a list always adds up. The list of
+// everything is never cut: the days of all time add up to the totals.
 
 // nameKind is what a list is of.
 type nameKind int64
@@ -29,14 +31,22 @@ const (
 	addressNames                     // 4 or 16 bytes
 	userNames
 	targetNames
-	nameKinds = iota
+	machineNames // of a counter its key; the empty name is the agent itself
+	nameKinds    = iota
 )
+
+// isCut says whether lists of a kind are bounded by leaving out names. Those of machines are bounded by
+// [maxKeys] and [MaxAgents], and leave out nothing.
+func (k nameKind) isCut() bool { return k != machineNames }
+
+// has says whether there are lists of a step: names are not kept by ten minutes, nobody ranks those.
+func (k nameKind) has(step int64) bool { return k == machineNames || step != tenMinutes }
 
 // listsTable holds lists, since version 7.
 const listsTable = `
 CREATE TABLE IF NOT EXISTS lists (
-	what  INTEGER NOT NULL, -- 1 networks, 2 addresses, 3 users, 4 targets
-	step  INTEGER NOT NULL, -- 60, 3600 or 86400 seconds
+	what  INTEGER NOT NULL, -- 1 networks, 2 addresses, 3 users, 4 targets, 5 machines and counters
+	step  INTEGER NOT NULL, -- 60, 600, 3600 or 86400 seconds
 	start INTEGER NOT NULL, -- Unix time
 	part  INTEGER NOT NULL, -- parts are added up; -1 is a list that was cut for its age
 	list  BLOB NOT NULL,
@@ -100,7 +110,7 @@ func (n *names) add(name string, sum Sum) {
 		n.reindex()
 	}
 	if i, ok := n.index[name]; ok {
-		n.entries[i].Sum = n.entries[i].plus(sum)
+		n.entries[i].Sum = n.entries[i].with(sum)
 		return
 	}
 	n.addNew(name, sum)
@@ -129,7 +139,7 @@ func (n *names) addBytes(name []byte, sum Sum) {
 		n.reindex()
 	}
 	if i, ok := n.index[string(name)]; ok {
-		n.entries[i].Sum = n.entries[i].plus(sum)
+		n.entries[i].Sum = n.entries[i].with(sum)
 		return
 	}
 	n.addNew(string(name), sum)
@@ -140,9 +150,12 @@ func (e *entry) long() int {
 	return 2 + len(e.name) + (bits.Len64(e.Events|1)+6)/7 + (bits.Len64(e.Attempts|1)+6)/7
 }
 
-// cut leaves those with the most attempts, of all groups, in at most so many bytes. Among equals chance
+// cut leaves those with the most attempts, of all groups, in at most so many bytes, if the kind is cut. Among equals chance
 // decides, anew each time: nobody can choose a name that is always left out.
-func (l nameList) cut(most int) {
+func (l nameList) cut(what nameKind, most int) {
+	if !what.isCut() {
+		return
+	}
 	var longs [many + 1]int // bytes of those with so many attempts
 	room := most - groupLong*len(l)
 	whole := 0
@@ -175,14 +188,14 @@ func (l nameList) cut(most int) {
 			e := &n.entries[i]
 			switch {
 			case e.name == "" || e.Attempts < least:
-				rest = rest.plus(e.Sum)
+				rest = rest.with(e.Sum)
 			case e.Attempts > least:
 				kept = append(kept, *e)
 			case room >= e.long() && rand.Float64() < chance:
 				room -= e.long()
 				kept = append(kept, *e)
 			default:
-				rest = rest.plus(e.Sum)
+				rest = rest.with(e.Sum)
 			}
 		}
 		if rest != (Sum{}) {
@@ -240,30 +253,47 @@ func (l nameList) append(b []byte) []byte {
 	return b
 }
 
-// eachName reads a list. Of a damaged one it reads what comes before the damage.
-func eachName(list []byte, chosen func(g group) bool, row func(g group, name []byte, sum Sum)) {
-	intact := true
-	number := func() uint64 {
-		n, size := binary.Uvarint(list)
-		if size <= 0 {
-			list, intact = nil, false
-			return 0
-		}
-		list = list[size:]
-		return n
+// listReader reads a list. Of a damaged one it reads what comes before the damage.
+type listReader struct{ rest []byte }
+
+// number reads a number. Where there is none, it is 0 and the list ends.
+func (l *listReader) number() uint64 {
+	if len(l.rest) > 0 && l.rest[0] < 0x80 { // as most are
+		n := l.rest[0]
+		l.rest = l.rest[1:]
+		return uint64(n)
 	}
-	for len(list) > 0 {
-		g := group{int64(number()), int64(number())}
+	return l.long()
+}
+
+func (l *listReader) long() uint64 {
+	n, size := binary.Uvarint(l.rest)
+	if size <= 0 {
+		l.rest = nil
+		return 0
+	}
+	l.rest = l.rest[size:]
+	return n
+}
+
+// eachName reads a list, as far as it is intact.
+func eachName(list []byte, chosen func(g group) bool, row func(g group, name []byte, sum Sum)) {
+	l := listReader{list}
+	for len(l.rest) > 0 {
+		g := group{int64(l.number()), int64(l.number())}
 		wanted := chosen == nil || chosen(g)
-		for n := number(); n > 0 && intact; n-- {
-			long := number()
-			if long > uint64(len(list)) {
+		for n := l.number(); n > 0; n-- {
+			long := l.number()
+			if long >= uint64(len(l.rest)) { // two numbers follow
 				return
 			}
-			name := list[:long]
-			list = list[long:]
-			sum := Sum{number(), number()}
-			if wanted && intact {
+			name := l.rest[:long]
+			l.rest = l.rest[long:]
+			sum := Sum{l.number(), 0}
+			if len(l.rest) == 0 {
+				return
+			}
+			if sum.Attempts = l.number(); wanted {
 				row(g, name, sum)
 			}
 		}
@@ -282,11 +312,11 @@ func (l nameList) read(list []byte) {
 	})
 }
 
-// listed says until when the lists of hours and days are made.
-type listed struct{ hours, days int64 }
+// listed says until when the lists of each of the steps are made of shorter ones.
+type listed [len(steps)]int64
 
-// How long lists are kept as they are.
-const (
-	minutesListed = 49 * time.Hour
-	hoursListed   = 90 * 24 * time.Hour // then they are cut to an eighth
-)
+// begun is before all that is listed.
+const begun = -1 << 40
+
+// hoursListed is how long lists of hours are kept as they are; then they are cut to an eighth.
+const hoursListed = 90 * 24 * time.Hour

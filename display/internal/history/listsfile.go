@@ -15,22 +15,25 @@ func (s *store) putLists(n *naming, zone *time.Location, part int64) error {
 				continue
 			}
 			what := nameKind(i + 1)
-			list.cut(s.listBytes / 4)
-			text := list.append(nil)
-			if err := s.putList(what, minute, at, part, text); err != nil {
+			list.cut(what, s.listBytes/4)
+			if err := s.putArrived(what, time.Unix(at, 0).In(zone), part, list); err != nil {
 				return err
 			}
-			arrived := time.Unix(at, 0).In(zone)
-			if start := startOf(arrived, hour); start < s.listed[i].hours {
-				if err := s.putList(what, hour, start, part, text); err != nil {
-					return err
-				}
-			}
-			if start := startOfDay(arrived); start < s.listed[i].days {
-				if err := s.putList(what, dayLong, start, part, text); err != nil {
-					return err
-				}
-			}
+		}
+	}
+	return nil
+}
+
+// putArrived adds to the list of a minute, and to the longer ones that are made already.
+func (s *store) putArrived(what nameKind, at time.Time, part int64, list nameList) error {
+	s.text = list.append(s.text[:0])
+	for n, step := range steps {
+		start := startOf(at, step.long)
+		if !what.has(step.long) || n > 0 && start >= s.listed[what-1][n] {
+			continue
+		}
+		if err := s.putList(what, step.long, start, part, s.text); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -42,20 +45,14 @@ func (s *store) putList(what nameKind, step, start, part int64, list []byte) err
 }
 
 func readListed(ctx context.Context, tx querier, what nameKind, zone *time.Location) (l listed, err error) {
-	var step int64
-	var last sql.NullInt64
-	for step = range map[int64]bool{hour: true, dayLong: true} {
-		err = each(ctx, tx, `SELECT max(start) FROM lists WHERE what = ? AND step = ?`, []any{&last}, func() {
-			switch {
-			case !last.Valid:
-			case step == hour:
-				l.hours = last.Int64 + hour
-			default:
-				l.days = startOfDay(time.Unix(last.Int64, 0).In(zone).AddDate(0, 0, 1))
-			}
-		}, int64(what), step)
+	for n, step := range steps {
+		var last sql.NullInt64
+		err := each(ctx, tx, `SELECT max(start) FROM lists WHERE what = ? AND step = ?`, []any{&last}, func() {}, int64(what), step.long)
 		if err != nil {
 			return l, err
+		}
+		if l[n] = begun; last.Valid {
+			l[n] = endOf(last.Int64, step.long, zone)
 		}
 	}
 	return l, nil
@@ -72,17 +69,30 @@ func (s *store) loadListed(zone *time.Location) error {
 	return nil
 }
 
-// forgetLists deletes lists of minutes and cuts those of hours that are older than they are kept.
+// forgetLists deletes lists of steps that are older than these are kept, and cuts names of old hours.
 func (s *store) forgetLists(now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.listed {
 		what := nameKind(i + 1)
-		if err := s.exec(`DELETE FROM lists WHERE what = ? AND step = ? AND start < ?`, int64(what), int64(minute), now.Add(-minutesListed).Unix()); err != nil {
-			return err
+		for n, step := range steps {
+			if step.kept == 0 || !what.has(step.long) {
+				continue
+			}
+			longer := n + 1 // what it is summed up to
+			if !what.has(steps[longer].long) {
+				longer++
+			}
+			if err := s.exec(`DELETE FROM lists WHERE what = ? AND step = ? AND start < ?`, int64(what), step.long,
+				min(now.Add(-step.kept).Unix(), s.listed[i][longer])); err != nil {
+				return err
+			}
+		}
+		if !what.isCut() {
+			continue
 		}
 		err := s.rewriteLists(`what = ? AND step = ? AND start < ? AND part >= 0`, func(list nameList) (int64, bool) {
-			list.cut(s.listBytes / 8)
+			list.cut(what, s.listBytes/8)
 			return -1, true
 		}, int64(what), int64(hour), now.Add(-hoursListed).Unix())
 		if err != nil {

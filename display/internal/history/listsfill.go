@@ -9,10 +9,10 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// fillLists makes the lists of what is in a file that has none: of its events, and of networks, which
+// fillNames makes the lists of names of what is in a file that has none: of its events, and of networks, which
 // earlier versions kept by the hour, also of events that are gone.
-func (s *store) fillLists(now time.Time) error {
-	if err := s.exec(`DELETE FROM lists`); err != nil {
+func (s *store) fillNames(now time.Time) error {
+	if err := s.exec(`DELETE FROM lists WHERE what <> ?`, int64(machineNames)); err != nil {
 		return err
 	}
 	kept, err := s.number(`SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'networks'`)
@@ -34,14 +34,10 @@ func (s *store) fillLists(now time.Time) error {
 	if err := s.loadListed(now.Location()); err != nil {
 		return err
 	}
-	for i := range s.listed {
-		what := nameKind(i + 1)
+	for what := networkNames; what < machineNames; what++ {
 		err := s.mergeAll(what)
 		if err == nil {
-			err = s.sumUp(what, minute, hour, now)
-		}
-		if err == nil {
-			err = s.sumUp(what, hour, dayLong, now)
+			err = s.sumUp(what, now)
 		}
 		if err != nil {
 			return err
@@ -77,7 +73,7 @@ func (s *store) fillNetworks() (until int64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		list.cut(s.listBytes)
+		list.cut(networkNames, s.listBytes)
 		if err := s.putList(networkNames, hour, start, 0, list.append(nil)); err != nil {
 			return 0, err
 		}
@@ -99,7 +95,7 @@ func (s *store) fillFromEvents(now time.Time, networksKnown int64) error {
 				if len(list) == 0 || failed != nil {
 					continue
 				}
-				list.cut(s.listLong(step))
+				list.cut(nameKind(i+1), s.listLong(step))
 				failed = s.putList(nameKind(i+1), step, at, id, list.append(nil))
 			}
 		}

@@ -2,10 +2,11 @@ package history
 
 import (
 	"context"
+	"database/sql"
 	"time"
 )
 
-// mergeLists makes one part of several, and the lists of hours and days that are over.
+// mergeLists makes one part of several, and the lists of longer steps that are over.
 func (s *store) mergeLists(now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -14,10 +15,7 @@ func (s *store) mergeLists(now time.Time) error {
 		if err := s.mergeParts(what, now); err != nil {
 			return err
 		}
-		if err := s.sumUp(what, minute, hour, now); err != nil {
-			return err
-		}
-		if err := s.sumUp(what, hour, dayLong, now); err != nil {
+		if err := s.sumUp(what, now); err != nil {
 			return err
 		}
 	}
@@ -26,16 +24,16 @@ func (s *store) mergeLists(now time.Time) error {
 
 // mergeParts makes one part of the several of each step that is over.
 func (s *store) mergeParts(what nameKind, now time.Time) error {
-	for _, step := range []int64{minute, hour, dayLong} {
+	for _, step := range steps {
 		var starts []int64
 		var start int64
 		err := s.each(context.Background(), `SELECT DISTINCT start FROM lists WHERE what = ? AND step = ? AND start >= ? AND start < ? AND part > 0`,
-			[]any{&start}, func() { starts = append(starts, start) }, int64(what), step, now.Add(-minutesListed).Unix(), now.Unix()-minute)
+			[]any{&start}, func() { starts = append(starts, start) }, int64(what), step.long, now.Add(-minutesListed).Unix(), now.Unix()-minute)
 		if err != nil {
 			return err
 		}
 		for _, start := range starts {
-			err := s.transaction(func() error { return s.mergeStep(what, step, start) })
+			err := s.transaction(func() error { return s.mergeStep(what, step.long, start) })
 			if err != nil {
 				return err
 			}
@@ -53,7 +51,7 @@ func (s *store) mergeStep(what nameKind, step, start int64) error {
 	if err := s.exec(`DELETE FROM lists WHERE what = ? AND step = ? AND start = ?`, int64(what), step, start); err != nil {
 		return err
 	}
-	list.cut(s.listLong(step))
+	list.cut(what, s.listLong(step))
 	return s.putList(what, step, start, 0, list.append(nil))
 }
 
@@ -77,32 +75,40 @@ func (s *store) sumOf(what nameKind, step, since, until int64) (nameList, error)
 	return sum, err
 }
 
-// sumUp makes the lists of a longer step of those of a shorter one, for what is over.
-func (s *store) sumUp(what nameKind, from, to int64, now time.Time) error {
-	zone := now.Location()
-	at := &s.listed[what-1]
-	begun, made := startOf(now, hour), &at.hours
-	if to == dayLong {
-		begun, made = min(startOfDay(now), at.hours), &at.days
-	}
-	for {
-		first, err := s.number(`SELECT min(start) FROM lists WHERE what = ? AND step = ? AND start >= ?`, int64(what), from, *made)
-		if err != nil || first == 0 {
+// sumUp makes the lists of each step of those of the one before, for what is over.
+func (s *store) sumUp(what nameKind, now time.Time) error {
+	from := int64(minute)
+	for n, step := range steps[1:] {
+		if !what.has(step.long) {
+			continue
+		}
+		made := &s.listed[what-1][n+1]
+		if err := s.sumUpStep(what, from, step.long, startOf(now, step.long), now.Location(), made); err != nil {
 			return err
 		}
-		begin := time.Unix(first, 0).In(zone)
-		start, end := startOf(begin, hour), startOf(begin, hour)+hour
-		if to == dayLong {
-			start, end = startOfDay(begin), startOfDay(begin.AddDate(0, 0, 1))
+		from = step.long
+	}
+	return nil
+}
+
+// sumUpStep makes the lists of a step that are over by a time, from when on they are not made yet.
+func (s *store) sumUpStep(what nameKind, from, to, over int64, zone *time.Location, made *int64) error {
+	for {
+		var first sql.NullInt64
+		err := s.each(context.Background(), `SELECT min(start) FROM lists WHERE what = ? AND step = ? AND start >= ?`, []any{&first}, func() {}, int64(what), from, *made)
+		if err != nil || !first.Valid {
+			return err
 		}
-		if end > begun {
+		start := startOf(time.Unix(first.Int64, 0).In(zone), to)
+		end := endOf(start, to, zone)
+		if end > over {
 			return nil
 		}
-		list, err := s.sumOf(what, from, first, end)
+		list, err := s.sumOf(what, from, first.Int64, end)
 		if err != nil {
 			return err
 		}
-		list.cut(s.listLong(to))
+		list.cut(what, s.listLong(to))
 		if err := s.putList(what, to, start, 0, list.append(nil)); err != nil {
 			return err
 		}

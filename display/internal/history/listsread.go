@@ -9,56 +9,82 @@ import (
 // stretch is a part of a span and the step that tells it.
 type stretch struct{ step, since, until int64 }
 
-// stretches parts a span by what tells it with the fewest lists: days, hours, minutes, none longer than
-// longest. Of what minutes are not kept of, it takes the full hours around.
-func stretches(span Span, longest int64, made listed, now time.Time) []stretch {
-	zone := now.Location()
-	floor := func(t int64) int64 { return startOf(time.Unix(t, 0).In(zone), hour) }
-	above := func(t int64) int64 {
-		if t != floor(t) {
-			t = floor(t) + hour
-		}
-		return t
-	}
-	since, until := int64(0), int64(1<<62)
+// stretches parts a span by what tells it with the fewest lists, of steps none longer than longest, in the
+// order of time. Where short steps are no longer kept, it takes the full longer ones around.
+func stretches(what nameKind, span Span, longest int64, made listed, now time.Time) []stretch {
+	ladder := cover{zone: now.Location()}
+	since, until := int64(begun), int64(1<<62)
 	if !span.Since.IsZero() {
-		since = max(span.Since.Unix()/minute*minute, 0)
+		since = startOf(span.Since.In(ladder.zone), minute)
 	}
 	if !span.Until.IsZero() {
-		until = above60(span.Until.Unix())
+		until = ladder.above(span.Until.Unix(), minute)
 	}
-	if longest == minute {
-		return []stretch{{minute, since, until}}
-	}
-	kept := now.Add(-minutesListed).Unix()
-	if since < kept && since > 0 {
-		since = floor(since)
-	}
-	if until < kept {
-		until = above(until)
-	}
-	begin, end := above(since), min(floor(min(until, made.hours)), made.hours)
-	if since == 0 {
-		begin = 0
-	}
-	if begin >= end {
-		return []stretch{{minute, since, until}}
-	}
-	parts := []stretch{{minute, since, begin}, {minute, end, until}}
-	first, last := begin, startOfDay(time.Unix(min(end, made.days), 0).In(zone))
-	if begin > 0 {
-		if first = startOfDay(time.Unix(begin, 0).In(zone)); first < begin {
-			first = startOfDay(time.Unix(begin, 0).In(zone).AddDate(0, 0, 1))
+	gone := now.Unix() // what is older is not kept by the step before
+	for n, step := range steps {
+		if step.long > longest {
+			break
+		}
+		if !what.has(step.long) {
+			continue
+		}
+		if n > 0 && since < gone {
+			since = ladder.floor(since, step.long)
+		}
+		if n > 0 && until < gone {
+			until = ladder.above(until, step.long)
+		}
+		if ladder.steps = append(ladder.steps, stretch{step.long, 0, made[n]}); step.kept > 0 {
+			gone = now.Add(-step.kept).Unix()
+		} else {
+			gone = begun
 		}
 	}
-	if longest < dayLong || first >= last {
-		return append(parts, stretch{hour, begin, end})
-	}
-	return append(parts, stretch{hour, begin, first}, stretch{dayLong, first, last}, stretch{hour, last, end})
+	ladder.part(len(ladder.steps)-1, since, until)
+	return ladder.parts
 }
 
-// above60 returns the full minute at or after a time.
-func above60(t int64) int64 { return (t + minute - 1) / minute * minute }
+// cover parts spans of time by steps.
+type cover struct {
+	zone  *time.Location
+	steps []stretch // the shortest first, and until when there are lists of each
+	parts []stretch
+}
+
+// part adds the parts of a span, of the steps up to one.
+func (c *cover) part(n int, since, until int64) {
+	if since >= until {
+		return
+	}
+	step := c.steps[n]
+	if n == 0 {
+		c.parts = append(c.parts, stretch{step.step, since, until})
+		return
+	}
+	first, last := c.above(since, step.step), min(c.floor(until, step.step), step.until)
+	if first >= last {
+		c.part(n-1, since, until)
+		return
+	}
+	c.part(n-1, since, first)
+	c.parts = append(c.parts, stretch{step.step, first, last})
+	c.part(n-1, last, until)
+}
+
+func (c *cover) floor(t, step int64) int64 {
+	if t <= begun || t >= 1<<40 {
+		return t
+	}
+	return startOf(time.Unix(t, 0).In(c.zone), step)
+}
+
+// above returns the full step at or after a time.
+func (c *cover) above(t, step int64) int64 {
+	if floor := c.floor(t, step); floor != t {
+		return endOf(floor, step, c.zone)
+	}
+	return t
+}
 
 // listRow is a list with the step that it is of.
 type listRow struct {
@@ -66,17 +92,23 @@ type listRow struct {
 	list []byte
 }
 
+// listPart is a part of a span, of lists of one kind.
+type listPart struct {
+	what nameKind
+	stretch
+}
+
 // reading reads lists in one transaction.
 type reading struct {
 	h    *History
 	tx   querier
-	room int                   // bytes of lists that are kept for the next time
-	kept map[stretch][]listRow // by parts of spans
+	room int // bytes of lists that are kept for the next time
+	kept map[listPart][]listRow
 	made map[nameKind]listed
 }
 
 func (h *History) lists(tx querier) *reading {
-	return &reading{h: h, tx: tx, kept: make(map[stretch][]listRow), made: make(map[nameKind]listed)}
+	return &reading{h: h, tx: tx, kept: make(map[listPart][]listRow), made: make(map[nameKind]listed)}
 }
 
 // each reads the lists of a span, made of steps none longer than longest, in the order of each step.
@@ -90,8 +122,9 @@ func (r *reading) each(ctx context.Context, what nameKind, span Span, longest in
 		}
 		r.made[what] = made
 	}
-	for _, part := range stretches(span, longest, made, now) {
-		if kept, ok := r.kept[part]; ok {
+	for _, part := range stretches(what, span, longest, made, now) {
+		at := listPart{what, part}
+		if kept, ok := r.kept[at]; ok {
 			for _, one := range kept {
 				row(one)
 			}
@@ -111,7 +144,7 @@ func (r *reading) each(ctx context.Context, what nameKind, span Span, longest in
 			return err
 		}
 		if r.room >= 0 {
-			r.kept[part] = kept
+			r.kept[at] = kept
 		}
 	}
 	return nil
@@ -125,20 +158,37 @@ func (r *reading) eachListed(ctx context.Context, what nameKind, span Span, long
 	})
 }
 
-// agentNames returns the agents by their ids.
-func agentNames(ctx context.Context, tx querier) (map[int64]string, error) {
+// chosen returns what chooses the groups of a filter's agent and kind.
+func (r *reading) chosen(ctx context.Context, filter Filter) (func(group) bool, error) {
+	agent := int64(0)
+	if filter.Agent != "" {
+		agent = -1 // no agent has it
+		if err := each(ctx, r.tx, `SELECT id FROM agents WHERE name = ?`, []any{&agent}, func() {}, filter.Agent); err != nil {
+			return nil, err
+		}
+	}
+	kind := int64(filter.Kind)
+	return func(g group) bool { return (agent == 0 || g.agent == agent) && (kind == 0 || g.kind == kind) }, nil
+}
+
+// agentNames returns the agents by their ids. Nobody may change what it returns.
+func (r *reading) agentNames(ctx context.Context) (map[int64]string, error) {
+	known := &r.h.current().names
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	var last int64
+	err := each(ctx, r.tx, `SELECT coalesce(max(id), 0) FROM agents`, []any{&last}, func() {})
+	if err != nil || last <= known.last {
+		return known.byID, err
+	}
 	byID := make(map[int64]string)
 	var id int64
 	var name string
-	err := each(ctx, tx, `SELECT id, name FROM agents`, []any{&id, &name}, func() { byID[id] = name })
-	return byID, err
-}
-
-// groups returns what chooses the groups of a filter's agent and kind.
-func (f *Filter) groups(agents map[int64]string) func(group) bool {
-	return func(g group) bool {
-		return (f.Agent == "" || agents[g.agent] == f.Agent) && (f.Kind == 0 || g.kind == int64(f.Kind))
+	err = each(ctx, r.tx, `SELECT id, name FROM agents`, []any{&id, &name}, func() { byID[id] = name })
+	if err == nil {
+		known.last, known.byID = last, byID
 	}
+	return byID, err
 }
 
 // listing returns the lists that a filter's source or user is looked up in, and what chooses its names. It

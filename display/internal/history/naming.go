@@ -88,12 +88,15 @@ func (n *naming) text(user string, detail attack.Detail, sum Sum) {
 	}
 }
 
+// machine adds what is counted, of the machine that wrote the line or of a counter.
+func (n *naming) machine(key string, sum Sum) { n.of(machineNames).add(key, sum) }
+
 // bound keeps no more than a transaction can hold, whatever its events name.
 func (n *naming) bound() {
 	n.added = 0
 	for _, lists := range n.minutes {
-		for _, list := range lists {
-			list.cut(256 << 10)
+		for i, list := range lists {
+			list.cut(nameKind(i+1), 256<<10)
 		}
 	}
 	n.group, n.names = group{}, [nameKinds]*names{}

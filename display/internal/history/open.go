@@ -84,10 +84,10 @@ func (s *store) prepare(pragmas []string, now time.Time) error {
 		err := s.transaction(func() error {
 			err := s.exec(fmt.Sprintf("%s PRAGMA user_version=%d", upgrades[v], v+1))
 			switch {
-			case err == nil && v == 3:
-				err = s.reroll(now)
 			case err == nil && v == 6:
-				err = s.fillLists(now)
+				err = s.fillNames(now)
+			case err == nil && v == 7:
+				err = s.takeRollups(now)
 			}
 			return err
 		})

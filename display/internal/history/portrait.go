@@ -53,11 +53,10 @@ func (p *portrait) source() Source {
 
 // sketch begins portraits by what lists say.
 func (r *reading) sketch(ctx context.Context, what nameKind, span Span, longest int64, filter Filter, of func(name []byte) *portrait) error {
-	agents, err := agentNames(ctx, r.tx)
+	chosen, err := r.chosen(ctx, filter)
 	if err != nil {
 		return err
 	}
-	chosen := filter.groups(agents)
 	return r.each(ctx, what, span, longest, func(one listRow) {
 		eachName(one.list, func(g group) bool { return g.kind < testKind && chosen(g) }, func(g group, name []byte, sum Sum) {
 			if p := of(name); p != nil {

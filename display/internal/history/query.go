@@ -3,6 +3,7 @@ package history
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"slices"
 	"time"
 
@@ -27,15 +28,28 @@ func (h *History) Totals(context.Context) ([]Total, error) {
 func (h *History) TotalsOn(ctx context.Context, day time.Time) ([]Total, error) {
 	year, month, date := day.In(h.options.Zone()).Date()
 	from := time.Date(year, month, date, 0, 0, 0, 0, h.options.Zone())
+	return h.totalsIn(ctx, Span{from, from.AddDate(0, 0, 1)})
+}
+
+// totalsIn returns what was counted in some time.
+func (h *History) totalsIn(ctx context.Context, span Span) ([]Total, error) {
 	totals := make(map[route]Sum)
-	var name string
-	var kind, test, events, attempts int64
-	err := h.query(ctx, `SELECT agents.name, kind, test, sum(events), sum(attempts) FROM rollups
-		JOIN agents ON agents.id = rollups.agent WHERE step = ? AND start >= ? AND start < ? GROUP BY 1, 2, 3`,
-		[]any{&name, &kind, &test, &events, &attempts}, func() {
-			// A correction may take away more than the day had.
-			totals[route{name, attack.StoredKind(kind), test != 0}] = Sum{uint64(max(events, 0)), uint64(max(attempts, 0))}
-		}, hour, from.Unix(), from.AddDate(0, 0, 1).Unix())
+	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		lists := h.lists(tx)
+		agents, err := lists.agentNames(ctx)
+		if err != nil {
+			return err
+		}
+		return lists.each(ctx, machineNames, span, dayLong, func(one listRow) {
+			eachName(one.list, nil, func(g group, _ []byte, sum Sum) {
+				to := route{agents[g.agent], attack.StoredKind(g.kind &^ testKind), g.kind&testKind != 0}
+				totals[to] = totals[to].with(sum)
+			})
+		})
+	})
+	for to, sum := range totals { // a correction may take away more than the day had
+		totals[to] = sum.shown()
+	}
 	return listTotals(totals), err
 }
 

@@ -100,7 +100,7 @@ func (h *History) spots(ctx context.Context, tx querier, what nameKind, in func(
 		}
 		return err
 	}
-	for _, part := range stretches(filter.Span, dayLong, made, now) {
+	for _, part := range stretches(what, filter.Span, dayLong, made, now) {
 		if err := look(part); err != nil {
 			return nil, err
 		}

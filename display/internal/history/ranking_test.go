@@ -76,7 +76,7 @@ func TestTop(t *testing.T) {
 	h.Upkeep()
 	check("after upkeep")
 	h.stop()
-	edit(t, o.Path, "DROP TABLE lists; PRAGMA user_version=5")
+	edit(t, o.Path, "DROP TABLE lists; PRAGMA user_version=3")
 	h = start(t, o)
 	check("after an upgrade")
 	top, err := h.Top(t.Context(), history.Sources, history.Filter{}, 2)

@@ -30,7 +30,7 @@ func (h *History) upkeep() {
 		h.copySummary()
 		return
 	}
-	if err := errors.Join(h.store.forgetRollups(h.options.Now()), h.store.forgetLists(h.options.Now())); err != nil {
+	if err := h.store.forgetLists(h.options.Now()); err != nil {
 		h.log.Warn("cannot delete old roll-ups from the history", "error", err)
 		h.suspect(err)
 	}

@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/netip"
 	"reflect"
 	"sort"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,13 +85,18 @@ func expected(all []arrival, bounds []time.Time, chosen func(*arrival) bool) map
 
 func (r *running) counts(bounds []time.Time, filter history.Filter) map[counted]history.Sum {
 	r.t.Helper()
-	list, err := r.Counts(r.t.Context(), bounds, filter)
+	list, err := r.Counts(r.t.Context(), bounds, filter, func(of history.Counted) string { return of.Agent + " " + of.Kind.String() })
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	got := map[counted]history.Sum{}
 	for _, c := range list {
-		got[counted{c.Bar, c.Agent, c.Kind}] = c.Sum
+		agent, word, _ := strings.Cut(c.Name, " ")
+		kind, err := attack.ParseKind(word)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		got[counted{c.Bar, agent, kind}] = c.Sum
 	}
 	return got
 }
@@ -130,14 +137,14 @@ func expectedBy(all []arrival, bounds []time.Time, name func(netip.Prefix) strin
 
 func (r *running) countsBy(bounds []time.Time, name func(netip.Prefix) string) map[named]uint64 {
 	r.t.Helper()
-	list, err := r.CountsBy(r.t.Context(), bounds, history.Filter{}, name)
+	list, err := r.NetworkCounts(r.t.Context(), bounds, history.Filter{}, name)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	got := map[named]uint64{}
 	for _, c := range list {
 		if c.Attempts > 0 {
-			got[named{c.Bar, c.Key}] += c.Attempts
+			got[named{c.Bar, c.Name}] += c.Attempts
 		}
 	}
 	return got
@@ -226,11 +233,51 @@ func TestChartsAreExact(t *testing.T) {
 			h = start(t, o)
 			check("after a restart")
 			h.stop()
-			edit(t, o.Path, "DROP TABLE rollups; DROP TABLE lists; DROP TABLE stored; PRAGMA user_version=3")
+			edit(t, o.Path, "DROP TABLE lists; DROP TABLE stored; PRAGMA user_version=3")
 			h = start(t, o)
 			check("after an upgrade")
+			h.stop()
+			edit(t, o.Path, rowsOfRollups(begin.In(zone), now.In(zone))+"PRAGMA user_version=7")
+			h = start(t, o)
+			check("after an upgrade of rows")
+			if n := number(t, h, "SELECT count(*) FROM sqlite_schema WHERE name = 'rollups'"); n != 0 {
+				t.Error("the rows are still there")
+			}
 		})
 	}
+}
+
+// rowsOfRollups makes of the events of a file what versions 4 to 7 kept in place of lists of machines: a row for each
+// step, agent and kind, of a zone whose clock changes once at most, at a full hour.
+func rowsOfRollups(begin, now time.Time) string {
+	_, before := begin.Zone()
+	_, behind := now.Zone()
+	change := begin.Unix()
+	for at := begin; !at.After(now); at = at.Add(time.Hour).Truncate(time.Hour) {
+		if _, ahead := at.Zone(); ahead == before {
+			change = at.Add(time.Hour).Truncate(time.Hour).Unix()
+		}
+	}
+	statements := `DELETE FROM lists WHERE what = 5; CREATE TABLE rollups (step INTEGER NOT NULL, start INTEGER NOT NULL, agent INTEGER NOT NULL,
+		kind INTEGER NOT NULL, test INTEGER NOT NULL, key BLOB NOT NULL, events INTEGER NOT NULL, attempts INTEGER NOT NULL,
+		PRIMARY KEY (step, start, agent, kind, test, key)) STRICT, WITHOUT ROWID;`
+	for _, step := range []int{60, 600, 3600} {
+		statements += fmt.Sprintf(`INSERT INTO rollups SELECT %[1]d, at, agent, kind, test, coalesce(machine, x''), count(*), sum(count) FROM
+			(SELECT *, (second + ahead) / %[1]d * %[1]d - ahead AS at FROM
+			(SELECT *, arrived/1000000000 AS second, CASE WHEN arrived/1000000000 < %[2]d THEN %[3]d ELSE %[4]d END AS ahead FROM events))
+			GROUP BY at, agent, kind, test, machine;`, step, change, before, behind)
+	}
+	return statements
+}
+
+// number returns what a query yields.
+func number(t testing.TB, h *running, query string) (n int64) {
+	t.Helper()
+	err := h.View(t.Context(), func(ctx context.Context, tx *sql.Tx) error { return tx.QueryRowContext(ctx, query).Scan(&n) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // Names of networks say nothing of one address, a user or a machine.
@@ -242,12 +289,12 @@ func TestCountsByNameAreOfNetworks(t *testing.T) {
 	all := story(h, &now, time.Hour, 3)
 	bounds := every(time.Minute, noon, now)
 	for _, filter := range []history.Filter{{User: "root"}, {Host: "web1"}, {Source: netip.MustParsePrefix("198.51.1.1/32")}} {
-		if _, err := h.CountsBy(t.Context(), bounds, filter, halfName); err == nil {
+		if _, err := h.NetworkCounts(t.Context(), bounds, filter, halfName); err == nil {
 			t.Errorf("%+v is answered", filter)
 		}
 	}
 	network := netip.MustParsePrefix("198.51.0.0/16")
-	list, err := h.CountsBy(t.Context(), bounds, history.Filter{Source: network, Agent: "a"}, func(netip.Prefix) string { return "x" })
+	list, err := h.NetworkCounts(t.Context(), bounds, history.Filter{Source: network, Agent: "a"}, func(netip.Prefix) string { return "x" })
 	var got, want uint64
 	for _, c := range list {
 		got += c.Attempts
@@ -262,27 +309,10 @@ func TestCountsByNameAreOfNetworks(t *testing.T) {
 	}
 }
 
-// sums adds hours of all time up by agent, kind and test, as totals are.
+// sums adds everything of all time up by agent, kind and test, as totals are.
 func (r *running) sums() (list []history.Total) {
 	r.t.Helper()
-	err := r.View(r.t.Context(), func(ctx context.Context, tx *sql.Tx) error {
-		rows, err := tx.QueryContext(ctx, `SELECT name, kind, test, sum(events), sum(attempts) FROM rollups
-			JOIN agents ON agents.id = agent WHERE step = 3600 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3`)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var total history.Total
-			var kind int64
-			if err := rows.Scan(&total.Agent, &kind, &total.Test, &total.Events, &total.Attempts); err != nil {
-				return err
-			}
-			total.Kind = attack.StoredKind(kind)
-			list = append(list, total)
-		}
-		return rows.Err()
-	})
+	list, err := r.Summed(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -322,7 +352,7 @@ func TestHoursAddUpToTotals(t *testing.T) {
 	}
 	check("at first")
 	h.stop()
-	edit(t, o.Path, "DROP TABLE rollups; DROP TABLE lists; DROP TABLE stored; DELETE FROM events WHERE id < 1500; PRAGMA user_version=3")
+	edit(t, o.Path, "DROP TABLE lists; DROP TABLE stored; DELETE FROM events WHERE id < 1500; PRAGMA user_version=3")
 	h = start(t, o)
 	check("after an upgrade")
 	h.stop()
@@ -348,10 +378,10 @@ func TestCounters(t *testing.T) {
 			Detail: attack.Count{Key: fmt.Sprint("key", n%100), Value: 10}})
 	}
 	h.commit(batch{agent: "a", epoch: 1, first: 1, events: list})
-	counts, err := h.Counts(t.Context(), []time.Time{noon.Truncate(time.Hour), noon.Add(time.Hour).Truncate(time.Hour)}, history.Filter{Kind: attack.Counter})
+	counts, err := h.Counts(t.Context(), []time.Time{noon.Truncate(time.Hour), noon.Add(time.Hour).Truncate(time.Hour)}, history.Filter{Kind: attack.Counter}, func(of history.Counted) string { return cmp.Or(of.Key, "none") })
 	keys, sum := map[string]uint64{}, uint64(0)
 	for _, c := range counts {
-		keys[c.Key] += c.Attempts
+		keys[c.Name] += c.Attempts
 		sum += c.Attempts
 	}
 	if err != nil || len(keys) != 65 || keys["key7"] != 20 || sum != 2000 {

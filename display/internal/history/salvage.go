@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"time"
 
@@ -39,32 +40,51 @@ func salvage(path string, to *store, known summary, now, deadline time.Time) (ev
 			return err
 		}
 		if openErr == nil {
-			if err := errors.Join(copyTable(from, to, "rollups"), copyTable(from, to, "named")); err != nil {
+			if err := copyTable(from, to, "named"); err != nil {
 				return err
 			}
 		}
-		return errors.Join(to.reroll(now), to.exec(storedTable), found.lists(openErr, from, to, now))
+		return errors.Join(to.exec(storedTable), found.lists(openErr, from, to, now))
 	})
 	return found.copied, err
 }
 
-// lists carries the lists of names over if all of them can be read. Else they are made of the events.
+// lists carries the lists of names over if all of them can be read, and those of machines as far as they can
+// be. The others are made of the events.
 func (s *salvaged) lists(openErr error, from, to *store, now time.Time) error {
-	if openErr == nil {
+	read := func(condition string) (readErr, writeErr error) {
 		var what, step, start, part int64
 		var list []byte
-		var writeErr error
-		readErr := from.each(context.Background(), `SELECT what, step, start, part, list FROM lists`,
+		readErr = from.each(context.Background(), `SELECT what, step, start, part, list FROM lists WHERE `+condition,
 			[]any{&what, &step, &start, &part, &list}, func() {
 				if writeErr == nil {
 					writeErr = to.putList(nameKind(what), step, start, part, list)
 				}
 			})
-		if readErr == nil || writeErr != nil {
-			return errors.Join(writeErr, to.loadListed(now.Location()))
+		return readErr, writeErr
+	}
+	if openErr != nil {
+		return errors.Join(to.fillNames(now), to.fillMachines(now))
+	}
+	readErr, writeErr := read(fmt.Sprintf("what < %d", machineNames))
+	if writeErr == nil && readErr != nil {
+		writeErr = to.fillNames(now)
+	}
+	if writeErr != nil {
+		return writeErr
+	}
+	if n, err := from.number(`SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'rollups'`); err == nil && n > 0 { // before version 8
+		return errors.Join(to.exec(rollupTable), copyTable(from, to, "rollups"), to.takeRollups(now), to.fillMachines(now))
+	}
+	for _, step := range steps {
+		if readErr, writeErr = read(fmt.Sprintf("what = %d AND step = %d", machineNames, step.long)); writeErr != nil {
+			return writeErr
+		}
+		if readErr != nil {
+			return to.fillMachines(now)
 		}
 	}
-	return to.fillLists(now)
+	return errors.Join(to.loadListed(now.Location()), to.settleDays(now))
 }
 
 // salvaged is what was found in a damaged file.

@@ -5,29 +5,45 @@ import "time"
 // A step begins where the clock on the wall says so: hours of a zone that is half an hour off UTC
 // begin at half past. That way every step lies in one day, of 23, 24 or 25 hours.
 
-// steps are the lengths of roll-ups in seconds, and how long they are kept.
+// The steps of roll-ups, in seconds.
+const (
+	minute     = 60
+	tenMinutes = 600
+	hour       = 3600
+	dayLong    = 86400 // the step's name; days have 23, 24 or 25 hours
+)
+
+// minutesListed is how long minutes are kept.
+const minutesListed = 49 * time.Hour
+
+// steps are the lengths of roll-ups from the shortest to the longest, and how long they are kept.
 var steps = [...]struct {
 	long int64
 	kept time.Duration // 0 is for ever
 }{
-	{60, 49 * time.Hour},
-	{600, 15 * 24 * time.Hour},
-	{3600, 0},
+	{minute, minutesListed},
+	{tenMinutes, 15 * 24 * time.Hour},
+	{hour, 0},
+	{dayLong, 0},
 }
-
-const hour = 3600 // seconds
 
 // startOf returns when the step began that t is in, in Unix time.
 func startOf(t time.Time, long int64) int64 {
+	if long == dayLong {
+		return startOfDay(t)
+	}
 	_, ahead := t.Zone()
 	wall := t.Unix() + int64(ahead)
 	return wall - ((wall%long)+long)%long - int64(ahead)
 }
 
-const (
-	minute  = 60
-	dayLong = 86400 // the step's name; days have 23, 24 or 25 hours
-)
+// endOf returns when the step ends that begins at start, in Unix time.
+func endOf(start, long int64, zone *time.Location) int64 {
+	if long == dayLong {
+		return startOfDay(time.Unix(start, 0).In(zone).AddDate(0, 0, 1))
+	}
+	return start + long
+}
 
 // startOfDay returns the midnight before a time of the history's zone, in Unix time.
 func startOfDay(t time.Time) int64 {
@@ -41,10 +57,18 @@ func dayOf(t time.Time) int {
 	return year*10000 + int(month)*100 + day
 }
 
+// dayAt returns the day in which a step begins; what begins in 1970 is of unknown days.
+func dayAt(start int64, zone *time.Location) int64 {
+	if start < 2*86400 {
+		return 0
+	}
+	return int64(dayOf(time.Unix(start, 0).In(zone)))
+}
+
 // midnight returns when a day of the file began, in Unix time; the day 0 began in 1970.
 func midnight(day int64, zone *time.Location) int64 {
 	if day == 0 {
 		return 0
 	}
-	return startOf(time.Date(int(day/10000), time.Month(day/100%100), int(day%100), 0, 0, 0, 0, zone), hour)
+	return startOfDay(time.Date(int(day/10000), time.Month(day/100%100), int(day%100), 12, 0, 0, 0, zone))
 }

@@ -20,12 +20,21 @@ type store struct {
 	path         string
 	oldest       map[int64]int64 // by agent: no event of its has a lower id
 	listed       [nameKinds]listed
+	text         []byte // room for a list as it is written
+	names        agentNames
 	latest       int64 // arrival of an event, 0 if unknown; no event arrived later
 
 	readers *sql.DB      // nil if there is no room for them: then conn reads, too
 	reading sync.RWMutex // held by who reads; to close, by the closing one
 	ctx     context.Context
 	abandon context.CancelFunc // ends what is being read
+}
+
+// agentNames are the agents of a file by their ids, of which none ever gets another name.
+type agentNames struct {
+	mu   sync.Mutex
+	last int64 // the highest id
+	byID map[int64]string
 }
 
 // dsn names the file to the driver.

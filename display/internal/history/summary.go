@@ -64,6 +64,19 @@ func (s Sum) plus(t Sum) Sum {
 	}
 }
 
+// with adds, too, but what is 2^63 and more is less than nothing: what a correction took away.
+func (s Sum) with(t Sum) Sum {
+	return Sum{
+		Events:   uint64(min(int64(s.Events)+int64(t.Events), int64(maxSum))),
+		Attempts: uint64(min(int64(s.Attempts)+int64(t.Attempts), int64(maxSum))),
+	}
+}
+
+// shown is the sum, or nothing of what is less than nothing.
+func (s Sum) shown() Sum {
+	return Sum{uint64(max(int64(s.Events), 0)), uint64(max(int64(s.Attempts), 0))}
+}
+
 // minus returns what s has more than t.
 func (s Sum) minus(t Sum) Sum {
 	return Sum{Events: s.Events - min(s.Events, t.Events), Attempts: s.Attempts - min(s.Attempts, t.Attempts)}

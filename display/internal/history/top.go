@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
 )
@@ -73,13 +74,13 @@ func (r *reading) tally(ctx context.Context, t *tallies, by Dimension, filter Fi
 	all := filter.User == "" && filter.Host == "" && !filter.Source.IsValid()
 	switch {
 	case by == Counters:
-		return false, h.tallyRolled(ctx, tx, t, "key", filter, "kind = ?", int64(attack.Counter))
+		return false, r.tallyCounted(ctx, t, filter, func(of Counted) string { return of.Key })
 	case all && by == Hosts:
-		return false, h.tallyRolled(ctx, tx, t, "key", filter, "kind <> ?", int64(attack.Counter))
+		return false, r.tallyCounted(ctx, t, filter, attempted(func(of Counted) string { return of.Host }))
 	case all && by == Agents:
-		return false, h.tallyRolled(ctx, tx, t, "agents.name", filter, "TRUE")
+		return false, r.tallyCounted(ctx, t, filter, attempted(func(of Counted) string { return of.Agent }))
 	case all && by == Kinds:
-		return false, h.tallyRolled(ctx, tx, t, "kind", filter, "TRUE")
+		return false, r.tallyCounted(ctx, t, filter, attempted(func(of Counted) string { return of.Kind.String() }))
 	case by != Agents && by != Kinds && by != Hosts && listed == 0:
 		return false, fmt.Errorf("there is no list of the most frequent %q", by)
 	case all, filtered == networkNames && by == Networks, (filtered == networkNames || filtered == addressNames) && by == Sources:
@@ -92,11 +93,11 @@ func (r *reading) tally(ctx context.Context, t *tallies, by Dimension, filter Fi
 
 // tallyNames counts the names of lists.
 func (r *reading) tallyNames(ctx context.Context, t *tallies, what nameKind, filter Filter) error {
-	agents, err := agentNames(ctx, r.tx)
+	of, err := r.chosen(ctx, filter)
 	if err != nil {
 		return err
 	}
-	of, in := filter.groups(agents), func([]byte) bool { return true }
+	in := func([]byte) bool { return true }
 	if filter.Source.IsValid() {
 		_, in = filter.listing()
 	}
@@ -114,12 +115,16 @@ func (r *reading) tallyNames(ctx context.Context, t *tallies, what nameKind, fil
 
 // tallyGroups counts the agents or kinds of a source or user.
 func (r *reading) tallyGroups(ctx context.Context, t *tallies, by Dimension, filter Filter) error {
-	agents, err := agentNames(ctx, r.tx)
+	agents, err := r.agentNames(ctx)
+	if err != nil {
+		return err
+	}
+	chosen, err := r.chosen(ctx, filter)
 	if err != nil {
 		return err
 	}
 	what, in := filter.listing()
-	return r.eachListed(ctx, what, filter.Span, dayLong, filter.groups(agents), func(_ int64, g group, name []byte, sum Sum) {
+	return r.eachListed(ctx, what, filter.Span, dayLong, chosen, func(_ int64, g group, name []byte, sum Sum) {
 		if !in(name) {
 			return
 		}
@@ -131,37 +136,30 @@ func (r *reading) tallyGroups(ctx context.Context, t *tallies, by Dimension, fil
 	})
 }
 
-// tallyRolled reads roll-ups by a column. What a correction took away may be of another time than what it
-// was taken from.
-func (h *History) tallyRolled(ctx context.Context, tx querier, t *tallies, column string, filter Filter, condition string, value ...any) error {
-	type of struct {
-		name string
-		kind int64
+// tallyCounted counts by what all that is counted is kept by. What a correction took away may be of another time
+// than what it was taken from.
+func (r *reading) tallyCounted(ctx context.Context, t *tallies, filter Filter, name func(Counted) string) (err error) {
+	c := newCounting([]time.Time{time.Unix(begun, 0), time.Unix(1<<40, 0)}) // one bar
+	if c.name, err = r.namer(ctx, name); err != nil {
+		return err
 	}
-	sums := make(map[of]int64)
-	now := h.now()
-	made := listed{hours: startOf(now, hour)}
-	for _, part := range stretches(filter.Span, hour, made, now) {
-		where, args := filter.rolled("WHERE step = ? AND start >= ? AND start < ? AND NOT test", []any{part.step, part.since, part.until})
-		where, args = where+" AND "+condition, append(args, value...)
-		var name []byte
-		var kind, attempts int64
-		err := each(ctx, tx, `SELECT CAST(`+column+` AS BLOB), kind, sum(attempts) FROM rollups JOIN agents ON agents.id = agent `+where+` GROUP BY 1, 2`,
-			[]any{&name, &kind, &attempts}, func() { sums[of{string(name), kind}] += attempts }, args...)
-		if err != nil {
-			return err
-		}
+	if err = r.count(ctx, c, filter, dayLong); err != nil {
+		return err
 	}
-	for row, attempts := range sums {
-		kind := attack.StoredKind(row.kind)
-		if column == "kind" {
-			row.name = kind.String()
-		}
-		if kind != attack.Counter || column == "key" {
-			t.add(row.name, row.kind, attempts)
-		}
+	for _, sum := range c.list() {
+		t.addBytes([]byte(sum.Name), sum.Attempts)
 	}
 	return nil
+}
+
+// attempted is a name of what counts attempts, none of all else.
+func attempted(name func(Counted) string) func(Counted) string {
+	return func(of Counted) string {
+		if of.Kind.Attempt() {
+			return name(of)
+		}
+		return ""
+	}
 }
 
 // events looks at events.

@@ -19,7 +19,7 @@ func TestAnUnknownKindIsNamedAfterAnUpgrade(t *testing.T) {
 	known.Kind, known.Count = attack.PortProbe, 2
 	h.commit(batch{agent: "vps", epoch: 1, first: 1, events: []attack.Event{known, known, known}})
 	h.stop()
-	edit(t, path, `DROP TABLE lists; PRAGMA user_version = 5`)
+	edit(t, path, `DROP TABLE lists; PRAGMA user_version = 3`)
 	// As a program that does not know port_probe has stored two of the three, which it counted.
 	stored := 1<<24 | int64(attack.FamilyOther)<<16 | int64(attack.PortProbe)
 	edit(t, path, fmt.Sprintf(`UPDATE events SET kind = %d WHERE sequence < 3`, stored))
@@ -52,7 +52,7 @@ func TestAFileWithoutMachines(t *testing.T) {
 	h := start(t, options(path))
 	h.commit(batch{agent: "vps", epoch: 1, first: 1, events: events(2)})
 	h.stop()
-	edit(t, path, `ALTER TABLE events DROP COLUMN machine; DROP TABLE rollups; DROP TABLE lists; DROP TABLE stored; PRAGMA user_version = 2`)
+	edit(t, path, `ALTER TABLE events DROP COLUMN machine; DROP TABLE lists; DROP TABLE stored; PRAGMA user_version = 2`)
 	h = start(t, options(path))
 	e := event(1)
 	e.Host = "router"
@@ -70,7 +70,7 @@ func TestADamagedFileWithoutMachines(t *testing.T) {
 	h := start(t, options(path))
 	h.commit(batch{agent: "vps", epoch: 1, first: 1, events: events(2)})
 	h.stop()
-	edit(t, path, `ALTER TABLE events DROP COLUMN machine; DROP TABLE marks; DROP TABLE rollups; DROP TABLE lists; DROP TABLE stored; PRAGMA user_version = 3`)
+	edit(t, path, `ALTER TABLE events DROP COLUMN machine; DROP TABLE marks; DROP TABLE lists; DROP TABLE stored; PRAGMA user_version = 3`)
 	h = start(t, options(path))
 	records, err := h.Recent(t.Context(), 10, history.Filter{})
 	if err != nil || len(records) != 2 {

@@ -39,7 +39,7 @@ func (s *store) write(known summary, crowd *crowd, group []pending, heard map[st
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := change{
-		store: s, next: known.clone(), crowd: crowd, rolled: newRollups(), named: make(map[named]Sum), stored: make(map[int64]int64), short: s.networksOnly,
+		store: s, next: known.clone(), crowd: crowd, named: make(map[named]Sum), stored: make(map[int64]int64), short: s.networksOnly,
 		days: make(map[dayRoute]Sum), marks: make(map[stream]bool), agents: make(map[string]bool),
 	}
 	for _, m := range known.marks {
@@ -153,14 +153,14 @@ func (c *change) insert(p *pending, agentID int64, sequence uint64, e *attack.Ev
 
 // roll adds an event to the roll-ups.
 func (c *change) roll(to route, agentID int64, e *attack.Event) {
-	sum, key := sumOfOne(e.Kind, e.Count, e.Detail), c.crowd.key(to.agent, e)
-	c.rolled.add(to, key, sum)
+	sum := sumOfOne(e.Kind, e.Count, e.Detail)
 	c.name(to, e, sum)
 	listed, kind := &c.rolled.lists, int64(e.Kind)
 	if e.Test {
 		kind |= testKind
 	}
 	listed.set(group{agentID, kind})
+	listed.machine(c.crowd.key(agentID, e.Kind, e.Host, e.Detail), sum)
 	listed.network(e.SourceIP, sum)
 	listed.address(e.SourceIP, sum)
 	listed.text(e.User, e.Detail, sum)
@@ -171,7 +171,7 @@ func sumOfOne(kind attack.Kind, count uint64, detail attack.Detail) Sum {
 	if reported, ok := detail.(attack.Count); ok && kind == attack.Counter {
 		count = reported.Value
 	}
-	return Sum{Events: 1, Attempts: count}
+	return Sum{Events: 1, Attempts: min(count, maxDay)}
 }
 
 // flush writes the rows of the small tables that changed.
@@ -194,9 +194,6 @@ func (c *change) flush() error {
 			ON CONFLICT DO UPDATE SET events=events+excluded.events`, id, n); err != nil {
 			return err
 		}
-	}
-	if err := c.store.putRollups(&c.rolled, c.next.agents); err != nil {
-		return err
 	}
 	if err := c.store.putNamed(c.named, c.rolled.hour, c.next.agents); err != nil {
 		return err

@@ -37,73 +37,72 @@ type bar struct {
 // Clock says whether bars are shorter than a day, so that their time matters.
 func (c *chart) Clock() bool { return c.Step < 24*time.Hour }
 
-// stack decides what a chart stacks: which line a count belongs to, "" for none.
-type stack func(Count) (name, class string)
+// stack says what a chart stacks.
+type stack struct {
+	name   func(Counted) string // which line a count belongs to, "" for none
+	lines  []line               // that come first, in their order, also when nothing was counted
+	most   int                  // how many others have lines of their own: those of which there is the most
+	others string               // the line of what is more than that
+	none   string               // the line, if there is one, of what belongs to none; it has no colour
+}
+
+// mostLines is how many lines a chart has: a table with more is read by nobody.
+const mostLines = 2 * hues
 
 // chart reads and stacks counts.
-func (s *Server) chart(ctx context.Context, v view, lines []line, by stack) (*chart, error) {
+func (s *Server) chart(ctx context.Context, v view, by stack) (*chart, error) {
 	bounds := v.bounds(s.options.Zone())
-	counts, err := s.options.History.Counts(ctx, bounds, v.Filter)
+	counts, err := s.options.History.Counts(ctx, bounds, v.Filter, by.name)
 	if err != nil {
 		return nil, err
 	}
-	return stacked(v.step(), bounds, counts, lines, by), nil
+	return stacked(v.step(), bounds, counts, by), nil
 }
 
-// stacked stacks counts. Lines that are given come first, in their order, also when nothing was counted;
-// others follow by their size.
-func stacked(step time.Duration, bounds []time.Time, counts []Count, lines []line, by stack) *chart {
-	given := len(lines)
-	lines = slices.Clone(lines)
+// stacked stacks counts. Lines that are not given follow by their size, and by their names where that is the same.
+func stacked(step time.Duration, bounds []time.Time, counts []Count, by stack) *chart {
+	c := &chart{Step: step, Until: bounds[len(bounds)-1], Lines: slices.Clone(by.lines)}
 	index := map[string]int{}
-	for i, l := range lines {
+	for i, l := range c.Lines {
 		index[l.Name] = i
 	}
-	place := make([]int, len(counts))
-	for i, c := range counts {
-		name, class := by(c)
-		at, known := index[name]
-		if !known && name != "" {
-			at = len(lines)
-			index[name] = at
-			lines = append(lines, line{Name: name, Class: class})
-		}
-		if place[i] = at; name == "" {
-			place[i] = -1
-		} else {
-			lines[at].Total += c.N
+	sums := map[string]uint64{}
+	for _, count := range counts {
+		if _, given := index[count.Name]; !given {
+			sums[count.Name] += count.N
 		}
 	}
-	// Those that were not given go by their size, and by their names where that is the same.
-	order := make([]int, len(lines))
-	for i := range order {
-		order[i] = i
+	none, hasNone := sums[by.none]
+	delete(sums, by.none)
+	sizes := mostFirst(sums, len(sums))
+	for i, one := range sizes[:min(len(sizes), by.most)] {
+		index[one.Name] = len(c.Lines)
+		c.Lines = append(c.Lines, line{Name: one.Name, Class: fmt.Sprintf("hue-%d", i%hues)})
 	}
-	slices.SortStableFunc(order[given:], func(a, b int) int {
-		return cmp.Or(cmp.Compare(lines[b].Total, lines[a].Total), cmp.Compare(lines[a].Name, lines[b].Name))
-	})
-	c := &chart{Step: step, Until: bounds[len(bounds)-1]}
-	moved := make([]int, len(lines))
-	for to, from := range order {
-		moved[from] = to
-		l := lines[from]
-		if l.Class == "" {
-			l.Class = fmt.Sprintf("hue-%d", (to-given)%hues)
+	if len(sizes) > by.most {
+		for _, one := range sizes[by.most:] {
+			index[one.Name] = len(c.Lines)
 		}
-		c.Lines = append(c.Lines, l)
+		c.Lines = append(c.Lines, line{Name: by.others, Class: fmt.Sprintf("hue-%d", by.most%hues)})
+	}
+	if hasNone && none > 0 {
+		index[by.none] = len(c.Lines)
+		c.Lines = append(c.Lines, line{Name: by.none, Class: "hue-none"})
 	}
 	c.Bars = make([]bar, len(bounds)-1)
-	values := make([]uint64, len(c.Bars)*len(lines))
+	values := make([]uint64, len(c.Bars)*len(c.Lines))
 	for i := range c.Bars {
-		c.Bars[i] = bar{From: bounds[i], Values: values[i*len(lines) : (i+1)*len(lines)]}
+		c.Bars[i] = bar{From: bounds[i], Values: values[i*len(c.Lines) : (i+1)*len(c.Lines)]}
 	}
-	for i, count := range counts {
-		if place[i] < 0 || count.Bar < 0 || count.Bar >= len(c.Bars) {
+	for _, count := range counts {
+		at, shown := index[count.Name]
+		if !shown || count.Bar < 0 || count.Bar >= len(c.Bars) {
 			continue
 		}
 		b := &c.Bars[count.Bar]
-		b.Values[moved[place[i]]] += count.N
+		b.Values[at] += count.N
 		b.Sum += count.N
+		c.Lines[at].Total += count.N
 		c.Total += count.N
 	}
 	return c
@@ -113,64 +112,49 @@ func stacked(step time.Duration, bounds []time.Time, counts []Count, lines []lin
 const hues = 8
 
 // byLamp stacks attempts, and what else lamps count, by lamp.
-func byLamp(state State) ([]line, stack) {
-	lines := make([]line, len(state.Lamps))
+func byLamp(state State) stack {
+	by := stack{none: "no lamp"}
 	for i, lamp := range state.Lamps {
-		lines[i] = line{Name: lamp.Label, Class: fmt.Sprintf("lamp-%d", i)}
+		by.lines = append(by.lines, line{Name: lamp.Label, Class: fmt.Sprintf("lamp-%d", i)})
 	}
-	return lines, func(c Count) (string, string) {
-		i, counts := state.Lamp(c.Agent, c.Kind, c.Host, c.Key)
+	by.name = func(of Counted) string {
+		i, counts := state.Lamp(of.Agent, of.Kind, of.Host, of.Key)
 		switch {
-		case counts && i >= 0 && i < len(lines):
-			return lines[i].Name, lines[i].Class
-		case c.Kind.Attempt():
-			return "no lamp", "hue-none"
+		case counts && i >= 0 && i < len(by.lines):
+			return by.lines[i].Name
+		case of.Kind.Attempt():
+			return by.none
 		}
-		return "", ""
+		return ""
 	}
+	return by
 }
-
-// Of countries those with the most attempts have lines of their own.
-const (
-	mostCountries  = hues - 2
-	otherCountries = "other countries"
-	noCountry      = "unknown"
-)
 
 // countryChart stacks attempts by the country of their network, as the owner's database has it now.
 func (s *Server) countryChart(ctx context.Context, v view) (*chart, error) {
+	by := stack{most: hues - 2, others: "other countries", none: "unknown"}
 	bounds := v.bounds(s.options.Zone())
-	counts, err := s.options.History.CountsBy(ctx, bounds, v.Filter, func(network netip.Prefix) string {
-		return s.place(network.Addr()).Country
+	counts, err := s.options.History.NetworkCounts(ctx, bounds, v.Filter, func(network netip.Prefix) string {
+		return cmp.Or(s.place(network.Addr()).Country, by.none)
 	})
 	if err != nil {
 		return nil, err
 	}
-	sums := map[string]uint64{}
-	for _, c := range counts {
-		sums[c.Key] += c.N
+	for i := range counts {
+		counts[i].Name = cmp.Or(counts[i].Name, by.none) // what lists left out
 	}
-	var lines []line
-	for _, country := range mostFirst(sums, mostCountries+1) {
-		if country.Name != "" && len(lines) < mostCountries {
-			lines = append(lines, line{Name: country.Name, Class: fmt.Sprintf("hue-%d", len(lines)), Country: true})
-		}
+	c := stacked(v.step(), bounds, counts, by)
+	for i := range c.Lines {
+		l := &c.Lines[i]
+		l.Country = l.Name != by.others && l.Name != by.none
 	}
-	return stacked(v.step(), bounds, counts, lines, func(c Count) (string, string) {
-		switch {
-		case c.Key == "":
-			return noCountry, "hue-none"
-		case slices.ContainsFunc(lines, func(l line) bool { return l.Name == c.Key }):
-			return c.Key, ""
-		}
-		return otherCountries, fmt.Sprintf("hue-%d", mostCountries)
-	}), nil
+	return c, nil
 }
 
 // byAgent stacks attempts by agent.
-func byAgent(c Count) (string, string) {
-	if !c.Kind.Attempt() {
-		return "", ""
+func byAgent(of Counted) string {
+	if !of.Kind.Attempt() {
+		return ""
 	}
-	return c.Agent, ""
+	return of.Agent
 }

@@ -20,7 +20,7 @@ func (s *Server) countersPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := countersView{head: s.head(r, "Counters", "counters"), View: v}
-	if shown.Chart, err = s.chart(r.Context(), v, nil, byCounter); err != nil {
+	if shown.Chart, err = s.chart(r.Context(), v, stack{name: byCounter, most: mostLines - 1, others: "others"}); err != nil {
 		return err
 	}
 	shown.Ranges = v.ranges()
@@ -28,12 +28,12 @@ func (s *Server) countersPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 // byCounter stacks what is no attempt: visits by agent, and counters fed from outside by name.
-func byCounter(c Count) (string, string) {
+func byCounter(of Counted) string {
 	switch {
-	case c.Key != "":
-		return c.Key, ""
-	case c.Kind == attack.Visit:
-		return "visits, " + c.Agent, ""
+	case of.Key != "":
+		return of.Key
+	case of.Kind == attack.Visit:
+		return "visits, " + of.Agent
 	}
-	return "", ""
+	return ""
 }

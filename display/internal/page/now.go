@@ -48,23 +48,25 @@ func (s *Server) nowPage(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) stacked(ctx context.Context, v view, state State) (*chart, error) {
 	switch v.By {
 	case stackAgent:
-		return s.chart(ctx, v, nil, byAgent)
+		return s.chart(ctx, v, stack{name: byAgent, most: mostLines - 1, others: "other agents"})
 	case stackCountry:
 		return s.countryChart(ctx, v)
 	}
-	lines, by := byLamp(state)
-	return s.chart(ctx, v, lines, by)
+	return s.chart(ctx, v, byLamp(state))
 }
 
 // today counts the attempts since midnight.
 func (s *Server) today(ctx context.Context) (n uint64, err error) {
 	now := s.options.Now()
 	until := after(now, day, s.options.Zone())
-	counts, err := s.options.History.Counts(ctx, []time.Time{until.AddDate(0, 0, -1), until}, Filter{})
-	for _, c := range counts {
-		if c.Kind.Attempt() {
-			n += c.N
+	counts, err := s.options.History.Counts(ctx, []time.Time{until.AddDate(0, 0, -1), until}, Filter{}, func(of Counted) string {
+		if of.Kind.Attempt() {
+			return "attempts"
 		}
+		return ""
+	})
+	for _, c := range counts {
+		n += c.N
 	}
 	return n, err
 }

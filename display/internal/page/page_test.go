@@ -278,7 +278,7 @@ func TestACorrectionIsShown(t *testing.T) {
 // broken is a history whose file cannot be read.
 type broken struct{ *pagetest.Desk }
 
-func (broken) Counts(context.Context, []time.Time, page.Filter) ([]page.Count, error) {
+func (broken) Counts(context.Context, []time.Time, page.Filter, func(page.Counted) string) ([]page.Count, error) {
 	return nil, errors.New("cannot read the history: disk I/O error")
 }
 

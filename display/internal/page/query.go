@@ -19,14 +19,19 @@ type Filter struct {
 	User   string
 }
 
-// Count is what one agent reported of one kind within one bar.
-type Count struct {
-	Bar   int // index of the bar
+// Counted is what is counted apart from all else.
+type Counted struct {
 	Agent string
 	Kind  attack.Kind
 	Host  string // the machine that wrote the lines, if it is not the agent's own
-	Key   string // whose count it is, for counters that the owner feeds, and where networks have names
-	N     uint64 // attempts, or whatever the kind counts
+	Key   string // whose count it is, for counters that the owner feeds
+}
+
+// Count is what was counted under one name within one bar.
+type Count struct {
+	Bar  int // index of the bar
+	Name string
+	N    uint64 // attempts, or whatever the kinds count
 }
 
 // Dimension is what a list of the most frequent is of.
@@ -89,12 +94,13 @@ type Page struct {
 // History answers what the page asks of the past. Errors are shown as text, so they name no
 // secrets.
 type History interface {
-	// Counts counts between consecutive bounds: bar i is from bounds[i] to bounds[i+1]. Bars,
-	// agents and kinds without anything are left out. Tests are not counted.
-	Counts(ctx context.Context, bounds []time.Time, filter Filter) ([]Count, error)
-	// CountsBy counts attempts between consecutive bounds by a name of their networks, which is the Key of each
-	// count. The filter names no address and no user.
-	CountsBy(ctx context.Context, bounds []time.Time, filter Filter, name func(network netip.Prefix) string) ([]Count, error)
+	// Counts counts between consecutive bounds: bar i is from bounds[i] to bounds[i+1]. What is counted under one
+	// name says name, which leaves out what it has none for. Bars and names without anything are left out. Tests are
+	// not counted.
+	Counts(ctx context.Context, bounds []time.Time, filter Filter, name func(Counted) string) ([]Count, error)
+	// NetworkCounts counts attempts between consecutive bounds by a name of their networks. The filter names no
+	// address and no user.
+	NetworkCounts(ctx context.Context, bounds []time.Time, filter Filter, name func(network netip.Prefix) string) ([]Count, error)
 	// Top lists the most frequent, the most first. Only attempts count, except for ByCounter.
 	Top(ctx context.Context, by Dimension, span Span, filter Filter, limit int) ([]Tally, error)
 	// Sources lists the addresses with the most attempts, the most first.

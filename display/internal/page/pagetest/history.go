@@ -31,11 +31,10 @@ func chosen(r *page.Record, span page.Span, f page.Filter) bool {
 }
 
 // Counts counts between bounds.
-func (h *History) Counts(_ context.Context, bounds []time.Time, filter page.Filter) ([]page.Count, error) {
+func (h *History) Counts(_ context.Context, bounds []time.Time, filter page.Filter, name func(page.Counted) string) ([]page.Count, error) {
 	type key struct {
-		bar   int
-		agent string
-		kind  attack.Kind
+		bar  int
+		name string
 	}
 	sums := map[key]uint64{}
 	span := page.Span{From: bounds[0], Until: bounds[len(bounds)-1]}
@@ -48,21 +47,23 @@ func (h *History) Counts(_ context.Context, bounds []time.Time, filter page.Filt
 		if !exact {
 			bar--
 		}
-		sums[key{bar, r.Agent, r.Event.Kind}] += r.Event.Count
+		if name := name(page.Counted{Agent: r.Agent, Kind: r.Event.Kind}); name != "" {
+			sums[key{bar, name}] += r.Event.Count
+		}
 	}
 	var counts []page.Count
 	for k, n := range sums {
-		counts = append(counts, page.Count{Bar: k.bar, Agent: k.agent, Kind: k.kind, N: n})
+		counts = append(counts, page.Count{Bar: k.bar, Name: k.name, N: n})
 	}
 	return counts, nil
 }
 
-// CountsBy counts between bounds by names of networks.
-func (h *History) CountsBy(_ context.Context, bounds []time.Time, filter page.Filter, name func(netip.Prefix) string) ([]page.Count, error) {
+// NetworkCounts counts between bounds by names of networks.
+func (h *History) NetworkCounts(_ context.Context, bounds []time.Time, filter page.Filter, name func(netip.Prefix) string) ([]page.Count, error) {
 	var counts []page.Count
 	for i := range len(bounds) - 1 {
 		for key, n := range h.sums(page.Span{From: bounds[i], Until: bounds[i+1]}, filter, func(r *page.Record) string { return nameOf(r, page.ByNetwork) }) {
-			counts = append(counts, page.Count{Bar: i, Key: name(netip.MustParsePrefix(key)), N: n})
+			counts = append(counts, page.Count{Bar: i, Name: name(netip.MustParsePrefix(key)), N: n})
 		}
 	}
 	return counts, nil
