@@ -35,6 +35,8 @@ type Pattern struct {
 	required string
 	literals []string
 
+	digitsAlike bool
+
 	built sync.Once // what follows
 	start *node     // nil where the expression has no shape that the matcher knows
 	skip  int       // bytes of the prefix, which start need not look at again
@@ -58,6 +60,8 @@ func Compile(expr string) (*Pattern, error) {
 		anchored: startsAnchored(tree),
 		suffix:   suffixOf(tree),
 		required: required(tree),
+
+		digitsAlike: digitsAlike(tree),
 	}
 	if p.anchored {
 		p.prefix, _ = prefix(tree)

@@ -360,3 +360,44 @@ func BenchmarkMatch(b *testing.B) {
 		})
 	}
 }
+
+// Where a pattern takes one digit for another, a text's match is that of any text with other digits.
+func TestDigitsAlike(t *testing.T) {
+	t.Parallel()
+	for expr, want := range map[string]bool{
+		`port \d+`: true, `[0-9a-f]+`: true, `\S\w.[^ ]`: true, `a|b`: true, `[^:]*`: true, `\D`: true, `(?i)ssh\d?`: true, `\b[a-z]\b`: true, `\pN`: true,
+		`ssh2`: false, `[1-9]`: false, `[^0]`: false, `[0-8]`: false, `(?:\d{1,3}\.){3}(?:a4)?`: false, `[5]`: false, `[/-0]`: false, `[9-:]`: false,
+	} {
+		p, err := pattern.Compile(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.DigitsAlike() != want {
+			t.Errorf("%q: %v", expr, !want)
+		}
+	}
+	digits := regexp.MustCompile(`[0-9]`)
+	alike := 0
+	for _, expr := range ruleShapes {
+		p, err := pattern.Compile(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !p.DigitsAlike() {
+			continue
+		}
+		alike++
+		for _, text := range texts {
+			for turn := range byte(10) {
+				other := digits.ReplaceAllFunc([]byte(text), func(c []byte) []byte { return []byte{'0' + (c[0]*3+turn)%10} })
+				oracle := regexp.MustCompile(expr)
+				if was, is := oracle.FindSubmatchIndex([]byte(text)), oracle.FindSubmatchIndex(other); !slices.Equal(was, is) {
+					t.Errorf("%q matches %q at %v and %q at %v", expr, text, was, other, is)
+				}
+			}
+		}
+	}
+	if alike < 10 {
+		t.Errorf("%d patterns are alike", alike)
+	}
+}

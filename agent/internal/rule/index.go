@@ -17,12 +17,16 @@ type index struct {
 	byType map[Type][]*Rule // rules for logs that are not syslog
 }
 
-// Candidates are the rules for one tag, in order, by the first byte of what they match. They remember
-// what they matched last, and belong to one goroutine.
-type Candidates [256]struct {
-	starts []start // of rules, side by side: most are passed over by their start
+// Candidates are the rules for one tag. They remember what matched lately, and belong to one goroutine.
+type Candidates struct {
+	by    [256]inOrder // the first byte of what they match
+	known known
+}
+
+// inOrder are candidates in the order of the rules.
+type inOrder struct {
+	starts []start // side by side: most candidates are passed over by their start
 	rules  []candidate
-	recent int // place of the rule that matched last
 }
 
 // start is the first eight bytes of a prefix, and which of them there are.
@@ -37,18 +41,8 @@ type candidate struct {
 	needs  []byte // literal that every match contains, where looking for it is worth its while
 
 	prefixed bool // the prefix has all of the pattern's own
-
-	// The text that it matched last, and the groups. Two in five lines of sshd under attack say what
-	// the rule's last line said: the same attacker failed, or hung up.
-	last       []byte
-	lastGroups []int
+	digits   bool // it may be found by what differs in digits from a text that it matched; see known
 }
-
-// found returns the rule and the groups of its last match, stored over loc.
-func (c *candidate) found(loc []int) (*Rule, []int) { return c.Rule, append(loc[:0], c.lastGroups...) }
-
-// maxRemembered bounds the text that a candidate remembers, in bytes.
-const maxRemembered = 256
 
 // startOf returns up to eight bytes that a text starts with, the first one lowest, and a mask of those
 // that there are.
@@ -70,11 +64,29 @@ func newIndex(rules []*Rule) index {
 	return x
 }
 
+// compare finds out which candidates are found by texts that differ in digits: their own pattern takes any
+// digit for any other, and so do those of the rules before them that could match instead.
+func (c *Candidates) compare() {
+	for first := range c.by {
+		rules := c.by[first].rules
+		for i := range rules {
+			rule := &rules[i]
+			rule.digits = rule.expr.DigitsAlike()
+			for j := range rules[:i] {
+				before := &rules[j]
+				if bytes.HasPrefix(before.prefix, rule.prefix) || bytes.HasPrefix(rule.prefix, before.prefix) {
+					rule.digits = rule.digits && before.expr.DigitsAlike()
+				}
+			}
+		}
+	}
+}
+
 // ask lets candidates that others follow, whose prefix says as much or more, look for what they need
 // first: whether one of those matches instead is not known from the prefix.
 func (c *Candidates) ask() {
-	for first := range c {
-		rules := c[first].rules
+	for first := range c.by {
+		rules := c.by[first].rules
 		for i := range rules {
 			rule := &rules[i]
 			for _, other := range rules[i+1:] {
@@ -105,6 +117,7 @@ func (x *index) candidatesFor(name []byte, names func(*Rule) []string) *Candidat
 		}
 	}
 	c.ask()
+	c.compare()
 	return &c
 }
 
@@ -147,14 +160,14 @@ func (c *Candidates) add(rule *Rule) {
 		})
 	}
 	if rule.expr.Prefixes() == nil {
-		for first := range c {
+		for first := range c.by {
 			c.addAt(byte(first), start{}, candidate{Rule: rule, suffix: []byte(rule.expr.Suffix()), needs: []byte(rule.expr.Required())})
 		}
 	}
 }
 
 func (c *Candidates) addAt(first byte, s start, rule candidate) {
-	at := &c[first]
+	at := &c.by[first]
 	at.starts, at.rules = append(at.starts, s), append(at.rules, rule)
 }
 
@@ -208,25 +221,22 @@ func (c *Candidates) Find(text []byte, loc []int) (*Rule, []int) {
 	if len(text) == 0 {
 		return nil, loc
 	}
-	at := &c[text[0]]
-	if at.recent < len(at.rules) && string(text) == string(at.rules[at.recent].last) {
-		return at.rules[at.recent].found(loc)
-	}
 	var front uint64
 	if len(text) >= 8 {
 		front = binary.LittleEndian.Uint64(text)
 	} else {
 		front = startOf(text).bytes
 	}
+	known := c.known.at(front, len(text))
+	if len(known.text) == len(text) && known.leads(text) {
+		return known.rule, append(loc[:0], known.groups...)
+	}
+	at := &c.by[text[0]]
 	for i, start := range at.starts {
 		if front&start.mask != start.bytes {
 			continue
 		}
 		rule := &at.rules[i]
-		if string(text) == string(rule.last) {
-			at.recent = i
-			return rule.found(loc)
-		}
 		if !bytes.HasPrefix(text, rule.prefix) || !bytes.HasSuffix(text, rule.suffix) ||
 			len(rule.needs) > 0 && !bytes.Contains(text, rule.needs) {
 			continue
@@ -238,10 +248,7 @@ func (c *Candidates) Find(text []byte, loc []int) (*Rule, []int) {
 			loc, ok = rule.expr.Match(text, loc)
 		}
 		if ok {
-			if len(text) <= maxRemembered {
-				rule.last, rule.lastGroups = append(rule.last[:0], text...), append(rule.lastGroups[:0], loc...)
-			}
-			at.recent = i
+			known.keep(text, rule.Rule, loc, rule.digits)
 			return rule.Rule, loc
 		}
 	}

@@ -1,0 +1,82 @@
+package rule
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"testing"
+	"testing/fstest"
+)
+
+// Texts that differ in digits from one that is known lead where they would lead without it: also where an
+// earlier rule, or one for another first byte, asks for a digit.
+func TestOtherDigits(t *testing.T) {
+	t.Parallel()
+	text := "rules:\n"
+	for i, pattern := range []string{
+		`^gone \S+: 3 times from (?P<source>[0-9.]+)$`,
+		`^gone \S+: \d times from (?P<source>[0-9.]+) port (?P<port>\d+)$`,
+		`^gone \S+: \d times from (?P<source>[0-9.]+)$`,
+		`^lost [0-7] (?P<user>.*)$`,
+		`^lost \d (?P<user>.*)$`,
+		`^5 more (?P<user>.*)$`,
+		`^(?P<count>\d) more (?P<user>.*)$`,
+		`^user(?P<user>.*) from (?P<source>[0-9.]+) port (?P<port>\d+)$`,
+	} {
+		text += fmt.Sprintf("  - id: own-%d\n    kind: ssh_login\n    tags: [own]\n    pattern: '%s'\n    match: [x]\n", i, pattern)
+	}
+	rules, err := Load(fstest.MapFS{"own.yaml": {Data: []byte(text)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	lookup := rules.Lookup()
+	known := lookup.ForTag([]byte("own"))
+	digit := regexp.MustCompile(`#`)
+	met := map[string]int{}
+	for range 5_000 {
+		form := []string{"gone a: # times from 192.0.2.#", "gone a: # times from 192.0.2.# port #2", "lost # root", "# more root", "user# from 192.0.2.# port ##", "user a from # from 1 port #"}[random.IntN(6)]
+		text := digit.ReplaceAllFunc([]byte(form), func([]byte) []byte { return []byte{"0123456789"[random.IntN(10)]} })
+		fresh := rules.Lookup()
+		want, groups := fresh.ForTag([]byte("own")).Find(text, nil)
+		got, found := known.Find(text, nil)
+		if got != want || got != nil && !slices.Equal(found, groups) {
+			t.Fatalf("%s: %v at %v, want %v at %v", text, got, found, want, groups)
+		}
+		if got != nil {
+			met[got.ID]++
+		}
+	}
+	if len(met) != 8 {
+		t.Errorf("not every rule was met: %v", met)
+	}
+}
+
+// Two bytes at every place of an eight, and behind the last one.
+func TestSameButDigits(t *testing.T) {
+	t.Parallel()
+	digit := func(c byte) bool { return c >= '0' && c <= '9' }
+	for at := range 11 {
+		for x := range 256 {
+			for _, y := range []byte{0, 1, '/', '0', '5', '9', ':', 'a', 0x7f, 0x80, 0xb0, 0xb9, 0xff} {
+				a, b := []byte("port 4711 x"), []byte("port 4711 x")
+				a[at], b[at] = byte(x), y
+				if got, want := sameButDigits(a, b), byte(x) == y || digit(byte(x)) && digit(y); got != want {
+					t.Fatalf("%q and %q: %v", a, b, got)
+				}
+			}
+		}
+	}
+}
+
+// The candidates of another first byte may be others, so it has to be the same one.
+func TestFirstByteLeads(t *testing.T) {
+	t.Parallel()
+	m := match{text: []byte("5 more of 3"), digits: true}
+	for text, want := range map[string]bool{"5 more of 3": true, "5 more of 4": true, "6 more of 3": false, "5 more of x": false} {
+		if m.leads([]byte(text)) != want {
+			t.Errorf("%s leads there: %v", text, !want)
+		}
+	}
+}
