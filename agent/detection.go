@@ -107,7 +107,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 		return nil, err
 	}
 	trust := source.Trust{RootOnly: rules.RootOnly(), Setuid: rules.Setuid()}
-	if run.sources, err = logs.open(run.pipeline.Position, d.spool.Stats().Written, trust, d.logger); err != nil {
+	if run.sources, err = logs.open(run.pipeline.Position, run.pipeline.Positions(), d.spool.Stats().Written, trust, d.logger); err != nil {
 		return nil, err
 	}
 	if run.ports, err = d.syslogPorts(cfg, run.pipeline.Position, d.logger); err != nil {

@@ -133,11 +133,11 @@ func startOf(log LogSource) source.Start {
 	return source.End
 }
 
-// open returns the sources that read what is to be followed, believing senders as trust says. lastStored is when
-// positions were stored last. It starts nothing.
-func (f *followed) open(restore source.Restore, lastStored time.Time, trust source.Trust, logger *slog.Logger) ([]source.Source, error) {
+// open returns the sources that read what is to be followed, believing senders as trust says. Restore has positions of
+// what is stored, the last of them written at lastStored. It starts nothing.
+func (f *followed) open(restore source.Restore, stored []string, lastStored time.Time, trust source.Trust, logger *slog.Logger) ([]source.Source, error) {
 	files, err := file.New(file.Options{
-		Logs: f.files, Restore: restore, Logger: logger, LastStored: lastStored, CaughtUp: debug.FreeOSMemory,
+		Logs: f.files, Restore: restore, Stored: stored, Logger: logger, LastStored: lastStored, CaughtUp: debug.FreeOSMemory,
 	})
 	if err != nil {
 		return nil, err

@@ -16,6 +16,8 @@ import (
 	"errors"
 	"iter"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -144,6 +146,9 @@ func (p *Pipeline) Position(source string) ([]byte, bool) {
 	position, ok := p.positions[source]
 	return position, ok
 }
+
+// Positions returns the names of the sources that were ever read and not forgotten, in order.
+func (p *Pipeline) Positions() []string { return slices.Sorted(maps.Keys(p.positions)) }
 
 // Feed looks at a chunk, and waits while too much is pending. Once the pipeline has stopped it
 // returns [context.Canceled]; the chunk's position will not be committed then.

@@ -54,7 +54,7 @@
 //     past the old offset with exactly the same first bytes, between two looks, is taken for unchanged.
 //     Lines that begin with a time do not do that.
 //   - A log that is written anew in place (an editor that keeps the inode), or while this program is down replaced
-//     by a copy without its first lines or renamed to another name of its pattern, is read from its start.
+//     by a copy without its first lines, is read from its start.
 //   - A file that was rotated into another folder (olddir) is drained while this program runs, but is
 //     not found again after a restart. Nor is one that was compressed by something else than gzip,
 //     bzip2, xz or zstd, or one of which not a single line had been read before it was compressed.

@@ -33,8 +33,9 @@ const (
 // Options say what to follow.
 type Options struct {
 	Logs []Log
-	// Restore finds stored positions; nil stands for none.
+	// Restore finds stored positions; nil stands for none. Stored are the logs that it has any of.
 	Restore source.Restore
+	Stored  []string
 	Logger  *slog.Logger
 	// Poll is the time between two looks at every file, besides those that inotify asks for; zero means
 	// one second.

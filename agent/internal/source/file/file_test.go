@@ -19,7 +19,7 @@ import (
 // start runs Files until stop is called.
 func start(t *testing.T, r *sourcetest.Receiver, options Options) (files *Files, stop func()) {
 	t.Helper()
-	options.Restore = r.Restore
+	options.Restore, options.Stored = r.Restore, r.Stored()
 	files, err := New(options)
 	if err != nil {
 		t.Fatal(err)
@@ -155,6 +155,44 @@ func TestRunPatternRenamed(t *testing.T) {
 		r.Want("a.log: 5")
 		add(t, b, "6\n")
 		r.Want("b.log: 6")
+		stop()
+	}
+}
+
+// What was not read of a pattern's log is read though its name went while nobody looked, and once if the name is
+// another one of the pattern.
+func TestRunPatternGoneWhileAway(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"a.log.1", "a.log.1.gz", "kept", "b.log"} {
+		dir := t.TempDir()
+		a, renamed := filepath.Join(dir, "a.log"), filepath.Join(dir, name)
+		r := sourcetest.New(t)
+		options := Options{Logs: []Log{{Paths: []string{filepath.Join(dir, "*.log")}, Start: source.Beginning}}}
+		add(t, a, "1\n")
+		_, stop := start(t, r, options)
+		r.Want("a.log: 1")
+		r.WantMark(options.Logs[0].Paths[0])
+		stop()
+
+		add(t, a, "2\n")
+		plain, zipped := strings.CutSuffix(renamed, ".gz")
+		rename(t, a, plain)
+		if zipped {
+			compress(t, plain)
+		}
+		_, stop = start(t, r, options)
+		r.Want("a.log: 2")
+		if name == "b.log" {
+			r.WantMark(renamed)
+		}
+		stop()
+		add(t, a, "3\n")
+		_, stop = start(t, r, options)
+		r.Want("a.log: 3")
+		if name == "b.log" {
+			add(t, renamed, "4\n")
+			r.Want("b.log: 4")
+		}
 		stop()
 	}
 }

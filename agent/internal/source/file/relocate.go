@@ -28,7 +28,7 @@ func (f *follower) relocate(now time.Time) error {
 // tryRelocate is one attempt. It changes nothing when it fails with errMoving.
 func (f *follower) tryRelocate(now time.Time) error {
 	files, problem := listRotationSet(f.path, f.folders)
-	if problem == nil && len(files) == 0 {
+	if problem == nil && len(files) == 0 && !f.renamed() {
 		return nil // the folder may come back
 	}
 	r := &rotationSet{files: files, opened: make([]*generation, len(files)), taken: make([]bool, len(files)), now: now}
@@ -64,6 +64,17 @@ func (f *follower) tryRelocate(now time.Time) error {
 		}
 	}
 	return errors.Join(problem, err)
+}
+
+// renamed reports whether one of the follower's files that are not open has another name.
+func (f *follower) renamed() bool {
+	return slices.ContainsFunc(f.generations, func(g *generation) bool {
+		if g.file != nil || g.Done {
+			return false
+		}
+		_, found := searchFile(f.path, g.fileID)
+		return found
+	})
 }
 
 // findKnown makes the follower's files members of the set. It returns the index of the newest one that

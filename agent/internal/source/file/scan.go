@@ -3,6 +3,9 @@ package file
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -23,6 +26,7 @@ func (f *Files) scan(ctx context.Context, now time.Time, first bool, wake *waker
 			if known = f.restorePattern(p); !known {
 				p.since = now.Add(-clockGrain)
 			}
+			f.followGone(p)
 		}
 		f.scanPattern(p, known)
 		p.since = now.Add(-clockGrain)
@@ -44,6 +48,21 @@ func (f *Files) restorePattern(p *pattern) bool {
 	}
 	p.since = position.Modified
 	return true
+}
+
+// followGone follows a pattern's files that were there when positions were stored, and went while nobody
+// looked: one that was renamed or compressed has a rest that was not read, or is another of the pattern's files by now.
+func (f *Files) followGone(p *pattern) {
+	for _, path := range f.options.Stored {
+		own := func(p *pattern) bool { return p.path == path }
+		followed := func(file *followed) bool { return file.path == path }
+		if matches, err := filepath.Match(p.path, path); err != nil || !matches || slices.ContainsFunc(f.patterns, own) || slices.ContainsFunc(f.followers, followed) {
+			continue
+		}
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			f.follow(p, path, p, false, p.since)
+		}
+	}
 }
 
 // markPatterns stores that the patterns are followed from now on, once the position of each file that

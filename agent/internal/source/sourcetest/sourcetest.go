@@ -3,7 +3,9 @@ package sourcetest
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +35,13 @@ func (r *Receiver) Restore(log string) ([]byte, bool) {
 	defer r.mu.Unlock()
 	stored, ok := r.stored[log]
 	return stored, ok
+}
+
+// Stored returns the logs that have a position.
+func (r *Receiver) Stored() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.stored))
 }
 
 // Store makes position what is stored for a log.
