@@ -91,14 +91,14 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 			for _, known := range logins {
 				engine.Logins().Learn(known)
 			}
-			run.detector = newDetector(engine, logs.types, d.logger)
+			var forgeable *detect.Engine // whose events cause nothing
 			if slices.ContainsFunc(cfg.Syslog, func(l Syslog) bool { return l.forgeable() }) {
 				options.Emit = func(e *attack.Event, _ uint64) { emit(e) }
-				if engine, err = detect.New(options); err != nil {
+				if forgeable, err = detect.New(options); err != nil {
 					return nil, err
 				}
-				run.detector.doubt(engine)
 			}
+			run.detector = newDetector(detect.Apart(engine, forgeable), logs.types, d.logger)
 			return responding{reporting{run.detector, run.reports, emit}, run.responses}, nil
 		},
 		Store: d.spool, State: d.spool.State(), Watched: d.watched, Logger: d.logger,

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -42,7 +43,7 @@ func pipelineInto(t *testing.T, s *spool.Spool, behind func(log string) bool) *i
 			engine, err := detect.New(detect.Options{
 				Rules: rules, Remember: true, Behind: behind, Emit: func(e *attack.Event, _ uint64) { emit(e) },
 			})
-			return newDetector(engine, nil, slog.New(slog.DiscardHandler)), err
+			return newDetector(detect.Apart(engine, nil), nil, slog.New(slog.DiscardHandler)), err
 		},
 		Store: s, State: s.State(), Watched: func() bool { return true }, Logger: slog.New(slog.DiscardHandler),
 	})
@@ -171,4 +172,33 @@ func TestTimeEndsNothingBeforeTheBacklogIsRead(t *testing.T) {
 			t.Errorf("%d attempts were counted of one", n)
 		}
 	})
+}
+
+// What a configuration says of a log decides whose machine its lines are of, and which engine reads them.
+func TestLogsAreReadAsConfigured(t *testing.T) {
+	t.Parallel()
+	rules, err := detect.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	engine := func(name string) *detect.Engine {
+		e, err := detect.New(detect.Options{Rules: rules, Emit: func(e *attack.Event, _ uint64) { found = append(found, name+" "+e.Host) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	d := newDetector(detect.Apart(engine("own"), engine("forgeable")), map[string]LogSource{
+		"udp://:514": {Hosts: hostSender, forgeable: true}, "collected": {Hosts: hostHeader}, "auth": {},
+	}, slog.New(slog.DiscardHandler))
+	for _, log := range []string{"udp://:514", "collected", "auth", "not configured"} {
+		d.Feed(ingest.Chunk{
+			Name: log, Source: log, Observed: time.Now(),
+			Data: []byte("Nov 20 12:00:00 192.0.2.1/web sshd[7]: Failed password for root from 203.0.113.7 port 4022 ssh2\n"),
+		})
+	}
+	if want := []string{"forgeable web", "own 192.0.2.1/web", "own ", "own "}; !slices.Equal(found, want) {
+		t.Errorf("found %q, want %q", found, want)
+	}
 }

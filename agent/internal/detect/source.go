@@ -18,6 +18,8 @@ type Source struct {
 	formats []*weblog.Format // of an access log; nil for those that are recognised
 	hosts   Hosts
 
+	forgeable bool // see [Engines]
+
 	lines uint64  // joined so far
 	mem   *memory // what is remembered of this log
 }
@@ -40,6 +42,9 @@ const ownSender = "-"
 
 // Of sets which machines the lines are of.
 func (s *Source) Of(hosts Hosts) { s.hosts = hosts }
+
+// Forgeable says that anybody can forge the lines: see [Engines].
+func (s *Source) Forgeable() { s.forgeable = true }
 
 // machine returns what events call the machine of a line with this host in its header.
 func (s *Source) machine(host []byte) []byte {

@@ -1,36 +1,34 @@
-package main
+package detect
 
 import (
-	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
-	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/agent/internal/detect/episode"
-	"github.com/pialert/pialert/agent/internal/ingest"
+	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
 // What anybody can forge changes nothing of what is made of other lines, and causes nothing.
 func TestForgeableLinesChangeNothingElse(t *testing.T) {
 	t.Parallel()
-	rules, err := detect.Load()
+	rules, err := Load()
 	if err != nil {
 		t.Fatal(err)
 	}
 	saved := map[string][]byte{}
-	newEngines := func(found map[bool][]attack.Event) *detector {
-		var engines [2]*detect.Engine
+	newEngines := func(found map[bool][]attack.Event) *Engines {
+		var engines [2]*Engine
 		for i, forgeable := range []bool{false, true} {
-			if engines[i], err = detect.New(detect.Options{
+			if engines[i], err = New(Options{
 				Rules: rules, Remember: true, Spreads: &episode.DefaultSpreads, Location: time.UTC,
 				Emit: func(e *attack.Event, _ uint64) { found[forgeable] = append(found[forgeable], *e) },
 			}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		d := newDetector(engines[0], map[string]LogSource{"udp": {Hosts: hostSender, forgeable: true}}, slog.New(slog.DiscardHandler))
-		d.doubt(engines[1])
+		d := Apart(engines[0], engines[1])
 		for key, value := range saved {
 			if err := d.Restore(key, value); err != nil {
 				t.Fatal(err)
@@ -39,8 +37,17 @@ func TestForgeableLinesChangeNothingElse(t *testing.T) {
 		return d
 	}
 	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	feed := func(d *detector, log, line string) {
-		d.Feed(ingest.Chunk{Name: log, Source: log, Data: []byte(line + "\n"), Observed: now})
+	feed := func(d *Engines, log, line string) {
+		t.Helper()
+		src, err := NewSource(log, rule.TypeAuto, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if log == "udp" {
+			src.Of(SenderHost)
+			src.Forgeable()
+		}
+		d.Feed(src, []byte(line+"\n"), now)
 	}
 	found := map[bool][]attack.Event{}
 	d := newEngines(found)
@@ -60,22 +67,22 @@ func TestForgeableLinesChangeNothingElse(t *testing.T) {
 	}
 
 	// Where no such listener is configured any more, what was remembered of it goes.
-	engine, err := detect.New(detect.Options{Rules: rules, Remember: true, Emit: func(*attack.Event, uint64) {}})
+	engine, err := New(Options{Rules: rules, Remember: true, Emit: func(*attack.Event, uint64) {}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	without := newDetector(engine, nil, slog.New(slog.DiscardHandler))
+	without := Apart(engine, nil)
 	kept := 0
 	for key, value := range saved {
 		if err := without.Restore(key, value); err != nil {
 			t.Fatal(err)
 		}
-		if len(key) > len(forgeableKey) && key[:len(forgeableKey)] == forgeableKey {
+		if strings.HasPrefix(key, keyForgeable) {
 			kept++
 		}
 	}
 	without.Changes(func(key string, value []byte) {
-		if len(key) > len(forgeableKey) && key[:len(forgeableKey)] == forgeableKey && value == nil {
+		if strings.HasPrefix(key, keyForgeable) && value == nil {
 			kept--
 		}
 	})
