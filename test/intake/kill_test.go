@@ -69,7 +69,7 @@ func TestKillsUnderLoad(t *testing.T) {
 	s := &sender{address: listener.Addr().String()}
 	listener.Close()
 	pair, err := program.LayOut(dir, programs, program.Settings{
-		Name:  "vps",
+		Name: "vps", Dial: "agent", // at once, where a display would wait longer after each kill
 		Logs:  []string{"{path: " + dir + "/none.log}"},
 		Agent: fmt.Sprintf("syslog: [{listen: \"tcp://%s\"}]\nreport: {socket: \"\"}\nresponses: {mode: \"off\"}\nignore_self: false\n", s.address),
 	})
