@@ -1,6 +1,7 @@
 package respond
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -197,6 +199,86 @@ func TestRealAttackersAreShutOut(t *testing.T) {
 	if once, again := first.Until.Sub(first.Since), second.Until.Sub(second.Since); once > 5*time.Second || again < 2*once {
 		t.Errorf("banned for %s, then for %s; want 5s and three times as long", once, again)
 	}
+}
+
+// session has somebody log in and stay, on a terminal, which sshd notes in utmp.
+func (s *site) session(from string) {
+	s.t.Helper()
+	_, err := program.Run(s.ctx, s.Program("/bin/sh", "-c", ": > /run/utmp"))
+	s.must(err)
+	ctx, leave := context.WithCancel(s.ctx)
+	client := s.Command(ctx, "/usr/bin/ssh", "-tt", "-F", "/dev/null", "-b", from, "-l", daemon.Account, "-o", "StrictHostKeyChecking=no",
+		"-o", "UserKnownHostsFile=/dev/null", daemon.Address4.String(), "echo here; exec cat")
+	client.Env = append(client.Env, "SSH_ASKPASS=/etc/ssh/askpass", "SSH_ASKPASS_REQUIRE=force", "PASSWORD="+daemon.Password)
+	in, err := client.StdinPipe()
+	s.must(err)
+	out, err := client.StdoutPipe()
+	s.must(err)
+	s.must(client.Start())
+	s.t.Cleanup(func() {
+		in.Close()
+		leave()
+		client.Wait()
+	})
+	if line, err := bufio.NewReader(out).ReadString('\n'); !strings.HasPrefix(line, "here") {
+		s.t.Fatalf("%s did not log in: %q, %v", from, line, err)
+	}
+}
+
+// write changes the mode in the configuration.
+func (s *site) write(mode string) {
+	s.t.Helper()
+	text, err := os.ReadFile(s.config)
+	s.must(err)
+	s.must(os.WriteFile(s.config, regexp.MustCompile(`mode: \w+`).ReplaceAll(text, []byte("mode: "+mode)), 0o644))
+}
+
+// set changes the mode and has the agent take it over.
+func (s *site) set(mode string) {
+	s.t.Helper()
+	s.write(mode)
+	_, err := program.Run(s.ctx, s.Program("/usr/bin/pkill", "-HUP", "-f", "pialert-agent run"))
+	s.must(err)
+}
+
+// says waits until status has a text.
+func (s *site) says(text string) {
+	s.t.Helper()
+	s.poll(func() error {
+		out, err := s.command("status")
+		if err == nil && !strings.Contains(out, text) {
+			err = fmt.Errorf("status says nothing of %q:\n%s", text, out)
+		}
+		return err
+	})
+}
+
+// Set by somebody who is logged in by a real sshd, bans are on trial and end with it, until they are confirmed.
+func TestEnforcedOverSSH(t *testing.T) {
+	t.Parallel()
+	s := bootSite(t, "  ban: {after: 5, for: 1h}\n  network: {after: 0}\n")
+	s.write("observe")
+	s.start()
+	s.session("203.0.113.50")
+	s.set("enforce")
+	s.says("the trial ends in ")
+	const attacker = "203.0.113.5"
+	s.guess(attacker, "root", 5)
+	s.await(s.reaches, false, attacker)
+	if ban := s.bans()[attacker+"/32"]; ban.Until.Sub(ban.Since) > 5*time.Minute {
+		t.Errorf("on trial banned for %s", ban.Until.Sub(ban.Since))
+	}
+	if _, err := s.command("responses", "confirm"); err != nil {
+		t.Fatal(err)
+	}
+	s.poll(func() error {
+		if ban := s.bans()[attacker+"/32"]; ban.Until.Sub(ban.Since) < 59*time.Minute {
+			return fmt.Errorf("confirmed, it is banned for %s", ban.Until.Sub(ban.Since))
+		}
+		return nil
+	})
+	s.set("observe")
+	s.await(s.reaches, true, attacker)
 }
 
 // Debian's own sshd refuses whom hosts.deny has: not a byte of its banner.
