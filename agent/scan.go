@@ -87,6 +87,9 @@ stands a report: when, what, from where, at whom. JSON output is one event per l
 			if options.Until, err = parseTime(flags.until, options.Now()); err != nil {
 				return &cli.UsageError{Err: fmt.Errorf("--until: %w", err)}
 			}
+			if !options.Until.IsZero() && options.Until.Before(options.Since) {
+				return &cli.UsageError{Err: fmt.Errorf("--until %s is before --since %s: nothing lies between", flags.until, flags.since)}
+			}
 			rules := options.Detect.Rules
 			reader := journal.New(journal.Options{
 				Name: sourceJournal, Matches: journalMatches, Trust: source.Trust{RootOnly: rules.RootOnly(), Setuid: rules.Setuid()},

@@ -59,6 +59,35 @@ func TestPackedFiles(t *testing.T) {
 	}
 }
 
+// With several files each event says in which it stands, by no more of the path than it takes.
+func TestEventsOfSeveralFilesNameThem(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	var files []string
+	for i, name := range []string{"web1/auth.log", "web2/auth.log", "web1/mail.log"} {
+		path := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		line := fmt.Sprintf("Jan 31 12:00:0%d host sshd[7]: Failed password for root from 192.0.2.7 port 51112 ssh2\n", 3-i)
+		if err := os.WriteFile(path, []byte(line), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, path)
+	}
+	out, _, err := run(t, Options{Files: files, Detect: detect.Options{Year: 2025}})
+	const want = `2025-01-31 12:00:01  ssh_login        192.0.2.7        root  sshd-failed-password, mail.log, line 1
+2025-01-31 12:00:02  ssh_login        192.0.2.7        root  sshd-failed-password, web2/auth.log, line 1
+2025-01-31 12:00:03  ssh_login        192.0.2.7        root  sshd-failed-password, web1/auth.log, line 1
+`
+	if err != nil || !strings.HasPrefix(out, want) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if names := shortNames([]string{"auth.log", "/var/log/auth.log", "-"}); names["auth.log"] != "auth.log" || names["/var/log/auth.log"] != "log/auth.log" || names["-"] != "-" {
+		t.Errorf("%v", names)
+	}
+}
+
 // A folder and a pattern stand for their files, the oldest first.
 func TestFoldersAndPatterns(t *testing.T) {
 	t.Parallel()

@@ -89,7 +89,7 @@ func newScan(opts Options) (*scan, error) {
 	}
 	opts.Files = files
 	s := &scan{opts: opts, cores: runtime.GOMAXPROCS(0), tally: newTally(), started: opts.Now()}
-	s.texts = texter{look: opts.Look, zone: opts.zone(), files: len(opts.Files)}
+	s.texts = texter{look: opts.Look, zone: opts.zone(), names: shortNames(opts.Files)}
 	s.out = bufio.NewWriterSize(opts.Stdout, 64<<10)
 	if opts.Format == "" {
 		s.opts.Format = Text

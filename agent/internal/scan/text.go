@@ -2,7 +2,11 @@ package scan
 
 import (
 	"bytes"
+	"cmp"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -54,11 +58,29 @@ func familyStyle(f attack.Family) style {
 type texter struct {
 	look   Look
 	zone   *time.Location
-	files  int    // that are scanned: only with several is it said which one an event stands in
-	log    string // the file that was named last
-	second int64  // the time that stamp holds, in seconds since 1970
+	names  map[string]string // of the files that are scanned, as short as they differ; none of a single one
+	second int64             // the time that stamp holds, in seconds since 1970
 	stamp  []byte
 	buffer []byte
+}
+
+// shortNames names files by as many of the last parts of their paths as it takes to tell them apart. One file alone
+// needs no name.
+func shortNames(files []string) map[string]string {
+	if len(files) < 2 {
+		return nil
+	}
+	names := map[string]string{}
+	for _, file := range files {
+		name := filepath.Base(file)
+		for rest := filepath.Dir(file); len(name) < len(file) && slices.ContainsFunc(files, func(other string) bool {
+			return other != file && (other == name || strings.HasSuffix(other, "/"+name))
+		}); rest = filepath.Dir(rest) {
+			name = filepath.Join(filepath.Base(rest), name)
+		}
+		names[file] = name
+	}
+	return names
 }
 
 // Widths of the columns of an event's line, in bytes.
@@ -70,13 +92,6 @@ const (
 // event appends an event as a line that fits the width. What an attacker wrote is quoted where it could be taken for
 // anything else.
 func (t *texter) event(b []byte, ev *attack.Event, line uint64) []byte {
-	if t.files > 1 && t.log != ev.Log {
-		if t.log != "" {
-			b = append(b, '\n')
-		}
-		t.log = ev.Log
-		b = append(t.look.put(b, bold, string(appendName(nil, ev.Log))), '\n')
-	}
 	row := t.buffer[:0]
 	row = append(append(row, t.time(ev.Logged)...), "  "...)
 	at := len(row)
@@ -92,6 +107,9 @@ func (t *texter) event(b []byte, ev *attack.Event, line uint64) []byte {
 	}
 	end := len(row)
 	row = append(append(row, "  "...), ev.Rule...)
+	if t.names != nil {
+		row = appendName(append(row, ", "...), cmp.Or(t.names[ev.Log], ev.Log))
+	}
 	if line > 0 {
 		row = append(row, ", line "...)
 		row = strconv.AppendUint(row, line, 10)
