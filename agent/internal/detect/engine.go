@@ -65,7 +65,11 @@ func New(opts Options) (*Engine, error) {
 		logins:   login.New(),
 	}
 	e.joiner = connection.NewJoiner(opts.Rules, opts.Remember, e.emit)
-	e.shared = e.memory("")
+	e.shared = &memory{clock: e.newClock(), conns: e.joiner.NewLog(nil)}
+	e.memories[""] = e.shared
+	if opts.Behind != nil {
+		e.shared.conns.Ticked()
+	}
 	e.newWeb()
 	e.newSpreads()
 	return e, nil
@@ -222,7 +226,6 @@ func (e *Engine) joinMessage(src *Source, m *message) {
 	}
 	m.Time = connection.Time{Sec: sec, Nsec: nsec, Dated: dated}
 	m.Log, m.Observed = src.name, e.observed.UnixNano()
-	m.Counted = e.shared.conns.AlreadyCounted(&m.Line)
 	if m.Rule.Join != rule.JoinPID {
 		mem = e.shared
 	}
@@ -257,7 +260,7 @@ func (e *Engine) matchAgain(src *Source, number uint64) *Matcher {
 
 var sshdTag = []byte("sshd")
 
-// Tick ends what time ends: doubts that no later line settled. Call it about once a second, with
+// Tick ends what time ends: doubts that no later line settled. Call it about once a second, where there is [Options.Behind], with
 // the clock that Feed's observed comes from. It ends nothing in a log that is behind: the line that settles
 // a doubt may stand there unread, and would count again what time had counted.
 func (e *Engine) Tick(now time.Time) {

@@ -47,10 +47,14 @@ const (
 func (e *Engine) memory(name string) *memory {
 	mem := e.memories[name]
 	if mem == nil {
-		mem = &memory{name: name, clock: header.Clock{Location: e.opts.Location, Year: e.opts.Year}, conns: e.joiner.NewLog()}
+		mem = &memory{name: name, clock: e.newClock(), conns: e.joiner.NewLog(e.shared.conns)}
 		e.memories[name] = mem
 	}
 	return mem
+}
+
+func (e *Engine) newClock() header.Clock {
+	return header.Clock{Location: e.opts.Location, Year: e.opts.Year}
 }
 
 // last returns the last line of a host, nil if it did not count.

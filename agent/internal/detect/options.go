@@ -24,8 +24,8 @@ type Options struct {
 	// The line is valid during the call.
 	Missed func(src *Source, line []byte, number uint64)
 
-	// Behind says whether lines of a log, by the name of its Source, were written and not fed yet; nil
-	// says that no log is behind.
+	// Behind says whether lines of a log, by the name of its Source, were written and not fed yet, where logs are
+	// followed; nil says that they are read in the order of their stamps.
 	Behind func(log string) bool
 
 	// Emit takes an event as soon as it is found. The event is the engine's and is overwritten by

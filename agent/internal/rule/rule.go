@@ -204,8 +204,8 @@ func (r *Rule) check() error {
 			problem("reporter %q is unknown: use one of %v", r.Reporter, reporters)
 		}
 	}
-	if r.Asks != "" && (r.reporter == 0 || r.Role != RoleAttempt && r.Role != RoleEvent) {
-		problem("asks: only an attempt or event with a reporter can be told of by another service")
+	if r.Asks != "" && (r.reporter == 0 || r.Role != RoleAttempt && r.Role != RoleEvent && r.Role != RoleTrial) {
+		problem("asks: only an attempt, trial or event with a reporter can be told of by another service")
 	}
 	if r.Type == TypeSyslog && len(r.Tags) == 0 && len(r.PAM) == 0 {
 		problem("tags are missing: which programs write the line? (\"*\" for any)")

@@ -63,6 +63,8 @@ type Log struct {
 	conns  table
 	aside  evicted
 	clock  int64 // latest logged time, in seconds since 1970
+	ticked bool  // see Ticked
+	common *Log  // see NewLog
 	holder int   // its place in Joiner.holders, plus one; 0 while it remembers nothing
 
 	// What Changes has still to save.
@@ -71,11 +73,20 @@ type Log struct {
 	moved   bool // clock
 }
 
-// NewLog returns a Log that remembers nothing yet.
-func (j *Joiner) NewLog() *Log {
+// NewLog returns a Log that remembers nothing yet. Common is the one, itself if nil, in which lines of services are joined that
+// daemons of this log ask about logins.
+func (j *Joiner) NewLog(common *Log) *Log {
 	j.logs++
-	return &Log{Joiner: j, number: j.logs, conns: newTable(j.arena), removed: map[key]struct{}{}}
+	l := &Log{Joiner: j, number: j.logs, conns: newTable(j.arena), removed: map[key]struct{}{}, common: common}
+	if common == nil {
+		l.common = l
+	}
+	return l
 }
+
+// Ticked says that lines of several logs are joined here, which are read as they come, and that [Log.Tick] is called: then
+// what is settled goes by when its lines were read. After an absence one log is read hours ahead of another one.
+func (l *Log) Ticked() { l.ticked = true }
 
 // Len returns how many connections are remembered.
 func (l *Log) Len() int { return l.conns.used }
@@ -130,7 +141,7 @@ func (l *Log) recall(k key) *connection {
 	if !ok {
 		return nil
 	}
-	if e.seen < l.clock-timeouts[settled] {
+	if !l.ticked && e.seen < l.clock-timeouts[settled] {
 		l.removed[k] = struct{}{}
 		return nil
 	}
@@ -146,13 +157,16 @@ func (l *Log) advance(sec int64) {
 	switch {
 	case sec == l.clock:
 		return
-	case sec < l.clock-backwards:
+	case sec < l.clock-backwards && !l.ticked:
 		l.Finish()
 	case sec < l.clock:
 		return
 	}
 	l.clock, l.moved = sec, true
 	for list := range lists {
+		if l.ticked && list == settled {
+			continue
+		}
 		for c := l.conns.oldest(list); c != nil && c.seen < sec-timeouts[list]; c = l.conns.oldest(list) {
 			l.forget(c)
 		}

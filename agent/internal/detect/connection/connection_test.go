@@ -38,7 +38,6 @@ type said struct {
 	user string
 	text string
 
-	counted uint64 // attempts of the line that another log counted
 	repeats uint64 // as in "message repeated 2 times"; 0 is once
 }
 
@@ -72,7 +71,7 @@ func (j *joined) newLog() *Log {
 			peer = netip.AddrPortFrom(a.Addr, a.Port).String()
 		}
 		j.attempts = append(j.attempts, fmt.Sprintf("%d %s %s", a.Count, a.User, peer))
-	}).NewLog()
+	}).NewLog(nil)
 }
 
 func (j *joined) say(s said) {
@@ -82,7 +81,7 @@ func (j *joined) say(s said) {
 		j.Fatal(err)
 	}
 	j.sec++
-	line := Line{Rule: r, Text: []byte(s.text), Repeats: max(s.repeats, 1), Counted: s.counted, Host: Hash([]byte(s.host)), PID: s.pid, Log: "auth.log", Observed: j.sec * 1e9}
+	line := Line{Rule: r, Text: []byte(s.text), Repeats: max(s.repeats, 1), Host: Hash([]byte(s.host)), PID: s.pid, Log: "auth.log", Observed: j.sec * 1e9}
 	line.Sec, line.Dated = j.sec, true
 	line.Fields = rule.Fields{Count: 1, User: []byte(s.user), InvalidUser: s.rule == invalid}
 	if peer, err := netip.ParseAddrPort(s.peer); err == nil {
@@ -173,14 +172,6 @@ var stories = []struct {
 		{rule: failedKey, pid: 7, peer: "192.0.2.7:1000", user: "git"},
 		{rule: closed, pid: 7, peer: "192.0.2.7:1000"},
 		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "git"},
-	}, []string{"1 git 192.0.2.7:1000"}},
-	{"so is an attempt that another log counted", []said{
-		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "git", counted: 1},
-		{rule: failedKey, pid: 7, peer: "192.0.2.7:1000", user: "git"},
-		{rule: closed, pid: 7, peer: "192.0.2.7:1000"},
-	}, nil},
-	{"of two in one line that log may have counted one", []said{
-		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "git", repeats: 2, counted: 1},
 	}, []string{"1 git 192.0.2.7:1000"}},
 	{"a key counts if nothing else does", []said{
 		{rule: failedKey, pid: 7, peer: "192.0.2.7:1000", user: "git"},
@@ -377,7 +368,7 @@ func TestWhatIsPendingCountsWhenItIsEvicted(t *testing.T) {
 func TestSummariesAreBounded(t *testing.T) {
 	t.Parallel()
 	j := NewJoiner(nil, true, nil)
-	few, many := j.NewLog(), j.NewLog()
+	few, many := j.NewLog(nil), j.NewLog(nil)
 	c := &connection{addr: netip.MustParseAddr("192.0.2.7"), counted: true}
 	few.setAside(key{id: 1, log: few.number}, c)
 	at := func(id uint64) key { return key{id: id, log: many.number} }
@@ -408,7 +399,7 @@ func TestSummariesAreBounded(t *testing.T) {
 // A connection that is evicted and comes back again and again leaves nothing behind.
 func TestSummariesThatComeBack(t *testing.T) {
 	t.Parallel()
-	log := NewJoiner(nil, true, nil).NewLog()
+	log := NewJoiner(nil, true, nil).NewLog(nil)
 	c, k := &connection{counted: true}, key{id: 7, log: log.number}
 	for range 10_000 {
 		log.setAside(k, c)

@@ -2,6 +2,7 @@ package connection
 
 import (
 	"bytes"
+	"net/netip"
 	"strconv"
 
 	"github.com/pialert/pialert/agent/internal/header"
@@ -11,8 +12,8 @@ import (
 // Join gives the line's role its meaning. It is the only place where roles have one.
 func (l *Log) Join(line *Line) {
 	if line.Rule.Role == rule.RoleEvent {
-		if n := line.Fields.Count * line.Repeats; n > line.Counted {
-			l.count(line, n-line.Counted, nil)
+		if n := line.Fields.Count*line.Repeats - l.told(line, line.Fields.Source); n > 0 {
+			l.count(line, n, nil)
 		}
 		return
 	}
@@ -53,7 +54,16 @@ func (l *Log) Join(line *Line) {
 	if c.pending.Rule != nil && c.list == waiting && c.pending.Rule.Role != rule.RoleTrial && c.addr.IsValid() {
 		l.settle(c)
 	}
-	list := l.act(c, line)
+	told := uint64(0)
+	if c.asks(line) {
+		told = l.told(line, c.addr)
+		if c = l.conns.find(k); c == nil { // it had to make room
+			if c = l.recall(k); c == nil {
+				c = l.open(k)
+			}
+		}
+	}
+	list := l.act(c, line, told)
 	c.seen, c.observed = line.Sec, line.Observed/1e9
 	l.conns.touch(c, list)
 	l.change(c)
@@ -86,23 +96,24 @@ func (c *connection) isNamed(text []byte) bool {
 	return bytes.Contains(text, name)
 }
 
-// AlreadyCounted returns how many of a line's attempts were reported before by the service that its daemon
+// told returns how many of a line's attempts by an address were reported before by the service that its daemon
 // asks about logins, as postfix asks dovecot, and notes those that were not. Lines of that service
-// are joined by source, in the log that this is called of.
-func (l *Log) AlreadyCounted(line *Line) uint64 {
+// are joined by source, in the log that all share. Connections may move.
+func (l *Log) told(line *Line, by netip.Addr) uint64 {
 	family, ok := line.Rule.Asked()
-	if !ok || !line.Fields.Source.IsValid() {
+	if !ok || !by.IsValid() {
 		return 0
 	}
+	l = l.common
 	l.advance(line.Sec)
-	k := l.sourceKey(family, line.Fields.Source)
+	k := l.sourceKey(family, by)
 	c := l.conns.find(k)
 	if c == nil {
 		c = l.recall(k)
 	}
 	if c == nil {
 		c = l.open(k)
-		c.addr = line.Fields.Source
+		c.addr = by
 	}
 	n := line.Fields.Count * line.Repeats
 	known := n - c.newAttempts(line.Rule.ReporterNumber(), n)
@@ -113,8 +124,14 @@ func (l *Log) AlreadyCounted(line *Line) uint64 {
 	return known
 }
 
-// act applies the role and returns the list that the connection belongs to now.
-func (l *Log) act(c *connection, line *Line) listID {
+// asks says whether the line tells of a try that the service may have told of which its daemon asks about logins.
+func (c *connection) asks(line *Line) bool {
+	return line.Rule.Role == rule.RoleAttempt || line.Rule.Role == rule.RoleTrial && !c.counted && !c.accepted && c.pending.Rule == nil
+}
+
+// act applies the role and returns the list that the connection belongs to now. Of the line's attempts some were told of
+// by another service.
+func (l *Log) act(c *connection, line *Line, told uint64) listID {
 	n := line.Fields.Count * line.Repeats
 	switch line.Rule.Role {
 	case rule.RoleAnnounce:
@@ -126,8 +143,8 @@ func (l *Log) act(c *connection, line *Line) listID {
 		reporter := line.Rule.ReporterNumber()
 		n = c.newAttempts(reporter, n)
 		n -= take(&c.inAdvance, n)
-		n -= min(n, line.Counted)
-		c.counted = c.counted || line.Counted > 0
+		n -= min(n, told)
+		c.counted = c.counted || told > 0
 		l.try(c, line, n)
 		if reporter > 0 {
 			l.dropDoubtsOf(c.key, line, nil)
@@ -135,6 +152,8 @@ func (l *Log) act(c *connection, line *Line) listID {
 	case rule.RoleTrial:
 		switch {
 		case c.counted || c.accepted:
+		case told > 0:
+			c.counted = true
 		case line.Fields.InvalidUser:
 			l.try(c, line, 1)
 			c.inAdvance = 1

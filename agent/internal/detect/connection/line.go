@@ -16,7 +16,6 @@ type Line struct {
 	Machine []byte // that name, where events are to have it
 	PID     uint32 // process that wrote it, 0 if it does not say
 	Bare    bool   // it has no header at all
-	Counted uint64 // how many of its attempts the service that the daemon asks reported before; see [Log.AlreadyCounted]
 
 	Time
 	Log      string // name of the log that it stands in
