@@ -181,3 +181,18 @@ func TestFloodOfRequests(t *testing.T) {
 		}
 	}
 }
+
+// A server that looks up its clients' names logs those; then there is a name to blame, and no address.
+func TestAServerThatLogsNames(t *testing.T) {
+	t.Parallel()
+	run := newWebRun(t, builtinRules(t))
+	run.feed("access.log", `scanner.example.net - - [01/Jan/2026:00:00:00 +0000] "GET /.env HTTP/1.1" 404 5`)
+	run.feed("access.log", `192.0.2.7 - - [01/Jan/2026:00:00:01 +0000] "GET /.env HTTP/1.1" 404 5`)
+	var got []string
+	for _, ev := range run.events {
+		got = append(got, fmt.Sprintf("%v %q", ev.SourceIP, ev.SourceHost))
+	}
+	if want := []string{`invalid IP "scanner.example.net"`, `192.0.2.7 ""`}; !slices.Equal(got, want) {
+		t.Errorf("it blames %q, want %q", got, want)
+	}
+}

@@ -369,3 +369,48 @@ func TestAgentsAreBounded(t *testing.T) {
 		t.Errorf("one that is known: %v", err)
 	}
 }
+
+// Who waits for progress is woken by what was committed, and by nothing else.
+func TestOnlyCommitsRing(t *testing.T) {
+	t.Parallel()
+	store := &slowStore{}
+	s := open(t, receive.New(receive.Options{Store: store, Show: new(count)}), 1)
+	rang := func() bool {
+		select {
+		case <-s.Progress():
+			return true
+		default:
+			return false
+		}
+	}
+	for first := range uint64(2) {
+		if must(t, s.Batch(1, numbers(first+1))); rang() {
+			t.Error("it rings for what only came")
+		}
+		done := store.commit
+		if done(store.first, nil); !rang() {
+			t.Error("it does not ring for what was committed")
+		}
+		if done(store.first, nil); rang() {
+			t.Error("it rings again for the same")
+		}
+		if got, ok := s.Acknowledgement(); got != store.first || !ok {
+			t.Errorf("%d is acknowledged, %v; want %d", got, ok, store.first)
+		}
+	}
+}
+
+// A store whose file was damaged and replaced may know less than the agent was told. What the process knows
+// to be committed is neither shown nor stored again, and acknowledged at once.
+func TestAStoreThatForgets(t *testing.T) {
+	t.Parallel()
+	store, shown := &slowStore{committed: 7}, new(count)
+	a := receive.New(receive.Options{Store: store, Show: shown})
+	open(t, a, 1).Close(nil)
+	store.committed = 3
+	s := open(t, a, 1)
+	must(t, s.Batch(4, numbers(4)))
+	if got, ok := s.Acknowledgement(); got != 7 || !ok || *shown != 0 || store.count != 0 {
+		t.Errorf("%d is acknowledged, %v; %d were shown and %d stored, want 7 acknowledged and no more", got, ok, *shown, store.count)
+	}
+}
