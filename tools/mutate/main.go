@@ -10,6 +10,10 @@
 // that no test notices survives; survivors.yaml lists those that cannot matter, with the reason, and
 // they are not tried again. Any other survivor is printed as a diff, and the run fails.
 //
+// Three kinds of code are left alone, since no caller can tell a change of them: what a return gives
+// beside an error, or as 0 beside false; the capacity in a call of make; and what is deferred, which is
+// given back late.
+//
 // The maintained tools for Go run every mutation of a package and have no list of accepted
 // survivors; for these packages that is a day, which nobody waits for.
 package main

@@ -100,13 +100,24 @@ var swapped = map[token.Token]token.Token{
 	token.ADD: token.SUB, token.SUB: token.ADD, token.QUO: token.MUL,
 }
 
-// fails says whether a statement returns an error beside values, which then mean nothing.
-func fails(n *ast.ReturnStmt) bool {
-	if len(n.Results) < 2 {
+// idle says whether what a statement returns means nothing to the caller: values beside an error, and
+// the zero value beside false.
+func idle(n *ast.ReturnStmt, of *ast.FuncType) bool {
+	if len(n.Results) < 2 || of.Results == nil {
 		return false
 	}
-	last, ok := n.Results[len(n.Results)-1].(*ast.Ident)
-	return !ok || last.Name == "err"
+	kind, _ := of.Results.List[len(of.Results.List)-1].Type.(*ast.Ident)
+	last, _ := n.Results[len(n.Results)-1].(*ast.Ident)
+	switch {
+	case kind == nil:
+		return false
+	case kind.Name == "error":
+		return last == nil || last.Name != "nil"
+	case kind.Name == "bool" && last != nil && last.Name == "false":
+		first, ok := n.Results[0].(*ast.BasicLit)
+		return len(n.Results) == 2 && ok && first.Value == "0"
+	}
+	return false
 }
 
 // inFile returns the changes that can be made to a file.
@@ -125,10 +136,19 @@ func inFile(source []byte) (all []mutation, err error) {
 		change := func(from, to token.Pos, text, what string) {
 			all = append(all, mutation{function: function.Name.Name, what: what, start: offset(from), end: offset(to), text: text})
 		}
-		ast.Inspect(function.Body, func(node ast.Node) bool {
+		var inspect func(body ast.Node, of *ast.FuncType)
+		look := func(node ast.Node, of *ast.FuncType) bool {
 			switch n := node.(type) {
+			case *ast.FuncLit:
+				inspect(n.Body, n.Type)
+				return false
+			case *ast.CallExpr:
+				if made, ok := n.Fun.(*ast.Ident); ok && made.Name == "make" && len(n.Args) == 3 {
+					inspect(n.Args[1], of)
+					return false
+				}
 			case *ast.ReturnStmt:
-				return !fails(n)
+				return !idle(n, of)
 			case *ast.BinaryExpr:
 				if other, ok := swapped[n.Op]; ok {
 					change(n.OpPos, n.OpPos+token.Pos(len(n.Op.String())), other.String(), n.Op.String()+" to "+other.String())
@@ -157,7 +177,11 @@ func inFile(source []byte) (all []mutation, err error) {
 				return false // what is given back late is no behaviour of its own
 			}
 			return true
-		})
+		}
+		inspect = func(body ast.Node, of *ast.FuncType) {
+			ast.Inspect(body, func(node ast.Node) bool { return look(node, of) })
+		}
+		inspect(function.Body, function.Type)
 	}
 	return all, nil
 }
