@@ -110,11 +110,11 @@ type agent struct {
 
 	mu        sync.Mutex
 	status    Status
-	newest    *life // of the session that is open, or waits for the former one to close
+	newest    *life // of the session that was opened last, and may wait for the former one to close
 	epoch     uint64
 	begun     bool      // an epoch has begun
-	committed uint64    // last number of epoch that is committed
-	progress  wake.Bell // of the welcomed session: rings when committed grows
+	committed uint64    // last number of epoch that the store committed since
+	progress  wake.Bell // of the session that was welcomed last: rings when committed grows
 	refused   time.Time // until when sessions are refused
 	logged    map[string]*logged
 }
@@ -158,15 +158,11 @@ func (a *agent) mayBegin(epoch uint64, now time.Time) bool {
 }
 
 // end is called when a session is closed.
-func (a *agent) end(s *life, now time.Time) {
+func (a *agent) end(now time.Time) {
 	a.mu.Lock()
-	if a.newest == s {
-		a.newest = nil
-	}
 	if a.status.Connected {
 		a.status.Connected, a.status.Since = false, now
 	}
-	a.progress = nil
 	a.mu.Unlock()
 	<-a.turn
 }
@@ -184,15 +180,13 @@ func (a *agent) mayName(kind attack.Kind) bool {
 }
 
 // welcome notes that a session begins to deliver an epoch, and whether that shows that the agent lives.
-func (a *agent) welcome(epoch, committed uint64, version string, progress wake.Bell, now time.Time, lives bool) {
+func (a *agent) welcome(epoch uint64, version string, progress wake.Bell, now time.Time, lives bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.begun || a.epoch != epoch {
 		a.begun = true
 		a.epoch, a.committed, a.shown, a.queued = epoch, 0, 0, 0
 	}
-	a.committed = max(a.committed, committed)
-	a.shown, a.queued = max(a.shown, committed), max(a.queued, committed)
 	a.progress = progress
 	if lives {
 		a.status.Connected, a.status.Since, a.status.LastHeard = true, now, now
@@ -206,14 +200,12 @@ func (a *agent) settled(epoch, committed uint64, err error) {
 	defer a.mu.Unlock()
 	switch {
 	case epoch != a.epoch:
-	case err != nil && a.newest != nil:
+	case err != nil:
 		// The store stops with the program; the agent brings the numbers to the next one.
 		a.newest.cancel(ErrStopping)
 	case committed > a.committed:
 		a.committed = committed
-		if a.progress != nil {
-			a.progress.Ring()
-		}
+		a.progress.Ring()
 	}
 }
 

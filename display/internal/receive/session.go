@@ -64,7 +64,7 @@ func (s *Session) Context() context.Context { return s.ctx }
 func (s *Session) Close(reason error) {
 	s.cancel(reason)
 	now := s.options.Now()
-	s.end(s.life, now)
+	s.end(now)
 	var refusal *Refusal
 	if !errors.As(reason, &refusal) {
 		s.options.Logger.Debug("an agent's stream ended", "agent", s.name, "reason", reason)
@@ -120,7 +120,7 @@ func (s *Session) Hello(hello Hello) (committed uint64, err error) {
 		return 0, ErrUnavailable
 	}
 	version := escape.Text(attack.Clip(hello.Version, maxVersion))
-	s.welcome(s.epoch, committed, version, s.progress, now, !s.kept)
+	s.welcome(s.epoch, version, s.progress, now, !s.kept)
 	s.lastSeq.Store(committed)
 	s.acked.Store(committed)
 	s.greeted = true

@@ -400,8 +400,8 @@ func TestOnlyCommitsRing(t *testing.T) {
 	}
 }
 
-// A store whose file was damaged and replaced may know less than the agent was told. What the process knows
-// to be committed is neither shown nor stored again, and acknowledged at once.
+// A store whose file was damaged and replaced may know less than the agent was told. What the agent still has
+// is taken again, but not what this process has handed over itself.
 func TestAStoreThatForgets(t *testing.T) {
 	t.Parallel()
 	store, shown := &slowStore{committed: 7}, new(count)
@@ -410,7 +410,48 @@ func TestAStoreThatForgets(t *testing.T) {
 	store.committed = 3
 	s := open(t, a, 1)
 	must(t, s.Batch(4, numbers(4)))
-	if got, ok := s.Acknowledgement(); got != 7 || !ok || *shown != 0 || store.count != 0 {
-		t.Errorf("%d is acknowledged, %v; %d were shown and %d stored, want 7 acknowledged and no more", got, ok, *shown, store.count)
+	if *shown != 4 || store.first != 4 || store.count != 4 {
+		t.Errorf("%d were shown, %d from %d on stored; want 4, and 4 from 4 on", *shown, store.count, store.first)
 	}
+	store.commit(7, nil)
+	s.Close(nil)
+	store.committed = 0
+	s = open(t, a, 1)
+	if must(t, s.Batch(7, numbers(1))); *shown != 4 {
+		t.Errorf("%d were shown", *shown)
+	}
+	if got, ok := s.Acknowledgement(); got != 7 || !ok {
+		t.Errorf("%d is acknowledged, %v; want 7", got, ok)
+	}
+}
+
+// What was said to be lost is counted as lost: if it comes after all, it is neither shown nor stored.
+func TestWhatWasLostComesAfterAll(t *testing.T) {
+	t.Parallel()
+	store, shown := &slowStore{}, new(count)
+	a := receive.New(receive.Options{Store: store, Show: shown})
+	s := open(t, a, 1)
+	must(t, s.Gap(3, 9))
+	s.Close(nil)
+	if must(t, open(t, a, 1).Batch(4, numbers(1))); *shown != 1 || store.first != 4 || store.count != 1 {
+		t.Errorf("%d were shown, %d from %d on stored; want 1, and 1 from 4 on", *shown, store.count, store.first)
+	}
+}
+
+// An agent may bring a hundred thousand million attempts at once, less than a thousand of which more are not noticed.
+func TestAttemptsAreLimited(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_790_000_000, 0)
+	s := open(t, receive.New(receive.Options{Store: &slowStore{}, Show: new(count), Now: func() time.Time { return now }}), 1)
+	stands := func(first uint64, events int, each uint64) error {
+		return s.Batch(events, func(i int) (uint64, attack.Event, error) {
+			return first + uint64(i), attack.Event{Kind: attack.SSHLogin, Severity: attack.Medium, Count: each}, nil
+		})
+	}
+	must(t, stands(1, 100, attack.MaxCount))
+	must(t, stands(101, 1, 999))
+	wantRefusal(t, stands(102, 1, 1000), receive.TooMuch, "more attempts than servers can suffer")
+	now = now.Add(time.Second) // which refills twenty million
+	must(t, stands(102, 1, 20_000_999))
+	wantRefusal(t, stands(103, 1, 1000), receive.TooMuch, "more attempts than servers can suffer")
 }
