@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"time"
 )
 
 // Connect opens a session as the dialling end, over conn, with the peer of that name. It owns
@@ -62,9 +61,6 @@ func (k *Keyring) Accept(ctx context.Context, conn net.Conn, invitations *Invita
 
 // within runs a handshake on conn, which is closed when ctx ends or the handshake fails.
 func within(ctx context.Context, conn net.Conn, handshake func() error) error {
-	if deadline, ok := ctx.Deadline(); ok {
-		conn.SetDeadline(deadline)
-	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	err := handshake()
 	if !stop() || err != nil {
@@ -74,7 +70,6 @@ func within(ctx context.Context, conn net.Conn, handshake func() error) error {
 		}
 		return err
 	}
-	conn.SetDeadline(time.Time{}) // fails if the handshake has closed conn, which is its right
 	return nil
 }
 

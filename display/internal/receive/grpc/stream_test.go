@@ -156,6 +156,28 @@ func TestHelloIsDue(t *testing.T) {
 	})
 }
 
+// One that has said it may be silent for as long as it likes.
+func TestAfterTheHelloNothingIsDue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		l := newLine(ctx, "web")
+		ended := make(chan error, 1)
+		go func() { ended <- newServer(newMemory(), new(gallery), io.Discard).Deliver(l) }()
+		l.in <- hello(1)
+		time.Sleep(time.Hour)
+		l.in <- numbered(1, 1)
+		if synctest.Wait(); l.acked() != 1 {
+			t.Error("what came after an hour is not acknowledged")
+		}
+		close(l.in)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A listener that fails ends the server, and every stream with it.
 func TestListenerFails(t *testing.T) {
 	t.Parallel()
