@@ -55,7 +55,8 @@ func (en *Enforcer) Flush(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// recount has the number of bans asked at once that is asked every ten seconds: a person looks at what he did.
+// recount has the number of bans asked at once that is asked every ten seconds: a person looks at what he did, or at what
+// he reads of in the log.
 func (en *Enforcer) recount(ctx context.Context) {
 	status, err := en.responder.Status(ctx)
 	if err != nil {

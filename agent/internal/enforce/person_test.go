@@ -40,6 +40,7 @@ func TestAPersonDecides(t *testing.T) {
 		counted(1)
 		g.tells("ban 9.9.9.9", "ban 9.9.8.0/24", "unban 9.9.9.9")
 		g.attack("9.9.9.7", attack.SSHLogin, 5)
+		counted(2)
 		if n, err := g.Flush(t.Context()); err != nil || n != 2 {
 			t.Errorf("%d let in again, %v", n, err)
 		}

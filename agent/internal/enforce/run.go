@@ -79,9 +79,12 @@ func (en *Enforcer) failed(ctx context.Context, err error) {
 // handOver gives every pending decision to the responder. One that it refuses is dropped: asking again
 // would not help.
 func (en *Enforcer) handOver(ctx context.Context) error {
-	for {
+	for handed := false; ; {
 		one, ok := en.next()
 		if !ok {
+			if handed {
+				en.recount(ctx)
+			}
 			return nil
 		}
 		left := one.Until.Sub(en.now())
@@ -102,6 +105,7 @@ func (en *Enforcer) handOver(ctx context.Context) error {
 			return err
 		}
 		en.logger.Info("banned", "source", ban.Target, "until", ban.Until, "because", ban.Reason)
+		handed = true
 		if err := en.banned(ban); err != nil {
 			return fmt.Errorf("cannot tell of a ban: %w", err)
 		}

@@ -179,6 +179,7 @@ func (r *Responder) Pause(span time.Duration) error {
 	}
 	r.paused = until
 	r.ring()
+	time.AfterFunc(span, r.ring) // it is over to the second; after a restart, at the next look
 	return nil
 }
 
