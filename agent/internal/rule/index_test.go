@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/pialert/pialert/agent/internal/weblog"
 )
 
 // rulesFor loads a user's rules, each with the names of its programs and a pattern that is its id.
@@ -85,20 +87,41 @@ func TestRememberedMatches(t *testing.T) {
 	}
 }
 
-// Texts are known again, and no other text for one of them, whatever their lengths.
-func TestSeenTexts(t *testing.T) {
+// Requests are judged as if nothing had been seen before: texts long and short, with rules and without.
+func TestSeenRequests(t *testing.T) {
 	t.Parallel()
-	var s seen
-	for n := 1; n <= 40; n++ {
-		text, other := []byte(strings.Repeat("a", n)), []byte(strings.Repeat("a", n-1)+"b")
-		if s.has(text) {
-			t.Errorf("%q is known before it was seen", text)
-		}
-		if s.add(text); !s.has(text) || s.has(other) {
-			t.Errorf("%q is known: %v, %q is known: %v", text, s.has(text), other, s.has(other))
-		}
+	rules, err := Load()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if s.add(make([]byte, 513)); s.has(make([]byte, 513)) {
-		t.Error("a long text is remembered")
+	var targets, agents []string
+	for n := range 40 {
+		targets = append(targets, "/"+strings.Repeat("a", n), "/"+strings.Repeat("b", n))
+	}
+	for _, text := range []string{"/wp-login.php", "/.env", "/.git/config", "/?x=../../etc/passwd"} {
+		targets = append(targets, text, text+"?"+strings.Repeat("y", maxSeen), text+"?"+strings.Repeat("z", maxSeen))
+	}
+	agents = append(agents, "", "curl/7.88.1", "sqlmap/1.7", "Mozilla/5.0 zgrab/0.x", strings.Repeat("x", maxSeen+1)+"sqlmap/1.7")
+	known := rules.Requests()
+	verdicts := map[*Rule]bool{}
+	for i := range 3000 {
+		a := weblog.Access{Method: []byte([]string{"GET", "POST"}[i%2]), Target: []byte(targets[i*i/7%len(targets)]),
+			Agent: []byte(agents[i/3%len(agents)]), Status: []uint16{200, 404}[i/5%2]}
+		a.Request = a.Target
+		got, want := known.Verdict(&a), rules.Requests().Verdict(&a)
+		if got != want {
+			t.Fatalf("%s by %.40s: %v, want %v", a.Target, a.Agent, got, want)
+		}
+		verdicts[got] = true
+	}
+	if len(verdicts) < 5 {
+		t.Errorf("%d rules matched", len(verdicts))
+	}
+	for p := range known.seen {
+		for _, one := range known.seen[p] {
+			if len(one.text) > maxSeen {
+				t.Errorf("%d bytes are remembered", len(one.text))
+			}
+		}
 	}
 }

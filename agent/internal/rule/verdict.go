@@ -3,6 +3,7 @@ package rule
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 
 	"github.com/pialert/pialert/agent/internal/weblog"
 )
@@ -13,16 +14,16 @@ type normal struct {
 	known bool
 }
 
-// Requests judges the lines of web logs. It remembers targets, referers and user agents that no rule is
-// interested in, and belongs to one goroutine.
+// Requests judges the lines of web logs. It remembers which rules match targets, referers and user agents,
+// and belongs to one goroutine.
 type Requests struct {
 	rules   *requests
 	access  *weblog.Access // the request at work
-	matched []*Rule        // candidates of the request at work, in the order of the rules
-	found   []*Rule        // of those, the ones for the part at work
+	matched []*Rule        // that match some part of it, in the order of the rules
+	found   []*Rule        // candidates for the part at work
 	text    [parts]normal  // of the request at work
 	loc     []int
-	clean   [parts]seen
+	seen    [parts]seen
 }
 
 // Requests returns a judge by the rules of the set.
@@ -36,18 +37,18 @@ func (w *Requests) Verdict(a *weblog.Access) *Rule {
 	for i := range w.text {
 		w.text[i].known = false
 	}
-	w.searchUnseen(target)
-	w.searchUnseen(referer)
-	w.searchUnseen(agent)
+	w.match(target)
+	w.match(referer)
+	w.match(agent)
 	if a.User != nil {
-		w.search(user)
+		w.match(user)
 	}
 	if isMalformed(a) {
-		w.search(malformed)
+		w.match(malformed)
 	}
 	var best *Rule
 	for _, r := range w.matched {
-		if best != nil && best.Severity >= r.Severity && r.Role != RoleIgnore || !r.accepts(a) || !w.matches(r) {
+		if best != nil && best.Severity >= r.Severity && r.Role != RoleIgnore || !r.accepts(a) {
 			continue
 		}
 		if r.Role != RoleIgnore {
@@ -70,36 +71,23 @@ func isMalformed(a *weblog.Access) bool {
 	return a.Target[0] != '/' && string(a.Method) != "OPTIONS"
 }
 
-// search adds the rules that may match a part of the request to those that are tried.
-func (w *Requests) search(p part) {
-	w.matched = w.rules.searchers[p].search(w.searched(p), w.matched)
-}
-
-// searchUnseen is search for a part that mostly has the text of an earlier request, unless it is known
-// that no rule is interested in it.
-func (w *Requests) searchUnseen(p part) {
+// match adds the rules that match a part of the request, which mostly has the text of an earlier request.
+func (w *Requests) match(p part) {
 	text := w.raw(p)
-	if len(text) > 0 && w.clean[p].has(text) {
-		return
+	seen := w.seen[p].at(text)
+	rules := seen.rules
+	if !seen.known || !bytes.Equal(seen.text, text) {
+		w.found = w.rules.searchers[p].search(w.searched(p), w.found[:0])
+		rules = slices.DeleteFunc(w.found, func(r *Rule) (not bool) {
+			var ok bool
+			w.loc, ok = r.expr.Match(w.normalised(p), w.loc)
+			return !ok
+		})
+		seen.keep(text, rules)
 	}
-	w.found = w.rules.searchers[p].search(w.searched(p), w.found[:0])
-	if len(w.found) == 0 {
-		w.clean[p].add(text)
-	}
-	for _, r := range w.found {
+	for _, r := range rules {
 		w.matched = insert(w.matched, r)
 	}
-}
-
-// matches says whether the pattern of a rule matches a part that it looks at.
-func (w *Requests) matches(r *Rule) bool {
-	for _, p := range r.parts {
-		var ok bool
-		if w.loc, ok = r.expr.Match(w.normalised(p), w.loc); ok {
-			return true
-		}
-	}
-	return false
 }
 
 // searched returns the text of a part as it is best searched: as logged where it has no escapes,
@@ -148,12 +136,21 @@ func (w *Requests) raw(p part) []byte {
 	return nil
 }
 
-// seen remembers texts in which no rule found anything: there are few different referers and agents, and
-// a site's visitors ask for the same pages and pictures.
-type seen [256][]byte
+// seen remembers the rules that match a text, mostly none: there are few different referers and agents, a
+// site's visitors ask for the same pages and pictures, and those who look for holes all knock at the same doors.
+type seen [256]judged
 
-// slot is where a text has its place, by its length, eight bytes from its first third on, and its last eight.
-func (s *seen) slot(text []byte) *[]byte {
+type judged struct {
+	text  []byte
+	rules []*Rule
+	known bool
+}
+
+// maxSeen bounds a text that is remembered, in bytes.
+const maxSeen = 512
+
+// at returns the place of a text, by its length, eight bytes from its first third on, and its last eight.
+func (s *seen) at(text []byte) *judged {
 	n := len(text)
 	h := uint64(n)
 	if n >= 8 {
@@ -166,12 +163,9 @@ func (s *seen) slot(text []byte) *[]byte {
 	return &s[h*0x9e3779b97f4a7c15>>56] // of its 256 places
 }
 
-func (s *seen) has(text []byte) bool { return bytes.Equal(*s.slot(text), text) }
-
-func (s *seen) add(text []byte) {
-	if len(text) <= 512 {
-		slot := s.slot(text)
-		*slot = append((*slot)[:0], text...)
+func (j *judged) keep(text []byte, rules []*Rule) {
+	if len(text) <= maxSeen {
+		j.text, j.rules, j.known = append(j.text[:0], text...), append(j.rules[:0], rules...), true
 	}
 }
 
