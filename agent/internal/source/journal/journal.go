@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,6 +38,9 @@ type Options struct {
 	// files in Folders are read; nil means those of journald.
 	Command []string
 	Folders []string
+	// Poll is the time between two looks at whether journald has moved to another of the Folders, which journalctl
+	// does not notice; zero means ten seconds.
+	Poll time.Duration
 	// Backoff is the first pause before journalctl is started again; zero means a second.
 	Backoff time.Duration
 }
@@ -66,6 +70,9 @@ func New(options Options) *Journal {
 	}
 	if options.Folders == nil {
 		options.Folders = journalfile.Folders()
+	}
+	if options.Poll <= 0 {
+		options.Poll = 10 * time.Second
 	}
 	if options.Backoff <= 0 {
 		options.Backoff = time.Second
@@ -108,6 +115,9 @@ func (j *Journal) Run(ctx context.Context, emit source.Emit) error {
 			return nil
 		case errors.As(err, &refused):
 			return refused.error
+		case errors.Is(err, errMoved):
+			j.options.Logger.Info("following the journal in its new folder", "source", j.key)
+			continue
 		case j.cursor != before:
 			wait.Reset()
 		}
@@ -172,14 +182,28 @@ func (j *Journal) begin(ctx context.Context, emit source.Emit) error {
 
 // follow hands on entries until journalctl ends.
 func (j *Journal) follow(ctx context.Context, emit source.Emit) error {
-	err := j.entries(ctx, query{after: j.cursor, follow: true}, func(out io.Reader) error {
+	known := j.cursor
+	convert := func(e *entry, b *batch) {
+		if !sameEntry(known, e.Cursor) {
+			j.convert(e, b)
+		}
+	}
+	err := j.entries(ctx, query{after: known, follow: true}, func(out io.Reader) error {
 		j.follows()
-		return j.read(out, j.convert, func(b *batch) error { return j.hand(ctx, b, emit) })
+		return j.read(out, convert, func(b *batch) error { return j.hand(ctx, b, emit) })
 	})
 	if err == nil {
 		err = errors.New("journalctl has ended")
 	}
 	return err
+}
+
+// sameEntry reports whether two cursors are of the same entry: of the same boot and time, with the same fields.
+// What stands before ";b=" is another number once the journal in memory was flushed to the disk.
+func sameEntry(a, b string) bool {
+	_, restA, ok := strings.Cut(a, ";b=")
+	_, restB, _ := strings.Cut(b, ";b=")
+	return a == b || ok && restA == restB
 }
 
 // Behind implements [source.Source]. journalctl does not say when it has come to the end: it has if an

@@ -30,9 +30,10 @@ type journald struct {
 
 // readers are the ways to its journal.
 func (j *journald) readers() map[string]Options {
+	folders := []string{j.root + "/var/log/journal", j.root + "/run/log/journal"}
 	return map[string]Options{
-		"journalctl": {Name: "auth", Command: j.command},
-		"files":      {Name: "auth", Command: []string{"/nowhere/journalctl"}, Folders: []string{j.root + "/var/log/journal", j.root + "/run/log/journal"}},
+		"journalctl": {Name: "auth", Command: j.command, Folders: folders, Poll: time.Millisecond},
+		"files":      {Name: "auth", Command: []string{"/nowhere/journalctl"}, Folders: folders},
 	}
 }
 
@@ -186,9 +187,18 @@ func testJournal(t *testing.T, first, second string) {
 // journald rotates its journals, and copies what it kept in memory to the disk: each entry comes once.
 func TestRotationAndFlush(t *testing.T) {
 	t.Parallel()
+	for _, reader := range []string{"files", "journalctl"} {
+		t.Run(reader, func(t *testing.T) {
+			t.Parallel()
+			rotateAndFlush(t, reader)
+		})
+	}
+}
+
+func rotateAndFlush(t *testing.T, reader string) {
 	daemon := startJournald(t)
 	r := sourcetest.New(t)
-	_, stop := start(t, r, daemon.readers()["files"])
+	_, stop := start(t, r, daemon.readers()[reader])
 	r.WantMark("journal:auth")
 	n := 0
 	write := func(entries int) {
@@ -217,9 +227,57 @@ func TestRotationAndFlush(t *testing.T) {
 		t.Errorf("on the disk are %v, error %v: nothing was flushed and rotated", files, err)
 	}
 	stop()
-	_, stop = start(t, r, daemon.readers()["files"])
+	_, stop = start(t, r, daemon.readers()[reader])
 	write(1) // and nothing twice
 	stop()
+}
+
+// journald deletes its oldest journals when they take too much room, and with them the entry that was read last: the
+// oldest one that is left comes next.
+func TestVacuumedWhileAway(t *testing.T) {
+	t.Parallel()
+	for _, reader := range []string{"files", "journalctl"} {
+		t.Run(reader, func(t *testing.T) {
+			t.Parallel()
+			daemon := startJournald(t)
+			r := sourcetest.New(t)
+			_, stop := start(t, r, daemon.readers()[reader])
+			r.WantMark("journal:auth")
+			daemon.log(4, "sshd", "read")
+			wantMessage(t, r, "read")
+			stop()
+
+			rotated := func() (files []string) {
+				files, err := filepath.Glob(daemon.root + "/run/log/journal/*/system@*.journal")
+				if err != nil {
+					t.Fatal(err)
+				}
+				return files
+			}
+			daemon.log(4, "sshd", "deleted")
+			daemon.await("deleted")
+			if err := daemon.process.Signal(syscall.SIGUSR2); err != nil {
+				t.Fatal(err)
+			}
+			for deadline := time.Now().Add(20 * time.Second); len(rotated()) == 0; daemon.await("deleted") {
+				if time.Now().After(deadline) {
+					t.Fatal("nothing was rotated")
+				}
+			}
+			for _, file := range rotated() {
+				if err := os.Remove(file); err != nil {
+					t.Fatal(err)
+				}
+			}
+			daemon.log(4, "sshd", "first")
+			daemon.log(4, "sshd", "second")
+			daemon.await("second")
+			_, stop = start(t, r, daemon.readers()[reader])
+			wantMessage(t, r, "first")
+			wantMessage(t, r, "second")
+			stop()
+		})
+	}
 }
 
 // fakeJournalctl is a script in journalctl's place.
@@ -237,7 +295,7 @@ func TestJournalStartsAgain(t *testing.T) {
 	// The script plays one entry for each start, numbered after the cursor that it is given, and fails.
 	command := fakeJournalctl(t, `
 		n=0
-		for argument; do case $argument in --after-cursor=c*) n=${argument#--after-cursor=c};; esac; done
+		for argument; do case $argument in --cursor=c*) n=${argument#--cursor=c};; esac; done
 		n=$((n+1))
 		echo '{"__CURSOR":"c'$n'","__REALTIME_TIMESTAMP":"1","SYSLOG_IDENTIFIER":"sshd","_UID":"0","MESSAGE":"entry '$n'"}'
 		echo 'half an en'

@@ -2,10 +2,12 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -17,7 +19,7 @@ import (
 
 // query says which entries are asked for.
 type query struct {
-	after        string // the cursor of the last one that is known
+	after        string // the cursor of the last one that is known, which may come again if it is still there
 	since, until time.Time
 	newest       bool // only the newest one, for its cursor
 	follow       bool // and those that come, without an end
@@ -32,7 +34,7 @@ func (j *Journal) open() error {
 		j.entries = j.journalctl
 		return nil
 	}
-	if !journalfile.Exists(j.options.Folders) {
+	if len(journalfile.Machines(j.options.Folders)) == 0 {
 		return fmt.Errorf("cannot read the journal: %w: there is neither journalctl nor a journal in %s; install systemd, or follow a log file instead",
 			source.ErrUnavailable, strings.Join(j.options.Folders, " or "))
 	}
@@ -51,7 +53,9 @@ func (j *Journal) journalctl(ctx context.Context, q query, read func(io.Reader) 
 		arguments = append(arguments, "--follow", "--no-tail")
 	}
 	if q.after != "" {
-		arguments = append(arguments, "--after-cursor="+q.after)
+		// And not --after-cursor: if journald has deleted that entry, it would leave out the next one
+		// (systemd 252, src/journal/journalctl.c: sd_journal_next_skip by two).
+		arguments = append(arguments, "--cursor="+q.after)
 	}
 	if !q.since.IsZero() {
 		arguments = append(arguments, "--since="+q.since.Local().Format(form))
@@ -59,8 +63,11 @@ func (j *Journal) journalctl(ctx context.Context, q query, read func(io.Reader) 
 	if !q.until.IsZero() {
 		arguments = append(arguments, "--until="+q.until.Local().Format(form))
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if q.follow {
+		go j.watchFolders(ctx, cancel)
+	}
 	command := j.options.Command
 	arguments = append(append(command[1:len(command):len(command)],
 		"--output=json", "--output-fields="+outputFields, "--no-pager", "--quiet"), arguments...)
@@ -80,14 +87,37 @@ func (j *Journal) journalctl(ctx context.Context, q query, read func(io.Reader) 
 	}
 	readErr := read(out)
 	if readErr != nil {
-		cancel()
+		cancel(nil)
 	}
 	waitErr := child.Wait()
 	switch {
 	case readErr != nil:
 		return readErr
+	case errors.Is(context.Cause(ctx), errMoved):
+		return errMoved
 	case waitErr != nil:
 		return fmt.Errorf("journalctl failed: %w: %s", waitErr, complaint.String())
 	}
 	return nil
+}
+
+// errMoved says that journald has begun a journal in another folder.
+var errMoved = errors.New("journald keeps its journal in another folder now")
+
+// watchFolders ends a run of journalctl with errMoved once there is another machine folder than at its start: it goes on
+// with those that it knows, and hears nothing more when an owner makes /var/log/journal, and journald moves there.
+func (j *Journal) watchFolders(ctx context.Context, end context.CancelCauseFunc) {
+	ticker := time.NewTicker(j.options.Poll)
+	defer ticker.Stop()
+	for before := journalfile.Machines(j.options.Folders); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if !slices.Equal(before, journalfile.Machines(j.options.Folders)) {
+				end(errMoved)
+				return
+			}
+		}
+	}
 }

@@ -6,21 +6,22 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 )
 
 // Folders are where systemd-journald keeps journals: on the disk, and in memory.
 func Folders() []string { return []string{"/var/log/journal", "/run/log/journal"} }
 
-// Exists reports whether a machine's journal is in one of the folders.
-func Exists(folders []string) bool {
+// Machines returns the folders of machines' journals that are in folders now.
+func Machines(folders []string) (machine []string) {
 	for _, folder := range folders {
 		entries, _ := os.ReadDir(folder)
-		if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return machines.MatchString(e.Name()) }) {
-			return true
+		for _, entry := range entries {
+			if machines.MatchString(entry.Name()) {
+				machine = append(machine, filepath.Join(folder, entry.Name()))
+			}
 		}
 	}
-	return false
+	return machine
 }
 
 func last(f found) (Place, bool, error) {
