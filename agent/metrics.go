@@ -19,7 +19,7 @@ var (
 	metricStuck    = metrics.Gauge("spool_fault", "1 while the spool cannot be written, as on a full disk.")
 	metricDropped  = metrics.Counter("dropped_events_total", "Events dropped because the spool was full or damaged.")
 	metricLost     = metrics.Counter("dropped_attempts_total", "Attempts that the dropped events stood for.")
-	metricLeftOut  = metrics.Counter("discarded_total", "Attempts, connections and events left out, by the reason.", "what", "reason")
+	metricLeftOut  = metrics.Counter("discarded_total", "Attempts, connections, events and what episodes are counted of left out, by the reason.", "what", "reason")
 	metricSkipped  = metrics.Gauge("skipped_files", "Files of a pattern that are not followed because there are too many.", "log")
 	metricDoubted  = metrics.Counter("untrusted_lines_total", "Lines left out because their sender may not speak under their name.", "log")
 	metricSyslog   = metrics.Counter("syslog_total", "Messages and senders of a listener that were not as they should be: refused, dropped by the kernel, unparsed, truncated, empty; connections that a kill of the agent interrupted, and 1 if it was killed.", "listener", "what")
@@ -70,6 +70,7 @@ func (d *daemon) metrics() http.Handler {
 		report(metricLeftOut, float64(status.Detect.Ignored), "attempts", "ignored_address")
 		report(metricLeftOut, float64(status.Detect.Evicted), "connections", "evicted")
 		report(metricLeftOut, float64(status.Detect.Unattributed), "connections", "no_address")
+		report(metricLeftOut, float64(status.Detect.Crowded), "episodes", "evicted")
 		report(metricLost, float64(status.Spool.DroppedAttempts))
 		if responses := status.Responses; responses != nil {
 			report(metricBans, float64(responses.Bans))

@@ -73,6 +73,7 @@ type DetectStatus struct {
 	Ignored      uint64 `json:"ignored"`      // attempts from addresses that the configuration ignores
 	Evicted      uint64 `json:"evicted"`      // connections forgotten for want of room
 	Unattributed uint64 `json:"unattributed"` // connections that failed before any line named their address
+	Crowded      uint64 `json:"crowded"`      // addresses, networks and user names whose floods, scans or sprays may be missed, for want of room
 
 	Unread   uint64   `json:"unread"`   // lines of no form that is known
 	Examples []string `json:"examples"` // of those, the first few
@@ -107,7 +108,7 @@ func (d *daemon) status() Status {
 	status.Detect = DetectStatus(run.detected())
 	kept := d.spool.Stats()
 	status.Spool = SpoolStatus{Next: kept.Next, Waiting: kept.Waiting, Bytes: kept.Bytes, RefusedEvents: kept.Refused}
-	status.Spool.DroppedEvents, status.Spool.DroppedAttempts = d.spool.Dropped()
+	status.Spool.DroppedEvents, status.Spool.DroppedAttempts = kept.Dropped.Events, kept.Dropped.Attempts
 	if fault := run.pipeline.Fault(); fault != nil {
 		status.Spool.Fault, status.Spool.FaultSince = fault.Err.Error(), fault.Since
 	}

@@ -22,7 +22,7 @@ func TestStatusSaysWhatWasLeftOut(t *testing.T) {
 		Sources: []SourceStatus{{Stats: source.Stats{Source: "/var/log/auth.log", State: source.Following, Overlong: 1, Untrusted: 2, Skipped: 3}}},
 		Spool: SpoolStatus{Fault: "no space left on device",
 			FaultSince: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC), Next: 1, DroppedEvents: 4, DroppedAttempts: 40, RefusedEvents: 5},
-		Detect: DetectStatus{Ignored: 6, Evicted: 7, Unattributed: 8},
+		Detect: DetectStatus{Ignored: 6, Evicted: 7, Unattributed: 8, Crowded: 9},
 	}
 	var out bytes.Buffer
 	if err := status.write(&out, time.Now()); err != nil {
@@ -34,7 +34,7 @@ func TestStatusSaysWhatWasLeftOut(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(after), "\n")[1:]
 	want := []string{"no log is read on since 2026-11-20 12:00:00, for the spool cannot be written: no space left on device", "1 lines of /var/log/auth.log ", "2 entries of /var/log/auth.log ", "3 files of /var/log/auth.log ",
-		"4 events of 40 attempts ", "5 events ", "6 attempts ", "7 connections ", "8 connections "}
+		"4 events of 40 attempts ", "5 events ", "6 attempts ", "7 connections ", "8 connections ", "9 addresses, networks and user names "}
 	if !slices.EqualFunc(lines, want, strings.HasPrefix) {
 		t.Errorf("status says\n%s", strings.Join(lines, "\n"))
 	}

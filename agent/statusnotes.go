@@ -64,6 +64,7 @@ func (s Status) notes() (notes []string) {
 	note(s.Detect.Ignored, "attempts were left out, as the configuration ignores their addresses")
 	note(s.Detect.Evicted, "connections were forgotten: too many at a time")
 	note(s.Detect.Unattributed, "connections failed before any line named their address")
+	note(s.Detect.Crowded, "addresses, networks and user names were forgotten: too many at a time; floods, scans or sprays of theirs may be missed")
 	note(s.Detect.Unread, "lines had no form that is known; give the kind of their log in the configuration")
 	for _, example := range s.Detect.Examples {
 		notes = append(notes, "  such as: "+escape.Text(example))

@@ -18,6 +18,7 @@ var (
 	metricUp       = metrics.Gauge("link_up", "1 while an agent is connected.", "peer")
 	metricConnects = metrics.Counter("link_connects_total", "Connections of an agent; one less is reconnects.", "peer")
 	metricFrames   = metrics.Counter("frames_total", "Pictures drawn.")
+	metricRefused  = metrics.Counter("frames_failed_total", "Pictures that the LEDs or the digits did not take.")
 	metricCommits  = metrics.Counter("commits_total", "Commits to the history.")
 	metricLatency  = metrics.Counter("commit_seconds_total", "Time that commits to the history took.")
 	metricNotices  = metrics.Gauge("notices", "Messages in the outbox, by channel and state.", "channel", "state")
@@ -54,6 +55,7 @@ func (d *daemon) metrics() http.Handler {
 			report(metricConnects, float64(agent.Link.Connects), agent.Name)
 		}
 		report(metricFrames, float64(status.Frames))
+		report(metricRefused, float64(d.screen.panel.Stats().Failures))
 		commits, spent := d.history.Commits()
 		report(metricCommits, float64(commits))
 		report(metricLatency, spent.Seconds())

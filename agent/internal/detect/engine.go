@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect/connection"
+	"github.com/pialert/pialert/agent/internal/detect/episode"
 	"github.com/pialert/pialert/agent/internal/detect/login"
 	"github.com/pialert/pialert/agent/internal/header"
 	"github.com/pialert/pialert/agent/internal/rule"
@@ -80,6 +81,7 @@ type Stats struct {
 	Ignored      uint64 // attempts from sources that Options.Ignore names
 	Evicted      uint64 // connections forgotten for want of room
 	Unattributed uint64 // connections that ended badly without any line that named their address
+	Crowded      uint64 // addresses, networks and user names whose floods, scans or sprays may be missed, for want of room
 
 	Unread   uint64   // lines of no form that is known
 	Examples []string // of those, the first few
@@ -91,6 +93,10 @@ func (e *Engine) Stats() Stats {
 	for _, mem := range e.memories {
 		stats.Evicted += mem.conns.Evicted()
 	}
+	if e.web.floods != nil {
+		stats.Crowded += e.web.floods.Evicted()
+	}
+	e.spreads.all(func(_ string, spread *episode.Spread) { stats.Crowded += spread.Evicted() })
 	return stats
 }
 

@@ -79,6 +79,7 @@ func (e *Engines) Stats() Stats {
 		stats.Ignored += other.Ignored
 		stats.Evicted += other.Evicted
 		stats.Unattributed += other.Unattributed
+		stats.Crowded += other.Crowded
 		stats.Unread += other.Unread
 		stats.Examples = append(stats.Examples, other.Examples...)
 	}

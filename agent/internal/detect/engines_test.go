@@ -90,3 +90,54 @@ func TestForgeableLinesChangeNothingElse(t *testing.T) {
 		t.Errorf("%d of the keys of a listener that is gone are kept", kept)
 	}
 }
+
+// What a flood or spray is counted of has bounded room; whoever had to leave it is counted, by both engines.
+func TestWhoHadToLeaveIsCounted(t *testing.T) {
+	t.Parallel()
+	rules, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	floods, spreads := episode.DefaultLimits, episode.DefaultSpreads
+	floods.MaxSources, spreads.Scans.MaxSubjects, spreads.Sprays.MaxSubjects, spreads.Distributed.MaxSubjects = 2, 1, 1, 1
+	var engines [2]*Engine
+	for i := range engines {
+		if engines[i], err = New(Options{Rules: rules, Floods: &floods, Spreads: &spreads, Location: time.UTC, Emit: func(*attack.Event, uint64) {}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	both := Apart(engines[0], engines[1])
+	for i, log := range []string{"own", "udp"} {
+		src, err := NewSource(log, rule.TypeAuto, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 1 {
+			src.Forgeable()
+		}
+		// An address and its network each: the second one's take the place of the first one's.
+		for _, line := range []string{
+			`203.0.113.7 - - [20/Nov/2026:12:00:01 +0000] "GET / HTTP/1.1" 200 1 "-" "-"`,
+			`198.51.100.7 - - [20/Nov/2026:12:00:01 +0000] "GET / HTTP/1.1" 200 1 "-" "-"`,
+		} {
+			both.Feed(src, []byte(line+"\n"), time.Date(2026, 11, 20, 12, 0, 1, 0, time.UTC))
+		}
+	}
+	if got := both.Stats().Crowded; got != 4 {
+		t.Errorf("%d had to leave, want 2 of each engine", got)
+	}
+	src, err := NewSource("auth", rule.TypeAuto, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Another network and another user name than before: one of each has to leave.
+	for _, line := range []string{
+		"Nov 20 12:00:02 web sshd[7]: Failed password for root from 203.0.113.7 port 4022 ssh2",
+		"Nov 20 12:00:02 web sshd[8]: Failed password for admin from 198.51.100.7 port 4022 ssh2",
+	} {
+		both.Feed(src, []byte(line+"\n"), time.Date(2026, 11, 20, 12, 0, 2, 0, time.UTC))
+	}
+	if got := both.Stats().Crowded; got != 6 {
+		t.Errorf("%d had to leave, want 6", got)
+	}
+}

@@ -19,7 +19,6 @@ type Explanation struct {
 	Host    string    // that logged the line
 	Tag     string    // program that wrote it
 	PID     uint32
-	PAM     string     // PAM module, if one wrote it
 	Message string     // what was looked at
 	Rule    *rule.Rule // nil if none matches
 	Fields  []Field
@@ -44,7 +43,7 @@ func Explain(opts Options, line string) (Explanation, error) {
 	e.Finish()
 	typ := t.logType(line)
 	x := Explanation{
-		Type: typ, Host: string(t.header.Host), Tag: string(t.header.Tag), PID: t.header.PID, PAM: string(t.header.PAM),
+		Type: typ, Host: string(t.header.Host), Tag: string(t.header.Tag), PID: t.header.PID,
 		Message: string(t.message), Rule: t.rule,
 	}
 	if t.rule != nil || t.web != "" {

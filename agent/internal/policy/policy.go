@@ -20,13 +20,11 @@ type Decision struct {
 
 // Evidence is what a decision rests on.
 type Evidence struct {
-	Kind     attack.Kind
-	Rule     string
-	Log      string
-	Attempts uint64
-	First    time.Time
-	Last     time.Time
-	Before   int // earlier bans that are remembered
+	Kind  attack.Kind
+	Rule  string
+	Log   string
+	First time.Time
+	Last  time.Time
 }
 
 // Never says who is exempt from bans. Why says why a source is never banned; it is asked for each ban
@@ -92,7 +90,7 @@ func (p *Policy) Event(e *attack.Event) (decisions []Decision, spared *Spared) {
 	}
 	d := Decision{
 		Target: o.source, For: left,
-		Evidence: Evidence{Kind: e.Kind, Rule: e.Rule, Log: e.Log, Attempts: o.attempts, First: o.first, Last: now, Before: o.bans},
+		Evidence: Evidence{Kind: e.Kind, Rule: e.Rule, Log: e.Log, First: o.first, Last: now},
 	}
 	d.Reason = fmt.Sprintf("%d attempts within %s, the last one %s", o.attempts, now.Sub(o.first).Round(time.Second), e.Kind)
 	o.bans++

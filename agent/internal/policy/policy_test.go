@@ -80,7 +80,7 @@ func TestADecisionSaysWhatItRestsOn(t *testing.T) {
 		Kind: attack.SSHLogin, Observed: c.now.Add(time.Second), Count: 3, SourceIP: netip.MustParseAddr("9.9.9.9"), Rule: "sshd-failed-password", Log: "auth.log",
 	})
 	want := policy.Evidence{
-		Kind: attack.SSHLogin, Rule: "sshd-failed-password", Log: "auth.log", Attempts: 7,
+		Kind: attack.SSHLogin, Rule: "sshd-failed-password", Log: "auth.log",
 		First: noon.Add(time.Second), Last: noon.Add(5 * time.Second),
 	}
 	if len(decisions) != 1 || decisions[0].Evidence != want || decisions[0].Reason != "7 attempts within 4s, the last one ssh_login" {

@@ -13,7 +13,6 @@ const maxTags = 512
 // index finds the rules that may match a message: by tag, then by first byte, then by the literals
 // that the rule's matches start with.
 type index struct {
-	rules  []*Rule
 	byType map[Type][]*Rule // rules for logs that are not syslog
 }
 
@@ -55,7 +54,7 @@ func startOf[T ~string | ~[]byte](text T) (s start) {
 }
 
 func newIndex(rules []*Rule) index {
-	x := index{rules: rules, byType: map[Type][]*Rule{}}
+	x := index{byType: map[Type][]*Rule{}}
 	for i, rule := range rules {
 		rule.number = i
 		rule.family, rule.asked = familyOf(rule.Service), familyOf(rule.Asks)

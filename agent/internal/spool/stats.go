@@ -4,11 +4,9 @@ import "time"
 
 // Stats describes a spool.
 type Stats struct {
-	Epoch       uint64
 	First, Next uint64    // numbers held: from First up to but not including Next
 	Waiting     uint64    // events that some consumer has not acknowledged
 	Written     time.Time // when the newest frame was, by the clock on the wall; zero if there is none
-	Segments    int
 	Bytes       int64
 	Dropped     Loss
 	Refused     uint64            // events outside their bounds, since the spool was opened
@@ -20,7 +18,7 @@ func (s *Spool) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stats := Stats{
-		Epoch: s.ledger.epoch, First: s.first(), Next: s.next, Written: s.ledger.wall, Segments: len(s.segments),
+		First: s.first(), Next: s.next, Written: s.ledger.wall,
 		Bytes: s.bytes(), Dropped: s.ledger.lost, Refused: s.refused, Acked: map[string]uint64{},
 	}
 	if from := max(stats.First, s.ledger.delivered()+1); from < s.next {

@@ -73,6 +73,7 @@ type Spread struct {
 	free    *spreadEntry         // entries to be used again, by older
 	changed map[Subject]struct{} // since the last Changes; nil until someone asks
 	untidy  bool                 // the order has to be made after a Restore
+	evicted uint64
 }
 
 // MaxDistinct is how many distinct things are remembered of a subject.
@@ -262,6 +263,9 @@ func (s *Spread) tell(e *spreadEntry, phase attack.Phase, at time.Time) {
 	}
 	s.emit(ev)
 }
+
+// Evicted returns how many subjects were forgotten for want of room.
+func (s *Spread) Evicted() uint64 { return s.evicted }
 
 // Tick tells the time when nothing is hit: episodes that stopped end.
 func (s *Spread) Tick(at time.Time) { s.advance(at.Unix()) }

@@ -46,6 +46,7 @@ func (s *Spread) find(subject *Subject) *spreadEntry {
 // add makes an entry for a subject that has none, in place of the oldest one if there are too many.
 func (s *Spread) add(subject *Subject) *spreadEntry {
 	if len(s.entries) >= s.limits.MaxSubjects {
+		s.evicted++
 		s.remove(s.oldest)
 	}
 	e := s.free

@@ -286,6 +286,9 @@ func TestSubjectsOfASpreadAreBounded(t *testing.T) {
 	if !maps.Equal(saved, map[string]bool{":c": false, ":f": true}) { // its last hit is of second 4
 		t.Errorf("what changed is %v", saved)
 	}
+	if s.Evicted() != 4 { // b, d, a and c
+		t.Errorf("%d were evicted, want 4", s.Evicted())
+	}
 }
 
 // spreadModel says which hits start an episode, with every hit remembered.
