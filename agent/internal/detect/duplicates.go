@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"net/http"
 	"net/netip"
 
 	"github.com/pialert/pialert/agent/internal/detect/connection"
@@ -24,12 +25,9 @@ const maxReports = 4096
 // maxReportScan bounds how many events of one address are looked at.
 const maxReportScan = 64
 
-// Times between the stamps of duplicates, in seconds. An access log has the time at which a request
-// began, an error log that of the error.
-const (
-	duplicateBefore = 2
-	duplicateAfter  = 30
-)
+// apart is how far the stamps of duplicates may be from each other, in seconds. Apache's access log has the time at which a
+// request began, that of nginx and lighttpd when it ended, an error log that of the error.
+const apart = 30
 
 // reportKey is what duplicates share, and which log has it.
 type reportKey struct {
@@ -69,7 +67,11 @@ func (t *duplicates) reported(r *request, sec int64) bool {
 // WP fail2ban and Roundcube do, the access log had already.
 func (t *duplicates) application(ev *attack.Event, sec int64) (told uint64) {
 	for range min(ev.Count, maxReportScan) {
-		if ev.SourceIP.IsValid() && t.told(&report{key: reportKey{addr: ev.SourceIP}, kind: ev.Kind, sec: sec}) {
+		r := report{key: reportKey{addr: ev.SourceIP}, kind: ev.Kind, sec: sec}
+		if ev.Kind == attack.HTTPAuth { // whatever else the access log sees in the request
+			r.status = http.StatusUnauthorized
+		}
+		if ev.SourceIP.IsValid() && t.told(&r) {
 			told++
 		}
 	}
@@ -96,11 +98,7 @@ func (t *duplicates) match(r *report) uint64 {
 	place := t.lines[key].oldest
 	for n := 0; place != 0 && n < maxReportScan; n++ {
 		w := t.at(place)
-		later := r.sec - w.sec
-		if r.key.access {
-			later = -later
-		}
-		if later >= -duplicateBefore && later <= duplicateAfter && w.same(r) {
+		if later := r.sec - w.sec; later >= -apart && later <= apart && w.same(r) {
 			return place
 		}
 		place = w.newer

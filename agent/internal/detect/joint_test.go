@@ -47,7 +47,8 @@ func TestSeveralLogsOfOnePassword(t *testing.T) {
 				return fmt.Sprintf("%s: (mod_auth.c.869) password doesn't match for /private username: eve IP: 192.0.2.7", at.Format(time.DateTime))
 			},
 			func(i int, at time.Time) string {
-				return fmt.Sprintf(`192.0.2.7 vps eve [%s] "GET /private HTTP/1.1" 401 381 "-" "curl/8"`, at.Format("02/Jan/2006:15:04:05 -0700"))
+				at = at.Add(8 * time.Second) // it waited for those before it
+				return fmt.Sprintf(`192.0.2.7 vps eve [%s] "GET /private HTTP/1.1" 401 381 "-" "Mozilla/4.0 (Hydra)"`, at.Format("02/Jan/2006:15:04:05 -0700"))
 			},
 		},
 	} {

@@ -125,17 +125,30 @@ func (m *Message) cutTag(text []byte, behindHost bool) bool {
 			if i == start {
 				return false
 			}
+			if isTitle(text[i:]) {
+				return m.finish(postgres, text)
+			}
 			return m.cutParentheses(text[start:i], text[i:])
 		case ' ':
 			if padded := bytes.TrimLeft(text[i:], " "); len(padded) > 2 && padded[0] == '[' && i > start &&
 				m.cutProcess(text[start:i], padded) { // fail2ban pads its tag
 				return true
 			}
+			if isTitle(text[i:]) {
+				return m.finish(postgres, text)
+			}
 			return behindHost && i > start && start == 0 && (m.cutFields(text[:i], text[i+1:]) || m.finish(text[:i], text[i:]))
 		}
 	}
 	return false
 }
+
+// isTitle says whether text is the end of the title of a PostgreSQL backend that logs by PAM. libc takes a program's name
+// from where PostgreSQL writes the titles that ps shows, so that the line begins anywhere in one: "2.0.2.11(51746)
+// authentication: pam_unix(postgresql:auth): ".
+func isTitle(text []byte) bool { return bytes.Contains(text, titleEnd) }
+
+var titleEnd = []byte(" authentication: pam_")
 
 // cutFields takes off what RFC 5424 has behind the program: its process, the message's name and structured
 // data. sysklogd writes it to files without priority and version.
