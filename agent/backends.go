@@ -27,6 +27,11 @@ const (
 // firewall is the kernel's firewall as the responder's backend.
 type firewall struct{ *nftables.Table }
 
+var (
+	_ responder.Quick    = firewall{}
+	_ responder.Counting = firewall{}
+)
+
 func (f firewall) Sync(_ context.Context, bans []responder.Ban, allow value.Networks, now time.Time) (int, error) {
 	all := make([]nftables.Ban, len(bans))
 	for i, ban := range bans {

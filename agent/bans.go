@@ -197,6 +197,9 @@ func writeBans(out io.Writer, bans io.Reader, status responder.Status, now time.
 		fmt.Fprintf(out, "\nnone is in force: paused for %s\n", status.Paused.Sub(now).Round(time.Second))
 	}
 	for _, backend := range status.Backends {
+		if backend.Dropped > 0 {
+			fmt.Fprintf(out, "\n%s dropped %d packets\n", backend.Name, backend.Dropped)
+		}
 		if backend.Error != "" {
 			fmt.Fprintf(out, "\nproblem: %s: %s\n", backend.Name, escape.Text(backend.Error))
 		}

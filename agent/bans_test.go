@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pialert/pialert/agent/internal/responder"
 	"github.com/pialert/pialert/pkg/control"
@@ -45,5 +46,16 @@ func TestTheResponderOfAReloadIsAsked(t *testing.T) {
 	}
 	if got := strings.Join(asked, " "); got != "/bans /status /pause" {
 		t.Errorf("asked for %q", got)
+	}
+}
+
+func TestBansSayWhatWasDropped(t *testing.T) {
+	var out strings.Builder
+	status := responder.Status{Backends: []responder.BackendStatus{{Name: "nftables", Dropped: 7}, {Name: "hosts_deny"}, {Name: "routeros 192.0.2.1", Error: "no answer"}}}
+	if err := writeBans(&out, strings.NewReader(""), status, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if want := "nobody is banned\n\nnftables dropped 7 packets\n\nproblem: routeros 192.0.2.1: no answer\n"; out.String() != want {
+		t.Errorf("bans print %q, want %q", out.String(), want)
 	}
 }

@@ -31,6 +31,7 @@ var (
 	metricPending  = metrics.Gauge("responses_pending", "Bans that the responder has not taken yet.")
 	metricBackend  = metrics.Gauge("responder_backend_up", "1 while a backend carries bans out.", "backend")
 	metricRepaired = metrics.Counter("responder_repairs_total", "Times that a backend had to put back what somebody else changed.", "backend")
+	metricPackets  = metrics.Counter("responder_dropped_packets_total", "Packets that a backend dropped.", "backend")
 	metricFailed   = metrics.Counter("responder_failures_total", "Times that a backend could not carry bans out.", "backend")
 	metricConnects = metrics.Counter("link_connects_total", "Connections opened to a display; one less is reconnects.", "peer")
 )
@@ -81,6 +82,7 @@ func (d *daemon) metrics() http.Handler {
 			for _, backend := range responses.Backends {
 				report(metricBackend, metrics.Bool(backend.Error == ""), backend.Name)
 				report(metricRepaired, float64(backend.Repaired), backend.Name)
+				report(metricPackets, float64(backend.Dropped), backend.Name)
 				report(metricFailed, float64(backend.Failures), backend.Name)
 			}
 		}

@@ -26,6 +26,13 @@ type Quick interface {
 	Add(ban Ban, now time.Time) error
 }
 
+// Counting is a backend that knows how much it held off.
+type Counting interface {
+	Backend
+	// Dropped returns how many packets and bytes were dropped since what drops them was made.
+	Dropped() (packets, bytes uint64, err error)
+}
+
 // Ban is a decision that was accepted.
 type Ban struct {
 	Target   netip.Prefix `json:"target"`

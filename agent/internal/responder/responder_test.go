@@ -26,9 +26,15 @@ func TestABanIsInForceAtOnceAndEnds(t *testing.T) {
 				t.Fatal(err)
 			}
 			wants(t, w, "9.9.9.9/32") // before anything else happens
+			w.mu.Lock()
+			w.dropped = 7
+			w.mu.Unlock()
 			time.Sleep(2 * time.Minute)
 			synctest.Wait()
 			wants(t, w)
+			if status := r.Status(); status.Backends[0].Dropped != 7 {
+				t.Errorf("status %+v, want 7 packets dropped", status)
+			}
 			if bans := r.Bans(); len(bans) != 0 {
 				t.Errorf("bans %+v", bans)
 			}

@@ -21,6 +21,13 @@ type wall struct {
 	inForce map[netip.Prefix]time.Time
 	broken  error
 	changed func()
+	dropped uint64 // packets
+}
+
+func (w *wall) Dropped() (packets, bytes uint64, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.dropped, 60 * w.dropped, nil
 }
 
 func (w *wall) Sync(_ context.Context, bans []responder.Ban, _ value.Networks, _ time.Time) (changed int, err error) {

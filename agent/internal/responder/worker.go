@@ -62,6 +62,11 @@ func (w *worker) look(ctx context.Context) {
 	if err != nil && ctx.Err() != nil {
 		return // it was told to stop
 	}
+	packets, counts := uint64(0), false
+	if counting, ok := w.backend.(Counting); ok && err == nil {
+		n, _, failed := counting.Dropped()
+		packets, counts = n, failed == nil
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -84,6 +89,9 @@ func (w *worker) look(ctx context.Context) {
 	}
 	if changed > 0 && !w.state.Synced.IsZero() && maps.Equal(desired, w.last) {
 		w.state.Repaired++ // nothing was decided, so somebody else did it
+	}
+	if counts {
+		w.state.Dropped = packets
 	}
 	w.state.Error, w.state.Failing, w.state.Synced, w.last = "", time.Time{}, now, desired
 }
@@ -161,4 +169,7 @@ type BackendStatus struct {
 	Failures uint64    `json:"failures"`               // looks that failed
 	Failing  time.Time `json:"failing_since,omitzero"` // since when every look has failed
 	Error    string    `json:"error,omitempty"`        // what is wrong now
+
+	// Dropped is how many packets were dropped since what drops them was made, by a backend that counts them.
+	Dropped uint64 `json:"dropped_packets,omitempty"`
 }
