@@ -13,7 +13,7 @@ import (
 
 // Counted is what is counted apart from all else.
 type Counted struct {
-	Agent string
+	Agent string // empty if the count is of a source or user, and of several of very many agents
 	Kind  attack.Kind
 	Host  string // the machine that wrote the lines, if it is not the agent's own and the count is of all sources and users
 	Key   string // of a counter
@@ -66,11 +66,18 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter,
 		if err != nil {
 			return err
 		}
-		return lists.eachListed(ctx, what, filter.Span, step, chosen, func(start int64, g group, name []byte, sum Sum) {
+		err = lists.eachListed(ctx, what, filter.Span, step, chosen, func(start int64, g group, name []byte, sum Sum) {
 			if in(name) {
 				c.add(start, g, nil, sum)
 			}
 		})
+		if err == nil && lists.joined && filter.Agent != "" { // they do not tell
+			named := c.name
+			*c = *newCounting(bounds)
+			c.name = named
+			err = c.events(ctx, tx, h, filter)
+		}
+		return err
 	})
 	return c.list(), err
 }

@@ -74,6 +74,8 @@ type group struct {
 	kind  int64 // as it is stored; of tests, testKind besides
 }
 
+func (g group) compare(h group) int { return cmp.Or(cmp.Compare(g.agent, h.agent), cmp.Compare(g.kind, h.kind)) }
+
 // testKind marks groups of tests: nothing counts them, but they are found.
 const testKind = 1 << 40
 
@@ -156,8 +158,13 @@ func (l nameList) cut(what nameKind, most int) {
 	if !what.isCut() {
 		return
 	}
+	if whole := l.long(); whole <= most {
+		return
+	} else if groups := most / 4 / groupLong; len(l) > groups {
+		l.join(groups)
+	}
 	var longs [many + 1]int // bytes of those with so many attempts
-	room := most - groupLong*len(l)
+	room := max(most-groupLong*len(l), 0)
 	whole := 0
 	for _, n := range l {
 		for i := range n.entries {
@@ -205,6 +212,49 @@ func (l nameList) cut(what nameKind, most int) {
 	}
 }
 
+// long is how many bytes a list takes, at most about.
+func (l nameList) long() int {
+	whole := groupLong * len(l)
+	for _, n := range l {
+		for i := range n.entries {
+			whole += n.entries[i].long()
+		}
+	}
+	return whole
+}
+
+// join leaves so many groups of agents of their own, those with the most attempts, so that agents by the thousand
+// leave room for names. The others become groups of no agent: what they did is known, but not to whom.
+func (l nameList) join(groups int) {
+	type size struct {
+		group
+		attempts uint64
+	}
+	var sizes []size
+	for g, n := range l {
+		one := size{group: g}
+		for i := range n.entries {
+			one.attempts += n.entries[i].Attempts
+		}
+		if g.agent != noAgent {
+			sizes = append(sizes, one)
+		}
+	}
+	slices.SortFunc(sizes, func(a, b size) int {
+		return cmp.Or(cmp.Compare(b.attempts, a.attempts), a.compare(b.group))
+	})
+	for _, one := range sizes[min(groups, len(sizes)):] {
+		from, to := l[one.group], l.of(group{noAgent, one.kind})
+		for i := range from.entries {
+			to.add(from.entries[i].name, from.entries[i].Sum)
+		}
+		delete(l, one.group)
+	}
+}
+
+// noAgent is the agent of what is known of several together.
+const noAgent = 0
+
 // many is from which number of attempts on names are sorted to find those with the most.
 const many = 255
 
@@ -236,9 +286,16 @@ func (l nameList) leastOfMany(room int) (least uint64, equal, left int) {
 }
 
 // append writes a list: of each group its agent, kind and number of entries, and of each entry its
-// name with its length, its events and its attempts. Two lists after each other are a list.
+// name with its length, its events and its attempts. Groups are in order, so that who counts by agents finds those of
+// one list after each other beside each other. Two lists after each other are a list.
 func (l nameList) append(b []byte) []byte {
-	for g, n := range l {
+	groups := make([]group, 0, len(l))
+	for g := range l {
+		groups = append(groups, g)
+	}
+	slices.SortFunc(groups, group.compare)
+	for _, g := range groups {
+		n := l[g]
 		b = binary.AppendUvarint(b, uint64(g.agent))
 		b = binary.AppendUvarint(b, uint64(g.kind))
 		b = binary.AppendUvarint(b, uint64(len(n.entries)))

@@ -127,7 +127,7 @@ func TestNetworksOfAnEarlierVersion(t *testing.T) {
 			events INTEGER NOT NULL, attempts INTEGER NOT NULL, PRIMARY KEY (hour, network, agent, kind)) STRICT, WITHOUT ROWID;
 		INSERT INTO networks SELECT arrived/1000000000/3600*3600, substr(source, 1, CASE length(source) WHEN 4 THEN 3 ELSE 8 END), agent, kind, count(*), sum(count)
 			FROM events WHERE NOT test GROUP BY 1, 2, 3, 4;
-		DELETE FROM events WHERE id <= 700; DROP TABLE lists; PRAGMA user_version = 5`)
+		DELETE FROM events WHERE id <= 700; DROP TABLE lists; PRAGMA user_version = 3`)
 	h = start(t, o)
 	networks, users := map[string]uint64{}, map[string]uint64{}
 	for i := range all {
@@ -271,5 +271,63 @@ func TestListsAreBounded(t *testing.T) {
 	})
 	if most := 64 << 20 >> 15; err != nil || longest > most+100 || all > 4*(minutes+1)*(most/4+100)+4*most {
 		t.Errorf("the longest list takes %d bytes, all take %d, error %v", longest, all, err)
+	}
+}
+
+// Agents by the hundred leave room for names: lists tell who attacked, and events of which agent.
+func TestListsOfAFleet(t *testing.T) {
+	t.Parallel()
+	now := noon
+	o := optionsAt(t, &now)
+	o.MaxBytes = 32 << 20
+	h := start(t, o)
+	const fleet, addresses = 300, 10
+	sources, agents := map[string]uint64{}, map[string]uint64{} // and agents of one source
+	mine := map[string]uint64{}                                 // sources of one agent
+	for n := range fleet {
+		agent := fmt.Sprintf("agent-%03d", n)
+		list := events(2)
+		for i := range list {
+			list[i].SourceIP = netip.AddrFrom4([4]byte{198, 51, 100, byte((n + i) % addresses)})
+			list[i].Count = uint64(1 + n%3)
+			name := list[i].SourceIP.String()
+			sources[name] += list[i].Count
+			if name == "198.51.100.4" {
+				agents[agent] += list[i].Count
+			}
+			if n == 150 {
+				mine[name] += list[i].Count
+			}
+		}
+		h.commit(batch{agent: agent, epoch: 1, first: 1, events: list})
+		now = now.Add(10 * time.Second)
+	}
+	source := netip.MustParsePrefix("198.51.100.4/32")
+	bounds := []time.Time{noon.Truncate(time.Hour), now.Truncate(time.Hour).Add(time.Hour)}
+	for _, say := range []string{"at first", "after upkeep"} {
+		if got := h.ranked(history.Sources, history.Filter{}); !maps.Equal(got, sources) {
+			t.Errorf("%s the sources are %v, want %v", say, got, sources)
+		}
+		if got := h.ranked(history.Sources, history.Filter{Agent: "agent-150"}); !maps.Equal(got, mine) {
+			t.Errorf("%s the sources of an agent are %v, want %v", say, got, mine)
+		}
+		if got := h.ranked(history.Agents, history.Filter{Source: source}); !maps.Equal(got, agents) {
+			t.Errorf("%s the agents of a source are %v, want %v", say, got, agents)
+		}
+		for agent, want := range map[string]uint64{"": sources["198.51.100.4"], "agent-150": 0, "agent-134": agents["agent-134"]} {
+			counts, err := h.Counts(t.Context(), bounds, history.Filter{Source: source, Agent: agent}, history.Attempts)
+			var got uint64
+			for _, c := range counts {
+				got += c.Attempts
+			}
+			if err != nil || got != want {
+				t.Errorf("%s the source tried %d times at %q, want %d, error %v", say, got, agent, want, err)
+			}
+		}
+		now = noon.AddDate(0, 0, 2)
+		h.Upkeep()
+	}
+	if longest := number(t, h, "SELECT max(length(list)) FROM lists WHERE what < 5"); longest > 2<<10+100 {
+		t.Errorf("the longest list of names takes %d bytes", longest)
 	}
 }

@@ -100,11 +100,12 @@ type listPart struct {
 
 // reading reads lists in one transaction.
 type reading struct {
-	h    *History
-	tx   querier
-	room int // bytes of lists that are kept for the next time
-	kept map[listPart][]listRow
-	made map[nameKind]listed
+	h      *History
+	tx     querier
+	joined bool // what was read last does not tell all agents apart
+	room   int  // bytes of lists that are kept for the next time
+	kept   map[listPart][]listRow
+	made   map[nameKind]listed
 }
 
 func (h *History) lists(tx querier) *reading {
@@ -150,9 +151,13 @@ func (r *reading) each(ctx context.Context, what nameKind, span Span, longest in
 	return nil
 }
 
-// eachListed reads the names of a span, but those of tests.
+// eachListed reads the names of a span, but those of tests. It notes whether some lists do not tell all agents apart.
 func (r *reading) eachListed(ctx context.Context, what nameKind, span Span, longest int64, chosen func(group) bool, row func(start int64, g group, name []byte, sum Sum)) error {
-	counted := func(g group) bool { return g.kind < testKind && chosen(g) }
+	r.joined = false
+	counted := func(g group) bool {
+		r.joined = r.joined || g.agent == noAgent
+		return g.kind < testKind && chosen(g)
+	}
 	return r.each(ctx, what, span, longest, func(one listRow) {
 		eachName(one.list, counted, func(g group, name []byte, sum Sum) { row(one.since, g, name, sum) })
 	})

@@ -84,10 +84,15 @@ func (r *reading) tally(ctx context.Context, t *tallies, by Dimension, filter Fi
 	case by != Agents && by != Kinds && by != Hosts && listed == 0:
 		return false, fmt.Errorf("there is no list of the most frequent %q", by)
 	case all, filtered == networkNames && by == Networks, (filtered == networkNames || filtered == addressNames) && by == Sources:
-		return false, r.tallyNames(ctx, t, listed, filter)
+		if err := r.tallyNames(ctx, t, listed, filter); err != nil || !r.joined || filter.Agent == "" {
+			return false, err
+		}
 	case filtered != 0 && listed == 0 && by != Hosts:
-		return false, r.tallyGroups(ctx, t, by, filter)
+		if err := r.tallyGroups(ctx, t, by, filter); err != nil || !r.joined || filter.Agent == "" && by != Agents {
+			return false, err
+		}
 	}
+	*t = *newTallies() // lists do not tell
 	return t.events(ctx, tx, h, by, filter)
 }
 

@@ -72,20 +72,22 @@ func stacked(step time.Duration, bounds []time.Time, counts []Count, by stack) *
 			sums[count.Name] += count.N
 		}
 	}
-	none, hasNone := sums[by.none]
+	none, more := sums[by.none], sums[by.others]
 	delete(sums, by.none)
+	delete(sums, by.others)
 	sizes := mostFirst(sums, len(sums))
 	for i, one := range sizes[:min(len(sizes), by.most)] {
 		index[one.Name] = len(c.Lines)
 		c.Lines = append(c.Lines, line{Name: one.Name, Class: fmt.Sprintf("hue-%d", i%hues)})
 	}
-	if len(sizes) > by.most {
-		for _, one := range sizes[by.most:] {
+	if len(sizes) > by.most || more > 0 {
+		for _, one := range sizes[min(len(sizes), by.most):] {
 			index[one.Name] = len(c.Lines)
 		}
+		index[by.others] = len(c.Lines)
 		c.Lines = append(c.Lines, line{Name: by.others, Class: fmt.Sprintf("hue-%d", by.most%hues)})
 	}
-	if hasNone && none > 0 {
+	if none > 0 {
 		index[by.none] = len(c.Lines)
 		c.Lines = append(c.Lines, line{Name: by.none, Class: "hue-none"})
 	}
@@ -156,5 +158,8 @@ func byAgent(of Counted) string {
 	if !of.Kind.Attempt() {
 		return ""
 	}
-	return of.Agent
+	return cmp.Or(of.Agent, otherAgents)
 }
+
+// otherAgents are those without a line, and those that lists of a fleet do not tell apart.
+const otherAgents = "other agents"

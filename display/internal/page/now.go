@@ -48,7 +48,7 @@ func (s *Server) nowPage(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) stacked(ctx context.Context, v view, state State) (*chart, error) {
 	switch v.By {
 	case stackAgent:
-		return s.chart(ctx, v, stack{name: byAgent, most: mostLines - 1, others: "other agents"})
+		return s.chart(ctx, v, stack{name: byAgent, most: mostLines - 1, others: otherAgents})
 	case stackCountry:
 		return s.countryChart(ctx, v)
 	}
