@@ -74,7 +74,9 @@ type group struct {
 	kind  int64 // as it is stored; of tests, testKind besides
 }
 
-func (g group) compare(h group) int { return cmp.Or(cmp.Compare(g.agent, h.agent), cmp.Compare(g.kind, h.kind)) }
+func (g group) compare(h group) int {
+	return cmp.Or(cmp.Compare(g.agent, h.agent), cmp.Compare(g.kind, h.kind))
+}
 
 // testKind marks groups of tests: nothing counts them, but they are found.
 const testKind = 1 << 40

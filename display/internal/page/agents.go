@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -11,6 +12,8 @@ import (
 type agentsView struct {
 	head
 	State  State
+	Shown  []Agent
+	Pages  []choice                 // of agents, if there are many
 	Delays map[string]time.Duration // by agent, between logged and stored; none if unknown
 }
 
@@ -20,6 +23,9 @@ func (s *Server) agentsPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := agentsView{head: s.head(r, "Agents", "agents"), State: state, Delays: map[string]time.Duration{}}
+	if shown.Shown, shown.Pages, err = agentsOn(state.Agents, r.URL.Query().Get("page")); err != nil {
+		return err
+	}
 	records, err := s.options.History.Events(r.Context(), Page{Limit: delaysOf})
 	if err != nil {
 		return err
@@ -34,6 +40,30 @@ func (s *Server) agentsPage(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return s.render(w, "agents", shown)
+}
+
+// agentsLong is how many agents one page lists.
+const agentsLong = 100
+
+// agentsOn returns the agents of a page, and the pages that there are.
+func agentsOn(agents []Agent, page string) (shown []Agent, pages []choice, err error) {
+	number := 1
+	if page != "" {
+		number, _ = strconv.Atoi(page)
+	}
+	for part := range slices.Chunk(agents, agentsLong) {
+		pages = append(pages, choice{part[0].Name, fmt.Sprintf("?page=%d", len(pages)+1), len(pages)+1 == number})
+		if len(pages) == number {
+			shown = part
+		}
+	}
+	switch {
+	case number < 1 || number > max(len(pages), 1):
+		return nil, nil, badRequest{fmt.Errorf("there is no page %q of agents", page)}
+	case len(pages) == 1:
+		pages = nil
+	}
+	return shown, pages, nil
 }
 
 // delaysOf is how many of the latest events the delays are taken of. They are not looked for by agent: events have

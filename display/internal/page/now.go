@@ -2,8 +2,10 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -96,20 +98,44 @@ func (s *Server) agents(ctx context.Context) []byte {
 		return nil
 	}
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, "links", linksView{s.bare(), state.Agents}); err != nil {
+	if err := templates.ExecuteTemplate(&b, "links", linksOf(s.bare(), state.Agents)); err != nil {
 		s.options.Logger.Error("cannot show the agents", "error", err)
 		return nil
 	}
 	return message("agents", nil, oneLine(b.Bytes()))
 }
 
+// linksView is the list of agents on the first page.
 type linksView struct {
 	head
 	Agents []Agent
+	All    int // agents, if there are more
+}
+
+// mostLinks is how many agents the first page lists. It is told to open pages again and again.
+const mostLinks = 40
+
+// linksOf lists agents: of too many those that are away or silent, then those that tell the most.
+func linksOf(h head, agents []Agent) linksView {
+	if len(agents) <= mostLinks {
+		return linksView{head: h, Agents: agents}
+	}
+	rank := func(a Agent) int {
+		switch {
+		case a.Former:
+			return 2
+		case a.Connected && !a.Silent:
+			return 1
+		}
+		return 0
+	}
+	sorted := slices.Clone(agents)
+	slices.SortStableFunc(sorted, func(a, b Agent) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Total, a.Total)) })
+	return linksView{h, sorted[:mostLinks], len(agents)}
 }
 
 // Links are the agents with what the list of them needs to write their times.
-func (v nowView) Links() linksView { return linksView{v.head, v.State.Agents} }
+func (v nowView) Links() linksView { return linksOf(v.head, v.State.Agents) }
 
 // bare is a head that only serves to write times.
 func (s *Server) bare() head { return head{Now: s.options.Now(), zone: s.options.Zone()} }

@@ -18,8 +18,7 @@ type historyView struct {
 	Chart  *chart
 	Tops   []top
 	Rows   rowsView
-	Older  string // address of the events before these; empty if there are none
-	Agents []Agent
+	Older  string      // address of the events before these; empty if there are none
 	Source *sourceView // on a source's page
 	Ranges []choice
 	Stacks []choice
@@ -54,7 +53,7 @@ func (s *Server) past(r *http.Request, v view, title, here string) (*historyView
 	if err != nil {
 		return nil, err
 	}
-	shown := &historyView{head: s.head(r, title, here), View: v, Agents: state.Agents}
+	shown := &historyView{head: s.head(r, title, here), View: v}
 	if shown.Chart, err = s.stacked(ctx, v, state); err != nil {
 		return nil, err
 	}

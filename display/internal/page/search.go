@@ -61,6 +61,7 @@ func (s *Server) searchPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	for _, list := range []top{agents, kinds} {
 		if len(list.Names) > 0 {
+			list.Names = list.Names[:min(len(list.Names), 50)]
 			shown.Found = append(shown.Found, list)
 		}
 	}

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"fmt"
 	"net/url"
 	"testing"
 	"time"
@@ -132,5 +133,35 @@ func TestASpanOfOnesOwn(t *testing.T) {
 			t.Errorf("%s to %s: %d bars of %v from %v to %v, want bars of %v", test.from, test.until,
 				len(bounds)-1, v.step(), bounds[0], bounds[len(bounds)-1], test.want)
 		}
+	}
+}
+
+// Of a fleet's agents the first page lists those in trouble, then those that tell the most; the page of agents lists
+// all, a hundred at a time.
+func TestAFleetsAgents(t *testing.T) {
+	var fleet []Agent
+	for n := range 250 {
+		fleet = append(fleet, Agent{Name: fmt.Sprintf("agent-%03d", n), Connected: n != 200, Silent: n == 100, Former: n == 7, Total: uint64(n % 50)})
+	}
+	few := linksOf(head{}, fleet)
+	if few.All != 250 || len(few.Agents) != mostLinks || few.Agents[0].Name != "agent-100" || few.Agents[1].Name != "agent-200" || few.Agents[2].Total != 49 {
+		t.Errorf("the first page lists %+v of %d", few.Agents, few.All)
+	}
+	if all := linksOf(head{}, fleet[:mostLinks]); all.All != 0 || len(all.Agents) != mostLinks || all.Agents[0].Name != "agent-000" {
+		t.Errorf("the first page lists %+v of %d", all.Agents, all.All)
+	}
+	for page, want := range map[string]string{"": "agent-000", "2": "agent-100", "3": "agent-200"} {
+		shown, pages, err := agentsOn(fleet, page)
+		if err != nil || len(pages) != 3 || shown[0].Name != want || len(shown) > agentsLong {
+			t.Errorf("page %q begins with %+v, of %+v, error %v", page, shown[0], pages, err)
+		}
+	}
+	for _, page := range []string{"0", "4", "-1", "x"} {
+		if _, _, err := agentsOn(fleet, page); err == nil {
+			t.Errorf("there is a page %q", page)
+		}
+	}
+	if shown, pages, err := agentsOn(nil, ""); err != nil || len(shown)+len(pages) != 0 {
+		t.Errorf("of no agents there are %+v, %+v, error %v", shown, pages, err)
 	}
 }
