@@ -25,11 +25,12 @@ const (
 const Timeout = 30 * time.Second
 
 // NewHTTPClient returns the client of channels that speak HTTP: it verifies certificates, takes the
-// proxy of HTTPS_PROXY and NO_PROXY, and hands redirects to nobody, since what is sent is secret.
+// proxy of HTTPS_PROXY and NO_PROXY, and hands redirects to nobody, since what is sent is secret. Each request has a connection
+// of its own.
 func NewHTTPClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	transport.MaxIdleConns, transport.IdleConnTimeout = 4, 30*time.Second
+	transport.DisableKeepAlives = true // by an old connection, net/http itself sends a request again that got no answer
 	return &http.Client{
 		Transport: transport, Timeout: Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

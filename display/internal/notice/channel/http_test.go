@@ -164,6 +164,32 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
+// The library sends a request again by itself where an old connection ends without an answer: the service would have taken it
+// twice, and nobody counted that.
+func TestNothingIsSentAgainUnseen(t *testing.T) {
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		if asked++; asked > 1 {
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	defer server.Close()
+	client := channel.NewHTTPClient()
+	for try, want := range []channel.Outcome{0, channel.Unknown} {
+		request, err := http.NewRequest(http.MethodPost, server.URL, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Idempotency-Key", "notice1")
+		_, err = channel.Do(t.Context(), client, request)
+		var failure *channel.Failure
+		if errors.As(err, &failure); (err == nil) != (want == 0) || failure != nil && failure.Outcome != want || asked != try+1 {
+			t.Errorf("try %d: %v, asked %d times", try, err, asked)
+		}
+	}
+}
+
 func TestGarbageIsNoAnswer(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
