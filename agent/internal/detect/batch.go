@@ -56,10 +56,10 @@ const (
 
 // message is a line of syslog that a rule took.
 type message struct {
-	connection.Line
-	stamp  header.Stamp
 	line   []byte
 	counts bool // "last message repeated" can refer to it
+	stamp  header.Stamp
+	connection.Line
 }
 
 // request is a line of a web log that a rule took.

@@ -230,7 +230,7 @@ func (e *Engine) joinMessage(src *Source, m *message) {
 	if !dated {
 		sec, nsec = e.observed.Unix(), int32(e.observed.Nanosecond())
 	}
-	m.Time = connection.Time{Sec: sec, Nsec: nsec, Dated: dated}
+	m.Sec, m.Nsec, m.Dated = sec, nsec, dated
 	m.Log, m.Observed = src.name, e.observed.UnixNano()
 	if m.Rule.Join != rule.JoinPID {
 		mem = e.shared

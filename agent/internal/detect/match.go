@@ -192,7 +192,7 @@ func (m *Matcher) message(line []byte, occurrences, host uint64, candidates *rul
 		return
 	}
 	f := m.batch.message()
-	f.stamp, f.line = msg.Stamp, line
+	f.stamp.Form, f.stamp.Text, f.line = msg.Stamp.Form, msg.Stamp.Text, line
 	f.Rule, f.Text, f.Repeats, f.Host, f.PID = found, text, repeats, host, msg.PID
 	f.Machine = m.src.machine(msg.Host)
 	f.Bare = msg.PID == 0 && msg.Stamp.Form == header.None

@@ -72,7 +72,7 @@ func (m *memory) setLast(host uint64, line []byte) {
 	if m.newest.known && m.newest.host != host {
 		m.settleLast()
 	}
-	m.newest = hostLine{host, line, true}
+	m.newest.host, m.newest.line, m.newest.known = host, line, true // one by one: a copy would wait for its parts
 }
 
 // settleLast stores what setLast noted, at the latest before the line is overwritten.

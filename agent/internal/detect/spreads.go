@@ -25,6 +25,8 @@ const (
 type spreads struct {
 	scans, sprays, distributed *episode.Spread // nil if they are not looked for
 	log, machine               string          // of the line at work, for an episode that it starts
+	addr                       netip.Addr      // of the last line; the next one's is often the same
+	network, user              episode.Subject // of that address, and of the line at work
 	observed                   time.Time       // when the last one was read
 }
 
@@ -55,8 +57,17 @@ func (s *spreads) login(ev *attack.Event, at time.Time) {
 		return
 	}
 	s.log, s.machine, s.observed = ev.Log, ev.Host, ev.Observed
-	s.sprays.Hit(episode.Subject{Network: login.Network(ev.SourceIP)}, connection.ShortHash(ev.User), ev.SourceIP, at)
-	s.distributed.Hit(episode.Subject{User: ev.User}, attacker(ev.SourceIP), ev.SourceIP, at)
+	s.user.User = ev.User
+	s.sprays.Hit(s.networkOf(ev.SourceIP), connection.ShortHash(ev.User), ev.SourceIP, at)
+	s.distributed.Hit(&s.user, attacker(ev.SourceIP), ev.SourceIP, at)
+}
+
+// networkOf returns the network of an address.
+func (s *spreads) networkOf(addr netip.Addr) *episode.Subject {
+	if addr != s.addr {
+		s.addr, s.network.Network = addr, login.Network(addr)
+	}
+	return &s.network
 }
 
 // attacker is a hash of an address, the same for all of a /64 of IPv6.
@@ -74,7 +85,7 @@ func (s *spreads) request(v *visit, log, machine string, at, observed time.Time)
 		return
 	}
 	s.log, s.machine, s.observed = log, machine, observed
-	subject := episode.Subject{Network: login.Network(v.addr)}
+	subject := s.networkOf(v.addr)
 	switch {
 	case !v.missing || isCrawler(v.addr):
 		s.scans.Other(subject, at)

@@ -10,8 +10,11 @@ import (
 // Fields is what a rule read from a line. Its texts point into the line.
 type Fields struct {
 	Source      netip.Addr // invalid if the line has none, or a name
-	Host        []byte     // the name where an address was expected
+	Count       uint64     // at least 1
+	PID         uint32     // of the connection, if the rule says so
 	Port        uint16
+	InvalidUser bool   // the daemon says that there is no such account
+	Host        []byte // the name where an address was expected
 	User        []byte
 	Method      []byte
 	Reason      []byte
@@ -19,9 +22,6 @@ type Fields struct {
 	TTY         []byte
 	Jail        []byte
 	Fingerprint []byte
-	Count       uint64 // at least 1
-	PID         uint32 // of the connection, if the rule says so
-	InvalidUser bool   // the daemon says that there is no such account
 }
 
 // Reader reads fields. It remembers the last address, since the next line mostly has the same, and
@@ -34,12 +34,14 @@ type Reader struct {
 
 // Read fills the fields from the groups of a match.
 func (x *Reader) Read(f *Fields, r *Rule, text []byte, loc []int) {
-	*f = Fields{Count: 1}
+	*f = Fields{}
+	f.Count = 1
 	for _, g := range r.groups {
-		if loc[g.slot] < 0 {
+		from := loc[g.slot]
+		if from < 0 {
 			continue
 		}
-		part := text[loc[g.slot]:loc[g.slot+1]]
+		part := text[from:loc[g.slot+1]]
 		switch g.name {
 		case groupSource:
 			x.readSource(f, part)

@@ -162,5 +162,6 @@ func (s *scan) emit(ev *attack.Event, line uint64) {
 
 // outside says whether a time is one that is left out. What has no time is not.
 func (s *scan) outside(logged time.Time) bool {
-	return !logged.IsZero() && (logged.Before(s.opts.Since) || !s.opts.Until.IsZero() && logged.After(s.opts.Until))
+	since, until := s.opts.Since, s.opts.Until
+	return !logged.IsZero() && (!since.IsZero() && logged.Before(since) || !until.IsZero() && logged.After(until))
 }

@@ -23,6 +23,7 @@ const (
 // tally counts events for the report, in bounded memory.
 type tally struct {
 	kinds     map[attack.Kind]*kindTally
+	kind      *kindTally     // of the last event
 	hours     counter[int64] // attempts by hours since 1970, in UTC
 	sources   counter[netip.Addr]
 	hosts     counter[string]
@@ -36,7 +37,10 @@ type tally struct {
 	events    uint64
 }
 
-type kindTally struct{ events, count uint64 }
+type kindTally struct {
+	of            attack.Kind
+	events, count uint64
+}
 
 func newTally() *tally {
 	return &tally{
@@ -47,10 +51,13 @@ func newTally() *tally {
 }
 
 func (t *tally) add(ev *attack.Event) {
-	kind := t.kinds[ev.Kind]
-	if kind == nil {
-		kind = &kindTally{}
-		t.kinds[ev.Kind] = kind
+	kind := t.kind
+	if kind == nil || kind.of != ev.Kind { // as the last event seldom was
+		if kind = t.kinds[ev.Kind]; kind == nil {
+			kind = &kindTally{of: ev.Kind}
+			t.kinds[ev.Kind] = kind
+		}
+		t.kind = kind
 	}
 	kind.events++
 	kind.count += ev.Count

@@ -30,7 +30,6 @@ type connection struct {
 	attempts  uint32                 // counted so far
 	inAdvance uint32                 // attempts that were counted in advance of their attempt line
 	reported  [rule.Reporters]uint32 // attempts that each reporter wrote of
-	pending   Attempt                // not yet to be counted: a success may take it back, or its address is still to come; none without a rule
 
 	seen     int64  // logged time of its last line, in seconds since 1970
 	observed int64  // when that line was read
@@ -41,6 +40,8 @@ type connection struct {
 	chain      int32 // next of the same bucket
 	changed    bool  // since the last call of Changes
 	saved      bool  // by Changes or Restore
+
+	pending Attempt // not yet to be counted: a success may take it back, or its address is still to come; none without a rule
 }
 
 // clear forgets what is pending.

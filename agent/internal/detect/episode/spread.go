@@ -116,18 +116,18 @@ func NewSpread(limits SpreadLimits, emit func(SpreadEvent)) *Spread {
 }
 
 // Hit counts that a subject, from an address, hit a thing.
-func (s *Spread) Hit(subject Subject, hash uint32, addr netip.Addr, at time.Time) {
+func (s *Spread) Hit(subject *Subject, hash uint32, addr netip.Addr, at time.Time) {
 	sec := at.Unix()
 	s.advance(sec)
-	s.hit(s.get(&subject, sec, true), hash, addr, sec, at)
+	s.hit(s.get(subject, sec, true), hash, addr, sec, at)
 }
 
 // Linked is Hit where the subject says that something led it there, as a browser does that follows the
 // links of a page. That may be a lie, so only as many are excused in a window as the limits say.
-func (s *Spread) Linked(subject Subject, hash uint32, addr netip.Addr, at time.Time) {
+func (s *Spread) Linked(subject *Subject, hash uint32, addr netip.Addr, at time.Time) {
 	sec := at.Unix()
 	s.advance(sec)
-	e := s.get(&subject, sec, true)
+	e := s.get(subject, sec, true)
 	e.roll(s.turn, &e.linked)
 	if uint64(e.linked[0])+uint64(e.linked[1]) > uint64(s.limits.Linked) {
 		s.hit(e, hash, addr, sec, at)
@@ -155,10 +155,10 @@ func (s *Spread) hit(e *spreadEntry, hash uint32, addr netip.Addr, sec int64, at
 }
 
 // Other counts that a subject did something that does not count.
-func (s *Spread) Other(subject Subject, at time.Time) {
+func (s *Spread) Other(subject *Subject, at time.Time) {
 	sec := at.Unix()
 	s.advance(sec)
-	if e := s.get(&subject, sec, false); e != nil {
+	if e := s.get(subject, sec, false); e != nil {
 		e.roll(s.turn, &e.others)
 		s.touch(&e.subject)
 	}
@@ -280,7 +280,9 @@ func (s *Spread) advance(sec int64) {
 // expire ends and forgets what is too old at a time, or so far ahead of it that another log is read.
 func (s *Spread) expire(sec int64) {
 	s.order()
-	s.now, s.turn = sec, sec/s.window
+	if s.now = sec; sec < s.turn*s.window || sec >= (s.turn+1)*s.window {
+		s.turn = sec / s.window
+	}
 	for s.oldest != nil && (sec-s.oldest.last >= 2*s.window || s.oldest.last-sec >= s.window) {
 		s.remove(s.oldest)
 	}

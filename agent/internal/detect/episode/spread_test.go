@@ -86,11 +86,11 @@ func (s *spread) do(script string) {
 		}
 		switch what {
 		case "hit":
-			s.Hit(network, thing, someone, at(second))
+			s.Hit(&network, thing, someone, at(second))
 		case "linked":
-			s.Linked(network, thing, someone, at(second))
+			s.Linked(&network, thing, someone, at(second))
 		case "other":
-			s.Other(network, at(second))
+			s.Other(&network, at(second))
 		case "tick":
 			s.Tick(at(second))
 		default:
@@ -204,23 +204,23 @@ func TestWhoASpreadIsBy(t *testing.T) {
 	admin := episode.Subject{User: "admin"}
 	s := newSpread(spreadLimits)
 	for thing := range uint32(4) {
-		s.Hit(network, thing, someone, at(0))
-		s.Hit(admin, thing, someone, at(0))
+		s.Hit(&network, thing, someone, at(0))
+		s.Hit(&admin, thing, someone, at(0))
 	}
-	s.Hit(network, 0, neighbour, at(1))
-	s.Hit(network, 0, someone, at(1))
+	s.Hit(&network, 0, neighbour, at(1))
+	s.Hit(&network, 0, someone, at(1))
 	s.Finish()
 	s.want(t, "start 192.0.2.0/24 192.0.2.7: 4 in 4 +4 @0", "start admin: 4 in 4 +4 @0",
 		"end admin: 4 in 4 +0 @0", "end 192.0.2.0/24: 4 in 6 +2 @1")
 
 	s = newSpread(spreadLimits) // a second episode is told by its own addresses
-	s.Hit(network, 0, neighbour, at(0))
+	s.Hit(&network, 0, neighbour, at(0))
 	for thing := range uint32(4) {
-		s.Hit(network, thing, someone, at(0))
+		s.Hit(&network, thing, someone, at(0))
 	}
-	s.Hit(network, 4, neighbour, at(10)) // in a window of few, which ends it
+	s.Hit(&network, 4, neighbour, at(10)) // in a window of few, which ends it
 	for thing := range uint32(4) {
-		s.Hit(network, thing, someone, at(29))
+		s.Hit(&network, thing, someone, at(29))
 	}
 	s.want(t, "start 192.0.2.0/24: 4 in 5 +5 @0", "end 192.0.2.0/24: 5 in 6 +1 @10", "start 192.0.2.0/24 192.0.2.7: 4 in 4 +4 @29")
 }
@@ -232,24 +232,24 @@ func TestThingsOfASpreadAreBounded(t *testing.T) {
 	limits.Distinct, limits.Window = 1000, 1000*time.Second
 	s := newSpread(limits)
 	for thing := range uint32(31) {
-		s.Hit(network, thing, someone, at(int(thing)))
+		s.Hit(&network, thing, someone, at(int(thing)))
 	}
 	s.want(t)
-	s.Hit(network, 31, someone, at(31)) // no more than 32 can be asked for
+	s.Hit(&network, 31, someone, at(31)) // no more than 32 can be asked for
 	s.want(t, "start 192.0.2.0/24 192.0.2.7: 32 in 32 +32 @31")
-	s.Hit(network, 0, someone, at(32)) // which makes 1 the oldest
-	s.Hit(network, 32, someone, at(33))
+	s.Hit(&network, 0, someone, at(32)) // which makes 1 the oldest
+	s.Hit(&network, 32, someone, at(33))
 	for _, known := range []uint32{0, 2, 15, 31, 32} {
-		s.Hit(network, known, someone, at(34))
+		s.Hit(&network, known, someone, at(34))
 	}
 	s.Finish()
 	s.want(t, "start 192.0.2.0/24 192.0.2.7: 32 in 32 +32 @31", "end 192.0.2.0/24 192.0.2.7: 33 in 39 +7 @34")
 
 	s = newSpread(limits)
 	for thing := range uint32(33) {
-		s.Hit(network, thing, someone, at(int(thing)))
+		s.Hit(&network, thing, someone, at(int(thing)))
 	}
-	s.Hit(network, 0, someone, at(34)) // new again
+	s.Hit(&network, 0, someone, at(34)) // new again
 	s.Finish()
 	s.want(t, "start 192.0.2.0/24 192.0.2.7: 32 in 32 +32 @31", "end 192.0.2.0/24 192.0.2.7: 34 in 34 +2 @34")
 }
@@ -260,7 +260,7 @@ func TestSubjectsOfASpreadAreBounded(t *testing.T) {
 	s := newSpread(spreadLimits) // three are remembered
 	hit := func(user string, second int, things ...uint32) {
 		for _, thing := range things {
-			s.Hit(episode.Subject{User: user}, thing, someone, at(second))
+			s.Hit(&episode.Subject{User: user}, thing, someone, at(second))
 		}
 	}
 	hit("a", 0, 1, 2, 3, 4)
@@ -369,8 +369,8 @@ func TestSpreadsAgreeWithTheModel(t *testing.T) {
 			thing := uint32(r.IntN(2 + r.IntN(8)))
 			m.expire(second)
 			if r.IntN(3) == 0 {
-				plain.Other(subject, at(second))
-				restored.Other(subject, at(second))
+				plain.Other(&subject, at(second))
+				restored.Other(&subject, at(second))
 				if s := m[subject]; s != nil {
 					s.others = append(s.others, second)
 				}
@@ -378,8 +378,8 @@ func TestSpreadsAgreeWithTheModel(t *testing.T) {
 				plain.Tick(at(second)) // an episode that is over ends before the hit
 				want := m.hit(subject, thing, second)
 				started = false
-				plain.Hit(subject, thing, someone, at(second))
-				restored.Hit(subject, thing, someone, at(second))
+				plain.Hit(&subject, thing, someone, at(second))
+				restored.Hit(&subject, thing, someone, at(second))
 				if started != want {
 					t.Fatalf("seed %d: a hit of %s starts an episode: %v, want %v; events %q", seed, subject.User, started, want, events.events)
 				}

@@ -17,28 +17,28 @@ func newBounded[K comparable, V any](limit int) bounded[K, V] {
 }
 
 func (b *bounded[K, V]) get(k K) (v V, ok bool) {
-	if e := b.find(k); e != nil {
+	if e := b.find(&k); e != nil {
 		return *e, true
 	}
 	return v, false
 }
 
-func (b *bounded[K, V]) find(k K) *V {
-	if b.lastEntry == nil || b.last != k {
-		b.last, b.lastEntry = k, b.entries[k]
+func (b *bounded[K, V]) find(k *K) *V {
+	if b.lastEntry == nil || b.last != *k {
+		b.last, b.lastEntry = *k, b.entries[*k]
 	}
 	return b.lastEntry
 }
 
-func (b *bounded[K, V]) put(k K, v V) { *b.at(k) = v }
+func (b *bounded[K, V]) put(k K, v V) { *b.at(&k) = v }
 
 // at returns the value of a key to be changed, a new one if there is none.
-func (b *bounded[K, V]) at(k K) *V {
+func (b *bounded[K, V]) at(k *K) *V {
 	b.touch(k)
 	if e := b.find(k); e != nil {
 		return e
 	}
-	return b.enter(k)
+	return b.enter(*k)
 }
 
 // enter makes an entry for a key that has none.
@@ -47,7 +47,7 @@ func (b *bounded[K, V]) enter(k K) *V {
 		b.order = append(b.order, k)
 	} else {
 		first := b.order[b.next]
-		b.touch(first)
+		b.touch(&first)
 		delete(b.entries, first)
 		b.order[b.next] = k
 		b.next = (b.next + 1) % b.limit
@@ -57,9 +57,9 @@ func (b *bounded[K, V]) enter(k K) *V {
 	return b.lastEntry
 }
 
-func (b *bounded[K, V]) touch(k K) {
+func (b *bounded[K, V]) touch(k *K) {
 	if b.changed != nil {
-		b.changed[k] = struct{}{}
+		b.changed[*k] = struct{}{}
 	}
 }
 

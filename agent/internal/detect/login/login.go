@@ -51,6 +51,9 @@ type failures struct {
 type History struct {
 	failed bounded[origin, failures]
 	known  bounded[visit, int64] // the last time
+
+	addr   netip.Addr // of the last failure; the next one's is mostly the same
+	origin origin     // that it is of
 }
 
 // New returns a History that remembers nothing.
@@ -80,11 +83,14 @@ func Network(addr netip.Addr) netip.Prefix {
 // Failed takes note of attempts that failed. The user counts for who has no address only: names
 // are easily invented.
 func (h *History) Failed(addr netip.Addr, user string, attempts uint64, at int64) {
-	o, ok := originOf(addr, user)
-	if !ok {
-		return
+	if !addr.IsValid() || addr != h.addr {
+		o, ok := originOf(addr, user)
+		if !ok {
+			return
+		}
+		h.addr, h.origin = addr, o
 	}
-	f := h.failed.at(o)
+	f := h.failed.at(&h.origin)
 	if at-f.last > failedFor {
 		f.count = 0
 	}
