@@ -11,8 +11,7 @@ import (
 	"github.com/pialert/pialert/pkg/socket"
 )
 
-// DefaultPort is where the end that listens does so unless it is told otherwise: a port that
-// needs no privilege.
+// DefaultPort is the port of the end that listens, unless it is told another one. It needs no privilege.
 const DefaultPort = "7483"
 
 const unixScheme = "unix:"

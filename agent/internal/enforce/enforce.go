@@ -24,7 +24,7 @@ type Options struct {
 	Never     policy.Never // whom not to ban; those who are banned are asked about every minute
 	Responder Responder
 	Logins    func() bool                    // whether somebody is logged in from another machine now
-	Names     func() map[string][]netip.Addr // of the allow list, and what they have, as known now
+	Names     func() map[string][]netip.Addr // of the allow list, with the addresses that they have as far as is known now
 	State     string                         // folder in which to keep whether enforcing is confirmed
 	// Do has events added and what is remembered changed in one step: either both are committed, or nothing is.
 	Do     func(func(emit func(*attack.Event))) error

@@ -17,7 +17,7 @@ type Stats struct {
 	Spared  uint64    `json:"spared"`               // bans that were not, since the source is never banned
 	Refused uint64    `json:"refused"`              // bans that the responder refused
 	Pending int       `json:"pending"`              // bans that the responder has not taken yet
-	Error   string    `json:"error,omitempty"`      // why not
+	Error   string    `json:"error,omitempty"`      // why the responder takes none; empty if it does
 
 	Bans     int                       `json:"bans"` // in the responder's store
 	Backends []responder.BackendStatus `json:"backends"`

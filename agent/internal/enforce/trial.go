@@ -11,9 +11,9 @@ import (
 // trialFile keeps it over a restart.
 const trialFile = "responses.json"
 
-// Begin finds out whether to enforce, before the first event. Where that is new, or set anew after a
-// trial that nobody confirmed, a trial begins if somebody is logged in from elsewhere; and nobody has been
-// banned before.
+// Begin finds out whether to enforce, before the first event. Where enforcing is new, or was configured
+// anew after a trial that nobody confirmed, nobody counts as banned, and it begins a
+// trial if somebody is logged in from another machine.
 func (en *Enforcer) Begin(anew bool) error {
 	en.mu.Lock()
 	defer en.mu.Unlock()

@@ -90,9 +90,8 @@ type Options struct {
 	Store    Store
 	// State is what the store kept of earlier commits.
 	State iter.Seq2[string, []byte]
-	// Watched says whether anybody is there to see what is found: while nobody is, commits are
-	// rarer and alike events merge, so that a flood does not fill the store with what few numbers
-	// say.
+	// Watched says whether anybody is there to see what is found. While nobody is, commits are rarer
+	// and events that are alike merge: a flood does not fill the store with what a few sums say as well.
 	Watched func() bool
 	Logger  *slog.Logger
 }

@@ -88,8 +88,8 @@ func (b *Bans) Report(r *Report, now time.Time, add func(*attack.Event)) {
 	}
 }
 
-// Logged takes an event of a log of fail2ban's, and returns whether it is an event now. Of a jail that
-// reports by itself its report is awaited instead.
+// Logged takes an event that was read in a log of fail2ban's, and says whether to send it now. Where its
+// jail reports by itself, the report is awaited instead.
 func (b *Bans) Logged(e *attack.Event, now time.Time) bool {
 	info, ok := e.Detail.(attack.BanInfo)
 	if !ok || !e.SourceIP.IsValid() {

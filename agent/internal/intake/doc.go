@@ -1,9 +1,9 @@
 // Package intake takes reports: what other programs on this machine, and elsewhere over HTTP, say that
 // they have seen or done.
 //
-// What it promises: a report is answered once its event is committed, and counts once however often it
-// is repeated, if it can be told from a new one: a ban that holds is banned once ([Bans]), and what has a
-// key is known by that ([Keys]). Whatever arrives is bounded and checked before anything is made of it,
+// What it promises: a report is answered once its event is committed. However often it is repeated, it
+// counts once, where it can be told from a new one: a ban that holds is one event ([Bans]), and whatever
+// has a key is known by it ([Keys]). Whatever arrives is bounded and checked before anything is made of it,
 // and nothing that arrives is sent back.
 //
 // What it refuses: reports of events that no conforming agent could have seen, whoever has no right to

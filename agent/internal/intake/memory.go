@@ -24,7 +24,7 @@ const (
 	reporter = "\x00report"
 )
 
-// Report takes a report and adds its event, unless that was told.
+// Report takes a report and adds its event, unless one with the same key was taken before.
 func (m *Memory) Report(r *Report, now time.Time, add func(*attack.Event)) {
 	if r.Key == "" || m.Keys.Take(reporter, r.Key, now) {
 		m.Bans.Report(r, now, add)

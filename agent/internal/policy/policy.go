@@ -27,8 +27,8 @@ type Evidence struct {
 	Last  time.Time
 }
 
-// Never says who is exempt from bans. Why says why a source is never banned; it is asked for each ban
-// that is about to be decided, with the time of the event.
+// Never says who is exempt from bans. Why says whether a source is never banned, and the reason; it is
+// asked for each ban that is about to be decided.
 type Never interface {
 	Why(source netip.Prefix) (reason string, never bool)
 }
@@ -104,8 +104,8 @@ func (p *Policy) Event(e *attack.Event) (decisions []Decision, spared *Spared) {
 	return decisions, nil
 }
 
-// Welcomes says whether somebody got in by SSH from an address, who is not to be banned then. Whoever got into
-// something else is not: strangers have accounts of web sites, and FTP lets in anybody.
+// Welcomes says whether an event is a login by SSH from an address, which is not to be banned then. Other
+// logins spare nobody: strangers have accounts of web sites, and FTP lets in anybody.
 func Welcomes(e *attack.Event) bool {
 	return e.Kind == attack.SSHAccepted && e.SourceIP.IsValid() && !e.Test
 }

@@ -1,6 +1,6 @@
 // Package source says what a source of log lines is: whatever hands on whole lines, and where reading
-// them goes on if it can be gone back to. Files across rotation (room file) and systemd's journal (room
-// journal) are sources; so is, later, whatever arrives on a socket and can be read only once.
+// them goes on if it can be gone back to. Files across rotation (room file), systemd's journal (room
+// journal) and messages of syslog, which can be read only once (room syslog), are sources.
 //
 // What every source promises: a [Chunk] holds whole lines of one log, in their order, and a position
 // after them if there is one. The caller stores that position together with whatever it made of the
@@ -36,8 +36,8 @@ type Source interface {
 // ErrUnavailable says that a source does not exist on this machine; others may be read nevertheless.
 var ErrUnavailable = errors.New("this machine has no such source")
 
-// ErrAgain is why a context ends of which another one follows, under which a source that can run again
-// will.
+// ErrAgain is the cause of a context's end where Run is called again with another one. A source that can
+// be read only once keeps its sockets open until then.
 var ErrAgain = errors.New("the configuration is read again")
 
 // Chunk is a run of whole lines from one log and the position after them.

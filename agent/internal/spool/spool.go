@@ -16,8 +16,8 @@
 // What it refuses: a directory that another process has open, and events outside the bounds of
 // pkg/attack and pkg/wire.
 //
-// An own log, since what it has to do is little: checksums on every byte, one fdatasync for each
-// commit, files that shrink, and going on after damage.
+// It is a log of our own and no database, since it has little to do: checksums on every byte, one
+// fdatasync for each commit, files that shrink, and going on after damage.
 package spool
 
 import (

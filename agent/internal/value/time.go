@@ -5,9 +5,12 @@ import (
 	"time"
 )
 
-// IsTime says whether text starts with HH:MM:SS. It looks at the eight bytes at once: what is left
-// of each without that of "00:00:00" is at most 9, or 0 for a colon, if adding what is missing to
-// 128 does not reach it.
+// IsTime says whether text starts with HH:MM:SS. It looks at the eight bytes at once:
+//
+//	text          1  2  :  3  4  :  5  6
+//	^ 00:00:00    01 02 00 03 04 00 05 06    of a digit 0 to 9 is left, of a colon 0
+//	+ room        77 78 7f 79 7a 7f 7b 7c    76, or 7f for a colon: the most that stays below 80
+//	& 80 of each  00 00 00 00 00 00 00 00    whatever else stands there has reached it, before or now
 func IsTime(text []byte) bool {
 	if len(text) < 8 {
 		return false

@@ -211,7 +211,7 @@ func (t *Table) Route(agent string, kind attack.Kind) (lamp int, counts bool) {
 	return t.RouteCount(agent, kind, "", "")
 }
 
-// RouteCount returns the same of what was counted of a machine, or of a counter.
+// RouteCount is [Table.Route] of what was counted of another machine, or of a counter.
 func (t *Table) RouteCount(agent string, kind attack.Kind, host, key string) (lamp int, counts bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -219,7 +219,7 @@ func (t *Table) RouteCount(agent string, kind attack.Kind, host, key string) (la
 	return lamp, lamp >= 0 && t.lamps[lamp].counts(kind)
 }
 
-// RouteEvent returns the same of an event.
+// RouteEvent is [Table.Route] of an event.
 func (t *Table) RouteEvent(agent string, event *attack.Event) (lamp int, counts bool) {
 	from := sourceOf(agent, event)
 	return t.RouteCount(from.agent, from.kind, from.host, from.key)

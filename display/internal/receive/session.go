@@ -28,8 +28,8 @@ type Session struct {
 	progress wake.Bell     // rings when there may be something to acknowledge
 }
 
-// Open begins a session of an agent, as soon as its former one is closed. The error is a [Later]
-// if there were too many, or a [Refusal] a moment ago. Whoever opened a session closes it.
+// Open begins a session of an agent, as soon as its former one is closed. The error is a [Later] if the
+// agent opens sessions too often, or was cut off a moment ago. Whoever opened a session closes it.
 func (a *Admission) Open(ctx context.Context, name string) (*Session, error) {
 	return a.open(ctx, &Session{name: name, progress: wake.New()})
 }

@@ -26,8 +26,8 @@ func (l *Latest[T]) Change(do func(*T)) {
 	}
 }
 
-// Next returns the value once it is another than that of a number, and its number. The first number
-// is 0. It waits until then, or returns the context's error.
+// Next waits until there is a newer value than the one that has the number after, and returns it with its
+// number; 0 is before the first. If ctx ends first, it returns the context's error.
 func (l *Latest[T]) Next(ctx context.Context, after uint64) (value T, number uint64, err error) {
 	for {
 		l.mu.Lock()
