@@ -66,10 +66,12 @@ func (d *daemon) today(ctx context.Context, _ struct{}) (Today, error) {
 	if err := d.usual(ctx, &t); err != nil {
 		return t, err
 	}
-	for _, of := range history.Dimensions() {
-		if t.Top[of], err = d.history.Top(ctx, of, history.Filter{Span: history.Span{Since: t.Begun}}, topOfToday); err != nil {
-			return t, err
-		}
+	tops, err := d.history.Ranks(ctx, history.Dimensions(), history.Filter{Span: history.Span{Since: t.Begun}}, topOfToday)
+	if err != nil {
+		return t, err
+	}
+	for of, ranking := range tops {
+		t.Top[of] = ranking.Names
 	}
 	for _, agent := range d.agents(now) {
 		if agent.Lost {

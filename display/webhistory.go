@@ -54,10 +54,18 @@ func pageCounts(counts []history.Count) []page.Count {
 	return list
 }
 
-// Top lists the most frequent.
-func (h pageHistory) Top(ctx context.Context, by page.Dimension, span page.Span, f page.Filter, limit int) ([]page.Tally, error) {
-	tallies, err := h.history.Top(ctx, history.Dimension(by), filter(f, span), limit)
-	return pageTallies(tallies), err
+// Tops lists the most frequent.
+func (h pageHistory) Tops(ctx context.Context, by []page.Dimension, span page.Span, f page.Filter, limit int) (map[page.Dimension][]page.Tally, error) {
+	var dimensions []history.Dimension
+	for _, by := range by {
+		dimensions = append(dimensions, history.Dimension(by))
+	}
+	rankings, err := h.history.Ranks(ctx, dimensions, filter(f, span), limit)
+	tops := make(map[page.Dimension][]page.Tally, len(rankings))
+	for by, ranking := range rankings {
+		tops[page.Dimension(by)] = pageTallies(ranking.Names)
+	}
+	return tops, err
 }
 
 // Sources lists the addresses with the most attempts.

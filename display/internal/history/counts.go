@@ -42,7 +42,7 @@ type Count struct {
 // minutes for 15 days and by minutes for two days. A step belongs to the bar in which it begins.
 // A source or a user comes from lists of names, which leave out who was too seldom seen in a time of
 // very many. Where the filter asks for both, or for their minutes of more than two days ago, the
-// newest 200,000 events of the time are looked at instead; its ids are ignored.
+// newest 50,000 events of the time are looked at instead; its ids are ignored.
 func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter, name func(Counted) string) ([]Count, error) {
 	if len(bounds) < 2 {
 		return nil, nil

@@ -163,4 +163,4 @@ func (h *History) eachNewest(ctx context.Context, tx querier, filter Filter, que
 }
 
 // maxScan bounds the newest events of a span that a question looks at which roll-ups do not answer.
-const maxScan = 200_000
+const maxScan = 50_000

@@ -19,7 +19,7 @@ const (
 )
 
 // Source returns what is known of a filter's source: attempts, kinds and times by lists, and users,
-// targets and bans by the newest 200,000 events of the hours in which it was seen.
+// targets and bans by the newest 50,000 events of the hours in which it was seen.
 func (h *History) Source(ctx context.Context, filter Filter) (Source, error) {
 	p := newPortrait(filter.Source)
 	what, in := filter.listing()
@@ -56,8 +56,8 @@ func (h *History) TopSources(ctx context.Context, filter Filter, limit int) ([]S
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		lists := h.lists(tx)
 		lists.room = listsOfADay // they are read twice
-		ranking, err := lists.rank(ctx, Sources, filter, min(limit, maxSources))
-		if top = ranking.Names; err != nil || len(top) == 0 {
+		rankings, err := lists.rank(ctx, []Dimension{Sources}, filter, min(limit, maxSources))
+		if top = rankings[Sources].Names; err != nil || len(top) == 0 {
 			return err
 		}
 		var wanted []string

@@ -83,9 +83,12 @@ func newTallies() *tallies {
 	return &tallies{long: make(map[string]*uint64)}
 }
 
-func (t *tallies) add(name string, kind, attempts int64) {
-	if k := attack.StoredKind(kind); name != "" && (k.Attempt() || k == attack.Counter) && attempts > 0 {
-		t.addBytes([]byte(name), uint64(attempts))
+func (t *tallies) add(name string, kind, attempts int64) { t.addRaw([]byte(name), kind, attempts) }
+
+// addRaw adds what a kind counts, if that is attempts, or a counter.
+func (t *tallies) addRaw(name []byte, kind, attempts int64) {
+	if k := attack.StoredKind(kind); len(name) > 0 && (k.Attempt() || k == attack.Counter) && attempts > 0 {
+		t.addBytes(name, uint64(attempts))
 	}
 }
 

@@ -1,11 +1,13 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,7 +38,7 @@ func Dimensions() []Dimension {
 type Ranking struct {
 	Names  []Tally `json:"names"`
 	Others uint64  `json:"others,omitempty"` // attempts of names that were too many to be kept apart
-	Newest bool    `json:"newest,omitempty"` // only the newest 200,000 events of the span were looked at
+	Newest bool    `json:"newest,omitempty"` // only the newest 50,000 events of the span were looked at
 }
 
 // Top lists the most frequent names, the most frequent first: at most limit. See [History.Rank].
@@ -51,49 +53,72 @@ var listOf = map[Dimension]nameKind{Networks: networkNames, Sources: addressName
 // Rank ranks names by attempts, the most frequent first: at most limit. Only attempts count, except for
 // counters, and tests do not. Roll-ups answer: by minutes as far as these are kept, which is two days, and
 // before by full hours. What a filter asks of users by their source, or the other way round, or of a
-// machine, comes from the newest 200,000 events of the hours in which it was seen.
-func (h *History) Rank(ctx context.Context, by Dimension, filter Filter, limit int) (ranking Ranking, err error) {
+// machine, comes from the newest 50,000 events of the hours in which it was seen.
+func (h *History) Rank(ctx context.Context, by Dimension, filter Filter, limit int) (Ranking, error) {
+	rankings, err := h.Ranks(ctx, []Dimension{by}, filter, limit)
+	return rankings[by], err
+}
+
+// Ranks ranks by several dimensions, and reads once what these have in common.
+func (h *History) Ranks(ctx context.Context, by []Dimension, filter Filter, limit int) (rankings map[Dimension]Ranking, err error) {
 	err = h.View(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
-		ranking, err = h.lists(tx).rank(ctx, by, filter, limit)
+		rankings, err = h.lists(tx).rank(ctx, by, filter, limit)
 		return err
 	})
-	return ranking, err
+	return rankings, err
 }
 
-func (r *reading) rank(ctx context.Context, by Dimension, filter Filter, limit int) (Ranking, error) {
-	t := newTallies()
-	newest, err := r.tally(ctx, t, by, filter)
-	return Ranking{t.list(limit), t.others, newest}, err
+func (r *reading) rank(ctx context.Context, by []Dimension, filter Filter, limit int) (map[Dimension]Ranking, error) {
+	sums, newest, err := r.tally(ctx, by, filter)
+	rankings := make(map[Dimension]Ranking, len(sums))
+	for by, t := range sums {
+		rankings[by] = Ranking{t.list(limit), t.others, newest[by]}
+	}
+	return rankings, err
 }
 
-// tally adds up by a dimension. It says whether only the newest events were looked at.
-func (r *reading) tally(ctx context.Context, t *tallies, by Dimension, filter Filter) (newest bool, err error) {
-	h, tx := r.h, r.tx
+// tally adds up by dimensions. It says of which only the newest events were looked at.
+func (r *reading) tally(ctx context.Context, by []Dimension, filter Filter) (sums map[Dimension]*tallies, newest map[Dimension]bool, err error) {
 	filtered, _ := filter.listing()
-	listed := listOf[by]
 	all := filter.User == "" && filter.Host == "" && !filter.Source.IsValid()
-	switch {
-	case by == Counters:
-		return false, r.tallyCounted(ctx, t, filter, func(of Counted) string { return of.Key })
-	case all && by == Hosts:
-		return false, r.tallyCounted(ctx, t, filter, attempted(func(of Counted) string { return of.Host }))
-	case all && by == Agents:
-		return false, r.tallyCounted(ctx, t, filter, attempted(func(of Counted) string { return of.Agent }))
-	case all && by == Kinds:
-		return false, r.tallyCounted(ctx, t, filter, attempted(func(of Counted) string { return of.Kind.String() }))
-	case by != Agents && by != Kinds && by != Hosts && listed == 0:
-		return false, fmt.Errorf("there is no list of the most frequent %q", by)
-	case all, filtered == networkNames && by == Networks, (filtered == networkNames || filtered == addressNames) && by == Sources:
-		if err := r.tallyNames(ctx, t, listed, filter); err != nil || !r.joined || filter.Agent == "" {
-			return false, err
+	sums, newest = make(map[Dimension]*tallies), make(map[Dimension]bool)
+	var counted, looked []Dimension
+	for _, by := range by {
+		listed := listOf[by]
+		told := true // by lists
+		sums[by] = newTallies()
+		switch {
+		case listed == 0 && !slices.Contains(Dimensions(), by):
+			err = fmt.Errorf("there is no list of the most frequent %q", by)
+		case by == Counters, all && listed == 0:
+			counted = append(counted, by)
+		case all, filtered == networkNames && by == Networks, (filtered == networkNames || filtered == addressNames) && by == Sources:
+			err = r.tallyNames(ctx, sums[by], listed, filter)
+			told = !r.joined || filter.Agent == ""
+		case filtered != 0 && listed == 0 && by != Hosts:
+			err = r.tallyGroups(ctx, sums[by], by, filter)
+			told = !r.joined || filter.Agent == "" && by != Agents
+		default:
+			told = false
 		}
-	case filtered != 0 && listed == 0 && by != Hosts:
-		if err := r.tallyGroups(ctx, t, by, filter); err != nil || !r.joined || filter.Agent == "" && by != Agents {
-			return false, err
+		if err != nil {
+			return nil, nil, err
+		}
+		if !told {
+			sums[by], looked = newTallies(), append(looked, by)
 		}
 	}
-	*t = *newTallies() // lists do not tell
-	return t.events(ctx, tx, h, by, filter)
+	if len(counted) > 0 {
+		err = r.tallyCounted(ctx, sums, counted, filter)
+	}
+	if len(looked) > 0 && err == nil {
+		var more bool
+		more, err = r.tallyEvents(ctx, sums, looked, filter)
+		for _, by := range looked {
+			newest[by] = more
+		}
+	}
+	return sums, newest, err
 }
 
 // tallyNames counts the names of lists.
@@ -143,47 +168,82 @@ func (r *reading) tallyGroups(ctx context.Context, t *tallies, by Dimension, fil
 
 // tallyCounted counts by what all that is counted is kept by. What a correction took away may be of another time
 // than what it was taken from.
-func (r *reading) tallyCounted(ctx context.Context, t *tallies, filter Filter, name func(Counted) string) (err error) {
+func (r *reading) tallyCounted(ctx context.Context, sums map[Dimension]*tallies, by []Dimension, filter Filter) (err error) {
 	c := newCounting([]time.Time{time.Unix(begun, 0), time.Unix(1<<40, 0)}) // one bar
-	if c.name, err = r.namer(ctx, name); err != nil {
+	var parts []Counted
+	c.name, err = r.namer(ctx, func(of Counted) string {
+		parts = append(parts, of)
+		return strconv.Itoa(len(parts))
+	})
+	if err != nil {
 		return err
 	}
 	if err = r.count(ctx, c, filter, dayLong); err != nil {
 		return err
 	}
-	for _, sum := range c.list() {
-		t.addBytes([]byte(sum.Name), sum.Attempts)
+	for i, of := range parts {
+		attempts := c.sums[i][0].shown().Attempts
+		for _, by := range by {
+			if name := of.in(by); name != "" {
+				sums[by].addBytes([]byte(name), attempts)
+			}
+		}
 	}
 	return nil
 }
 
-// attempted is a name of what counts attempts, none of all else.
-func attempted(name func(Counted) string) func(Counted) string {
-	return func(of Counted) string {
-		if of.Kind.Attempt() {
-			return name(of)
-		}
+// in returns the name of a dimension, empty if what is counted is no attempt of it, or no counter.
+func (of Counted) in(by Dimension) string {
+	switch {
+	case by == Counters:
+		return of.Key
+	case !of.Kind.Attempt():
 		return ""
+	case by == Hosts:
+		return of.Host
+	case by == Agents:
+		return of.Agent
 	}
+	return of.Kind.String()
 }
 
-// events looks at events.
-func (t *tallies) events(ctx context.Context, tx querier, h *History, by Dimension, filter Filter) (more bool, err error) {
-	column := map[Dimension]string{Sources: "source", Networks: "source", Users: "user", Targets: "detail", Agents: "CAST(agents.name AS BLOB)", Kinds: "x''", Hosts: "coalesce(machine, x'')"}[by]
-	var raw []byte
+// eventColumn says what dimensions need of an event.
+var eventColumn = map[Dimension]string{Sources: "source", Networks: "source", Users: "user", Targets: "detail", Agents: "agent", Hosts: "machine"}
+
+// tallyEvents looks at events. It says whether there were more than it looked at.
+func (r *reading) tallyEvents(ctx context.Context, sums map[Dimension]*tallies, by []Dimension, filter Filter) (more bool, err error) {
+	agents, err := r.agentNames(ctx)
+	if err != nil {
+		return false, err
+	}
+	columns := make([]string, len(by))
+	values := make([]sql.RawBytes, len(by))
 	var kind, attempts int64
-	return h.eachNewest(ctx, tx, filter, `SELECT `+column+`, kind, sum(count) FROM events JOIN agents ON agents.id = agent`, ` AND NOT test GROUP BY 1, 2`,
-		[]any{&raw, &kind, &attempts}, func() { t.add(nameIn(by, raw, kind), kind, attempts) })
+	targets := []any{&kind, &attempts}
+	for i, by := range by {
+		if by == Sources {
+			sums[by].text = func(name string) string { return nameText(addressNames, name) }
+		}
+		columns[i], targets = cmp.Or(eventColumn[by], "NULL"), append(targets, &values[i])
+	}
+	return r.h.eachNewest(ctx, r.tx, filter, `SELECT kind, count, `+strings.Join(columns, ", ")+` FROM events`, ` AND NOT test`, targets, func() {
+		for i, by := range by {
+			switch value := values[i]; {
+			case by == Agents:
+				id, _ := strconv.ParseInt(string(value), 10, 64)
+				sums[by].add(agents[id], kind, attempts)
+			case by == Users || by == Hosts || by == Sources:
+				sums[by].addRaw(value, kind, attempts)
+			default:
+				sums[by].add(nameIn(by, value, kind), kind, attempts)
+			}
+		}
+	})
 }
 
 // nameIn returns the name of a dimension in an event's column.
 func nameIn(by Dimension, raw []byte, kind int64) string {
 	switch by {
-	case Sources:
-		if addr, ok := netip.AddrFromSlice(raw); ok {
-			return addr.String()
-		}
-		return ""
 	case Networks:
 		addr, _ := netip.AddrFromSlice(raw)
 		return networkName(addr)
@@ -192,15 +252,17 @@ func nameIn(by Dimension, raw []byte, kind int64) string {
 		return targetOf(detail)
 	case Kinds:
 		return attack.StoredKind(kind).String()
-	default:
-		return string(raw)
 	}
+	return ""
 }
+
+// maxFound is among how many names a text is looked for.
+const maxFound = 200_000
 
 // Find lists the users, or targets, whose name has a text in it, in small or capital letters, the
 // most frequent first.
 func (h *History) Find(ctx context.Context, by Dimension, text string, limit int) ([]Tally, error) {
-	all, err := h.Top(ctx, by, Filter{}, maxScan)
+	all, err := h.Top(ctx, by, Filter{}, maxFound)
 	text = strings.ToLower(text)
 	all = slices.DeleteFunc(all, func(t Tally) bool { return !strings.Contains(strings.ToLower(t.Name), text) })
 	return all[:min(len(all), max(limit, 0))], err

@@ -101,8 +101,8 @@ type History interface {
 	// NetworkCounts counts attempts between consecutive bounds by a name of their networks. The filter names no
 	// address and no user.
 	NetworkCounts(ctx context.Context, bounds []time.Time, filter Filter, name func(network netip.Prefix) string) ([]Count, error)
-	// Top lists the most frequent, the most first. Only attempts count, except for ByCounter.
-	Top(ctx context.Context, by Dimension, span Span, filter Filter, limit int) ([]Tally, error)
+	// Tops lists the most frequent of dimensions, the most first. Only attempts count, except for ByCounter.
+	Tops(ctx context.Context, by []Dimension, span Span, filter Filter, limit int) (map[Dimension][]Tally, error)
 	// Sources lists the addresses with the most attempts, the most first.
 	Sources(ctx context.Context, span Span, filter Filter, limit int) ([]Source, error)
 	// Source is all that is known of one address or network; N is 0 if nothing is.

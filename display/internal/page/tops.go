@@ -22,6 +22,8 @@ type top struct {
 
 // tops are the lists beside a chart. What is filtered by needs no list.
 func (s *Server) tops(ctx context.Context, v view) (all []top, err error) {
+	var lists []top
+	var ranked []Dimension
 	for _, list := range []top{
 		{Title: "Sources", By: BySource}, {Title: "Networks", By: ByNetwork}, {Title: "User names", By: ByUser},
 		{Title: "Targets", By: ByTarget}, {Title: "Kinds", By: ByKind}, {Title: "Agents", By: ByAgent},
@@ -32,13 +34,19 @@ func (s *Server) tops(ctx context.Context, v view) (all []top, err error) {
 			v.User != "" && list.By == ByUser, v.Kind != 0 && list.By == ByKind, v.Agent != "" && list.By == ByAgent:
 			continue
 		}
-		if list.By == byCountry {
-			list.Names, err = s.countries(ctx, v)
-		} else {
-			list.Names, err = s.options.History.Top(ctx, list.By, v.Span, v.Filter, topLong)
+		if lists = append(lists, list); list.By != byCountry {
+			ranked = append(ranked, list.By)
 		}
-		if err != nil {
-			return nil, err
+	}
+	tops, err := s.options.History.Tops(ctx, ranked, v.Span, v.Filter, topLong)
+	if err != nil {
+		return nil, err
+	}
+	for _, list := range lists {
+		if list.Names = tops[list.By]; list.By == byCountry {
+			if list.Names, err = s.countries(ctx, v); err != nil {
+				return nil, err
+			}
 		}
 		if len(list.Names) == 0 {
 			continue
@@ -63,9 +71,9 @@ func (s *Server) countries(ctx context.Context, v view) ([]Tally, error) {
 	if s.options.Place == nil {
 		return nil, nil
 	}
-	networks, err := s.options.History.Top(ctx, ByNetwork, v.Span, v.Filter, mostNetworks)
+	tops, err := s.options.History.Tops(ctx, []Dimension{ByNetwork}, v.Span, v.Filter, mostNetworks)
 	sums := map[string]uint64{}
-	for _, network := range networks {
+	for _, network := range tops[ByNetwork] {
 		if prefix, err := netip.ParsePrefix(network.Name); err == nil {
 			if country := s.place(prefix.Addr()).Country; country != "" {
 				sums[country] += network.N

@@ -69,9 +69,17 @@ func (h *History) NetworkCounts(_ context.Context, bounds []time.Time, filter pa
 	return counts, nil
 }
 
-// Top lists the most frequent.
-func (h *History) Top(_ context.Context, by page.Dimension, span page.Span, filter page.Filter, limit int) ([]page.Tally, error) {
-	return top(h.sums(span, filter, func(r *page.Record) string { return nameOf(r, by) }), limit), nil
+// Tops lists the most frequent.
+func (h *History) Tops(_ context.Context, by []page.Dimension, span page.Span, filter page.Filter, limit int) (map[page.Dimension][]page.Tally, error) {
+	tops := map[page.Dimension][]page.Tally{}
+	for _, by := range by {
+		tops[by] = h.top(by, span, filter, limit)
+	}
+	return tops, nil
+}
+
+func (h *History) top(by page.Dimension, span page.Span, filter page.Filter, limit int) []page.Tally {
+	return top(h.sums(span, filter, func(r *page.Record) string { return nameOf(r, by) }), limit)
 }
 
 // sums adds attempts up by a name; what has none is left out.
@@ -131,8 +139,8 @@ func top(sums map[string]uint64, limit int) []page.Tally {
 }
 
 // Sources lists the addresses with the most attempts.
-func (h *History) Sources(ctx context.Context, span page.Span, filter page.Filter, limit int) ([]page.Source, error) {
-	tallies, _ := h.Top(ctx, page.BySource, span, filter, limit)
+func (h *History) Sources(_ context.Context, span page.Span, filter page.Filter, limit int) ([]page.Source, error) {
+	tallies := h.top(page.BySource, span, filter, limit)
 	var sources []page.Source
 	for _, tally := range tallies {
 		address := netip.MustParseAddr(tally.Name)
