@@ -10,7 +10,8 @@ import (
 const failsFor = time.Hour // before a failing channel is reported
 
 // health says how channels fare: one fails of which a message was to be delivered for an hour and none was, be it
-// refused, put off or given up; one works that took its last message.
+// refused, put off or given up; one works that took its last message. What waits does so while the display runs: it may have
+// been off, or its clock set.
 func (o *outbox) health(ctx context.Context, names []string, now time.Time) (all health, err error) {
 	err = o.history.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		all = health{}
@@ -19,8 +20,10 @@ func (o *outbox) health(ctx context.Context, names []string, now time.Time) (all
 			if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(changed), 0) FROM notices WHERE channel = ? AND state = 'delivered'`, name).Scan(&delivered); err != nil {
 				return err
 			}
-			if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(changed), 0), coalesce(min(created), 0) FROM notices
-				WHERE channel = ? AND state IN ('queued', 'sending', 'failed') AND changed > ?`, name, delivered).Scan(&tried, &waiting); err != nil {
+			if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(changed), 0), coalesce(min(since), 0) FROM (
+				SELECT changed, created AS since FROM notices WHERE channel = ?1 AND state = 'failed' AND changed > ?2 UNION ALL
+				SELECT changed, ?3 - waited FROM notices WHERE channel = ?1 AND state IN ('queued', 'sending') AND changed > ?2)`,
+				name, delivered, now.UnixNano()).Scan(&tried, &waiting); err != nil {
 				return err
 			}
 			switch {

@@ -407,6 +407,26 @@ func TestAChannelThatFailsForAnHour(t *testing.T) {
 	}
 }
 
+// A message that waited while the display was off, or while its clock was set, says nothing of its channel.
+func TestADisplayThatWasOff(t *testing.T) {
+	o := openOffice(t)
+	o.phone.answers = []error{&channel.Failure{Outcome: channel.Failed, Answer: "503 down"}}
+	o.attack(1)
+	o.work(5 * time.Second)
+	o.now = o.now.Add(48 * time.Hour)
+	o.start()
+	if err := o.turn(t.Context(), o.plan); err != nil {
+		t.Fatal(err)
+	}
+	if failing := o.Failing(); failing != nil {
+		t.Errorf("%q fail", failing)
+	}
+	o.work(time.Second)
+	if all := o.entries(); len(all) != 1 || all[0].State != Delivered {
+		t.Errorf("outbox %+v", all)
+	}
+}
+
 // What waits for a channel that cannot be opened is not sent, and neither forgotten nor kept for ever.
 func TestAChannelThatCannotBeOpened(t *testing.T) {
 	o := openOffice(t)
