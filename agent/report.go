@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -22,7 +20,6 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/backoff"
 	"github.com/pialert/pialert/pkg/cli"
-	"github.com/pialert/pialert/pkg/config"
 	"github.com/pialert/pialert/pkg/control"
 )
 
@@ -118,7 +115,7 @@ A ban that holds is reported on once, however often it is reported.`,
 					return &cli.UsageError{Err: cli.Hint(fmt.Errorf("--source-ip: %w", err), "give one such as 203.0.113.7 or 2001:db8::/64")}
 				}
 			}
-			if report.For, err = banSpan(span); err != nil {
+			if report.For, err = intake.ParseSpan(span); err != nil {
 				return &cli.UsageError{Err: fmt.Errorf("--for: %w", err)}
 			}
 			if report.Action != intake.ReportAttempt {
@@ -135,7 +132,11 @@ A ban that holds is reported on once, however often it is reported.`,
 			if socket == "" {
 				return cli.Hint(errors.New("nobody takes reports"), "set report.socket in the configuration")
 			}
-			return send(command.Context(), socket, report, wait)
+			err = intake.Send(command.Context(), socket, report, wait)
+			if errors.Is(err, control.ErrNotRunning) || errors.Is(err, control.ErrNoAnswer) {
+				return cli.Hint(err, "start it with: sudo systemctl start %s", program)
+			}
+			return err
 		},
 	}
 	flags := command.Flags()
@@ -148,42 +149,4 @@ A ban that holds is reported on once, however often it is reported.`,
 	flags.BoolVar(&report.All, "all", false, "all bans of the jail are lifted; sent five minutes later, unless they are reported anew")
 	flags.DurationVar(&wait, "wait", wait, "how long to wait for an agent that does not answer")
 	return command
-}
-
-// banSpan reads how long a ban lasts: seconds, as fail2ban says, or a number with a unit.
-func banSpan(text string) (time.Duration, error) {
-	if text == "" {
-		return 0, nil
-	}
-	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
-		switch {
-		case seconds < 0:
-			return -1, nil
-		case seconds > 1e9:
-			seconds = 1e9 // three decades
-		}
-		return time.Duration(seconds * float64(time.Second)), nil
-	}
-	span, err := config.ParseDuration(text)
-	return time.Duration(span), err
-}
-
-// send reports, again and again while nobody answers at the socket: one report, however often it is sent.
-func send(ctx context.Context, socket string, report intake.Report, wait time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	report.Key = rand.Text()
-	pause := backoff.Backoff{First: 100 * time.Millisecond, Last: time.Second, Least: 1. / 2}
-	for {
-		err := control.Client{Path: socket}.Call(ctx, "/report", report, nil)
-		if !errors.Is(err, control.ErrNotRunning) && !errors.Is(err, control.ErrNoAnswer) {
-			return err
-		}
-		if _, missing := os.Stat(filepath.Dir(socket)); missing != nil { // not for want of a moment
-			return cli.Hint(err, "start it with: sudo systemctl start %s", program)
-		}
-		if backoff.Wait(ctx, pause.Next(), nil); ctx.Err() != nil {
-			return cli.Hint(err, "start it with: sudo systemctl start %s", program)
-		}
-	}
 }

@@ -253,8 +253,8 @@ func TestWhoeverStopsIsCut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				const patience = 10 * time.Second
-				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				const within = 10 * time.Second
+				ctx, cancel := context.WithTimeout(t.Context(), within)
 				defer cancel()
 				dialled, listening := net.Pipe()
 				spoken := make(chan struct{})
@@ -267,7 +267,7 @@ func TestWhoeverStopsIsCut(t *testing.T) {
 				if err == nil {
 					t.Errorf("it was let in: %v %v", session, joined)
 				}
-				if took := time.Since(began); took > patience {
+				if took := time.Since(began); took > within {
 					t.Errorf("it was cut after %v", took)
 				}
 				if _, err := listening.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {

@@ -60,26 +60,26 @@ func (t *duplicates) reported(r *request, sec int64) bool {
 	if !w.key.addr.IsValid() {
 		w.key.host = connection.Hash(r.client.Host)
 	}
-	return t.told(&w)
+	return t.isCopy(&w)
 }
 
 // application returns how many of the attempts that an application in a web server wrote of, in a log of its own as
 // WP fail2ban and Roundcube do, the access log had already.
-func (t *duplicates) application(ev *attack.Event, sec int64) (told uint64) {
+func (t *duplicates) application(ev *attack.Event, sec int64) (known uint64) {
 	for range min(ev.Count, maxReportScan) {
 		r := report{key: reportKey{addr: ev.SourceIP}, kind: ev.Kind, sec: sec}
 		if ev.Kind == attack.HTTPAuth { // whatever else the access log sees in the request
 			r.status = http.StatusUnauthorized
 		}
-		if ev.SourceIP.IsValid() && t.told(&r) {
-			told++
+		if ev.SourceIP.IsValid() && t.isCopy(&r) {
+			known++
 		}
 	}
-	return told
+	return known
 }
 
-// told says whether the other log had an event, and otherwise notes that this one has.
-func (t *duplicates) told(w *report) bool {
+// isCopy says whether the other log had an event already, and otherwise notes that this one has it.
+func (t *duplicates) isCopy(w *report) bool {
 	t.tidy()
 	if place := t.match(w); place != 0 {
 		t.remove(place)

@@ -12,7 +12,7 @@ import (
 // Join gives the line's role its meaning. It is the only place where roles have one.
 func (l *Log) Join(line *Line) {
 	if line.Rule.Role == rule.RoleEvent {
-		if n := line.Fields.Count*line.Repeats - l.told(line, line.Fields.Source); n > 0 {
+		if n := line.Fields.Count*line.Repeats - l.reported(line, line.Fields.Source); n > 0 {
 			l.count(line, n, nil)
 		}
 		return
@@ -54,16 +54,16 @@ func (l *Log) Join(line *Line) {
 	if c.pending.Rule != nil && c.list == waiting && c.pending.Rule.Role != rule.RoleTrial && c.addr.IsValid() {
 		l.settle(c)
 	}
-	told := uint64(0)
+	reported := uint64(0)
 	if c.asks(line) {
-		told = l.told(line, c.addr)
+		reported = l.reported(line, c.addr)
 		if c = l.conns.find(k); c == nil { // it had to make room
 			if c = l.recall(k); c == nil {
 				c = l.open(k)
 			}
 		}
 	}
-	list := l.act(c, line, told)
+	list := l.act(c, line, reported)
 	c.seen, c.observed = line.Sec, line.Observed/1e9
 	l.conns.touch(c, list)
 	l.change(c)
@@ -96,10 +96,10 @@ func (c *connection) isNamed(text []byte) bool {
 	return bytes.Contains(text, name)
 }
 
-// told returns how many of a line's attempts by an address were reported before by the service that its daemon
+// reported returns how many of a line's attempts by an address were reported before by the service that its daemon
 // asks about logins, as postfix asks dovecot, and notes those that were not. Lines of that service
 // are joined by source, in the log that all share. Connections may move.
-func (l *Log) told(line *Line, by netip.Addr) uint64 {
+func (l *Log) reported(line *Line, by netip.Addr) uint64 {
 	family, ok := line.Rule.Asked()
 	if !ok || !by.IsValid() {
 		return 0
@@ -124,14 +124,15 @@ func (l *Log) told(line *Line, by netip.Addr) uint64 {
 	return known
 }
 
-// asks says whether the line tells of a try that the service may have told of which its daemon asks about logins.
+// asks says whether the line is of a try that the service which its daemon asks about logins may have
+// reported, too.
 func (c *connection) asks(line *Line) bool {
 	return line.Rule.Role == rule.RoleAttempt || line.Rule.Role == rule.RoleTrial && !c.counted && !c.accepted && c.pending.Rule == nil
 }
 
-// act applies the role and returns the list that the connection belongs to now. Of the line's attempts some were told of
-// by another service.
-func (l *Log) act(c *connection, line *Line, told uint64) listID {
+// act applies the role and returns the list that the connection belongs to now. So many of the line's
+// attempts another service has reported before.
+func (l *Log) act(c *connection, line *Line, reported uint64) listID {
 	n := line.Fields.Count * line.Repeats
 	switch line.Rule.Role {
 	case rule.RoleAnnounce:
@@ -143,8 +144,8 @@ func (l *Log) act(c *connection, line *Line, told uint64) listID {
 		reporter := line.Rule.ReporterNumber()
 		n = c.newAttempts(reporter, n)
 		n -= take(&c.inAdvance, n)
-		n -= min(n, told)
-		c.counted = c.counted || told > 0
+		n -= min(n, reported)
+		c.counted = c.counted || reported > 0
 		l.try(c, line, n)
 		if reporter > 0 {
 			l.dropDoubtsOf(c.key, line, nil)
@@ -152,7 +153,7 @@ func (l *Log) act(c *connection, line *Line, told uint64) listID {
 	case rule.RoleTrial:
 		switch {
 		case c.counted || c.accepted:
-		case told > 0:
+		case reported > 0:
 			c.counted = true
 		case line.Fields.InvalidUser:
 			l.try(c, line, 1)

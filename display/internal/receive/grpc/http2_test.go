@@ -92,14 +92,14 @@ func repeat(times int, do func() error) error {
 // took ends with its connection.
 func TestHostileHTTP2(t *testing.T) {
 	d := startDisplay(t)
-	honest := d.dial("web")
-	honest.greet(1)
+	conforming := d.dial("web")
+	conforming.greet(1)
 	sent := uint64(0)
 	serves := func() {
 		t.Helper()
 		sent++
-		honest.send(numbered(sent, sent))
-		honest.waitAck(sent)
+		conforming.send(numbered(sent, sent))
+		conforming.waitAck(sent)
 	}
 	serves()
 	const many = 5000

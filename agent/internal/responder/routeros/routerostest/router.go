@@ -34,13 +34,13 @@ type Router struct {
 	listener net.Listener
 	cert     tls.Certificate
 
-	mu       sync.Mutex
-	now      func() time.Time
-	conns    map[net.Conn]bool
-	lists    map[string][]*Entry // by path
-	ids      int
-	commands []string // what it was told, without passwords
-	patience int      // how many more sentences it takes before it says !fatal; 0 is without end
+	mu        sync.Mutex
+	now       func() time.Time
+	conns     map[net.Conn]bool
+	lists     map[string][]*Entry // by path
+	ids       int
+	commands  []string // what it was told, without passwords
+	sentences int      // how many more sentences it takes before it says !fatal; 0 is without end
 }
 
 // Start starts a router on loopback, whose time is now's.
@@ -156,15 +156,15 @@ func (r *Router) Commands() []string {
 func (r *Router) EndAfter(n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.patience = n
+	r.sentences = n
 }
 
-// loses says whether its patience ends with this sentence.
-func (r *Router) loses() bool {
+// isLast says whether this sentence is the one that ends the connection.
+func (r *Router) isLast() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.patience = max(r.patience-1, -1)
-	return r.patience == 0
+	r.sentences = max(r.sentences-1, -1)
+	return r.sentences == 0
 }
 
 func (r *Router) expire(path string) {
@@ -207,7 +207,7 @@ func (r *Router) serve(c net.Conn) {
 			out.WriteByte(0)
 		}
 		switch {
-		case r.loses():
+		case r.isLast():
 			answer("!fatal", "session terminated on request")
 			out.Flush()
 			return
