@@ -89,16 +89,8 @@ func (d *daemon) faultOfNotices() error {
 // heard lists whose silence is news: the paired agents, their logs, and the display's own hardware.
 // Only the planner calls it.
 func (d *daemon) heard() (all []notice.Heard) {
-	streams, now := d.streams(), time.Now()
-	working := map[string]time.Time{}
-	works := func(name, state string, ok bool) {
-		since, known := d.working[name]
-		if ok || !known {
-			since = now
-		}
-		working[name] = since
-		all = append(all, notice.Heard{Name: name, State: state, Since: since, Alive: ok})
-	}
+	streams := d.streams()
+	var working []notice.Working
 	for _, agent := range d.present() {
 		since := agent.Heard
 		if since.IsZero() {
@@ -118,14 +110,14 @@ func (d *daemon) heard() (all []notice.Heard) {
 				read.Since, read.Alive = streams[agent.Name].Since, false
 			}
 			all = append(all, read)
-			works(name, "could not be read", log.Error == "")
+			working = append(working, notice.Working{Name: name, State: "could not be read", Works: log.Error == ""})
 		}
 	}
 	drawn := d.screen.panel.Stats()
-	works("the LED strip", "did not work", drawn.StripError == "")
-	works("the digit display", "did not work", drawn.DigitsError == "")
-	d.working = working
-	return all
+	working = append(working,
+		notice.Working{Name: "the LED strip", State: "did not work", Works: drawn.StripError == ""},
+		notice.Working{Name: "the digit display", State: "did not work", Works: drawn.DigitsError == ""})
+	return append(all, d.worked.Look(working, time.Now())...)
 }
 
 func (d *daemon) droppedBefore() (all []notice.Dropped) {

@@ -81,11 +81,11 @@ type daemon struct {
 	receiver    *receive.Admission
 	listener    *link.Listener
 	dialer      *link.Dialer
-	broker      *nats.Server         // nil unless the configuration says so
-	notices     *notice.Service      // guarded by mu, like the next one
-	noticeFault error                // why some channel of the notices could not be opened
-	working     map[string]time.Time // when what notices look at worked last; the planner's alone
-	renotice    wake.Bell            // rings when a reload replaced notices
+	broker      *nats.Server    // nil unless the configuration says so
+	notices     *notice.Service // guarded by mu, like the next one
+	noticeFault error           // why some channel of the notices could not be opened
+	worked      notice.Worked   // what notices look at; the planner's alone
+	renotice    wake.Bell       // rings when a reload replaced notices
 }
 
 // newDaemon opens what the display keeps on disk and what it draws with. It starts nothing.
