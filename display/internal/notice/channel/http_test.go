@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -167,10 +168,10 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 // The library sends a request again by itself where an old connection ends without an answer: the service would have taken it
 // twice, and nobody counted that.
 func TestNothingIsSentAgainUnseen(t *testing.T) {
-	asked := 0
+	var asked atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
-		if asked++; asked > 1 {
+		if asked.Add(1) > 1 {
 			panic(http.ErrAbortHandler)
 		}
 	}))
@@ -184,8 +185,8 @@ func TestNothingIsSentAgainUnseen(t *testing.T) {
 		request.Header.Set("Idempotency-Key", "notice1")
 		_, err = channel.Do(t.Context(), client, request)
 		var failure *channel.Failure
-		if errors.As(err, &failure); (err == nil) != (want == 0) || failure != nil && failure.Outcome != want || asked != try+1 {
-			t.Errorf("try %d: %v, asked %d times", try, err, asked)
+		if errors.As(err, &failure); (err == nil) != (want == 0) || failure != nil && failure.Outcome != want || asked.Load() != int64(try+1) {
+			t.Errorf("try %d: %v, asked %d times", try, err, asked.Load())
 		}
 	}
 }
