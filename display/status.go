@@ -205,6 +205,9 @@ func (s Status) write(out io.Writer, now time.Time) error {
 	}
 	for _, n := range s.Notices {
 		fmt.Fprintf(out, "\nnotices by %s: %d delivered, %d waiting, %d failed", n.Channel, n.Delivered, n.Queued, n.Failed)
+		if n.Unknown > 0 {
+			fmt.Fprintf(out, ", %d tries of which nobody knows whether they arrived", n.Unknown)
+		}
 		if n.Answer != "" {
 			fmt.Fprintf(out, "; its service answered %s: %s", cli.Ago(n.Answered, now), shorten(escape.Text(n.Answer), 100))
 		}

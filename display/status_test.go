@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pialert/pialert/display/internal/notice"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/escape"
 	"github.com/pialert/pialert/pkg/link"
@@ -31,6 +32,28 @@ func TestStatusShowsUnknownKinds(t *testing.T) {
 	for line := range strings.Lines(out.String()) {
 		if line = strings.TrimSuffix(line, "\n"); !escape.Printable(line) {
 			t.Errorf("%+q", line)
+		}
+	}
+}
+
+// How messages fare stands in the status, also those of which nobody knows.
+func TestStatusTellsOfNotices(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	status := Status{Notices: []notice.Status{
+		{Counts: notice.Counts{Channel: "mail", Delivered: 3, Queued: 2, Failed: 1, Unknown: 4, Answer: "451 \x1b[2J later", Answered: now.Add(-time.Minute)}},
+		{Counts: notice.Counts{Channel: "phone"}},
+	}}
+	var out strings.Builder
+	if err := status.write(&out, now); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\nnotices by mail: 3 delivered, 2 waiting, 1 failed, 4 tries of which nobody knows whether they arrived; its service answered 1m0s ago: 451 \\x1b[2J later\n",
+		"\nnotices by phone: 0 delivered, 0 waiting, 0 failed\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in:\n%s", want, out.String())
 		}
 	}
 }
