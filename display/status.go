@@ -72,15 +72,8 @@ func (d *daemon) status(ctx context.Context) (Status, error) {
 			status.Hosts[tally.Host] += tally.Count
 		}
 	}
-	totals, err := d.history.Totals(ctx)
-	if err != nil {
-		return Status{}, err
-	}
-	for _, total := range totals {
-		if !counts(total) {
-			status.Tests += total.Attempts
-		}
-	}
+	status.Tests = d.history.Tests()
+	var err error
 	if status.Notices, err = d.noticeService().Status(ctx); err != nil {
 		return Status{}, err
 	}

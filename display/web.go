@@ -108,7 +108,7 @@ func (d *daemon) pageState(ctx context.Context) (page.State, error) {
 	}
 	s := page.State{
 		Name: status.Name, Version: status.Version, Started: status.Started, Total: status.Total,
-		Problem: status.Problems, Lamp: d.screen.lamps.RouteCount,
+		Problem: status.Problems, Lamp: d.screen.lamps.RouteCount, LampsOf: d.lampsOf,
 	}
 	for _, l := range status.Lamps {
 		color, err := lamp.ParseColor(l.Color)
@@ -122,7 +122,7 @@ func (d *daemon) pageState(ctx context.Context) (page.State, error) {
 		s.Lamps = append(s.Lamps, page.Lamp{Name: l.Name, Label: label, Color: page.Color(color), LED: l.LED, Total: l.Total})
 	}
 	for _, a := range status.Agents {
-		s.Agents = append(s.Agents, d.pageAgent(a))
+		s.Agents = append(s.Agents, pageAgent(a))
 	}
 	for _, n := range status.Notices {
 		s.Notices = append(s.Notices, page.Notice{
@@ -133,7 +133,7 @@ func (d *daemon) pageState(ctx context.Context) (page.State, error) {
 	return s, err
 }
 
-func (d *daemon) pageAgent(a AgentStatus) page.Agent {
+func pageAgent(a AgentStatus) page.Agent {
 	agent := page.Agent{
 		Name: a.Name, Version: a.Version, Connected: a.Connected, Silent: a.Lost, Former: a.Former,
 		Since: a.Link.Since, Heard: a.Heard, Address: a.Link.Address, Error: a.Error, Total: a.Total,
@@ -142,11 +142,16 @@ func (d *daemon) pageAgent(a AgentStatus) page.Agent {
 	if agent.Error == "" {
 		agent.Error = a.Link.Error
 	}
+	return agent
+}
+
+// lampsOf returns the lamps that an agent lights.
+func (d *daemon) lampsOf(agent string) (lamps []int) {
 	for _, kind := range attack.Kinds() {
-		if i, _ := d.screen.lamps.Route(a.Name, kind); i >= 0 && !slices.Contains(agent.Lamps, i) {
-			agent.Lamps = append(agent.Lamps, i)
+		if i, _ := d.screen.lamps.Route(agent, kind); i >= 0 && !slices.Contains(lamps, i) {
+			lamps = append(lamps, i)
 		}
 	}
-	slices.Sort(agent.Lamps)
-	return agent
+	slices.Sort(lamps)
+	return lamps
 }

@@ -24,6 +24,18 @@ func (h *History) Totals(context.Context) ([]Total, error) {
 	return listTotals(h.known.totals), nil
 }
 
+// Tests returns how many attempts of tests are committed: what does not light for an attack.
+func (h *History) Tests() (attempts uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for at, sum := range h.known.totals {
+		if at.test || at.kind == attack.Test {
+			attempts += sum.Attempts
+		}
+	}
+	return attempts
+}
+
 // TotalsOn returns the committed totals of one day of the history's zone, by arrival.
 func (h *History) TotalsOn(ctx context.Context, day time.Time) ([]Total, error) {
 	year, month, date := day.In(h.options.Zone()).Date()

@@ -192,16 +192,22 @@ type Snapshot struct {
 
 // Snapshot returns everything that is counted now.
 func (t *Table) Snapshot(now time.Time) Snapshot {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.roll(now)
-	s := Snapshot{Lamps: slices.Clone(t.totals[:len(t.lamps)]), Grand: t.grand}
-	for from, count := range t.all {
-		s.Tallies = append(s.Tallies, Tally{Agent: from.agent, Kind: from.kind, Count: count, Host: from.host, Key: from.key})
-	}
+	s := t.copied(now)
 	slices.SortFunc(s.Tallies, func(a, b Tally) int {
 		return cmp.Or(cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Host, b.Host), cmp.Compare(a.Key, b.Key))
 	})
+	return s
+}
+
+// copied returns what is counted, without holding up lights for longer than a copy of it takes.
+func (t *Table) copied(now time.Time) Snapshot {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.roll(now)
+	s := Snapshot{Lamps: slices.Clone(t.totals[:len(t.lamps)]), Grand: t.grand, Tallies: make([]Tally, 0, len(t.all))}
+	for from, count := range t.all {
+		s.Tallies = append(s.Tallies, Tally{Agent: from.agent, Kind: from.kind, Count: count, Host: from.host, Key: from.key})
+	}
 	return s
 }
 

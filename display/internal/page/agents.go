@@ -99,7 +99,7 @@ func (v agentsView) Delay(agent string) string {
 
 // LampsOf returns the lamps that an agent lights.
 func (v agentsView) LampsOf(agent Agent) (lamps []line) {
-	for _, i := range agent.Lamps {
+	for _, i := range v.State.LampsOf(agent.Name) {
 		if i >= 0 && i < len(v.State.Lamps) {
 			lamps = append(lamps, line{Name: v.State.Lamps[i].Label, Class: fmt.Sprintf("lamp-%d", i)})
 		}

@@ -129,6 +129,8 @@ type State struct {
 	// whether the lamp's total counts it. The host is the machine that wrote the lines, if it is not the
 	// agent's own, and key that of a counter.
 	Lamp func(agent string, kind attack.Kind, host, key string) (lamp int, counts bool)
+	// LampsOf returns the indexes of the lamps that an agent lights.
+	LampsOf func(agent string) []int
 }
 
 // Lamp is a lamp and its total.
@@ -152,7 +154,6 @@ type Agent struct {
 	Error     string // why it is down
 	Total     uint64
 	Dropped   uint64 // attempts that it had to drop
-	Lamps     []int  // that it lights
 }
 
 // Notice is a channel by which people are notified, and how it does.

@@ -117,9 +117,12 @@ func attempt(random *rand.Rand) (agent string, e attack.Event) {
 // Now is the example's time.
 func (d *Desk) Now() time.Time { return d.now }
 
+// lampsOf says which lamps agents light.
+var lampsOf = map[string][]int{"blog": {1, 2, 3}, "mail": {2, 3}, "vps": {0}}
+
 // State is what the example's display says of itself.
 func (d *Desk) State(context.Context) (page.State, error) {
-	s := page.State{Name: "desk", Version: "1.0", Started: d.now.Add(-77 * time.Hour), Since: d.now.AddDate(0, 0, -90), Lamp: d.lamp}
+	s := page.State{Name: "desk", Version: "1.0", Started: d.now.Add(-77 * time.Hour), Since: d.now.AddDate(0, 0, -90), Lamp: d.lamp, LampsOf: func(agent string) []int { return lampsOf[agent] }}
 	s.Lamps = slices.Clone(d.lamps)
 	of := map[string]uint64{}
 	for i := range d.Records {
@@ -135,9 +138,9 @@ func (d *Desk) State(context.Context) (page.State, error) {
 	}
 	at := func(long time.Duration) time.Time { return d.now.Add(-long) }
 	s.Agents = []page.Agent{
-		{Name: "blog", Version: "1.0", Connected: true, Since: at(77 * time.Hour), Heard: at(4 * time.Second), Address: "198.51.100.20:7483", Lamps: []int{1, 2, 3}},
-		{Name: "mail", Version: "0.9.2", Silent: true, Since: at(41 * time.Minute), Heard: at(41 * time.Minute), Address: "198.51.100.21:7483", Error: "connection reset by peer", Dropped: 112, Lamps: []int{2, 3}},
-		{Name: "vps", Version: "1.0", Connected: true, Since: at(5*time.Hour + 12*time.Minute), Heard: at(2 * time.Second), Address: "203.0.113.5:7483", Lamps: []int{0}},
+		{Name: "blog", Version: "1.0", Connected: true, Since: at(77 * time.Hour), Heard: at(4 * time.Second), Address: "198.51.100.20:7483"},
+		{Name: "mail", Version: "0.9.2", Silent: true, Since: at(41 * time.Minute), Heard: at(41 * time.Minute), Address: "198.51.100.21:7483", Error: "connection reset by peer", Dropped: 112},
+		{Name: "vps", Version: "1.0", Connected: true, Since: at(5*time.Hour + 12*time.Minute), Heard: at(2 * time.Second), Address: "203.0.113.5:7483"},
 	}
 	s.Notices = []page.Notice{
 		{Channel: "mail", Delivered: 31, Answer: "2.0.0 Ok: queued as 4Ff1x", Answered: at(10 * time.Hour)},
