@@ -97,7 +97,7 @@ func served(t *testing.T, owner *authority, clients ...string) *Server {
 }
 
 // connect connects to a server and returns what it says of the connection, and what the client sees.
-func connect(t *testing.T, s *Server, client *tls.Config) (refused error, seen tls.ConnectionState) {
+func connect(t *testing.T, s *Server, client *tls.Config) (seen tls.ConnectionState, refused error) {
 	t.Helper()
 	config, err := s.Config()
 	if err != nil {
@@ -106,7 +106,7 @@ func connect(t *testing.T, s *Server, client *tls.Config) (refused error, seen t
 	return connectTo(t, config, client)
 }
 
-func connectTo(t *testing.T, config, client *tls.Config) (refused error, seen tls.ConnectionState) {
+func connectTo(t *testing.T, config, client *tls.Config) (seen tls.ConnectionState, refused error) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -136,7 +136,8 @@ func connectTo(t *testing.T, config, client *tls.Config) (refused error, seen tl
 	client.InsecureSkipVerify, client.ServerName = true, "pi" // the server's certificate is not what is asked here
 	conn := tls.Client(dialled, client)
 	_, _ = conn.Read(make([]byte, 1)) // what is wrong the server says
-	return <-result, conn.ConnectionState()
+	refused = <-result
+	return conn.ConnectionState(), refused
 }
 
 func TestOnlyListedClientsConnect(t *testing.T) {
@@ -170,7 +171,7 @@ func TestOnlyListedClientsConnect(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			err, _ := connect(t, served(t, owner, test.clients...), &tls.Config{Certificates: test.shown})
+			_, err := connect(t, served(t, owner, test.clients...), &tls.Config{Certificates: test.shown})
 			if admitted := err == nil; admitted != test.admit {
 				t.Errorf("admitted: %v, want %v (%v)", admitted, test.admit, err)
 			}
@@ -191,7 +192,7 @@ func TestEachConnectionIsAsked(t *testing.T) {
 	}
 	client := &tls.Config{Certificates: []tls.Certificate{owner.client("web1")}, ClientSessionCache: tls.NewLRUClientSessionCache(2)}
 	for range 2 {
-		if err, seen := connectTo(t, config, client); err != nil || seen.DidResume {
+		if seen, err := connectTo(t, config, client); err != nil || seen.DidResume {
 			t.Errorf("resumed: %v; %v", seen.DidResume, err)
 		}
 	}
@@ -207,10 +208,10 @@ func TestRenewedCertificateIsInUse(t *testing.T) {
 	}
 	renewed := owner.sign(&x509.Certificate{DNSNames: []string{"pi"}})
 	write(t, strings.TrimSuffix(s.Certificate, ".pem"), renewed)
-	if err, seen := connectTo(t, config, &tls.Config{}); err != nil || !seen.PeerCertificates[0].Equal(renewed.Leaf) {
+	if seen, err := connectTo(t, config, &tls.Config{}); err != nil || !seen.PeerCertificates[0].Equal(renewed.Leaf) {
 		t.Errorf("the old certificate is still shown; %v", err)
 	}
-	if err, _ := connectTo(t, config, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil {
+	if _, err := connectTo(t, config, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}); err == nil {
 		t.Error("TLS 1.1 is spoken")
 	}
 }
