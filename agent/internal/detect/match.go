@@ -100,9 +100,14 @@ func (m *Matcher) line(line []byte) {
 	if len(line) > 0 && line[0] == bom[0] { // at the start of a file
 		line = bytes.TrimPrefix(line, []byte(bom))
 	}
+	if m.likeRecent(line) {
+		return
+	}
 	if header.Wrapped(line) {
 		if inner, ok := header.Unwrap(line); ok {
-			line = inner
+			if line = inner; m.likeRecent(line) {
+				return
+			}
 		}
 	}
 	switch m.src.typ {
@@ -113,13 +118,6 @@ func (m *Matcher) line(line []byte) {
 		return
 	case rule.TypeSSHD:
 		m.batch.headless(line)
-		return
-	}
-	if m.recent.Cut(&m.msg, line) {
-		m.batch.structure()
-		if !m.recent.web || !m.webBody(m.msg.Body, 1) {
-			m.message(line, 1, m.recent.hash, m.recent.candidates)
-		}
 		return
 	}
 	stamped := header.Stamped(line)
@@ -138,6 +136,18 @@ func (m *Matcher) line(line []byte) {
 		m.recent.hash, m.recent.candidates, m.recent.web =
 			connection.Hash(m.recent.Host()), m.lookup.ForTag(m.recent.Tag()), fromWebServer(m.recent.Tag())
 	}
+}
+
+// likeRecent reads a line that has the header of the last one, if it does.
+func (m *Matcher) likeRecent(line []byte) bool {
+	if !m.recent.Cut(&m.msg, line) {
+		return false
+	}
+	m.batch.structure()
+	if !m.recent.web || !m.webBody(m.msg.Body, 1) {
+		m.message(line, 1, m.recent.hash, m.recent.candidates)
+	}
+	return true
 }
 
 // cutLine reads a line whose header is cut into m.msg. It stands for a number of occurrences.

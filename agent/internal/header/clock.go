@@ -22,6 +22,15 @@ type Clock struct {
 	sec      int64    // what it means
 	month    time.Month
 	rolled   int // years since the first line, where the first line's year was given
+
+	date date // of the last RFC 3339 stamp with a zone
+}
+
+// date is a day of a zone.
+type date struct {
+	day      [10]byte // "2025-01-31"
+	zone     string   // "+01:00"; empty if no day is known
+	midnight int64    // its start, in seconds since 1970
 }
 
 // Read returns the time of a stamp in seconds and nanoseconds since 1970. A stamp that names no
@@ -190,14 +199,23 @@ func (c *Clock) iso(text []byte) (int64, int32, bool) {
 		t := time.Date(year, month, day, hour, minute, second, 0, location)
 		return t.Unix(), nsec, possible(t)
 	}
-	t := time.Date(year, month, day, hour, minute, second, 0, time.UTC)
+	since := int64(hour)*3600 + int64(minute)*60 + int64(second)
+	zone := text[end:]
+	if string(zone) == c.date.zone && [10]byte(text) == c.date.day {
+		return c.date.midnight + since, nsec, true
+	}
+	midnight := time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 	offset := 0
-	if zone := text[end:]; zone[0] != 'Z' {
+	if zone[0] != 'Z' {
 		offset = two(zone[1:])*3600 + two(zone[len(zone)-2:])*60
 		if zone[0] == '-' {
 			offset = -offset
 		}
 	}
+	if possible(midnight) && possible(midnight.AddDate(0, 0, 5)) { // 99:99:99 is of the fifth day
+		c.date = date{[10]byte(text), string(zone), midnight.Unix() - int64(offset)}
+	}
+	t := midnight.Add(time.Duration(since) * time.Second)
 	return t.Unix() - int64(offset), nsec, possible(t)
 }
 

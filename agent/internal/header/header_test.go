@@ -212,33 +212,6 @@ func TestCutPAM(t *testing.T) {
 	}
 }
 
-// The header that most lines share is taken off by comparison, with the same result.
-func TestRecentHeader(t *testing.T) {
-	t.Parallel()
-	first := "Jan  5 01:31:41 host sshd[7]: a"
-	for _, line := range []string{
-		first, "Jan  5 01:31:42 host sshd[12345]: b c ", "Jan  6 01:31:42 host sshd[8]: b", "Jan  5 01:31:42 host sshd: b",
-		"Jan  5 01:31:42 host sshd[x]: b", "Jan  5 01:31:42 host sshd[8]:", "Jan  5 01:31:4x host sshd[8]: b",
-		"Jan  5 01:31:42 host sshd-session[8]: b", "Jan  5 01:31:42 other sshd[8]: b", "Jan  5 01:31:42 host sshd[8]:  [ID 1 a.b] b",
-	} {
-		var recent Recent
-		recent.Keep([]byte(first))
-		var fast, slow Message
-		if !recent.Cut(&fast, []byte(line)) {
-			continue
-		}
-		if !slow.Cut([]byte(line)) || string(fast.Host) != string(slow.Host) || string(fast.Tag) != string(slow.Tag) ||
-			fast.PID != slow.PID || string(fast.Body) != string(slow.Body) || string(fast.Stamp.Text) != string(slow.Stamp.Text) {
-			t.Errorf("%q: %q %q %d %q", line, fast.Host, fast.Tag, fast.PID, fast.Body)
-		}
-	}
-	var recent Recent
-	recent.Keep([]byte(first))
-	if !recent.Cut(new(Message), []byte("Jan  5 23:59:59 host sshd[4711]: x")) {
-		t.Error("the usual next line is not recognised")
-	}
-}
-
 func TestYears(t *testing.T) {
 	t.Parallel()
 	tests := []struct {

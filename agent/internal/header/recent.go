@@ -6,10 +6,12 @@ import (
 	"github.com/pialert/pialert/agent/internal/value"
 )
 
-// Recent is what the header of the last RFC 3164 line was: the next line's differs only in
+// Recent is what the header of the last RFC 3164 or RFC 3339 line was: the next line's differs only in
 // its time and process, mostly, and need not be taken apart anew.
 type Recent struct {
-	day    uint64 // "Jan  5 "
+	stamp  Stamp  // Text is a copy
+	day    uint64 // "Jan  5 " or "2025-01-"
+	zone   int    // where the stamp's fraction ends and its zone begins, if it can have one
 	middle []byte // " host tag["
 	host   []byte
 	tag    []byte
@@ -24,38 +26,57 @@ func (r *Recent) Tag() []byte { return r.tag }
 const (
 	stampBytes = 15 // length of an RFC 3164 stamp
 	dayBytes   = 7  // of its "Jan  5 "
+	dateBytes  = 11 // of the "2025-01-31T" of an RFC 3339 stamp
+	wholeBytes = 19 // of one without fraction and zone
 )
 
 // dayKey returns the first dayBytes of a line, to be compared at once.
 func dayKey(line []byte) uint64 { return binary.LittleEndian.Uint64(line) << 8 }
 
-// Keep remembers the header of a line and says so, if it has the plain form "Jan  5 01:31:41 host tag[pid]: ".
+// Keep remembers the header of a line and says so, if it has the plain form "Jan  5 01:31:41 host tag[pid]: " or
+// "2025-01-31T12:00:00.123456+01:00 host tag[pid]: ".
 func (r *Recent) Keep(line []byte) bool {
 	var m Message
 	r.middle = r.middle[:0]
-	if len(line) < stampBytes+4 || line[0] < 'A' || !m.Cut(line) || m.Stamp.Form != BSD || len(m.Stamp.Text) != stampBytes ||
-		len(m.Host) == 0 || m.PAM != nil || stampedTwice(m.Tag) {
+	if len(line) < stampBytes+4 || line[0] == '<' || !m.Cut(line) || !isPlain(&m) || len(m.Host) == 0 || m.PAM != nil || stampedTwice(m.Tag) {
 		return false
 	}
+	stamp := len(m.Stamp.Text)
 	middle := 1 + len(m.Host) + 1 + len(m.Tag) + 1
-	if len(line) < stampBytes+middle {
+	if len(line) < stamp+middle || string(line[:stamp]) != string(m.Stamp.Text) {
 		return false
 	}
-	r.middle = append(r.middle, line[stampBytes:stampBytes+middle]...)
+	r.middle = append(r.middle, line[stamp:stamp+middle]...)
 	r.host, r.tag = append(r.host[:0], m.Host...), append(r.tag[:0], m.Tag...)
 	if string(r.middle) != " "+string(r.host)+" "+string(r.tag)+"[" {
 		r.middle = r.middle[:0]
 		return false
 	}
-	r.day = dayKey(line)
+	r.stamp = Stamp{m.Stamp.Form, append(r.stamp.Text[:0], m.Stamp.Text...)}
+	if r.day = dayKey(line); m.Stamp.Form == ISO {
+		r.zone = fraction(m.Stamp.Text, wholeBytes)
+	}
 	return true
+}
+
+// isPlain says whether a stamp has one of the two forms. Where a host could be what a daemon writes behind such
+// a stamp of its own, before a message that decides what it is, the form is not plain.
+func isPlain(m *Message) bool {
+	switch text := m.Stamp.Text; m.Stamp.Form {
+	case BSD:
+		return len(text) == stampBytes
+	case ISO:
+		return text[dateBytes-1] == 'T' && value.IsTime(text[dateBytes:]) && len(m.Host) > 1 && !value.Digit(m.Host[0])
+	}
+	return false
 }
 
 // Cut takes the header off a line that has the one that was kept. Where it cannot, [Message.Cut] can.
 func (r *Recent) Cut(m *Message, line []byte) bool {
-	at := stampBytes + len(r.middle)
-	if len(r.middle) == 0 || len(line) < at+4 || string(line[stampBytes:at]) != string(r.middle) ||
-		dayKey(line) != r.day || !value.IsTime(line[dayBytes:]) {
+	stamp := len(r.stamp.Text)
+	at := stamp + len(r.middle)
+	if len(r.middle) == 0 || len(line) < at+4 || string(line[stamp:at]) != string(r.middle) ||
+		dayKey(line) != r.day || !r.isStamp(line) {
 		return false
 	}
 	var pid uint32
@@ -73,7 +94,23 @@ func (r *Recent) Cut(m *Message, line []byte) bool {
 		return false
 	}
 	m.Host, m.Tag = r.host, r.tag
-	m.Stamp = Stamp{BSD, line[:stampBytes]}
+	m.Stamp.Form, m.Stamp.Text = r.stamp.Form, line[:stamp]
 	m.PID, m.PAM, m.Body = pid, nil, TrimEnd(body)
 	return true
+}
+
+// isStamp says whether a line of the same first bytes starts with a stamp of the same length and zone:
+//
+//	2025-01-31T12:00:00.123456+01:00
+//	same.......time....digits.same..
+func (r *Recent) isStamp(line []byte) bool {
+	if r.stamp.Form == BSD {
+		return value.IsTime(line[dayBytes:])
+	}
+	kept := r.stamp.Text
+	if string(line[dayBytes:dateBytes]) != string(kept[dayBytes:dateBytes]) || !value.IsTime(line[dateBytes:]) ||
+		string(line[r.zone:len(kept)]) != string(kept[r.zone:]) {
+		return false
+	}
+	return r.zone == wholeBytes || line[wholeBytes] == kept[wholeBytes] && value.IsDigits(line[wholeBytes+1:r.zone])
 }
