@@ -29,6 +29,9 @@ var ErrChanged = errors.New("somebody else changed it meanwhile")
 func resolve(path string) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); err == nil {
+			return "", fmt.Errorf("cannot find %s: it is a link to what is not there", path)
+		}
 		return filepath.Clean(path), nil
 	}
 	if err != nil {

@@ -181,9 +181,13 @@ func TestWhatIsNoFileIsRefused(t *testing.T) {
 	if err := syscall.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{path, t.TempDir()} {
-		if _, err := New(Options{Path: path, SSHD: wrapped}).Sync(bans("203.0.113.9/32")); err == nil {
-			t.Errorf("%s was written", path)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("nowhere", link); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{path: "no plain file", t.TempDir(): "no plain file", link: "a link to what is not there"} {
+		if _, err := New(Options{Path: path, SSHD: wrapped}).Sync(bans("203.0.113.9/32")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
 		}
 	}
 }
