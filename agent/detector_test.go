@@ -89,7 +89,7 @@ func TestLongRequestsFromEverywhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait() // what is left has been committed, or failed
-		if got := s.Next() - 1; got != requests {
+		if got := s.Stats().Next - 1; got != requests {
 			t.Errorf("%d events were kept of %d requests", got, requests)
 		}
 		stop()
@@ -168,7 +168,7 @@ func TestTimeEndsNothingBeforeTheBacklogIsRead(t *testing.T) {
 			behind.Store(false)
 			time.Sleep(time.Hour)
 		})
-		if n := s.Next() - 1; n != 1 {
+		if n := s.Stats().Next - 1; n != 1 {
 			t.Errorf("%d attempts were counted of one", n)
 		}
 	})

@@ -166,12 +166,6 @@ func (p *Pattern) Suffix() string { return p.suffix }
 // or "". Of an anchored pattern it stands behind the literal that leads the pattern.
 func (p *Pattern) Required() string { return p.required }
 
-// Compiled says whether the matcher of this package serves the pattern; otherwise regexp does.
-func (p *Pattern) Compiled() bool {
-	p.built.Do(p.build)
-	return p.start != nil
-}
-
 // search looks for the leftmost match.
 func (m *matcher) search(p *Pattern) bool {
 	if p.anchored {

@@ -97,6 +97,3 @@ func (p *Policy) forget(element *list.Element) {
 		delete(p.near, network)
 	}
 }
-
-// Sources returns how many sources are remembered.
-func (p *Policy) Sources() int { return len(p.known) }

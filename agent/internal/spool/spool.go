@@ -174,33 +174,13 @@ func (s *Spool) State() iter.Seq2[string, []byte] {
 	return maps.All(maps.Clone(s.state))
 }
 
-// Epoch identifies the spool's numbering of events; [Spool.Numbering] tells the one of a consumer.
-func (s *Spool) Epoch() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ledger.epoch
-}
-
-// First returns the lowest number that the spool still holds, or Next if it holds none.
-func (s *Spool) First() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.first()
-}
-
+// first returns the lowest number that the spool still holds, or the next one if it holds none.
 func (s *Spool) first() uint64 {
 	for _, g := range s.segments {
 		if g.first < g.next {
 			return g.first
 		}
 	}
-	return s.next
-}
-
-// Next returns the number that the next event gets. The first event of a spool is number 1.
-func (s *Spool) Next() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	return s.next
 }
 
