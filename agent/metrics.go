@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"net"
 	"net/http"
 
 	"github.com/pialert/pialert/pkg/cli"
@@ -36,7 +38,11 @@ var (
 	metricConnects = metrics.Counter("link_connects_total", "Connections opened to a display; one less is reconnects.", "peer")
 )
 
-// metrics serves what status says, to Prometheus.
+func (d *daemon) serveMetrics(ctx context.Context, listener net.Listener) error {
+	return metrics.Serve(ctx, listener, d.scraped.Address, d.metrics())
+}
+
+// metrics is what status says, for Prometheus.
 func (d *daemon) metrics() http.Handler {
 	return metrics.Handler(cli.Release(), func(report metrics.Report) {
 		status := d.status()

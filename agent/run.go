@@ -24,9 +24,9 @@ import (
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/link"
-	"github.com/pialert/pialert/pkg/metrics"
 	"github.com/pialert/pialert/pkg/paircmd"
 	"github.com/pialert/pialert/pkg/pairing"
+	"github.com/pialert/pialert/pkg/socket"
 )
 
 func runCommand(s *settings) *cobra.Command {
@@ -60,6 +60,7 @@ type daemon struct {
 	keyring     *pairing.Keyring
 	invitations *pairing.Invitations
 	spool       *spool.Spool
+	scraped     *socket.Late // where metrics are served
 	listener    *link.Listener
 	dialer      *link.Dialer
 	broker      *nats.Uplink // nil unless the configuration says so
@@ -92,6 +93,7 @@ func newDaemon(cfg Config, load func() (Config, error), logger *slog.Logger) (*d
 	d := &daemon{
 		cfg: cfg, load: load, logger: logger, started: time.Now(),
 		keyring: keyring, invitations: &pairing.Invitations{}, replacements: make(chan replacement), spool: kept,
+		scraped:   &socket.Late{What: "metrics", Key: "metrics", Address: cfg.Metrics, Logger: logger},
 		inherited: cli.InheritedSockets(), displays: exempt.RememberDisplays(cfg.State, logger),
 	}
 	d.listener = &link.Listener{Keyring: keyring, Invitations: d.invitations, Log: logger}
@@ -135,10 +137,6 @@ func (d *daemon) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	scrapes, err := metrics.Listen(d.cfg.Metrics)
-	if err != nil {
-		return err
-	}
 	links, stopLinks := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLinks()
 	group, ctx := errgroup.WithContext(ctx)
@@ -155,9 +153,7 @@ func (d *daemon) Run(ctx context.Context) error {
 	if taker != nil {
 		group.Go(func() error { return taker.Serve(ctx, takes) })
 	}
-	if scrapes != nil {
-		group.Go(func() error { return metrics.Serve(ctx, scrapes, d.metrics()) })
-	}
+	group.Go(func() error { return d.scraped.Run(ctx, d.serveMetrics) })
 	group.Go(func() error { return d.listener.Run(links, sockets, d.deliver) })
 	if d.broker != nil {
 		group.Go(func() error { return d.broker.Run(links) })

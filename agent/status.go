@@ -33,6 +33,7 @@ type Status struct {
 	Displays []DisplayStatus   `json:"displays"`
 	Spool    SpoolStatus       `json:"spool"`
 	Detect   DetectStatus      `json:"detection"`
+	Problems []string          `json:"problems,omitempty"`           // what is wrong beside
 	Rotation []string          `json:"rotation_waits_for,omitempty"` // peers that do not know the next key yet
 
 	Responses *enforce.Stats `json:"responses,omitempty"` // bans: what was decided, and what became of it
@@ -105,6 +106,9 @@ func (d *daemon) status() Status {
 		status.Kinds[kind.String()] = n
 	}
 	status.Hosts = found.Hosts
+	if fault := d.scraped.Fault(); fault != nil {
+		status.Problems = append(status.Problems, fault.Error())
+	}
 	status.Detect = DetectStatus(run.detected())
 	kept := d.spool.Stats()
 	status.Spool = SpoolStatus{Next: kept.Next, Waiting: kept.Waiting, Bytes: kept.Bytes, RefusedEvents: kept.Refused}

@@ -22,6 +22,9 @@ func (s Status) notes() (notes []string) {
 		notes = append(notes, fmt.Sprintf("no log is read on since %s, for the spool cannot be written: %s",
 			s.Spool.FaultSince.Format(time.DateTime), s.Spool.Fault))
 	}
+	for _, problem := range s.Problems {
+		notes = append(notes, escape.Text(problem))
+	}
 	behind, left := 0, source.Backlog{}
 	for _, log := range s.Sources {
 		if log.Backlog != nil {

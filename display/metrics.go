@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"net/http"
 
 	"github.com/pialert/pialert/display/internal/notice"
@@ -28,7 +29,11 @@ var (
 	metricProblems = metrics.Gauge("problems", "What is wrong now: see pialert-display status.")
 )
 
-// metrics serves what status says, to Prometheus.
+func (d *daemon) serveMetrics(ctx context.Context, listener net.Listener) error {
+	return metrics.Serve(ctx, listener, d.scraped.Address, d.metrics())
+}
+
+// metrics is what status says, for Prometheus.
 func (d *daemon) metrics() http.Handler {
 	return metrics.Handler(cli.Release(), func(report metrics.Report) {
 		status, err := d.status(context.Background())

@@ -25,9 +25,9 @@ import (
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/link"
-	"github.com/pialert/pialert/pkg/metrics"
 	"github.com/pialert/pialert/pkg/paircmd"
 	"github.com/pialert/pialert/pkg/pairing"
+	"github.com/pialert/pialert/pkg/socket"
 	"github.com/pialert/pialert/pkg/wake"
 )
 
@@ -76,6 +76,8 @@ type daemon struct {
 	history     *history.History
 	screen      *screen
 	page        *page.Server
+	browsed     *socket.Late // where the page is served
+	scraped     *socket.Late // where metrics are
 	places      *geo.Databases
 	placeless   error // why places does not know all that it should
 	receiver    *receive.Admission
@@ -116,6 +118,8 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 		d.logger.Error("cannot say where all addresses are; going on without", "error", d.placeless)
 	}
 	d.page = d.newPage()
+	d.browsed = &socket.Late{What: "the page", Key: "web.listen", Address: cfg.Web.Listen, Logger: d.logger}
+	d.scraped = &socket.Late{What: "metrics", Key: "metrics", Address: cfg.Metrics, Logger: d.logger}
 	if cfg.Web.Listen != "" {
 		d.screen.panel.AddMirror(d.page)
 	}
@@ -173,11 +177,7 @@ func (d *daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	scrapes, err := metrics.Listen(d.cfg.Metrics)
-	if err != nil {
-		return err
-	}
-	web, err := d.openWeb(ctx)
+	web, err := d.openWeb()
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (d *daemon) Run(ctx context.Context) error {
 	})
 	last.Go(func() error {
 		defer stopStoring()
-		return d.serve(ctx, sockets, controls, scrapes, web)
+		return d.serve(ctx, sockets, controls, web)
 	})
 	err = last.Wait()
 	if errors.Is(err, context.Canceled) {
@@ -204,7 +204,7 @@ func (d *daemon) Run(ctx context.Context) error {
 }
 
 // serve runs everything that only lives as long as ctx.
-func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls net.Listener, scrapes *metrics.Listener, web *web) error {
+func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls net.Listener, web *web) error {
 	cfg := d.configuration()
 	group, ctx := errgroup.WithContext(ctx)
 	accepted := link.NewAccepted()
@@ -221,9 +221,7 @@ func (d *daemon) serve(ctx context.Context, sockets []net.Listener, controls net
 		group.Go(func() error { return d.dialer.Run(ctx, handle) })
 	}
 	group.Go(func() error { return control.Serve(ctx, controls, d.controls()) })
-	if scrapes != nil {
-		group.Go(func() error { return metrics.Serve(ctx, scrapes, d.metrics()) })
-	}
+	group.Go(func() error { return d.scraped.Run(ctx, d.serveMetrics) })
 	if web != nil {
 		group.Go(func() error { return web.run(ctx) })
 	}

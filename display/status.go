@@ -84,7 +84,7 @@ func (d *daemon) status(ctx context.Context) (Status, error) {
 			status.Problems = append(status.Problems, problem)
 		}
 	}
-	for _, fault := range []error{d.placeless, d.faultOfNotices()} {
+	for _, fault := range []error{d.placeless, d.faultOfNotices(), d.browsed.Fault(), d.scraped.Fault()} {
 		if fault != nil {
 			status.Problems = append(status.Problems, fault.Error())
 		}

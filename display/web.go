@@ -16,6 +16,7 @@ import (
 	"github.com/pialert/pialert/display/internal/page"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/socket"
 )
 
 // errNoPassword refuses to show the page to everybody.
@@ -35,14 +36,14 @@ func (c Config) guarded() error {
 // web is the page with what it is served by.
 type web struct {
 	*page.Server
-	listener    net.Listener
+	address     *socket.Late
 	certificate *tls.Certificate
 	committed   func() <-chan struct{} // closed at the next commit of events
 	logger      *slog.Logger
 }
 
-// openWeb makes the page's server and opens its address; nil if none is configured.
-func (d *daemon) openWeb(ctx context.Context) (*web, error) {
+// openWeb makes the page's server; nil if none is configured.
+func (d *daemon) openWeb() (*web, error) {
 	cfg := d.cfg.Web
 	if cfg.Listen == "" {
 		return nil, nil
@@ -54,11 +55,7 @@ func (d *daemon) openWeb(ctx context.Context) (*web, error) {
 	if err != nil {
 		return nil, err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen)
-	if err != nil {
-		return nil, cli.Hint(fmt.Errorf("cannot serve the page: %w", err), "set web.listen to another address, or to nothing")
-	}
-	return &web{d.page, listener, certificate, d.history.Changed, d.logger}, nil
+	return &web{d.page, d.browsed, certificate, d.history.Changed, d.logger}, nil
 }
 
 // newPage makes the page, which shows nothing before it is served.
@@ -78,14 +75,9 @@ func (d *daemon) newPage() *page.Server {
 
 // run serves the page until ctx ends.
 func (w *web) run(ctx context.Context) error {
-	scheme, attrs := "http", []any(nil)
-	if w.certificate != nil {
-		scheme, attrs = "https", []any{"fingerprint", page.Fingerprint(w.certificate)}
-	}
-	w.logger.Info("serving the page", append([]any{"at", scheme + "://" + w.listener.Addr().String() + "/"}, attrs...)...)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return w.Run(ctx) })
-	group.Go(func() error { return w.Serve(ctx, w.listener, w.certificate) })
+	group.Go(func() error { return w.address.Run(ctx, w.serve) })
 	group.Go(func() error { // events that were committed
 		for {
 			changed := w.committed() // before it is told, so that no commit falls between
@@ -98,6 +90,16 @@ func (w *web) run(ctx context.Context) error {
 		}
 	})
 	return group.Wait()
+}
+
+// serve answers browsers until ctx ends.
+func (w *web) serve(ctx context.Context, listener net.Listener) error {
+	scheme, attrs := "http", []any(nil)
+	if w.certificate != nil {
+		scheme, attrs = "https", []any{"fingerprint", page.Fingerprint(w.certificate)}
+	}
+	w.logger.Info("serving the page", append([]any{"at", scheme + "://" + listener.Addr().String() + "/"}, attrs...)...)
+	return w.Serve(ctx, listener, w.certificate)
 }
 
 // pageState is what the page says of the running display.

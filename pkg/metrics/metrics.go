@@ -33,41 +33,24 @@ const (
 	maxIdle        = 5 * time.Second
 )
 
-// Listener is an open address.
-type Listener struct {
-	net.Listener
-	host string // as it was configured
-}
-
-// Listen opens the address that metrics are served on; without one it returns nil.
-func Listen(address string) (*Listener, error) {
-	if address == "" {
-		return nil, nil
-	}
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("cannot serve metrics: %w; set metrics to another address, or to nothing", err)
-	}
+// Serve answers requests until ctx ends, then closes the listener and the open connections. Address is the configured one,
+// whose host may be asked for.
+func Serve(ctx context.Context, listener net.Listener, address string, handler http.Handler) error {
 	host, _, _ := net.SplitHostPort(address)
-	return &Listener{netutil.LimitListener(listener, maxConnections), host}, nil
-}
-
-// Serve answers requests until ctx ends, then closes the listener and the open connections.
-func Serve(ctx context.Context, listener *Listener, handler http.Handler) error {
 	server := &http.Server{
-		Handler:     listener.forThisHost(handler),
+		Handler:     forThisHost(host, handler),
 		ReadTimeout: maxRequest, WriteTimeout: maxRequest, IdleTimeout: maxIdle, MaxHeaderBytes: 16 << 10,
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(netutil.LimitListener(listener, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("cannot serve metrics: %w", err)
 	}
 	return nil
 }
 
 // forThisHost refuses requests whose Host header is a name that is not this machine's.
-func (l *Listener) forThisHost(handler http.Handler) http.Handler {
+func forThisHost(configured string, handler http.Handler) http.Handler {
 	own, _ := os.Hostname()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
@@ -75,7 +58,7 @@ func (l *Listener) forThisHost(handler http.Handler) http.Handler {
 			host = name
 		}
 		_, err := netip.ParseAddr(strings.Trim(host, "[]"))
-		if err != nil && !strings.EqualFold(host, "localhost") && !strings.EqualFold(host, own) && !strings.EqualFold(host, l.host) {
+		if err != nil && !strings.EqualFold(host, "localhost") && !strings.EqualFold(host, own) && !strings.EqualFold(host, configured) {
 			http.Error(w, "ask by an IP address, or set metrics to this name and its port", http.StatusMisdirectedRequest)
 			return
 		}

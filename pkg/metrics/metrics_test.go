@@ -58,14 +58,14 @@ func TestHealth(t *testing.T) {
 
 func serve(t *testing.T, address string) (where string) {
 	t.Helper()
-	listener, err := metrics.Listen(address)
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() {
-		ended <- metrics.Serve(ctx, listener, metrics.Handler("test", func(metrics.Report) {}, func() error { return nil }))
+		ended <- metrics.Serve(ctx, listener, address, metrics.Handler("test", func(metrics.Report) {}, func() error { return nil }))
 	}()
 	t.Cleanup(func() {
 		cancel()

@@ -1,6 +1,7 @@
-// Package socket opens Unix sockets that only this program serves, and tells who connects to one.
+// Package socket opens Unix sockets that only this program serves, and tells who connects to one. It also opens TCP
+// addresses that a program can do without, once they are free.
 //
-// It replaces the socket of a program that was killed, one that nobody answers on. It never removes
+// It replaces the Unix socket of a program that was killed, one that nobody answers on. It never removes
 // anything else: not a socket that is served, and no file, folder or link.
 package socket
 

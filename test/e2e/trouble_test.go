@@ -171,6 +171,37 @@ func TestUnreadableLog(t *testing.T) {
 	s.exact(log.attempt)
 }
 
+// TestPortsTaken lets another program have the ports that both programs can do without: they count on, and say so.
+func TestPortsTaken(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	log, logs := newLogbook(t)
+	s := layOut(t, program.Settings{Logs: logs, AgentMetrics: taken.Addr().String(), DisplayMetrics: taken.Addr().String()})
+	config, err := os.ReadFile(s.DisplayConfig)
+	s.must(err)
+	s.must(os.WriteFile(s.DisplayConfig, bytes.ReplaceAll(config, []byte(`web: {listen: ""}`), fmt.Appendf(nil, "web: {listen: %q}", taken.Addr())), 0o644))
+	s.did(log.attempts(5))
+	s.startAgent()
+	s.startDisplay()
+	s.must(s.Join(s.ctx))
+	s.exact(log.attempt)
+	for _, want := range []struct {
+		of   *program.Process
+		says string
+	}{{s.agent, "cannot serve metrics at "}, {s.display, "cannot serve metrics at "}, {s.display, "cannot serve the page at "}} {
+		s.must(want.of.Stderr.Await(s.ctx, func(text string) bool { return strings.Contains(text, want.says+taken.Addr().String()) }))
+	}
+	status, err := s.DisplayStatus(s.ctx)
+	s.must(err)
+	if len(status.Problems) != 2 {
+		t.Errorf("the display's problems are %q", status.Problems)
+	}
+}
+
 // TestRefusals starts what cannot start: it ends at once, with the right exit code, and says
 // what is wrong and what to do.
 func TestRefusals(t *testing.T) {

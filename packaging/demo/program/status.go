@@ -8,8 +8,9 @@ import (
 
 // DisplayStatus is what is read here of `pialert-display status --format json`.
 type DisplayStatus struct {
-	Total uint64 `json:"total"`
-	Lamps []struct {
+	Problems []string `json:"problems"`
+	Total    uint64   `json:"total"`
+	Lamps    []struct {
 		Name  string `json:"name"`
 		Total uint64 `json:"total"`
 	} `json:"lamps"`
