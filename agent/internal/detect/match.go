@@ -21,10 +21,12 @@ type Matcher struct {
 	all      bool           // requests that no rule takes are wanted, too
 	missed   bool           // so are messages that no rule takes
 
-	src    *Source // what follows is of
-	recent recentHeader
-	tag    named // the last tag
-	pam    named // the last PAM module and service: "pam_unix(sshd:auth): "
+	src    *Source         // what follows is of
+	recent [8]recentHeader // of programs that write in turns: a mail server's are many
+	kept   int             // how many headers were kept in recent
+	last   int             // the place of the one that the last line had
+	tag    named           // the last tag
+	pam    named           // the last PAM module and service: "pam_unix(sshd:auth): "
 	host   struct {
 		name []byte
 		hash uint64
@@ -43,7 +45,7 @@ type Matcher struct {
 	trace   *trace // of what is made of the line at work, if somebody asks
 }
 
-// recentHeader is the header that the last line had, and what it leads to.
+// recentHeader is a header that a line had lately, and what it leads to.
 type recentHeader struct {
 	header.Recent
 	hash       uint64 // of the host
@@ -88,7 +90,7 @@ func (m *Matcher) Match(lines []byte, b *Batch) {
 
 // use forgets what was of another log.
 func (m *Matcher) use(src *Source) {
-	m.src, m.recent, m.access = src, recentHeader{}, weblog.Reader{Formats: src.formats}
+	m.src, m.kept, m.last, m.access = src, 0, 0, weblog.Reader{Formats: src.formats}
 }
 
 // bom is the mark of byte order in UTF-8.
@@ -131,21 +133,36 @@ func (m *Matcher) line(line []byte) {
 	if m.msg.Stamp.Form != header.None {
 		m.batch.structure()
 	}
+	m.keep(line)
 	m.cutLine(line, 1)
-	if m.recent.Keep(line) {
-		m.recent.hash, m.recent.candidates, m.recent.web =
-			connection.Hash(m.recent.Host()), m.lookup.ForTag(m.recent.Tag()), fromWebServer(m.recent.Tag())
+}
+
+// keep remembers the header of a line that is cut, in place of the one that was kept longest ago.
+func (m *Matcher) keep(line []byte) {
+	at := m.kept % len(m.recent)
+	if r := &m.recent[at]; r.Keep(&m.msg, line) {
+		r.hash, r.candidates, r.web = connection.Hash(r.Host()), m.lookup.ForTag(r.Tag()), fromWebServer(r.Tag())
+		m.kept++
+		m.last = at
 	}
 }
 
-// likeRecent reads a line that has the header of the last one, if it does.
+// likeRecent reads a line that has the header of a recent one, if it does: mostly that of the last one.
 func (m *Matcher) likeRecent(line []byte) bool {
-	if !m.recent.Cut(&m.msg, line) {
+	kept := min(m.kept, len(m.recent))
+	if kept == 0 {
 		return false
 	}
+	for i := 0; !m.recent[m.last].Cut(&m.msg, line); i++ {
+		if i == kept {
+			return false
+		}
+		m.last = i
+	}
+	r := &m.recent[m.last]
 	m.batch.structure()
-	if !m.recent.web || !m.webBody(m.msg.Body, 1) {
-		m.message(line, 1, m.recent.hash, m.recent.candidates)
+	if !r.web || !m.webBody(m.msg.Body, 1) {
+		m.message(line, 1, r.hash, r.candidates)
 	}
 	return true
 }

@@ -120,7 +120,7 @@ func TestSecondStampOfEveryLine(t *testing.T) {
 	t.Parallel()
 	var recent Recent
 	line := []byte("Jan 31 12:00:00 host exim[7]: 2025-01-31 12:00:00 H=[192.0.2.7] x")
-	recent.Keep(line)
+	keep(&recent, string(line))
 	var m Message
 	if !recent.Cut(&m, line) && !m.Cut(line) || string(m.Body) != "H=[192.0.2.7] x" {
 		t.Errorf("body %q", m.Body)

@@ -33,25 +33,21 @@ const (
 // dayKey returns the first dayBytes of a line, to be compared at once.
 func dayKey(line []byte) uint64 { return binary.LittleEndian.Uint64(line) << 8 }
 
-// Keep remembers the header of a line and says so, if it has the plain form "Jan  5 01:31:41 host tag[pid]: " or
-// "2025-01-31T12:00:00.123456+01:00 host tag[pid]: ".
-func (r *Recent) Keep(line []byte) bool {
-	var m Message
-	r.middle = r.middle[:0]
-	if len(line) < stampBytes+4 || line[0] == '<' || !m.Cut(line) || !isPlain(&m) || len(m.Host) == 0 || m.PAM != nil || stampedTwice(m.Tag) {
+// Keep remembers the header of a line, which m is cut from, if it has the plain form
+// "Jan  5 01:31:41 host tag[pid]: " or "2025-01-31T12:00:00.123456+01:00 host tag[pid]: ". Otherwise it says no, and
+// what was kept stays.
+func (r *Recent) Keep(m *Message, line []byte) bool {
+	if len(line) < stampBytes+4 || line[0] == '<' || !isPlain(m) || len(m.Host) == 0 || m.PAM != nil || stampedTwice(m.Tag) {
 		return false
 	}
 	stamp := len(m.Stamp.Text)
-	middle := 1 + len(m.Host) + 1 + len(m.Tag) + 1
-	if len(line) < stamp+middle || string(line[:stamp]) != string(m.Stamp.Text) {
+	end := stamp + 1 + len(m.Host) + 1 + len(m.Tag) + 1
+	if len(line) < end || string(line[:stamp]) != string(m.Stamp.Text) ||
+		string(line[stamp:end]) != " "+string(m.Host)+" "+string(m.Tag)+"[" {
 		return false
 	}
-	r.middle = append(r.middle, line[stamp:stamp+middle]...)
+	r.middle = append(r.middle[:0], line[stamp:end]...)
 	r.host, r.tag = append(r.host[:0], m.Host...), append(r.tag[:0], m.Tag...)
-	if string(r.middle) != " "+string(r.host)+" "+string(r.tag)+"[" {
-		r.middle = r.middle[:0]
-		return false
-	}
 	r.stamp = Stamp{m.Stamp.Form, append(r.stamp.Text[:0], m.Stamp.Text...)}
 	if r.day = dayKey(line); m.Stamp.Form == ISO {
 		r.zone = fraction(m.Stamp.Text, wholeBytes)

@@ -39,14 +39,18 @@ func TestRecentHeader(t *testing.T) {
 		plainHeaders[4]: "2025-01-31T23:59:59-0530 host sshd[4711]: x",
 	} {
 		var recent Recent
-		if !recent.Keep([]byte(first)) || !recent.Cut(new(Message), []byte(next)) {
+		if !keep(&recent, first) || !recent.Cut(new(Message), []byte(next)) {
 			t.Errorf("%q is not recognised as the usual next line", next)
 		}
+	}
+	var recent Recent
+	if !keep(&recent, plainHeaders[0]) || keep(&recent, "Jan  5 01:31:41 host kernel: a") || !recent.Cut(new(Message), []byte(plainHeaders[0])) {
+		t.Error("a header without a process drives out the one before")
 	}
 	for _, own := range []string{ // what follows such a stamp may be a daemon's own format, decided behind the host
 		"2025-01-31T12:00:00Z 8 sshd[7]: a", "2025-01-31T12:00:00Z 42 sshd[7]: a", "2025-01-31T12:00:00Z I sshd[7]: a", "2025-01-31 12:00:00 host sshd[7]: a", "<38>Jan  5 01:31:41 host sshd[7]: a",
 	} {
-		if new(Recent).Keep([]byte(own)) {
+		if keep(new(Recent), own) {
 			t.Errorf("%q is kept", own)
 		}
 	}
@@ -71,11 +75,17 @@ func TestRecentHeaderOfDamagedLines(t *testing.T) {
 	}
 }
 
+// keep has a line's header kept.
+func keep(r *Recent, line string) bool {
+	var m Message
+	return m.Cut([]byte(line)) && r.Keep(&m, []byte(line))
+}
+
 func sameAsSlow(t *testing.T, first string, line []byte) {
 	t.Helper()
 	var recent Recent
 	var fast, slow Message
-	recent.Keep([]byte(first))
+	keep(&recent, first)
 	if !recent.Cut(&fast, line) {
 		return
 	}
