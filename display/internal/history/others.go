@@ -11,7 +11,7 @@ import (
 const maxOthers = 1 << 20
 
 // ownTables are the tables of the history itself.
-const ownTables = `'agents','marks','totals','events','numbers','rollups','networks','lists','stored'`
+const ownTables = `'agents','marks','totals','events','numbers','rollups','named','lists','stored'`
 
 // copyOthers carries the tables that [History.Update] made over to a new file, as far as they can
 // be read. It fails only if it cannot write.
