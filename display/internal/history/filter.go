@@ -58,3 +58,11 @@ func bounds(network netip.Prefix) (first, last []byte) {
 	}
 	return first, last
 }
+
+// spotted is where a source or user was seen in a span, as of an event.
+type spotted struct {
+	last   int64 // id of the event
+	source netip.Prefix
+	user   string
+	span   Span
+}

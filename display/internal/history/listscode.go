@@ -53,6 +53,31 @@ func (l *listReader) long() uint64 {
 	return n
 }
 
+// hasName says whether a list has a name that is looked for. It reads no further than that.
+func hasName(list []byte, in func(name []byte) bool) bool {
+	l := listReader{list}
+	for len(l.rest) > 0 {
+		l.number() // the agent
+		l.number() // the kind
+		for n := l.number(); n > 0; n-- {
+			long := l.number()
+			if long > uint64(len(l.rest)) {
+				return false
+			}
+			if in(l.rest[:long]) {
+				return true
+			}
+			l.rest = l.rest[long:]
+			l.number() // events
+			l.number() // attempts
+			if len(l.rest) == 0 && n > 1 {
+				return false
+			}
+		}
+	}
+	return false
+}
+
 // eachName reads a list, as far as it is intact.
 func eachName(list []byte, chosen func(g group) bool, row func(g group, name []byte, sum Sum)) {
 	l := listReader{list}

@@ -6,9 +6,6 @@ import (
 	"time"
 )
 
-// stretch is a part of a span and the step that tells it.
-type stretch struct{ step, since, until int64 }
-
 // stretches parts a span by what tells it with the fewest lists, of steps none longer than longest, in the
 // order of time. Where short steps are no longer kept, it takes the full longer ones around.
 func stretches(what nameKind, span Span, longest int64, made listed, now time.Time) []stretch {

@@ -29,16 +29,25 @@ func (h *History) ranges(ctx context.Context, tx querier, filter Filter) ([]idRa
 	if what == 0 {
 		return []idRange{all}, nil
 	}
-	spots, err := h.spots(ctx, tx, what, in, filter)
-	if err != nil {
+	// A page asks for the same source again and again: what was found stands until the next event.
+	asked := spotted{source: source.Source, user: source.User, span: filter.Span}
+	if err := each(ctx, tx, `SELECT coalesce(max(id), 0) FROM events`, []any{&asked.last}, func() {}); err != nil {
 		return nil, err
+	}
+	spots, known := h.spottedBefore(asked)
+	if !known {
+		if spots, err = h.spots(ctx, tx, what, in, filter); err != nil {
+			return nil, err
+		}
+		spots = near(spots)
+		h.keepSpotted(asked, spots)
 	}
 	var oldest int64 // arrival of the oldest event
 	if err := each(ctx, tx, `SELECT arrived/1000000000 FROM events WHERE sequence > 0 ORDER BY id LIMIT 1`, []any{&oldest}, func() {}); err != nil {
 		return nil, err
 	}
 	var found []idRange
-	for _, s := range near(spots) {
+	for _, s := range spots {
 		if s.until <= oldest {
 			continue
 		}
@@ -57,6 +66,19 @@ func (h *History) ranges(ctx context.Context, tx querier, filter Filter) ([]idRa
 		return nil, err
 	}
 	return within(newestFirst(append(found, back...)), all), nil
+}
+
+// spottedBefore returns what was found last, if it was asked for the same.
+func (h *History) spottedBefore(asked spotted) ([]stretch, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lastSpots, h.spotted == asked && h.lastSpots != nil
+}
+
+func (h *History) keepSpotted(asked spotted, spots []stretch) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.spotted, h.lastSpots = asked, spots
 }
 
 // spots returns the minutes, or hours where minutes are not kept, in which lists have a chosen name, or
@@ -79,9 +101,7 @@ func (h *History) spots(ctx context.Context, tx querier, what nameKind, in func(
 			if n := len(met); n > 0 && met[n-1] == start {
 				return
 			}
-			here := false
-			eachName(list, nil, func(_ group, name []byte, _ Sum) { here = here || len(name) == 0 || in(name) })
-			if here {
+			if hasName(list, func(name []byte) bool { return len(name) == 0 || in(name) }) {
 				met = append(met, start)
 			}
 		}, int64(what), part.step, part.since, part.until)

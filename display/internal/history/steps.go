@@ -72,3 +72,6 @@ func midnight(day int64, zone *time.Location) int64 {
 	}
 	return startOfDay(time.Date(int(day/10000), time.Month(day/100%100), int(day%100), 12, 0, 0, 0, zone))
 }
+
+// stretch is a part of a span and the step that tells it.
+type stretch struct{ step, since, until int64 }
