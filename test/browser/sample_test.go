@@ -120,6 +120,23 @@ func TestNothingKeepsAnybodyOut(t *testing.T) {
 	}
 }
 
+// The smallest phone shows whole tables: nobody has to push them sideways, but the numbers behind a chart.
+func TestTablesFitAPhone(t *testing.T) {
+	small := chromium.Screen{Width: 360, Height: 640, Script: true}
+	for _, path := range []string{"/", "/history", "/sources", "/agents"} {
+		open(t, small, path)
+		if wide := value[float64](t, "Math.max(0, ...[...document.querySelectorAll('.wide, .top, .events, .links')].map(e => e.scrollWidth - e.clientWidth))"); wide > 0 {
+			t.Errorf("a table of %s is %v pixels too wide", path, wide)
+		}
+		if cells := value[float64](t, "[...document.querySelectorAll('.list td')].filter(e => e.offsetWidth && e.getBoundingClientRect().right > innerWidth).length"); cells > 0 {
+			t.Errorf("%v cells of %s are beside the screen", cells, path)
+		}
+		if found, err := tab.Judge(axe); err != nil || len(found) > 0 {
+			t.Errorf("%s on the smallest phone: %+v, %v", path, found, err)
+		}
+	}
+}
+
 // Every number and time is as the browser's owner is used to, and none is left as the server wrote it.
 func TestNumbersAreThoseOfTheReader(t *testing.T) {
 	open(t, chromium.Desktop, "/")
