@@ -139,6 +139,15 @@ func TestNothingIsSilentlyZero(t *testing.T) {
 	}
 }
 
+// A journal's own file is no text, and its lines are not passed over in silence.
+func TestAFileOfTheJournalIsNoText(t *testing.T) {
+	t.Parallel()
+	name := write(t, "system.journal", append([]byte("LPKSHHRH"), make([]byte, 3<<20)...))
+	if _, result, err := run(t, Options{Files: []string{name}}); err == nil || !strings.Contains(err.Error(), "journalctl -o export --file") || result.Lines != 0 {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
 // One file may mix what a server writes.
 func TestMixedFormats(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,9 @@
 package scan
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -41,9 +43,20 @@ func (s *scan) text(ctx context.Context, name string) (in io.Reader, observed ti
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.ModTime().Before(observed) {
 		observed = info.ModTime()
 	}
-	if in, err = text(name, s.bar.reader(file)); err != nil {
+	plain := bufio.NewReader(s.bar.reader(file))
+	if start, _ := plain.Peek(len(journalFile)); string(start) == journalFile {
+		err = errJournalFile
+	} else {
+		in, err = text(name, plain)
+	}
+	if err != nil {
 		file.Close()
 		return nil, observed, nil, err
 	}
 	return in, observed, func() { file.Close() }, nil
 }
+
+// journalFile is what a file of systemd's journal begins with (systemd's JOURNAL_FILE_FORMAT.md, signature).
+const journalFile = "LPKSHHRH"
+
+var errJournalFile = errors.New("it is a file of systemd's journal: journalctl -o export --file FILE | pialert-agent scan - reads it")
