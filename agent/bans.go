@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pialert/pialert/agent/internal/policy"
 	"github.com/pialert/pialert/agent/internal/responder"
 	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/cli"
@@ -77,7 +76,7 @@ func banTarget(text string) (netip.Prefix, error) {
 		return target, &cli.UsageError{Err: cli.Hint(fmt.Errorf("%q is no address or network", text), "give one such as 203.0.113.7 or 2001:db8::/64")}
 	}
 	if target.IsSingleIP() {
-		target = policy.Source(target.Addr())
+		target = value.Source(target.Addr())
 	}
 	return target, nil
 }

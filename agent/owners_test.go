@@ -14,6 +14,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/policy/replay"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/scan"
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -84,7 +85,7 @@ func TestRandomOwnersAreNeverBanned(t *testing.T) {
 		for range 1 + random.IntN(4) {
 			owner := sources[random.IntN(len(sources))]
 			owners[owner] = true
-			prefix := policy.Source(owner)
+			prefix := value.Source(owner)
 			switch random.IntN(4) {
 			case 0:
 				cfg.Responses.Allow = append(cfg.Responses.Allow, owner.String())
@@ -101,13 +102,13 @@ func TestRandomOwnersAreNeverBanned(t *testing.T) {
 		}
 		for _, one := range result.Banned {
 			for owner := range owners {
-				if one.Target.Overlaps(policy.Source(owner)) {
+				if one.Target.Overlaps(value.Source(owner)) {
 					t.Fatalf("the owner at %s would be banned by %s: %s; owners %v, allowed %q", owner, one.Target, one.Reason, owners, cfg.Responses.Allow)
 				}
 			}
 		}
 		for _, one := range everybody.Banned {
-			harmless := one.Target.Bits() < policy.Source(one.Target.Addr()).Bits() // a network
+			harmless := one.Target.Bits() < value.Source(one.Target.Addr()).Bits() // a network
 			for owner := range owners {
 				near, _ := owner.Prefix(min(one.Target.Bits(), 16, owner.BitLen()))
 				harmless = harmless || near.Overlaps(one.Target)

@@ -22,7 +22,8 @@ var below = map[string][]string{
 	// A ban: who decides it at the bottom, who carries it out beside, and between them who hands it over.
 	"agent/internal/exempt":    {"value"},
 	"agent/internal/responder": {"value"},
-	"agent/internal/enforce":   {"policy", "responder"},
+	"agent/internal/policy":    {"value"},
+	"agent/internal/enforce":   {"policy", "responder", "value"},
 
 	// Pictures: the scene is what all that draws agrees on.
 	"display/internal/page":      {"animate"},

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/pialert/pialert/agent/internal/detect/connection"
+	"github.com/pialert/pialert/agent/internal/value"
 )
 
 // Dropped packets are rated by the ports that they were for: one port again and again is a mistake or a
@@ -34,7 +35,7 @@ func (p *ports) hit(addr netip.Addr, port string, sec int64) uint64 {
 	if !addr.IsValid() || port == "" {
 		return 0
 	}
-	t := p.of(prober(addr))
+	t := p.of(value.Source(addr))
 	if sec-t.first > portsWithin || sec < t.first-portsWithin {
 		t.n, t.first = 0, sec
 	}
@@ -50,16 +51,6 @@ func (p *ports) hit(addr netip.Addr, port string, sec int64) uint64 {
 	}
 	t.n, t.first = 0, sec
 	return enoughPorts
-}
-
-// prober is an address, or the /64 of an IPv6 address, which one customer has for himself.
-func prober(addr netip.Addr) netip.Prefix {
-	bits := 64
-	if addr = addr.Unmap().WithZone(""); addr.Is4() {
-		bits = 32
-	}
-	prefix, _ := addr.Prefix(bits) // the bits fit
-	return prefix
 }
 
 // of returns what is remembered of a network, in place of what came first if there is no room.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/policy"
 	"github.com/pialert/pialert/agent/internal/responder"
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/private"
 	"github.com/pialert/pialert/pkg/wake"
@@ -113,7 +114,7 @@ func (en *Enforcer) Look(e *attack.Event) {
 		en.logger.Debug("would ban, but never does", "source", spared.Source, "because", spared.Why)
 	}
 	if policy.Welcomes(e) && en.mode == Enforce {
-		if source := policy.Source(e.SourceIP); !en.pending[source].Until.IsZero() {
+		if source := value.Source(e.SourceIP); !en.pending[source].Until.IsZero() {
 			en.drop(source)
 		}
 		en.arrived = true // perhaps one who is banned

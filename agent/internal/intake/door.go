@@ -7,9 +7,11 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+
+	"github.com/pialert/pialert/agent/internal/value"
 )
 
-// maxEach is how many connections one address elsewhere has; more are closed.
+// maxEach is how many connections one source elsewhere has; more are closed.
 const maxEach = 32
 
 // noToken is all that who shows no token ever reads.
@@ -27,11 +29,11 @@ type door struct {
 	refused func(from netip.Addr) // is told of what was no request
 
 	mu   sync.Mutex
-	open map[netip.Addr]int
+	open map[netip.Prefix]int // by source
 }
 
 func newDoor(listener net.Listener, refused func(from netip.Addr)) *door {
-	return &door{Listener: listener, refused: refused, open: map[netip.Addr]int{}}
+	return &door{Listener: listener, refused: refused, open: map[netip.Prefix]int{}}
 }
 
 func (d *door) Accept() (net.Conn, error) {
@@ -67,10 +69,11 @@ type visit struct {
 func (v *visit) enter() bool {
 	v.door.mu.Lock()
 	defer v.door.mu.Unlock()
-	if v.door.open[v.from] >= maxEach && !v.from.IsLoopback() {
+	source := value.Source(v.from)
+	if v.door.open[source] >= maxEach && !v.from.IsLoopback() {
 		return false
 	}
-	v.door.open[v.from]++
+	v.door.open[source]++
 	return true
 }
 
@@ -79,8 +82,9 @@ func (v *visit) Close() error {
 	v.left.Do(func() {
 		v.door.mu.Lock()
 		defer v.door.mu.Unlock()
-		if v.door.open[v.from]--; v.door.open[v.from] == 0 {
-			delete(v.door.open, v.from)
+		source := value.Source(v.from)
+		if v.door.open[source]--; v.door.open[source] == 0 {
+			delete(v.door.open, source)
 		}
 	})
 	return v.Conn.Close()

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/eventjson"
 )
@@ -407,13 +408,17 @@ func TestNobodyTakesTheWholeDoor(t *testing.T) {
 	arrive("[::ffff:203.0.113.7]:1000", 1)
 	arrive("203.0.113.8:1000", 1)
 	arrive("127.0.0.1:1000", 2*maxEach)
+	for i := range 2 * maxEach { // one customer has all of these
+		arrive(fmt.Sprintf("[2001:db8:1:2::%x]:1000", i), 1)
+	}
+	arrive("[2001:db8:1:3::1]:1000", 1)
 	open := map[string][]net.Conn{}
-	for range maxEach + 1 + 2*maxEach {
+	for range maxEach + 1 + 2*maxEach + maxEach + 1 {
 		conn := <-accepted
-		from := addrOf(conn.RemoteAddr().String()).String()
+		from := value.Source(addrOf(conn.RemoteAddr().String())).Addr().String()
 		open[from] = append(open[from], conn)
 	}
-	for from, want := range map[string]int{"203.0.113.7": maxEach, "203.0.113.8": 1, "127.0.0.1": 2 * maxEach} {
+	for from, want := range map[string]int{"203.0.113.7": maxEach, "203.0.113.8": 1, "127.0.0.1": 2 * maxEach, "2001:db8:1:2::": maxEach, "2001:db8:1:3::": 1} {
 		if len(open[from]) != want {
 			t.Errorf("%s has %d connections, want %d", from, len(open[from]), want)
 		}

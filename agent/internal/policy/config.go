@@ -3,7 +3,6 @@ package policy
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -107,16 +106,4 @@ const maxAfter = 100_000
 // bannable says whether events of a kind can lead to a ban: attempts, and the beginning of a flood.
 func bannable(kind attack.Kind) bool {
 	return kind.Attempt() && kind != attack.LocalAuth || kind == attack.HTTPFlood || kind == attack.HTTPScan
-}
-
-// Source returns what an address counts as: itself, or the /64 of an IPv6 address, which one
-// customer has for himself.
-func Source(addr netip.Addr) netip.Prefix {
-	addr = addr.Unmap().WithZone("")
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	prefix, _ := addr.Prefix(bits)
-	return prefix
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -64,7 +65,7 @@ func (p *Policy) Event(e *attack.Event) (decisions []Decision, spared *Spared) {
 		return nil, nil
 	}
 	now := happened(e)
-	o := p.touch(Source(e.SourceIP), e.Observed)
+	o := p.touch(value.Source(e.SourceIP), e.Observed)
 	switch {
 	case Welcomes(e):
 		o.welcome, o.score, o.attempts = now, [parts]float64{}, 0

@@ -23,3 +23,15 @@ func Normal(network netip.Prefix) netip.Prefix {
 	}
 	return netip.PrefixFrom(addr, bits).Masked()
 }
+
+// Source returns what an address counts as: itself, or the /64 of an IPv6 address, which one
+// customer has for himself.
+func Source(addr netip.Addr) netip.Prefix {
+	addr = addr.Unmap().WithZone("")
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = 64
+	}
+	prefix, _ := addr.Prefix(bits)
+	return prefix
+}

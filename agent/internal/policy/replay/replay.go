@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/policy"
+	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -98,7 +99,7 @@ func (p *Past) Judge(by *policy.Policy) *Result {
 			Kind: d.kind, Logged: at, Observed: at, SourceIP: d.from, Count: uint64(d.count), Rule: p.names[d.rule], Log: p.names[d.log],
 		}
 		if d.kind == attack.SSHAccepted || d.kind == attack.LoginAccepted {
-			logins[policy.Source(d.from)] += uint64(max(d.count, 1))
+			logins[value.Source(d.from)] += uint64(max(d.count, 1))
 		}
 		decisions, none := by.Event(e)
 		if none != nil && !spared[none.Source] {
