@@ -65,9 +65,12 @@ func TestSizeIsBounded(t *testing.T) {
 				t.Errorf("%d events are left, want those from %d to 300", len(got), stats.First)
 			}
 			s.Close()
-			again := open(t, Options{Dir: dir}).Stats()
-			if again.Dropped != want || again.First != stats.First {
-				t.Errorf("after a restart: dropped %+v, first %d", again.Dropped, again.First)
+			again := open(t, Options{Dir: dir})
+			if got := again.Stats(); got.Dropped != want || got.First != stats.First {
+				t.Errorf("after a restart: dropped %+v, first %d", got.Dropped, got.First)
+			}
+			if got := again.Lost(test.acked, stats.First-1); got != want.Attempts {
+				t.Errorf("after a restart a consumer hears of %d lost attempts, want %d", got, want.Attempts)
 			}
 		})
 	}

@@ -91,6 +91,48 @@ func TestCutAtEveryByte(t *testing.T) {
 	}
 }
 
+// Blocks that were allocated and not written when the machine stopped are an unfinished commit, and no damage.
+func TestEmptyBlocksAtTheEnd(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	path, _ := damageable(t, dir)
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(make([]byte, 4096)); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	s := open(t, Options{Dir: dir})
+	if lost, _ := s.Dropped(); s.Next() != 9 || lost != 0 || len(aside(t, dir)) != 0 {
+		t.Errorf("next is %d, %d events are lost, %d files are set aside; want 9, none and none", s.Next(), lost, len(aside(t, dir)))
+	}
+}
+
+// A payload that goes on behind its last field is none, whatever its checksum says.
+func TestAPayloadWithMoreBehindIt(t *testing.T) {
+	t.Parallel()
+	whole := frame{first: 1, count: 1}
+	batch, err := appendEvent(nil, 1, "web", new(event(1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, behind := range map[string]*frame{
+		"the last event": {first: 1, count: 1, batch: append(slices.Clone(batch), eventTag)},
+		"nothing":        {first: 1, count: 1, batch: batch},
+	} {
+		err := whole.decodePayload(behind.appendPayload(nil))
+		if (err == nil) != (name == "nothing") {
+			t.Errorf("a byte behind %s: %v", name, err)
+		}
+	}
+	payload := (&frame{first: 1}).appendPayload(nil)
+	if err := whole.decodePayload(append(payload, eventTag)); err == nil {
+		t.Error("a byte behind the last field is taken")
+	}
+}
+
 // Whichever byte of a spool is damaged, only the commit that it stands in is lost: the others are
 // read, the loss is counted, and the damaged file is set aside once.
 func TestDamageToEveryByte(t *testing.T) {
@@ -215,8 +257,8 @@ func TestDamageWhileOpen(t *testing.T) {
 		t.Errorf("read %v, want %v", got, want)
 	}
 	commit(t, s, nil, nil)
-	if events, _ := s.Dropped(); events != 1 {
-		t.Errorf("%d events are counted as lost, want 1", events)
+	if events, attempts := s.Dropped(); events != 1 || attempts != 0 {
+		t.Errorf("%d events are counted as lost, want 1; of its attempts, which nobody knows, %d", events, attempts)
 	}
 	users(t, s, 0, 1<<16)
 	commit(t, s, nil, nil)

@@ -182,9 +182,6 @@ func eventBytes(batch []byte) int {
 	if len(batch) == 0 || batch[0] != eventTag {
 		return 0
 	}
-	_, n := protowire.ConsumeBytes(batch[1:])
-	if n < 0 {
-		return 0
-	}
-	return 1 + n
+	_, n := protowire.ConsumeBytes(batch[1:]) // below 0 if there are fewer
+	return max(1+n, 0)
 }

@@ -16,7 +16,6 @@ import (
 // that there is nothing yet. The batch must not be changed.
 func (s *Spool) Read(after uint64, maxBytes int) (first uint64, count int, batch []byte, err error) {
 	p := picker{after: after, limit: maxBytes}
-	vanished := ""
 	for {
 		s.mu.Lock()
 		if s.closed {
@@ -35,18 +34,13 @@ func (s *Spool) Read(after uint64, maxBytes int) (first uint64, count int, batch
 		g := *s.segments[i] // marks are only ever appended to
 		s.mu.Unlock()
 
-		err := p.readSegment(&g)
-		switch {
-		case errors.Is(err, fs.ErrNotExist) && vanished != g.path:
-			vanished = g.path // released since we looked, so it is not found a second time
-			continue
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
+		if err := p.readSegment(&g); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return 0, 0, nil, fmt.Errorf("cannot read the spool: %w", err)
 		}
 		if p.count > 0 {
 			break
 		}
-		p.after = g.next - 1 // what we want of it cannot be read any more
+		p.after = g.next - 1 // what we want of it was released since we looked, or cannot be read any more
 	}
 	if p.count > 0 && p.first > after+1 {
 		s.miss(after+1, p.first-1)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -211,6 +212,19 @@ func TestConsumersReadOnTheirOwn(t *testing.T) {
 	}
 	if len(s.segments) != keptSegments {
 		t.Errorf("%d segments are kept for nobody, want %d", len(s.segments), keptSegments)
+	}
+}
+
+func TestConsumersAreNamedInOrderAndOnce(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir()})
+	for _, names := range [][]string{{"desk", "attic", "desk"}, {"desk", "attic"}} {
+		if err := s.SetConsumers(names); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Consumers(); !slices.Equal(got, []string{"attic", "desk"}) {
+			t.Errorf("%q are %q", names, got)
+		}
 	}
 }
 
