@@ -2,6 +2,7 @@ package scan
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -88,6 +89,24 @@ func TestFilesAreReadSideBySide(t *testing.T) {
 		if err != nil || result.Attempts != test.want || !slices.IsSortedFunc(times, time.Time.Compare) {
 			t.Errorf("%v: %d attempts, want %d, in order: %v, error %v", test.names, result.Attempts, test.want, slices.IsSortedFunc(times, time.Time.Compare), err)
 		}
+	}
+}
+
+// Who ends a scan of many files is told so once.
+func TestAScanThatIsEndedSaysSoOnce(t *testing.T) {
+	t.Parallel()
+	rules, err := detect.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for i := range 5 {
+		files = append(files, write(t, fmt.Sprintf("%d.auth", i), []byte(strings.Repeat(attacked, 2000))))
+	}
+	ctx, end := context.WithCancel(t.Context())
+	_, err = Run(ctx, Options{Files: files, Stdout: io.Discard, Now: time.Now, Detect: detect.Options{Rules: rules}, Each: func(*attack.Event) { end() }})
+	if err == nil || strings.Count(err.Error(), context.Canceled.Error()) != 1 {
+		t.Errorf("%v", err)
 	}
 }
 
