@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/pialert/pialert/pkg/attack"
 )
 
 func builtinRules(t testing.TB) *Set {
@@ -46,6 +48,20 @@ func TestLoadingWithoutExamples(t *testing.T) {
 		}
 		if err := without[i].Ready(); err != nil {
 			t.Errorf("rule %q: %v", rule.ID, err)
+		}
+	}
+}
+
+// Ids stand in commands, file names and metrics, so they are plain.
+func TestIDs(t *testing.T) {
+	t.Parallel()
+	for id, valid := range map[string]bool{
+		"a": true, "sshd-failed": true, "my.own_rule-2": true, "7zip": true, strings.Repeat("x", attack.MaxRuleID): true,
+		"''": false, ".a": false, "_a": false, "'-a'": false, "Sshd": false, "a b": false, "a/b": false, strings.Repeat("x", attack.MaxRuleID+1): false,
+	} {
+		_, err := Load(fstest.MapFS{"mine.yaml": {Data: []byte("rules: [{id: " + id + ", kind: ssh_login, tags: [a], pattern: '^a$', match: [a]}]")}})
+		if (err == nil) != valid {
+			t.Errorf("%s: %v", id, err)
 		}
 	}
 }

@@ -128,3 +128,25 @@ func TestNamesAreBounded(t *testing.T) {
 		t.Errorf("the totals are %+v", totals)
 	}
 }
+
+// A day begins and ends at midnight of the history's zone, and holds its first and its last hour.
+func TestNamedOnADay(t *testing.T) {
+	t.Parallel()
+	kathmandu := time.FixedZone("NPT", 5*3600+45*60)
+	now := time.Date(2026, 11, 19, 23, 30, 0, 0, kathmandu)
+	o := optionsAt(t, &now)
+	o.Zone = func() *time.Location { return kathmandu }
+	h := start(t, o)
+	counts := []uint64{1, 2, 4, 8} // on the day before, at the day's begin and end, on the day after
+	hours := []time.Duration{0, time.Hour, 24 * time.Hour, 25 * time.Hour}
+	for i, count := range counts {
+		now = time.Date(2026, 11, 19, 23, 30, 0, 0, kathmandu).Add(hours[i])
+		router := event(i + 1)
+		router.Host, router.Count = "router", count
+		h.commit(batch{agent: "vps", epoch: 1, first: uint64(i + 1), events: []attack.Event{router}})
+	}
+	got, err := h.NamedOn(t.Context(), time.Date(2026, 11, 20, 18, 0, 0, 0, kathmandu))
+	if want := (history.Sum{Events: 2, Attempts: 6}); err != nil || len(got) != 1 || got[0].Sum != want {
+		t.Errorf("%+v, %v, want %+v", got, err, want)
+	}
+}
