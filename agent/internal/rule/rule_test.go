@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"io/fs"
 	"reflect"
 	"strings"
@@ -175,6 +176,25 @@ func TestShowNamesWhatIsNear(t *testing.T) {
 	} {
 		if _, err := rules.Show(id); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", id, err, want)
+		}
+	}
+}
+
+// What stands where a daemon writes its peer is an address, with or without a port, or a name. That sshd cannot
+// ask for its peer any more names nobody.
+func TestPeersInLines(t *testing.T) {
+	t.Parallel()
+	var x Reader // remembers the last address
+	for _, test := range []struct{ text, want string }{
+		{"192.0.2.7", `192.0.2.7 "" 0`}, {"192.0.2.7", `192.0.2.7 "" 0`}, {"2001:db8::7", `2001:db8::7 "" 0`},
+		{"192.0.2.70", `192.0.2.70 "" 0`}, {"[192.0.2.7]:22", `192.0.2.7 "" 22`}, {"[2001:db8::7]:22", `2001:db8::7 "" 22`},
+		{"scanner.example.net", `invalid IP "scanner.example.net" 0`},
+		{"UNKNOWN", `invalid IP "" 0`}, {"unknown", `invalid IP "" 0`}, {"", `invalid IP "" 0`},
+	} {
+		var f Fields
+		x.readSource(&f, []byte(test.text))
+		if got := fmt.Sprintf("%v %q %d", f.Source, f.Host, f.Port); got != test.want {
+			t.Errorf("%q is %s, want %s", test.text, got, test.want)
 		}
 	}
 }
