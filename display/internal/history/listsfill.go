@@ -105,7 +105,7 @@ func (s *store) fillFromEvents(now time.Time, networksKnown int64) error {
 		WHERE sequence > 0 ORDER BY id`,
 		[]any{&id, &arrived, &agentID, &kind, &count, &test, &source, &user, &detail}, func() {
 			seconds := arrived / int64(time.Second)
-			if n.lists == nil || seconds < start || seconds >= start+step {
+			if seconds < start || seconds >= start+step { // so is the first one
 				flush()
 				if step = hour; seconds >= recent {
 					step = minute
