@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"encoding/binary"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect/connection"
@@ -21,12 +22,11 @@ type Matcher struct {
 	all      bool           // requests that no rule takes are wanted, too
 	missed   bool           // so are messages that no rule takes
 
-	src    *Source         // what follows is of
-	recent [8]recentHeader // of programs that write in turns: a mail server's are many
-	kept   int             // how many headers were kept in recent
-	last   int             // the place of the one that the last line had
-	tag    named           // the last tag
-	pam    named           // the last PAM module and service: "pam_unix(sshd:auth): "
+	src    *Source          // what follows is of
+	recent [64]recentHeader // of programs and hosts that write in turns, by place
+	last   *recentHeader    // the one that the last line had; nil if there is none
+	tag    named            // the last tag
+	pam    named            // the last PAM module and service: "pam_unix(sshd:auth): "
 	host   struct {
 		name []byte
 		hash uint64
@@ -90,7 +90,7 @@ func (m *Matcher) Match(lines []byte, b *Batch) {
 
 // use forgets what was of another log.
 func (m *Matcher) use(src *Source) {
-	m.src, m.kept, m.last, m.access = src, 0, 0, weblog.Reader{Formats: src.formats}
+	m.src, m.last, m.access = src, nil, weblog.Reader{Formats: src.formats}
 }
 
 // bom is the mark of byte order in UTF-8.
@@ -137,29 +137,45 @@ func (m *Matcher) line(line []byte) {
 	m.cutLine(line, 1)
 }
 
-// keep remembers the header of a line that is cut, in place of the one that was kept longest ago.
+// keep remembers the header of a line that is cut.
 func (m *Matcher) keep(line []byte) {
-	at := m.kept % len(m.recent)
+	at := placeOf(line, len(m.msg.Stamp.Text))
 	if r := &m.recent[at]; r.Keep(&m.msg, line) {
 		r.hash, r.candidates, r.web = connection.Hash(r.Host()), m.lookup.ForTag(r.Tag()), fromWebServer(r.Tag())
-		m.kept++
-		m.last = at
+		m.last = r
 	}
 }
 
+// placeOf returns where a header has its place among the recent ones: by what stands behind the stamp, up to the
+// process, of which the length and the ends are looked at.
+func placeOf(line []byte, stamp int) uint64 {
+	end := bytes.IndexByte(line[stamp:min(stamp+maxHeader, len(line))], '[')
+	if end < 8 {
+		return 0
+	}
+	names := line[stamp : stamp+end]
+	h := uint64(end)<<56 ^ binary.LittleEndian.Uint64(names)*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(names[end-8:])
+	return h * 0x9e3779b97f4a7c15 >> 58 // of 64 places
+}
+
+// maxHeader bounds the names of a header that are told apart, in bytes.
+const maxHeader = 128
+
 // likeRecent reads a line that has the header of a recent one, if it does: mostly that of the last one.
 func (m *Matcher) likeRecent(line []byte) bool {
-	kept := min(m.kept, len(m.recent))
-	if kept == 0 {
+	r := m.last
+	if r == nil {
 		return false
 	}
-	for i := 0; !m.recent[m.last].Cut(&m.msg, line); i++ {
-		if i == kept {
+	if !r.Cut(&m.msg, line) {
+		if len(line) <= r.StampLength() {
 			return false
 		}
-		m.last = i
+		if r = &m.recent[placeOf(line, r.StampLength())]; !r.Cut(&m.msg, line) {
+			return false
+		}
+		m.last = r
 	}
-	r := &m.recent[m.last]
 	m.batch.structure()
 	if !r.web || !m.webBody(m.msg.Body, 1) {
 		m.message(line, 1, r.hash, r.candidates)

@@ -23,6 +23,9 @@ func (r *Recent) Host() []byte { return r.host }
 // Tag returns its tag.
 func (r *Recent) Tag() []byte { return r.tag }
 
+// StampLength returns the length of its stamp, in bytes.
+func (r *Recent) StampLength() int { return len(r.stamp.Text) }
+
 const (
 	stampBytes = 15 // length of an RFC 3164 stamp
 	dayBytes   = 7  // of its "Jan  5 "
@@ -62,7 +65,7 @@ func isPlain(m *Message) bool {
 	case BSD:
 		return len(text) == stampBytes
 	case ISO:
-		return text[dateBytes-1] == 'T' && value.IsTime(text[dateBytes:]) && len(m.Host) > 1 && !value.Digit(m.Host[0])
+		return text[dateBytes-1] == 'T' && value.IsTime(text[dateBytes:]) && len(m.Host) > 1 && !value.IsDigits(m.Host)
 	}
 	return false
 }

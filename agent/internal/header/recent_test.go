@@ -13,6 +13,7 @@ var plainHeaders = []string{
 	"2025-01-31T12:00:00,5Z host sshd[7]: a",
 	"2025-01-31T12:00:00Z host sshd[7]: a",
 	"2025-01-31T12:00:00-0530 host sshd[7]: a",
+	"2025-01-31T12:00:00Z 192.0.2.1 sshd[7]: a",
 }
 
 // The header that most lines share is taken off by comparison, with the same result.
@@ -37,6 +38,7 @@ func TestRecentHeader(t *testing.T) {
 		plainHeaders[2]: "2025-01-31T23:59:59,6Z host sshd[4711]: x",
 		plainHeaders[3]: "2025-01-31T23:59:59Z host sshd[4711]: x",
 		plainHeaders[4]: "2025-01-31T23:59:59-0530 host sshd[4711]: x",
+		plainHeaders[5]: "2025-01-31T23:59:59Z 192.0.2.1 sshd[4711]: x",
 	} {
 		var recent Recent
 		if !keep(&recent, first) || !recent.Cut(new(Message), []byte(next)) {
