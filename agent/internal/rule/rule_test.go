@@ -73,6 +73,7 @@ func TestRulesThatMakeNoSense(t *testing.T) {
 		{"unknown kind", "rules: [{id: a, kind: telepathy, tags: [a], pattern: '^a', match: [a]}]", "telepathy"},
 		{"no kind", "rules: [{id: a, tags: [a], pattern: '^a', match: [a]}]", "kind is missing"},
 		{"no tags", "rules: [{id: a, kind: ssh_login, pattern: '^a', match: [a]}]", "tags are missing"},
+		{"no pattern", "rules: [{id: a, kind: ssh_login, tags: [a], match: [a]}]", "pattern is missing"},
 		{"no example", "rules: [{id: a, kind: ssh_login, tags: [a], pattern: '^a'}]", "match is missing"},
 		{"unknown role", "rules: [{id: a, kind: ssh_login, role: villain, tags: [a], pattern: '^a', match: [a]}]", "villain"},
 		{"broken pattern", "rules: [{id: a, kind: ssh_login, tags: [a], pattern: '^(a', match: [a]}]", "missing closing )"},
