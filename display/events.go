@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -198,6 +199,9 @@ pialert-agent scan --format json, the agent and when the event arrived.`,
 				fmt.Fprintln(out, strings.Join(csvColumns, ","))
 			}
 			_, err = io.Copy(out, answer)
+			if errors.Is(err, io.ErrUnexpectedEOF) || err == nil && request.Follow && command.Context().Err() == nil {
+				err = stopped()
+			}
 			return leave(command.Context(), err, finish())
 		},
 	}

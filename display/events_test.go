@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -121,6 +124,29 @@ func TestEventsFollow(t *testing.T) {
 	s.commit(login(8))
 	s.commit(login(7))
 	expect("192.0.2.7")
+}
+
+// Who follows is told when the service ends, rather than that an answer is short, or nothing at all.
+func TestFollowingEndsWithTheService(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(*Config) {})
+	s.commit(logins(1)...)
+	s.must("events") // which writes the configuration
+	reader, out := io.Pipe()
+	root := rootCommand()
+	root.SetOut(out)
+	root.SetArgs([]string{"events", "--follow", "--config", filepath.Join(s.cfg.State, "display.yaml")})
+	ended := make(chan error, 1)
+	go func() { ended <- root.ExecuteContext(t.Context()) }()
+	lines := bufio.NewReader(reader)
+	if line, err := lines.ReadString('\n'); err != nil || !strings.Contains(line, "192.0.2.1") {
+		t.Fatalf("printed %q, error %v", line, err)
+	}
+	go io.Copy(io.Discard, lines)
+	s.stop()
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "the display has stopped") {
+		t.Errorf("it ended with %v", err)
+	}
 }
 
 func TestExportWritesEverything(t *testing.T) {

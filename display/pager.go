@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/escape"
 )
 
@@ -55,4 +56,9 @@ func cell(text string) string {
 		return "'" + text
 	}
 	return text
+}
+
+// stopped says that the service ended while a command followed it.
+func stopped() error {
+	return cli.Hint(errors.New("the display has stopped"), "see why with: sudo systemctl status %s", program)
 }

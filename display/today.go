@@ -231,7 +231,6 @@ func (t Today) write(out io.Writer, colors terminal.Colors) error {
 			most = max(most, n)
 		}
 	}
-	hours := 24
 	for _, l := range t.Lamps {
 		bars := ""
 		for i, n := range l.Hours {
@@ -241,14 +240,13 @@ func (t Today) write(out io.Writer, colors terminal.Colors) error {
 			}
 			bars += bar(n, most)
 		}
-		hours = len(l.Hours)
 		line := fmt.Sprintf("%-9s  %s  %8d", l.Name, bars, l.Attempts)
 		if l.Usual != nil {
 			line += fmt.Sprintf("   usually %d", *l.Usual)
 		}
 		b.WriteString(colors.Text(rgb(lamp.Config{Color: l.Color}), line) + "\n")
 	}
-	fmt.Fprintf(&b, "%-9s  %-6s%-6s%-6s%-*s\n", "hour", "0", "6", "12", hours-18, "18")
+	fmt.Fprintf(&b, "%-9s  %s\n", "hour", hourAxis(t.Begun))
 	for _, of := range history.Dimensions() {
 		if len(t.Top[of]) == 0 {
 			continue
@@ -266,6 +264,17 @@ func (t Today) write(out io.Writer, colors terminal.Colors) error {
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// hourAxis names every sixth hour of a day below its bar, also where the clock leaves one out or has one twice.
+func hourAxis(midnight time.Time) (axis string) {
+	bounds := hoursOf(midnight)
+	for i, at := range bounds[:len(bounds)-1] {
+		if at.Hour()%6 == 0 {
+			axis += strings.Repeat(" ", i-len(axis)) + fmt.Sprint(at.Hour())
+		}
+	}
+	return axis
 }
 
 // bar is a column of an eighth to a whole of a line's height; anything is more than nothing.

@@ -56,3 +56,21 @@ func TestUntil(t *testing.T) {
 		t.Errorf("%d hours, %v by a quarter past twelve; want 25 and 106", len(hours), got)
 	}
 }
+
+// The hours below the bars are those of the clock on the wall, on days of 23, 24 and 25 hours.
+func TestHourAxis(t *testing.T) {
+	t.Parallel()
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for day, want := range map[time.Time]string{
+		time.Date(2026, 3, 29, 0, 0, 0, 0, zone):  "0    6     12    18",
+		time.Date(2026, 3, 30, 0, 0, 0, 0, zone):  "0     6     12    18",
+		time.Date(2026, 10, 25, 0, 0, 0, 0, zone): "0      6     12    18",
+	} {
+		if got := hourAxis(day); got != want {
+			t.Errorf("on %s: %q, want %q", day.Format(time.DateOnly), got, want)
+		}
+	}
+}

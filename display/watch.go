@@ -20,7 +20,6 @@ import (
 	"github.com/pialert/pialert/display/internal/show"
 	"github.com/pialert/pialert/display/internal/terminal"
 	"github.com/pialert/pialert/pkg/attack"
-	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 )
 
@@ -164,7 +163,7 @@ func watchOn(ctx context.Context, out io.Writer, screen terminal.Screen, answer 
 		return leave(ctx, painted)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return cli.Hint(errors.New("the display has stopped"), "see why with: sudo systemctl status %s", program)
+		return stopped()
 	}
 	return fmt.Errorf("cannot understand the display: %w", err)
 }
