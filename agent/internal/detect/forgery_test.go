@@ -252,6 +252,37 @@ func TestExplainNamesNoForgedAddress(t *testing.T) {
 	}
 }
 
+// With its option audit pam_unix writes the name of somebody who does not exist behind its own rhost=, too. What may be
+// such a line names nobody; what cannot be one has its own rhost= last.
+func TestPAMAudit(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ line, source string }{
+		{"sshd[7]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=PEER  user=x rhost=FORGED", "192.0.2.7"},
+		{"vsftpd: pam_unix(vsftpd:auth): authentication failure; logname= uid=0 euid=0 tty=ftp ruser=x rhost=FORGED rhost=PEER", "192.0.2.7"},
+		{"vsftpd: pam_unix(vsftpd:auth): authentication failure; logname= uid=0 euid=0 tty=ftp ruser=7 rhost=FORGED rhost=PEER", "192.0.2.7"},
+		{"vsftpd: pam_unix(vsftpd:auth): authentication failure; logname= uid=0 euid=0 tty=ftp ruser=xx rhost=FORGED rhost=PEER  user=yy", "192.0.2.7"},
+		{"vsftpd: pam_unix(vsftpd:auth): authentication failure; logname= uid=0 euid=0 tty=ftp ruser=x  user=x rhost=FORGED rhost=PEER", "192.0.2.7"},
+		{"vsftpd: pam_unix(vsftpd:auth): authentication failure; logname= uid=0 euid=0 tty=ftp ruser=x rhost=FORGED rhost=PEER  user=x rhost=FORGED", ""},
+		{"vsftpd: pam_unix(vsftpd:auth): authentication failure; logname= uid=0 euid=0 tty=ftp ruser=x  user=y rhost=FORGED rhost=PEER  user=x  user=y rhost=FORGED", ""},
+		{"auth: pam_unix(dovecot:auth): authentication failure; logname= uid=0 euid=0 tty=dovecot ruser=x rhost=PEER  user=x", "192.0.2.7"},
+	} {
+		line := strings.NewReplacer("PEER", "192.0.2.7", "FORGED", forged).Replace(test.line)
+		x, err := Explain(Options{Rules: builtinRules(t)}, "Jan 31 12:00:00 host "+line)
+		if err != nil || x.Rule == nil {
+			t.Fatalf("%s: %+v, error %v", line, x, err)
+		}
+		source := ""
+		for _, field := range x.Fields {
+			if field.Name == "source_ip" {
+				source = field.Value
+			}
+		}
+		if source != test.source {
+			t.Errorf("%s\n names %q, want %q", line, source, test.source)
+		}
+	}
+}
+
 func TestExplainObeysIgnore(t *testing.T) {
 	t.Parallel()
 	options := Options{Rules: builtinRules(t), Ignore: netip.MustParsePrefix("192.0.2.0/24").Contains}

@@ -286,10 +286,33 @@ func cutLevel(body []byte) []byte {
 	return body
 }
 
-// ambiguous says whether what a PAM module wrote may hold a forged "rhost=": pam_unix names only
-// users that exist, so what stands last there is its own; other modules repeat any name.
+// ambiguous says whether what a PAM module wrote may hold a forged "rhost=".
+//
+// Modules repeat any name behind their own rhost=. Only pam_unix names none there but users that exist, so that the last
+// one is its own, unless its option audit is on: then the name that stands as ruser= stands there again. A rule that takes the
+// first one has a daemon that gives no ruser=.
 func ambiguous(msg *header.Message) bool {
-	return string(msg.PAM) != "pam_unix" && bytes.Count(msg.Body, []byte(" rhost=")) > 1
+	const rhost, user = " rhost=", "  user="
+	several := bytes.Index(msg.Body, []byte(rhost)) < bytes.LastIndex(msg.Body, []byte(rhost))
+	if !several || string(msg.PAM) != "pam_unix" {
+		return several
+	}
+	_, names, _ := bytes.Cut(msg.Body, []byte(" ruser="))
+	for end := 0; ; end++ {
+		next := bytes.Index(names[end:], []byte(rhost))
+		if next < 0 {
+			return false
+		}
+		end += next
+		host := len(names) - end - len(rhost) - len(user) - end // what is left for it, if the name stands again at the end
+		if host <= 0 {
+			return false
+		}
+		rest := names[end+len(rhost):]
+		if bytes.HasPrefix(rest[host:], []byte(user)) && bytes.Equal(rest[host+len(user):], names[:end]) {
+			return true
+		}
+	}
 }
 
 func (m *Matcher) hostHash() uint64 {
