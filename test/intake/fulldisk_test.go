@@ -18,7 +18,7 @@ func TestAFullDiskHoldsSendersBack(t *testing.T) {
 	s := bootInside(t, listeners, func(s *server) {
 		certificates(s)
 		s.must(os.Mkdir(s.path("state"), 0o700))
-		s.must(s.Command(s.ctx, "mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", s.path("state")).Run())
+		s.must(s.Command(s.ctx, "mount", "-t", "tmpfs", "-o", "size=128m", "tmpfs", s.path("state")).Run())
 	})
 	s.poll(func() error { // whoever listens has written that down
 		found, err := s.status()
