@@ -68,6 +68,8 @@ type follower struct {
 	retry time.Time
 	// absentLook is when to look for rotated files while there is no file at path.
 	absentLook time.Time
+	// searched is when the folder had changed last when a file was looked for there by its identity alone.
+	searched time.Time
 	// problem is what keeps the source from being followed; failed is set by the step that met it.
 	problem error
 	failed  bool

@@ -2,6 +2,8 @@ package file
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 )
@@ -23,7 +25,7 @@ func (f *follower) relocate(now time.Time) error {
 // tryRelocate is one attempt. It changes nothing when it fails with errMoving.
 func (f *follower) tryRelocate(now time.Time) error {
 	files, problem := listRotationSet(f.path, f.folders)
-	if problem == nil && len(files) == 0 && !f.renamed() {
+	if problem == nil && len(files) == 0 && !f.renamed(now) {
 		return nil // the folder may come back
 	}
 	r := &rotationSet{files: files, opened: make([]*generation, len(files)), taken: make([]bool, len(files)), now: now}
@@ -61,15 +63,24 @@ func (f *follower) tryRelocate(now time.Time) error {
 	return errors.Join(problem, err)
 }
 
-// renamed reports whether one of the follower's files that are not open has another name.
-func (f *follower) renamed() bool {
-	return slices.ContainsFunc(f.generations, func(g *generation) bool {
+// renamed reports whether one of the follower's files that are not open has another name. A folder is searched
+// once for each change of it: a log that was removed for good is looked for all day.
+func (f *follower) renamed(now time.Time) bool {
+	folder, err := os.Stat(filepath.Dir(f.path))
+	if err != nil || folder.ModTime().Equal(f.searched) {
+		return false
+	}
+	found := slices.ContainsFunc(f.generations, func(g *generation) bool {
 		if g.file != nil || g.Done {
 			return false
 		}
 		_, found := searchFile(f.path, g.fileID)
 		return found
 	})
+	if !found && now.Sub(folder.ModTime()) > clockGrain {
+		f.searched = folder.ModTime()
+	}
+	return found
 }
 
 // findKnown makes the follower's files members of the set. It returns the index of the newest one that
