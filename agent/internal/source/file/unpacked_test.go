@@ -11,7 +11,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/source"
 )
 
-// What logrotate packed while the agent was away is read, whatever compresscmd says: openSUSE's is xz.
+// What logrotate packed while the agent was away is read, whatever compresscmd says.
 func TestCompressedWhileAway(t *testing.T) {
 	t.Parallel()
 	for ending, pack := range map[string]func(io.Writer) (io.WriteCloser, error){
