@@ -24,8 +24,12 @@ func Send(ctx context.Context, socket string, report Report, wait time.Duration)
 	defer cancel()
 	report.Key = rand.Text()
 	pause := backoff.Backoff{First: 100 * time.Millisecond, Last: time.Second, Least: 1. / 2}
-	for {
+	for last := error(nil); ; {
 		err := control.Client{Path: socket}.Call(ctx, "/report", report, nil)
+		if last != nil && errors.Is(err, context.DeadlineExceeded) {
+			return last // why it was tried again says more
+		}
+		last = err
 		if !errors.Is(err, control.ErrNotRunning) && !errors.Is(err, control.ErrNoAnswer) {
 			return err
 		}

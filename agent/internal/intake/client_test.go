@@ -74,7 +74,7 @@ func TestSendingEnds(t *testing.T) {
 		wait         time.Duration
 	}{
 		{"at once without a folder", filepath.Join(dir, "gone", "socket"), 24 * time.Hour},
-		{"after the wait", filepath.Join(dir, "socket"), time.Millisecond},
+		{"after the wait", filepath.Join(dir, "socket"), time.Second},
 	} {
 		if err := Send(t.Context(), test.socket, Report{}, test.wait); !errors.Is(err, control.ErrNotRunning) {
 			t.Errorf("%s: %v", test.name, err)
