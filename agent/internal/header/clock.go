@@ -46,14 +46,18 @@ func (c *Clock) Read(s Stamp, observed time.Time) (sec int64, nsec int32, ok boo
 		at := s.Text[bytes.IndexByte(s.Text, ':')-2:]
 		t := time.Date(yearOf(s.Text[len(s.Text)-4:]), value.Month(day), dayOf(day), two(at), two(at[3:]), two(at[6:]), 0, c.Location)
 		return t.Unix(), 0, possible(t)
-	case YearFirst:
-		day := s.Text[5:]
-		at := s.Text[bytes.IndexByte(s.Text, ':')-2:]
+	case YearFirst, YearThird:
+		hour := bytes.IndexByte(s.Text, ':') - 2
+		year, day := s.Text, s.Text[len("2025 "):]
+		if s.Form == YearThird {
+			year, day = s.Text[hour-len("2025 "):], s.Text
+		}
+		at := s.Text[hour:]
 		var nsec int32
 		if len(at) > 8 {
 			nsec = nanoseconds(at[9:])
 		}
-		t := time.Date(yearOf(s.Text), value.Month(day), dayOf(day), two(at), two(at[3:]), two(at[6:]), 0, c.Location)
+		t := time.Date(yearOf(year), value.Month(day), dayOf(day), two(at), two(at[3:]), two(at[6:]), 0, c.Location)
 		return t.Unix(), nsec, possible(t)
 	case TAI64N:
 		return tai64n(s.Text)

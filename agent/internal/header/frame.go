@@ -35,16 +35,16 @@ func CutFrame(frame []byte) (f Frame, ok bool) {
 	if prioritised {
 		rest = cutSequence(bytes.TrimLeft(rest, " ")) // "<38> Nov 20 12:00:01"
 	}
-	length, stamp := frameStamp(rest)
-	if stamp.Form == None {
+	length, form := stampLength(rest)
+	if form == None {
 		f.Text = bytes.TrimLeft(rest, " ")
 		return f, prioritised
 	}
-	f.Stamp = stamp
+	f.Stamp = Stamp{Form: form, Text: rest[:length]}
 	for range maxRelays {
 		rest = cutBehindStamp(rest[length:])
 		f.cutHost(&rest)
-		if length, stamp = frameStamp(rest); stamp.Form != BSD {
+		if length, form = stampLength(rest); form != BSD {
 			break
 		}
 	}
@@ -94,26 +94,6 @@ func (f *Frame) cutRFC5424(rest []byte) bool {
 	return true
 }
 
-// frameStamp returns how long the stamp at the start of a text is, and the stamp in a form that
-// [Clock.Read] takes.
-func frameStamp(text []byte) (int, Stamp) {
-	if length, form := stampLength(text); form != None {
-		return length, Stamp{Form: form, Text: text[:length]}
-	}
-	// With a year, "Nov 20 2026 12:00:00", as Cisco's ASA has it.
-	if len(text) < 20 || text[3] != ' ' || value.Month(text) == 0 || text[6] != ' ' || text[11] != ' ' ||
-		!value.Digit(text[5]) || text[4] != ' ' && !value.Digit(text[4]) || !value.IsDigits(text[7:11]) || !value.IsTime(text[12:]) {
-		return 0, Stamp{}
-	}
-	month := byte(value.Month(text))
-	tens := text[4]
-	if tens == ' ' {
-		tens = '0'
-	}
-	iso := []byte{text[7], text[8], text[9], text[10], '-', '0' + month/10, '0' + month%10, '-', tens, text[5], 'T'}
-	return 20, Stamp{Form: ISO, Text: append(iso, text[12:20]...)}
-}
-
 // cutSequence takes off "123: ", ": " and the sign of a clock that is not set ("*Nov 20"), which Cisco's
 // devices put before the time.
 func cutSequence(text []byte) []byte {
@@ -128,7 +108,7 @@ func cutSequence(text []byte) []byte {
 	if len(rest) > 0 && (rest[0] == '*' || rest[0] == '.') {
 		rest = rest[1:]
 	}
-	if _, stamp := frameStamp(rest); stamp.Form == None {
+	if _, form := stampLength(rest); form == None {
 		return text
 	}
 	return rest

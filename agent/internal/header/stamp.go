@@ -18,6 +18,7 @@ const (
 	Epoch          // "1738324800.123456", journalctl
 	Compact        // "130131  9:00:00", MySQL to 5.6 and MariaDB to 10.0
 	YearFirst      // "2025 Jan 31 12:00:00", syslog-ng's ts-format(full)
+	YearThird      // "Jan 31 2025 12:00:00", Cisco's service timestamps with year, templates that copy them
 )
 
 // Stamp is the time of a line, not yet read.
@@ -42,6 +43,9 @@ func stampLength(line []byte) (int, Form) {
 		if end := 4 + bsdLength(line[4:]); end > 4+13 && len(line) >= end+5 && value.Month(line[4:]) > 0 && line[end] == ' ' && value.IsDigits(line[end+1:end+5]) {
 			return end + 5, Asctime
 		}
+		if length := yearThirdLength(line); length > 0 && value.Month(line) > 0 {
+			return length, YearThird
+		}
 	case '0' <= c && c <= '9':
 		if length := isoLength(line); length > 0 {
 			return length, ISO
@@ -62,10 +66,27 @@ func stampLength(line []byte) (int, Form) {
 	return 0, None
 }
 
-// bsdLength returns the length of "Mmm dd HH:MM:SS" with an optional fraction, the day being
-// padded with a space or a zero or not at all. 0 means that it is none.
+// bsdLength returns the length of "Mmm dd HH:MM:SS" with an optional fraction. 0 means that it is none.
 func bsdLength(line []byte) int {
-	at := 4 // of the day
+	at := dayEnd(line)
+	if at == 0 || len(line) < at+9 || line[at] != ' ' || !value.IsTime(line[at+1:]) {
+		return 0
+	}
+	return fraction(line, at+9)
+}
+
+// yearThirdLength returns the length of "Mmm dd YYYY HH:MM:SS" with an optional fraction. 0 means that it is none.
+func yearThirdLength(line []byte) int {
+	at := dayEnd(line)
+	if at == 0 || len(line) < at+14 || line[at] != ' ' || !value.IsDigits(line[at+1:at+5]) || line[at+5] != ' ' || !value.IsTime(line[at+6:]) {
+		return 0
+	}
+	return fraction(line, at+14)
+}
+
+// dayEnd returns where the day of "Mmm dd" ends, which is padded with a space or a zero or not at all. 0 means that there is none.
+func dayEnd(line []byte) int {
+	at := 4
 	if line[at] == ' ' {
 		at++
 	}
@@ -76,10 +97,7 @@ func bsdLength(line []byte) int {
 	if value.Digit(line[at]) {
 		at++
 	}
-	if len(line) < at+9 || line[at] != ' ' || !value.IsTime(line[at+1:]) {
-		return 0
-	}
-	return fraction(line, at+9)
+	return at
 }
 
 // isoLength returns the length of "YYYY-MM-DD", "T" or a space, "HH:MM:SS", and what there is of
