@@ -43,9 +43,10 @@ type entry struct {
 	Root     bool      `yaml:"root"`     // only root's processes write under these tags: from anybody else's they are a lie
 	Setuid   []string  `yaml:"setuid"`   // files of the program, which writes under its caller's user id
 	Accessed bool      `yaml:"accessed"` // the web server's access log has the same request, for which there is a rule of this kind
-	In       string    `yaml:"in"`       // these five are of rules for web logs, see Request
+	In       string    `yaml:"in"`       // these six are of rules for web logs, see Request
 	Methods  []string  `yaml:"methods"`
 	Status   []uint16  `yaml:"status"`
+	From     []string  `yaml:"from"`
 	Always   bool      `yaml:"always"`
 	AnyKind  bool      `yaml:"any_kind"`
 	Note     string    `yaml:"note"`     // for people: which daemon writes this, and when

@@ -154,7 +154,7 @@ func (h *file) rule(e *entry) (*Rule, error) {
 		Tags: e.Tags, PAM: e.PAM, Join: cmp.Or(e.Join, h.Join, JoinPID), Role: cmp.Or(e.Role, RoleEvent),
 		Pattern: e.Pattern, Method: e.Method, Reason: e.Reason, Reporter: e.Reporter, Asks: e.Asks, Defer: e.Defer,
 		Longest: cmp.Or(e.Longest, h.Longest), Twice: e.Twice, Root: e.Root || h.Root, Setuid: e.Setuid, Accessed: e.Accessed, Note: e.Note, Match: e.Match, NoMatch: e.NoMatch,
-		Request: Request{In: Part(e.In), Methods: e.Methods, Status: e.Status, Always: e.Always, AnyKind: e.AnyKind},
+		Request: Request{In: Part(e.In), Methods: e.Methods, Status: e.Status, From: e.From, Always: e.Always, AnyKind: e.AnyKind},
 	}
 	if e.Tags == nil && e.PAM == nil {
 		r.Tags, r.PAM = h.Tags, h.PAM

@@ -1,5 +1,7 @@
 package rule
 
+import "github.com/pialert/pialert/agent/internal/value"
+
 // Request is what is particular to rules for web logs: which requests of access logs a rule looks
 // at, and where in them.
 //
@@ -9,10 +11,12 @@ type Request struct {
 	In      Part     `yaml:"in,omitempty"`       // default target
 	Methods []string `yaml:"methods,omitempty"`  // request methods; default all
 	Status  []uint16 `yaml:"status,omitempty"`   // 404, or 4 for all from 400 to 499; default all. Of a rule for error logs: what the server answers
+	From    []string `yaml:"from,omitempty"`     // networks of the clients; default all
 	Always  bool     `yaml:"always,omitempty"`   // of a rule for error logs with in: target: an event even if no rule for requests matches
 	AnyKind bool     `yaml:"any_kind,omitempty"` // of a rule for error logs: what the access log says of the request may be of another kind
 
-	parts []part // that In stands for
+	parts []part         // that In stands for
+	from  value.Networks // that From names
 }
 
 // Part is a part of a request.

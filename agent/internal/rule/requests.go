@@ -3,6 +3,7 @@ package rule
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -81,8 +82,8 @@ func (x *requests) findError(e *weblog.Error, loc []int) (*Rule, []int) {
 // checkRequest checks what is particular to rules for web logs.
 func (r *Rule) checkRequest() error {
 	switch {
-	case r.Type != TypeAccess && r.Methods != nil:
-		return errors.New("methods are for rules of the type access")
+	case r.Type != TypeAccess && (r.Methods != nil || r.From != nil):
+		return errors.New("methods and from are for rules of the type access")
 	case r.Type == TypeError && len(r.Status) > 1:
 		return errors.New("status: the server answers what a rule for error logs finds with one status")
 	case r.Type != TypeError && (r.Always || r.AnyKind):
@@ -100,14 +101,24 @@ func (r *Rule) checkRequest() error {
 	if r.Type == TypeAccess && r.In == "" {
 		r.In = PartTarget
 	}
+	for _, text := range r.From {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return fmt.Errorf("from: %q is no network: write it as 192.0.2.0/24", text)
+		}
+		r.from = r.from.With(network)
+	}
 	if r.parts = partsOf[r.In]; r.parts == nil && r.In != "" {
 		return fmt.Errorf("in: %q is no part of a request: use target, referer, agent, user, malformed or any", r.In)
 	}
 	return nil
 }
 
-// accepts says whether the rule looks at requests with this method and status.
+// accepts says whether the rule looks at requests with this method and status, of this client.
 func (r *Rule) accepts(a *weblog.Access) bool {
+	if r.From != nil && !r.from.Contains(a.Client.Addr) {
+		return false
+	}
 	if r.Methods != nil && !slices.ContainsFunc(r.Methods, func(m string) bool { return m == string(a.Method) }) {
 		return false
 	}

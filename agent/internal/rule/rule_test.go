@@ -72,6 +72,8 @@ func TestRulesThatMakeNoSense(t *testing.T) {
 		{"unknown key", "rules: [{id: a, colour: red}]", "colour"},
 		{"unknown kind", "rules: [{id: a, kind: telepathy, tags: [a], pattern: '^a', match: [a]}]", "telepathy"},
 		{"no kind", "rules: [{id: a, tags: [a], pattern: '^a', match: [a]}]", "kind is missing"},
+		{"no network", "rules: [{id: a, kind: http_probe, type: access, from: [example.org], pattern: '^/a', match: [GET /a 200]}]", `from: "example.org" is no network`},
+		{"networks of an error log", "rules: [{id: a, kind: http_probe, type: error, from: [192.0.2.0/24], pattern: '^a', match: [a]}]", "methods and from are"},
 		{"no tags", "rules: [{id: a, kind: ssh_login, pattern: '^a', match: [a]}]", "tags are missing"},
 		{"no pattern", "rules: [{id: a, kind: ssh_login, tags: [a], match: [a]}]", "pattern is missing"},
 		{"no example", "rules: [{id: a, kind: ssh_login, tags: [a], pattern: '^a'}]", "match is missing"},
