@@ -193,21 +193,18 @@ func (m *Message) cutProcess(tag, text []byte) bool {
 // cutParentheses reads "sshd(pam_unix)[pid]: ", as Red Hat's PAM of 2004 wrote it. Other text in
 // parentheses belongs to the body (dovecot's own log: "auth-worker(80180): Info: ").
 func (m *Message) cutParentheses(tag, text []byte) bool {
-	if bytes.HasPrefix(text, []byte("(pam_")) {
-		if end := bytes.IndexByte(text, ')'); end > 0 && end+1 < len(text) {
-			m.PAM = text[1:end]
-			switch text[end+1] {
-			case '[':
-				return m.cutProcess(tag, text[end+1:])
-			case ':':
-				return m.finish(tag, text[end+2:])
-			}
+	inside, behind, _ := bytes.Cut(text[1:], []byte(")"))
+	if bytes.HasPrefix(inside, []byte("pam_")) && len(behind) > 0 {
+		m.PAM = inside
+		switch behind[0] {
+		case '[':
+			return m.cutProcess(tag, behind)
+		case ':':
+			return m.finish(tag, behind[1:])
 		}
 	}
-	if end := bytes.IndexByte(text, ')'); end > 1 && bytes.HasPrefix(text[end+1:], []byte("[")) && m.cutProcess(tag, text[end+1:]) { // wordpress(example.com)[7]
-		return true
-	}
-	return m.finish(tag, text)
+	return bytes.HasPrefix(behind, []byte("[")) && m.cutProcess(tag, behind) || // wordpress(example.com)[7]
+		m.finish(tag, text)
 }
 
 // finish stores tag and body, without what some systems put before and behind the body.
@@ -220,10 +217,10 @@ func (m *Message) finish(tag, body []byte) bool {
 	for len(body) > 0 && body[0] == ' ' {
 		body = body[1:]
 	}
-	if len(body) > 0 && body[0] == '[' {
+	if bytes.HasPrefix(body, []byte("[")) {
 		body = m.cutRepeatedHeader(body)
 	}
-	if len(body) > 0 && body[0] == 'k' {
+	if bytes.HasPrefix(body, []byte("k")) {
 		body = cutKernel(body)
 	}
 	if len(body) > 0 && stampedTwice(m.Tag) {

@@ -62,6 +62,7 @@ var headerTests = []struct {
 	{"sysklogd, RFC 5424 without a priority", `2025-01-31T12:00:00.123456+01:00 host sshd 7 - [a@1 b="x\"]"] ` + headerBody, "host", "sshd", "", 7, "2025-01-31T11:00:00.123456Z"},
 	{"sysklogd, with nils", "2025-01-31T12:00:00.123456+01:00 host sshd - ID7 - " + headerBody, "host", "sshd", "", 0, "2025-01-31T11:00:00.123456Z"},
 	{"site in the tag", "Jan 31 12:00:00 host wordpress(example.com)[7]: " + headerBody, "host", "wordpress", "", 7, "2025-01-31T12:00:00Z"},
+	{"site without a name in the tag", "Jan 31 12:00:00 host wordpress()[7]: " + headerBody, "host", "wordpress", "", 7, "2025-01-31T12:00:00Z"},
 	{"RFC 5424, site in the tag", "<86>1 2025-01-31T12:00:00Z host wordpress(example.com) 7 - - " + headerBody, "host", "wordpress", "", 7, "2025-01-31T12:00:00Z"},
 	{"syslog-ng, full date", "2025 Jan  5 01:31:41 host sshd[7]: " + headerBody, "host", "sshd", "", 7, "2025-01-05T01:31:41Z"},
 	{"syslog-ng, full date with a fraction", "2025 Jan 31 12:00:00.250 host sshd[7]: " + headerBody, "host", "sshd", "", 7, "2025-01-31T12:00:00.25Z"},

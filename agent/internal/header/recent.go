@@ -40,7 +40,7 @@ func dayKey(line []byte) uint64 { return binary.LittleEndian.Uint64(line) << 8 }
 // "Jan  5 01:31:41 host tag[pid]: " or "2025-01-31T12:00:00.123456+01:00 host tag[pid]: ". Otherwise it says no, and
 // what was kept stays.
 func (r *Recent) Keep(m *Message, line []byte) bool {
-	if len(line) < stampBytes+4 || line[0] == '<' || !isPlain(m) || len(m.Host) == 0 || m.PAM != nil || stampedTwice(m.Tag) {
+	if !isPlain(m) || len(m.Host) == 0 || m.PAM != nil || stampedTwice(m.Tag) {
 		return false
 	}
 	stamp := len(m.Stamp.Text)
