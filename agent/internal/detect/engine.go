@@ -173,9 +173,7 @@ func (e *Engine) join(b *Batch, number uint64, until int64, again bool) (next in
 				continue
 			}
 		case missedLine:
-			if e.opts.Missed != nil {
-				e.opts.Missed(b.src, b.bare[p.index], number+p.number)
-			}
+			e.opts.Missed(b.src, b.bare[p.index], number+p.number)
 		case lastRepeated:
 			if !again {
 				e.joinLast(b.src, p.host, b.repeats[p.index], number+p.number)

@@ -235,8 +235,12 @@ func (l *Log) succeed(c *connection, line *Line) {
 // dropDoubtsOf drops the doubts that PAM raised in another process on behalf of the same peer:
 // sshd runs PAM's conversation for keyboard-interactive in a child. A user restricts it to theirs.
 func (l *Log) dropDoubtsOf(own key, line *Line, user []byte) {
-	next := (*connection)(nil)
-	for c, n := l.conns.oldest(doubted), 0; c != nil && n < maxScan; c, n = next, n+1 {
+	next := l.conns.oldest(doubted)
+	for range maxScan {
+		c := next
+		if c == nil {
+			return
+		}
 		next = l.conns.after(c)
 		if c.key.host != own.host || c.key.family != own.family || c.key == own || c.counted ||
 			c.pending.Rule.Role != rule.RoleDoubt {
