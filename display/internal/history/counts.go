@@ -198,7 +198,6 @@ func newCounting(bounds []time.Time) *counting {
 	for _, t := range bounds {
 		c.bounds = append(c.bounds, t.Unix())
 	}
-	c.bar = -1
 	return c
 }
 

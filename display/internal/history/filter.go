@@ -48,15 +48,21 @@ func (f *Filter) where() (where string, args []any) {
 
 // bounds returns the first and last address of a network as they are stored.
 func bounds(network netip.Prefix) (first, last []byte) {
-	if addr := network.Addr(); addr.Is4In6() && network.Bits() >= 96 {
-		network = netip.PrefixFrom(addr.Unmap(), network.Bits()-96)
-	}
+	network = unmapped(network)
 	first = network.Masked().Addr().AsSlice()
 	last = slices.Clone(first)
 	for bit := network.Bits(); bit < 8*len(last); bit++ {
 		last[bit/8] |= 0x80 >> (bit % 8)
 	}
 	return first, last
+}
+
+// unmapped is a network of IPv4 where one of IPv6 stands for it: "::ffff:192.0.2.0/120".
+func unmapped(network netip.Prefix) netip.Prefix {
+	if addr := network.Addr(); addr.Is4In6() && network.Bits() >= 96 {
+		return netip.PrefixFrom(addr.Unmap(), network.Bits()-96)
+	}
+	return network
 }
 
 // spotted is where a source or user was seen in a span, as of an event.

@@ -291,6 +291,7 @@ func TestRecentFilters(t *testing.T) {
 		"an agent": {10, history.Filter{Agent: "a"}, "a4 a3 a2 a1"},
 		"a kind":   {10, history.Filter{Kind: attack.HTTPProbe}, "a2"},
 		"a page":   {2, history.Filter{Agent: "a", Before: 4}, "a3 a2"},
+		"mapped":   {10, history.Filter{Source: netip.MustParsePrefix("::ffff:192.0.2.1/128")}, "b2 a2"},
 		"none":     {-1, history.Filter{}, ""},
 	}
 	for name, test := range tests {

@@ -209,10 +209,7 @@ func (f *Filter) listing() (what nameKind, chosen func(name []byte) bool) {
 	default:
 		what = addressNames
 	}
-	source := f.Source
-	if addr := source.Addr(); addr.Is4In6() && source.Bits() >= 96 {
-		source = netip.PrefixFrom(addr.Unmap(), source.Bits()-96)
-	}
+	source := unmapped(f.Source)
 	return what, func(name []byte) bool { return len(name) > 0 && source.Contains(addressOf(name)) }
 }
 
@@ -221,7 +218,7 @@ func addressOf(name []byte) netip.Addr {
 	var raw [16]byte
 	copy(raw[:], name)
 	if len(name) <= 4 {
-		return netip.AddrFrom4([4]byte(raw[:4]))
+		return netip.AddrFrom4([4]byte(raw[:]))
 	}
 	return netip.AddrFrom16(raw)
 }
