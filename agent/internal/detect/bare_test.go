@@ -61,6 +61,25 @@ Connection closed by 192.0.2.7 port 1002`, map[string]uint64{"192.0.2.7": 2}},
 	}
 }
 
+// The last line of a host is remembered until another one comes, also one that does not count or is too long.
+func TestLastLineOfAHost(t *testing.T) {
+	t.Parallel()
+	var m memory
+	for _, line := range []string{"a line that counts", "", strings.Repeat("x", maxLast), strings.Repeat("x", maxLast+1), "y"} {
+		m.setLast(1, []byte(line))
+		if line == "" {
+			m.setLast(1, nil) // one that does not count
+		}
+		want := line
+		if len(line) > maxLast {
+			want = ""
+		}
+		if got := m.last(1); string(got) != want || (got == nil) != (want == "") {
+			t.Errorf("behind %.20q of %d bytes there is %.20q", line, len(line), got)
+		}
+	}
+}
+
 // "last message repeated" refers to the last line of its host, and to nothing if that did not count.
 func TestLastMessageRepeated(t *testing.T) {
 	t.Parallel()

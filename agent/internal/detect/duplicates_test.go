@@ -6,6 +6,9 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/pkg/attack"
 )
 
 // Both logs of a server together count what the access log does, whichever is read first and
@@ -98,6 +101,24 @@ func TestCrossLogDuplicatesCountOnce(t *testing.T) {
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Fatalf("counted %v, want %v", got, want)
+		}
+	}
+}
+
+// Of a client that only has a name, both logs give it. Who has none is nobody's duplicate.
+func TestDuplicatesOfClientsWithoutAddress(t *testing.T) {
+	t.Parallel()
+	for client, want := range map[string]int{"a": 1, "": 2} {
+		d := duplicates{}
+		n := 0
+		for _, access := range []bool{true, false} {
+			r := request{rule: &rule.Rule{Kind: attack.HTTPAuth}, access: access}
+			if r.client.Host = []byte(client); !d.reported(&r, 1) {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("two logs of client %q count %d, want %d", client, n, want)
 		}
 	}
 }

@@ -1,10 +1,12 @@
 package rule
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 )
@@ -24,7 +26,7 @@ func TestOtherDigits(t *testing.T) {
 		`^(?P<count>\d) more (?P<user>.*)$`,
 		`^user(?P<user>.*) from (?P<source>[0-9.]+) port (?P<port>\d+)$`,
 	} {
-		text += fmt.Sprintf("  - id: own-%d\n    kind: ssh_login\n    tags: [own]\n    pattern: '%s'\n    match: [x]\n", i, pattern)
+		text += ownRule(fmt.Sprint("own-", i), pattern)
 	}
 	rules, err := Load(fstest.MapFS{"own.yaml": {Data: []byte(text)}})
 	if err != nil {
@@ -51,6 +53,38 @@ func TestOtherDigits(t *testing.T) {
 	if len(met) != 8 {
 		t.Errorf("not every rule was met: %v", met)
 	}
+}
+
+// Most lines of an attack differ in digits alone from one before, and need no search: unless a pattern asks for
+// one digit, its own or that of a rule before it.
+func TestOtherDigitsNeedNoSearch(t *testing.T) {
+	t.Parallel()
+	rules, err := Load(fstest.MapFS{"own.yaml": {Data: []byte("rules:\n" +
+		ownRule("any", `^failed from (?P<source>[0-9.]+) port (?P<port>\d+)$`) +
+		ownRule("one", `^gone \S+: 3 times from (?P<source>[0-9.]+)$`) +
+		ownRule("behind-one", `^gone \S+: \d times from (?P<source>[0-9.]+)$`))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lookup := rules.Lookup()
+	candidates := lookup.ForTag([]byte("own"))
+	for text, want := range map[string]bool{
+		"failed from 192.0.2.7 port 22":     true,
+		"gone away: 3 times from 192.0.2.7": false,
+		"gone away: 4 times from 192.0.2.7": false,
+	} {
+		if found, _ := candidates.Find([]byte(text), nil); found == nil {
+			t.Fatalf("no rule takes %s", text)
+		}
+		known := candidates.known.at(binary.LittleEndian.Uint64([]byte(text)), len(text))
+		if other := strings.Replace(text, ".7", ".8", 1); known.leads([]byte(other)) != want {
+			t.Errorf("%s leads where %s does: %v", other, text, !want)
+		}
+	}
+}
+
+func ownRule(id, pattern string) string {
+	return fmt.Sprintf("  - id: %s\n    kind: ssh_login\n    tags: [own]\n    pattern: '%s'\n    match: [x]\n", id, pattern)
 }
 
 // Two bytes at every place of an eight, and behind the last one.

@@ -89,6 +89,22 @@ func TestWhatIsLookedAtOfAClockThatWasSetBack(t *testing.T) {
 	}
 }
 
+// Upkeep sums every step that is over up to the next: a year's chart reads days, not hours.
+func TestEveryStepIsSummedUp(t *testing.T) {
+	t.Parallel()
+	now := noon
+	o := optionsAt(t, &now)
+	h := start(t, o)
+	h.commit(batch{agent: "a", epoch: 1, first: 1, events: events(1)})
+	now = noon.AddDate(0, 0, 1)
+	h.Upkeep()
+	for _, step := range []int64{60, 600, 3600, 86400} {
+		if n := number(t, h, fmt.Sprintf("SELECT count(*) FROM lists WHERE what = 5 AND step = %d", step)); n != 1 {
+			t.Errorf("%d lists of machines are of %d s, want 1", n, step)
+		}
+	}
+}
+
 // Hours and days tell what minutes that are no longer kept did.
 func TestListsOfLongAgo(t *testing.T) {
 	t.Parallel()
@@ -178,6 +194,7 @@ func TestEventsOfASource(t *testing.T) {
 			"an address":             {Source: netip.MustParsePrefix("198.51.2.3/32")},
 			"one of the set-back":    {Source: netip.MustParsePrefix("192.0.2.7/32")},
 			"a network":              {Source: netip.MustParsePrefix("2001:db8:1::/64")},
+			"an address of IPv6":     {Source: netip.MustParsePrefix("2001:db8:1::2/128")},
 			"a user":                 {User: "rare"},
 			"a user and a network":   {User: "root", Source: netip.MustParsePrefix("192.0.2.0/24")},
 			"an address and a span":  {Source: netip.MustParsePrefix("198.51.1.1/32"), Span: history.Span{Since: noon.Add(9 * time.Hour), Until: noon.Add(70*time.Hour + 90*time.Second)}},

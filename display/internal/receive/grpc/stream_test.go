@@ -142,6 +142,28 @@ func TestStrangersAreRefused(t *testing.T) {
 	}
 }
 
+// Nor does it speak with anybody but over such a connection: what comes over another one is closed before a
+// word of the protocol.
+func TestOtherConnectionsAreClosed(t *testing.T) {
+	t.Parallel()
+	pipe := bufconn.Listen(1 << 20)
+	server := receivegrpc.New(receivegrpc.Options{Admission: receive.New(receive.Options{Store: newMemory(), Show: new(gallery)})})
+	ended := make(chan error)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { ended <- server.Run(ctx, pipe) }()
+	conn, err := pipe.Dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said, _ := io.ReadAll(conn); len(said) > 0 {
+		t.Errorf("the server said %q", said)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 // An agent that says nothing does not hold a stream for long.
 func TestHelloIsDue(t *testing.T) {
 	t.Parallel()
