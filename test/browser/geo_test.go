@@ -67,7 +67,14 @@ func TestPlacesOfSources(t *testing.T) {
 	s.open(chromium.Desktop, "/history")
 	value[bool](t, "([...document.querySelectorAll('.choices a')].find(a => a.textContent === 'by country').click(), true)")
 	await(t, "location.search.includes('by=country') && document.querySelector('.plot canvas')")
-	if got := value[string](t, "[...document.querySelectorAll('.legend li')].map(li => li.innerText.trim()).filter(Boolean).join(', ')"); got != "Vietnam 1, unknown 1, all 2" {
-		t.Errorf("the chart by country has %q", got)
+	legend := "[...document.querySelectorAll('.legend li')].map(li => li.innerText.trim()).filter(Boolean).join(', ')"
+	for path, want := range map[string]string{
+		"/history?by=country": "Vietnam 1, unknown 1, all 2", "/user?user=root&by=country": "Vietnam 1, unknown 1, all 2",
+		"/source/203.0.0.0/8?by=country": "Vietnam 1, all 1", "/source/" + mallory.String() + "?by=country": "Vietnam 1, all 1",
+	} {
+		s.open(chromium.Desktop, path)
+		if got := value[string](t, legend); got != want {
+			t.Errorf("the chart by country of %s has %q, want %q", path, got, want)
+		}
 	}
 }

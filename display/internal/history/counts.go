@@ -105,42 +105,66 @@ func (r *reading) count(ctx context.Context, c *counting, filter Filter, longest
 	return r.eachListed(ctx, machineNames, filter.Span, longest, chosen, c.add)
 }
 
-// NetworkCounts counts attempts between consecutive bounds, as [History.Counts] does, by a name of their network,
-// such as its country. What lists left out, and networks without a name, have none. The filter may choose a network, but
-// no address, user or machine.
+// NetworkCounts counts attempts between consecutive bounds, as [History.Counts] does, by a name of the networks that they
+// came from, such as a country. What lists left out, and networks without a name, have none. No list says from where a
+// user's attempts came: the newest 50,000 events of the time do, and what is beyond them has no name. Where
+// the filter asks for a user of a source, or for a machine, only those events are counted.
 func (h *History) NetworkCounts(ctx context.Context, bounds []time.Time, filter Filter, name func(network netip.Prefix) string) ([]Count, error) {
 	if len(bounds) < 2 {
 		return nil, nil
 	}
 	filter.Span = Span{bounds[0], bounds[len(bounds)-1]}
-	in := func([]byte) bool { return true }
-	if what, chosen := filter.listing(); what == networkNames {
-		in = chosen
-	} else if filter.Source.IsValid() || filter.User != "" || filter.Host != "" {
-		return nil, errors.New("only what networks did is counted by a name of theirs")
+	what, in := filter.listing()
+	if !filter.Source.IsValid() && filter.User == "" && filter.Host == "" {
+		what, in = networkNames, func([]byte) bool { return true }
 	}
-	c, known := newCounting(bounds), map[string]int{"": 0}
-	c.part("")
+	c := newCounting(bounds)
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		lists := h.lists(tx)
 		of, err := lists.chosen(ctx, filter)
 		if err != nil {
 			return err
 		}
-		attempts := func(g group) bool { return attack.StoredKind(g.kind).Attempt() && of(g) }
-		return lists.eachListed(ctx, networkNames, filter.Span, h.step(bounds), attempts, func(start int64, _ group, network []byte, sum Sum) {
-			if !in(network) {
-				return
+		listed := what != 0
+		if listed {
+			part := c.byNetwork(name)
+			if what == userNames {
+				part = func([]byte) int { return c.part("") }
 			}
-			part, ok := known[string(network)]
-			if !ok {
-				part = c.part(name(netip.PrefixFrom(addressOf(network), 8*len(network))))
-				known[string(network)] = part
+			attempts := func(g group) bool { return attack.StoredKind(g.kind).Attempt() && of(g) }
+			err = lists.eachListed(ctx, what, filter.Span, h.step(bounds), attempts, func(start int64, _ group, name []byte, sum Sum) {
+				if in(name) {
+					c.addTo(part(name), start, sum)
+				}
+			})
+			if lists.joined && filter.Agent != "" { // they do not tell
+				*c, listed = *newCounting(bounds), false
 			}
-			c.addTo(part, start, sum)
-		})
+		}
+		if err == nil && (!listed || what == userNames) {
+			err = c.networks(ctx, tx, h, filter, c.byNetwork(name), listed)
+		}
+		return err
 	})
 	return c.list(), err
+}
+
+// byNetwork returns what finds the part of an address, or of the network of one, by the network's name.
+func (c *counting) byNetwork(name func(netip.Prefix) string) func(address []byte) (part int) {
+	known := make(map[string]int)
+	return func(address []byte) int {
+		network := listedNetwork(address)
+		part, ok := known[string(network)]
+		if !ok {
+			text := ""
+			if len(network) > 0 {
+				text = name(netip.PrefixFrom(addressOf(network), 8*len(network)))
+			}
+			part = c.part(text)
+			known[string(network)] = part
+		}
+		return part
+	}
 }
 
 // First returns when the first hour began of which anything is known, zero if nothing is. Hours that
@@ -294,6 +318,25 @@ func (c *counting) events(ctx context.Context, tx querier, h *History, filter Fi
 	_, err := h.eachNewest(ctx, tx, filter, `SELECT arrived/1000000000/?*?, agent, kind, count(*), sum(count) FROM events`,
 		` AND NOT test GROUP BY 1, 2, 3`, []any{&start, &g.agent, &g.kind, &n, &attempts}, func() {
 			c.add(start, g, nil, Sum{uint64(n), uint64(attempts)})
+		}, int64(minute), int64(minute))
+	return err
+}
+
+// networks looks at events for the networks that attempts came from. What was counted without a name before
+// is moved to its network's.
+func (c *counting) networks(ctx context.Context, tx querier, h *History, filter Filter, part func(address []byte) int, counted bool) error {
+	var start, kind, n, attempts int64
+	var source sql.RawBytes
+	_, err := h.eachNewest(ctx, tx, filter, `SELECT arrived/1000000000/?*?, kind, source, count(*), sum(count) FROM events`,
+		` AND NOT test GROUP BY 1, 2, 3`, []any{&start, &kind, &source, &n, &attempts}, func() {
+			if !attack.StoredKind(kind).Attempt() {
+				return
+			}
+			sum := Sum{uint64(n), uint64(attempts)}
+			c.addTo(part(source), start, sum)
+			if counted {
+				c.addTo(c.part(""), start, Sum{-sum.Events, -sum.Attempts})
+			}
 		}, int64(minute), int64(minute))
 	return err
 }

@@ -14,6 +14,15 @@ func isRolled(network netip.Prefix) bool {
 	return network.Bits() <= 8*bytes6
 }
 
+// listedNetwork returns what lists keep of the network of an address, or of such a network.
+func listedNetwork(address []byte) []byte {
+	keep := bytes6
+	if len(address) <= 4 {
+		keep = bytes4
+	}
+	return address[:min(len(address), keep)]
+}
+
 // networkName writes the network of an address.
 func networkName(addr netip.Addr) string {
 	bits := 8 * bytes6

@@ -112,14 +112,16 @@ func TestBarsAreTheAttemptsOfTheirTime(t *testing.T) {
 	s := page.New(page.Options{History: d, State: d.State, Place: d.Place, Zone: utc, Now: d.Now})
 	network := netip.MustParsePrefix("203.0.113.0/24")
 	for path, counts := range map[string]func(page.Record) bool{
-		"/history?":                     func(page.Record) bool { return true },
-		"/history?by=agent&":            func(page.Record) bool { return true },
-		"/history?by=country&":          func(r page.Record) bool { return r.Event.SourceIP.IsValid() },
-		"/history?agent=blog&":          func(r page.Record) bool { return r.Agent == "blog" },
-		"/history?kind=ssh_probe&":      func(r page.Record) bool { return r.Event.Kind == attack.SSHProbe },
-		"/source/203.0.113.0/24?":       func(r page.Record) bool { return network.Contains(r.Event.SourceIP) },
-		"/user?user=root&":              func(r page.Record) bool { return r.Event.User == "root" },
-		"/history?agent=vps&user=root&": func(r page.Record) bool { return r.Agent == "vps" && r.Event.User == "root" },
+		"/history?":                       func(page.Record) bool { return true },
+		"/history?by=agent&":              func(page.Record) bool { return true },
+		"/history?by=country&":            func(r page.Record) bool { return r.Event.SourceIP.IsValid() },
+		"/history?agent=blog&":            func(r page.Record) bool { return r.Agent == "blog" },
+		"/history?kind=ssh_probe&":        func(r page.Record) bool { return r.Event.Kind == attack.SSHProbe },
+		"/source/203.0.113.0/24?":         func(r page.Record) bool { return network.Contains(r.Event.SourceIP) },
+		"/source/203.0.0.0/8?by=country&": func(r page.Record) bool { return netip.MustParsePrefix("203.0.0.0/8").Contains(r.Event.SourceIP) },
+		"/user?user=root&by=country&":     func(r page.Record) bool { return r.Event.User == "root" && r.Event.SourceIP.IsValid() },
+		"/user?user=root&":                func(r page.Record) bool { return r.Event.User == "root" },
+		"/history?agent=vps&user=root&":   func(r page.Record) bool { return r.Agent == "vps" && r.Event.User == "root" },
 	} {
 		for _, span := range []struct {
 			name string
@@ -154,7 +156,7 @@ func TestLinks(t *testing.T) {
 	links := regexp.MustCompile(`<a [^>]*href="([^"]+)"`)
 	for _, path := range []string{
 		"/", "/history?by=country", "/history?agent=blog&kind=http_probe&range=7d", "/history?from=2026-11-20T06:00:00Z&until=2026-11-20T12:00:00Z",
-		"/sources", "/source/203.0.113.77", "/source/203.0.113.0/24?by=agent", "/user?user=root&range=7d", "/agents", "/counters", "/search?q=a",
+		"/sources", "/source/203.0.113.77", "/source/203.0.113.0/24?by=agent", "/source/192.0.0.0/8?by=country", "/user?user=root&by=country", "/user?user=root&range=7d", "/agents", "/counters", "/search?q=a",
 	} {
 		at, err := url.Parse(path)
 		if err != nil {
@@ -203,6 +205,8 @@ func TestPages(t *testing.T) {
 		"/sources":                    {"203.0.113.77", "203.0.113.0/24", "Example Cloud", "banned by", "root"},
 		"/source/203.0.113.77":        {"first seen", "banned by", `/source/203.0.113.0/24`, "ssh login"},
 		"/source/2001:db8:1::/64":     {"2001:db8:1::/64", "attempts"},
+		"/source/203.0.0.0/8":         {"Networks", "203.0.113.0/24", "Countries", `href="?by=country&amp;range=90d&amp;source=203.0.0.0%2F8"`},
+		"/user?user=root&by=country":  {`<li class="hue-0"><span class="dot"></span><span data-country=`, "Countries"},
 		"/source/198.51.100.255":      {"<dd>never</dd>", "None in this span"},
 		"/user?user=admin":            {"User name", "admin", "wordpress login"},
 		"/agents":                     {"0.9.2", "connection reset by peer", "112", "below 1 s", "WordPress", "bot was blocked by the user", `<data value="31"`},
@@ -220,6 +224,10 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s: status %d, without %q", path, w.Code, want)
 			}
 		}
+	}
+	// A network of many networks is in no one country.
+	if w := ask(s, "GET", "/source/203.0.113.0/16", nil); strings.Contains(w.Body.String(), "<dt>country</dt>") {
+		t.Error("a /16 has the country of its first address")
 	}
 	if w := ask(s, "GET", "/search?q=192.0.2.1", nil); w.Header().Get("Location") != "/source/192.0.2.1" {
 		t.Errorf("a search for an address leads to %q", w.Header().Get("Location"))

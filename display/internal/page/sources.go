@@ -41,7 +41,9 @@ func (s *Server) sourceView(source Source) sourceView {
 	if source.Prefix.IsSingleIP() {
 		one.Network = networkOf(source.Prefix.Addr())
 	}
-	one.Place = s.place(source.Prefix.Addr())
+	if isNarrow(source.Prefix) {
+		one.Place = s.place(source.Prefix.Addr())
+	}
 	return one
 }
 

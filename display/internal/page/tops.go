@@ -30,7 +30,8 @@ func (s *Server) tops(ctx context.Context, v view) (all []top, err error) {
 		{Title: "Countries", By: byCountry},
 	} {
 		switch {
-		case v.Source.IsValid() && (list.By == BySource && v.Source.IsSingleIP() || list.By == ByNetwork || list.By == byCountry),
+		case v.Source.IsValid() && v.Source.IsSingleIP() && list.By == BySource,
+			isNarrow(v.Source) && (list.By == ByNetwork || list.By == byCountry),
 			v.User != "" && list.By == ByUser, v.Kind != 0 && list.By == ByKind, v.Agent != "" && list.By == ByAgent:
 			continue
 		}
@@ -132,9 +133,7 @@ func (t top) Link(v view, name string) string {
 	case ByAgent:
 		return "/history" + v.Query("agent", name)
 	case byCountry:
-		if v.User == "" && !v.Source.IsValid() {
-			return "/history" + v.Query("by", stackCountry)
-		}
+		return v.Query("by", stackCountry)
 	}
 	return ""
 }

@@ -15,23 +15,22 @@ import (
 type view struct {
 	Range string // one of ranges; empty for a span of one's own
 	Span
-	By string // lamp or agent
+	By string // lamp, agent or country
 	Filter
 	Before int64         // events before this id
 	age    time.Duration // since it began
 }
 
-// What charts can be stacked by: countries where the owner has a database of them, and the view is of no one
-// address or user.
+// What charts can be stacked by: countries where the owner has a database of them.
 const (
 	stackLamp    = "lamp"
 	stackAgent   = "agent"
 	stackCountry = "country"
 )
 
-// stacks lists what the view's chart can be stacked by.
-func (s *Server) stacks(v view) []string {
-	if s.options.Place == nil || v.User != "" || v.Source.IsValid() {
+// stacks lists what a chart can be stacked by.
+func (s *Server) stacks() []string {
+	if s.options.Place == nil {
 		return []string{stackLamp, stackAgent}
 	}
 	return []string{stackLamp, stackAgent, stackCountry}
@@ -99,7 +98,7 @@ func (s *Server) parseView(query url.Values, usual string) (v view, err error) {
 			return v, badRequest{err}
 		}
 	}
-	if by := query.Get("by"); slices.Contains(s.stacks(v), by) {
+	if by := query.Get("by"); slices.Contains(s.stacks(), by) {
 		v.By = by
 	}
 	if before := query.Get("before"); before != "" {
@@ -237,6 +236,11 @@ func sourceText(prefix netip.Prefix) string {
 
 // sourcePath is the address of a source's page.
 func sourcePath(prefix netip.Prefix) string { return "/source/" + sourceText(prefix) }
+
+// isNarrow says whether a source lies in one network that addresses are listed under.
+func isNarrow(source netip.Prefix) bool {
+	return source.IsValid() && source.Bits() >= networkOf(source.Addr()).Bits()
+}
 
 // networkOf is the network that an address is listed under: its /24, or its /64.
 func networkOf(address netip.Addr) netip.Prefix {
