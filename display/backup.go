@@ -132,7 +132,14 @@ agents still have is counted, nothing twice.`,
 				return err
 			}
 			bar := progress(info.Size(), "restoring")
-			aside, err := history.Restore(historyFile(cfg), io.TeeReader(file, bar), time.Now().In(zone))
+			of := ""
+			aside, err := history.Restore(historyFile(cfg), io.TeeReader(file, bar), time.Now().In(zone), func(what string, events, all int64) {
+				if what != of { // a copy of an earlier version
+					bar.Finish()
+					bar, of = progress(all, "upgrading, "+what), what
+				}
+				bar.Set64(events)
+			})
 			bar.Finish()
 			if errors.Is(err, history.ErrInUse) {
 				return cli.Hint(err, "the display must not run: sudo systemctl stop %s", program)

@@ -103,11 +103,13 @@ func newDaemon(cfg Config, load func() (Config, error), vcd string, logger *slog
 	if d.screen, d.logger, err = openScreen(cfg, vcd, os.Stdout, logger); err != nil {
 		return nil, err
 	}
+	opening := &opening{socket: cfg.Control, logger: logger, now: time.Now} // nothing is drawn over its log yet
 	d.history, err = history.Open(history.Options{
 		Path: historyFile(cfg), MaxAge: time.Duration(cfg.History.MaxAge),
 		NetworksOnly: cfg.History.Addresses == 0, AddressAge: time.Duration(cfg.History.Addresses), MaxBytes: int64(cfg.History.MaxBytes), Interval: time.Duration(cfg.History.Interval),
-		Zone: d.screen.lamps.Zone, Logger: d.logger,
+		Zone: d.screen.lamps.Zone, Logger: d.logger, Progress: opening.progress,
 	})
+	opening.close()
 	if err != nil {
 		return nil, errors.Join(err, d.screen.close())
 	}

@@ -8,6 +8,11 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
+// Status tells systemd a line for systemctl status while the program starts; outside of systemd it does nothing.
+func Status(status string) {
+	_, _ = daemon.SdNotify(false, "STATUS="+status) // it is said in the log, too
+}
+
 // Notify tells systemd that the program is ready, what it is doing, and that it lives, until ctx
 // ends; outside of systemd it does nothing. alive is what the watchdog tests: while it returns an
 // error, systemd hears nothing and restarts the program in the end. status is one line for

@@ -45,9 +45,9 @@ func (h *History) Backup(ctx context.Context, begin func(size int64) error, out 
 
 // Restore puts a copy that [History.Backup] wrote in the place of the history at path, of which no
 // process may have it open ([ErrInUse]). What was there is kept beside it under a name that it returns, empty if
-// there was nothing. The copy is read from in; it is checked before anything changes. The files
-// belong to the folder's owner afterwards.
-func Restore(path string, in io.Reader, now time.Time) (aside string, err error) {
+// there was nothing. The copy is read from in; it is checked before anything changes, and upgraded if it is of an
+// earlier version, of which progress is told if it is not nil. The files belong to the folder's owner afterwards.
+func Restore(path string, in io.Reader, now time.Time, progress Progress) (aside string, err error) {
 	lock, err := lockFile(path)
 	if err != nil {
 		return "", err
@@ -57,7 +57,7 @@ func Restore(path string, in io.Reader, now time.Time) (aside string, err error)
 	if err := removeAll(fresh, fresh+"-wal", fresh+"-shm"); err != nil {
 		return "", err
 	}
-	known, err := examine(fresh, in, now)
+	known, err := examine(fresh, in, now, progress)
 	if err != nil {
 		return "", errors.Join(fmt.Errorf("cannot restore the history: %w", err), removeAll(fresh, fresh+"-wal", fresh+"-shm"))
 	}
@@ -92,7 +92,7 @@ func freeName(name string) (string, error) {
 }
 
 // examine writes a copy to a file and opens it, which refuses what is no history, and checks it.
-func examine(fresh string, in io.Reader, now time.Time) (summary, error) {
+func examine(fresh string, in io.Reader, now time.Time, progress Progress) (summary, error) {
 	file, err := os.OpenFile(fresh, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return summary{}, err
@@ -104,7 +104,7 @@ func examine(fresh string, in io.Reader, now time.Time) (summary, error) {
 	if err := isHistory(fresh); err != nil {
 		return summary{}, err
 	}
-	opened, err := openStore(fresh, now, listBytes(0))
+	opened, err := openStore(fresh, now, listBytes(0), progress)
 	if err != nil {
 		return summary{}, err
 	}

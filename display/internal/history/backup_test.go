@@ -34,18 +34,18 @@ func TestBackupAndRestore(t *testing.T) {
 	path := file(t)
 	old := start(t, options(path))
 	old.commit(batch{agent: "old", epoch: 1, first: 1, events: events(3)})
-	if _, err := history.Restore(path, bytes.NewReader(copied.Bytes()), noon); err == nil || !strings.Contains(err.Error(), "another process") {
+	if _, err := history.Restore(path, bytes.NewReader(copied.Bytes()), noon, nil); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("a history that is open was replaced: %v", err)
 	}
 	old.stop()
-	aside, err := history.Restore(path, bytes.NewReader(copied.Bytes()), noon)
+	aside, err := history.Restore(path, bytes.NewReader(copied.Bytes()), noon, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if kept, err := os.Stat(aside); err != nil || kept.Size() == 0 {
 		t.Errorf("what was there before is gone: %v", err)
 	}
-	if again, err := history.Restore(path, bytes.NewReader(copied.Bytes()), noon); err != nil || again == aside {
+	if again, err := history.Restore(path, bytes.NewReader(copied.Bytes()), noon, nil); err != nil || again == aside {
 		t.Errorf("the second restore of a second keeps what was there as %s, error %v: that has the name already", again, err)
 	}
 	restored := start(t, options(path))
@@ -73,7 +73,7 @@ func TestRestoreRefuses(t *testing.T) {
 	for name, copied := range map[string][]byte{
 		"nothing": {}, "text": []byte(strings.Repeat("hello\n", 5000)), "half of one": content[:len(content)/2], "a damaged one": damaged,
 	} {
-		if aside, err := history.Restore(path, bytes.NewReader(copied), noon); err == nil || aside != "" {
+		if aside, err := history.Restore(path, bytes.NewReader(copied), noon, nil); err == nil || aside != "" {
 			t.Errorf("%s: restored, error %v", name, err)
 		}
 		h := start(t, options(path))

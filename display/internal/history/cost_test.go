@@ -16,7 +16,7 @@ func BenchmarkRollups(b *testing.B) {
 	for _, addresses := range []uint32{16, 1 << 20} {
 		b.Run(fmt.Sprint(addresses, " addresses"), func(b *testing.B) {
 			now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-			s, err := openStore(b.TempDir()+"/history.db", now, listBytes(256<<20))
+			s, err := openStore(b.TempDir()+"/history.db", now, listBytes(256<<20), nil)
 			if err != nil {
 				b.Fatal(err)
 			}

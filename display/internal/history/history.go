@@ -56,6 +56,7 @@ type Options struct {
 	Zone         func() *time.Location // whose days and hours are counted; it may change; nil means time.Local
 	Now          func() time.Time
 	Logger       *slog.Logger
+	Progress     Progress // of the upgrade of a file of an earlier version, or of the repair of one; may be nil
 }
 
 // History is one open history. Its methods may be called from several goroutines at once.
@@ -139,7 +140,7 @@ func (h *History) open() error {
 	if copyErr != nil {
 		h.log.Warn("cannot read the copy of the totals; it is made anew", "error", copyErr)
 	}
-	opened, known, err := openChecked(options.Path, h.now(), listBytes(options.MaxBytes))
+	opened, known, err := openChecked(options.Path, h.now(), listBytes(options.MaxBytes), options.Progress)
 	if err == nil && len(known.agents) == 0 && len(copied.agents) > 0 {
 		err = errors.Join(fmt.Errorf("%w: it is empty, unlike its copy of the totals", errDamaged), opened.close())
 	}
@@ -156,11 +157,11 @@ func (h *History) open() error {
 }
 
 // openChecked opens a file, looks for damage and reads the summary.
-func openChecked(path string, now time.Time, lists int) (*store, summary, error) {
+func openChecked(path string, now time.Time, lists int, progress Progress) (*store, summary, error) {
 	if err := finishReplacement(path); err != nil {
 		return nil, summary{}, err
 	}
-	opened, err := openStore(path, now, lists)
+	opened, err := openStore(path, now, lists, progress)
 	if resultCode(err) == sqlitelib.SQLITE_ERROR { // a table or column of ours is not there
 		err = fmt.Errorf("%w: %w", errDamaged, err)
 	}

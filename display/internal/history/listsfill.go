@@ -101,9 +101,14 @@ func (s *store) fillFromEvents(now time.Time, networksKnown int64) error {
 		}
 		n = naming{}
 	}
-	err := s.each(context.Background(), `SELECT id, arrived, agent, kind, count, test, source, user, detail FROM events
+	at, err := s.eachEvent("sources and users")
+	if err != nil {
+		return err
+	}
+	err = s.each(context.Background(), `SELECT id, arrived, agent, kind, count, test, source, user, detail FROM events
 		WHERE sequence > 0 ORDER BY id`,
 		[]any{&id, &arrived, &agentID, &kind, &count, &test, &source, &user, &detail}, func() {
+			at(id)
 			seconds := arrived / int64(time.Second)
 			if seconds < start || seconds >= start+step { // so is the first one
 				flush()

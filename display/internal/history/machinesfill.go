@@ -64,9 +64,14 @@ func (s *store) fillMachines(now time.Time) error {
 	var crowd crowd
 	var arrived, agentID, kind, count, test int64
 	var host, detail []byte
-	err := s.each(context.Background(), `SELECT id, arrived/1000000000, agent, kind, count, test, machine, CASE kind WHEN ? THEN detail END
+	at, err := s.eachEvent("agents and kinds")
+	if err != nil {
+		return err
+	}
+	err = s.each(context.Background(), `SELECT id, arrived/1000000000, agent, kind, count, test, machine, CASE kind WHEN ? THEN detail END
 		FROM events WHERE sequence > 0 ORDER BY id`,
 		[]any{&f.id, &arrived, &agentID, &kind, &count, &test, &host, &detail}, func() {
+			at(f.id)
 			known, _ := decodeDetail(detail)
 			of := attack.StoredKind(kind)
 			f.add(arrived, group{agentID, kind | test*testKind}, crowd.key(agentID, of, string(host), known), sumOfOne(of, uint64(count), known))

@@ -31,14 +31,14 @@ const autoVacuum = "auto_vacuum=INCREMENTAL"
 const alone = "locking_mode=EXCLUSIVE"
 
 // openStore opens or creates the file and its tables. now, in the history's zone, is when a file of
-// an earlier version is upgraded; lists of names take so many bytes.
-func openStore(path string, now time.Time, lists int) (*store, error) {
+// an earlier version is upgraded, of which progress is told if it is not nil; lists of names take so many bytes.
+func openStore(path string, now time.Time, lists int, progress Progress) (*store, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, err
 	}
-	s, err := openWith(path, now, lists, pragmas[:])
+	s, err := openWith(path, now, lists, progress, pragmas[:])
 	if noRoom(err) {
-		return openWith(path, now, lists, append([]string{pragmas[0], alone}, pragmas[1:]...))
+		return openWith(path, now, lists, progress, append([]string{pragmas[0], alone}, pragmas[1:]...))
 	}
 	if err != nil {
 		return nil, err
@@ -49,12 +49,12 @@ func openStore(path string, now time.Time, lists int) (*store, error) {
 	return s, nil
 }
 
-func openWith(path string, now time.Time, lists int, pragmas []string) (*store, error) {
+func openWith(path string, now time.Time, lists int, progress Progress, pragmas []string) (*store, error) {
 	s, err := connect(path)
 	if err != nil {
 		return nil, err
 	}
-	s.listBytes = lists
+	s.listBytes, s.progress = lists, progress
 	if err := s.prepare(pragmas, now); err != nil {
 		s.close()
 		return nil, err

@@ -52,7 +52,7 @@ func (h *History) replace(known summary, cause error) (*store, summary, error) {
 	if err := clear(); err != nil {
 		return nil, known, fmt.Errorf("cannot replace the damaged history: %w", err)
 	}
-	to, err := openStore(fresh, h.now(), listBytes(h.options.MaxBytes))
+	to, err := openStore(fresh, h.now(), listBytes(h.options.MaxBytes), h.options.Progress)
 	if err != nil {
 		return nil, known, fmt.Errorf("cannot replace the damaged history: %w", errors.Join(err, clear()))
 	}
@@ -70,7 +70,7 @@ func (h *History) replace(known summary, cause error) (*store, summary, error) {
 		}
 	}
 	h.forgetDamaged()
-	opened, err := openStore(path, h.now(), listBytes(h.options.MaxBytes))
+	opened, err := openStore(path, h.now(), listBytes(h.options.MaxBytes), h.options.Progress)
 	if err != nil {
 		return nil, known, err
 	}

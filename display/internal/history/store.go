@@ -11,6 +11,7 @@ import (
 // store is one open SQLite file: the one connection that writes, and those that read beside it.
 type store struct {
 	networksOnly bool       // see Options
+	progress     Progress   // may be nil
 	listBytes    int        // how long a list of an hour's names may get
 	mu           sync.Mutex // held for each use of conn
 	db           *sql.DB

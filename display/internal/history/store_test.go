@@ -10,7 +10,7 @@ import (
 // A transaction whose work fails leaves nothing, and the next one goes on.
 func TestAFailedTransactionIsRolledBack(t *testing.T) {
 	t.Parallel()
-	s, err := openStore(filepath.Join(t.TempDir(), "history.db"), time.Unix(1_790_000_000, 0), listBytes(0))
+	s, err := openStore(filepath.Join(t.TempDir(), "history.db"), time.Unix(1_790_000_000, 0), listBytes(0), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

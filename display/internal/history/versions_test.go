@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -42,6 +43,51 @@ func TestAnUnknownKindIsNamedAfterAnUpgrade(t *testing.T) {
 	on, err := h.TotalsOn(t.Context(), noon)
 	if err != nil || len(on) != 1 || on[0] != want {
 		t.Errorf("the totals of the day are %+v, error %v", on, err)
+	}
+}
+
+// Who waits for an upgrade hears how far it is, up to the end; a file that needs none tells nothing.
+func TestAnUpgradeTellsHowFarItIs(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	h := start(t, options(path))
+	const many = 10_000
+	h.commit(batch{agent: "vps", epoch: 1, first: 1, events: events(many)})
+	var copied bytes.Buffer
+	backUp := func() {
+		copied.Reset()
+		if err := h.Backup(t.Context(), func(int64) error { return nil }, &copied); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.stop()
+	type news struct {
+		of          string
+		events, all int64
+	}
+	var heard []news
+	o := options(path)
+	o.Progress = func(of string, events, all int64) { heard = append(heard, news{of, events, all}) }
+	want := []news{
+		{"sources and users", 4096, many}, {"sources and users", 8192, many}, {"sources and users", many, many},
+		{"agents and kinds", 4096, many}, {"agents and kinds", 8192, many}, {"agents and kinds", many, many},
+	}
+	older := `DROP TABLE lists; DROP TABLE stored; PRAGMA user_version = 3`
+	edit(t, path, older)
+	h = start(t, o)
+	if !slices.Equal(heard, want) {
+		t.Errorf("the upgrade told %v, want %v", heard, want)
+	}
+	heard = nil
+	h.stop()
+	h = start(t, o)
+	if len(heard) > 0 {
+		t.Errorf("a new start told %v", heard)
+	}
+	edit(t, path, older)
+	backUp()
+	if _, err := history.Restore(file(t), &copied, noon, o.Progress); err != nil || !slices.Equal(heard, want) {
+		t.Errorf("to restore an older file told %v, error %v", heard, err)
 	}
 }
 
