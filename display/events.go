@@ -184,7 +184,7 @@ pialert-agent scan --format json, the agent and when the event arrived.`,
 				screen := terminal.Examine(os.Stdout, os.Getenv)
 				request.Colors = screen.Colors
 				if screen.Live && !request.Follow {
-					if out, finish, err = pager(command.Context()); err != nil {
+					if out, finish, err = pager(); err != nil {
 						return err
 					}
 				}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 
@@ -14,19 +15,24 @@ import (
 )
 
 // pager starts what a person reads long texts with: $PAGER, or less, as git does it. What is written
-// goes there; finish waits until the person has read it. Without a pager it goes to standard output.
-func pager(ctx context.Context) (out io.Writer, finish func() error, err error) {
-	name := os.Getenv("PAGER")
-	if name == "" {
+// goes there; finish waits until the person has read it. Ctrl-C is the pager's from then on. Without a pager, or
+// with an empty $PAGER, it goes to standard output.
+func pager() (out io.Writer, finish func() error, err error) {
+	name, chosen := os.LookupEnv("PAGER")
+	if !chosen {
 		name = "less"
 	}
-	if _, err := exec.LookPath(strings.Fields(name + " ")[0]); err != nil || name == "cat" {
+	words := strings.Fields(name)
+	if len(words) == 0 || name == "cat" {
 		return os.Stdout, func() error { return nil }, nil
 	}
-	command := exec.CommandContext(ctx, "sh", "-c", name)
+	if _, err := exec.LookPath(words[0]); err != nil {
+		return os.Stdout, func() error { return nil }, nil
+	}
+	command := exec.Command("sh", "-c", name)
 	command.Stdout, command.Stderr = os.Stdout, os.Stderr
 	command.Env = os.Environ()
-	if os.Getenv("LESS") == "" {
+	if _, chosen := os.LookupEnv("LESS"); !chosen {
 		command.Env = append(command.Env, "LESS=FRX") // quit if it fits, keep colours, do not clear
 	}
 	in, err := command.StdinPipe()
@@ -36,6 +42,7 @@ func pager(ctx context.Context) (out io.Writer, finish func() error, err error) 
 	if err := command.Start(); err != nil {
 		return nil, nil, err
 	}
+	signal.Ignore(os.Interrupt) // less ends a search by it; to kill it would leave the terminal as less has set it
 	return in, func() error { return errors.Join(in.Close(), command.Wait()) }, nil
 }
 
