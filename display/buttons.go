@@ -15,14 +15,9 @@ func (d *daemon) runButtons(ctx context.Context) error {
 	if d.screen.hardware == nil {
 		return nil
 	}
-	select {
-	case <-d.screen.hardware.ready:
-	case <-ctx.Done():
-		return nil
-	}
-	h, err := d.screen.hardware.get()
+	h, err := d.screen.hardware.Wait(ctx)
 	if err != nil {
-		return err
+		return nil //nolint:nilerr // the context's: it is time to stop
 	}
 	b := &button.Buttons{Panel: d.screen.panel, PowerOff: powerOff, Logger: d.logger}
 	wired := d.configuration().Wiring

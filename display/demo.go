@@ -59,7 +59,7 @@ service before a demo on the device.`,
 				return err
 			}
 			if screen.hardware != nil {
-				if _, err := screen.hardware.get(); err != nil {
+				if err := screen.hardware.Open(); err != nil {
 					return cli.Hint(errors.Join(err, screen.close()), "pialert-display demo --driver terminal draws in this terminal instead")
 				}
 			}

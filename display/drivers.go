@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/pialert/pialert/display/internal/animate"
@@ -55,77 +54,8 @@ func (d digits) Show(want animate.Digits) error {
 	return nil
 }
 
-// lights is hardware that may be missing: it is opened when it is first drawn on, and tried again
-// while that fails. Meanwhile whoever draws gets the reason, and everything else goes on.
-type lights struct {
-	open  func() (*hardware, error)
-	ready chan struct{} // closed once it is open
-
-	mu      sync.Mutex
-	opened  *hardware
-	problem error
-	tried   time.Time
-}
-
-// triedLong is how long a failure stands for both the LEDs and the digits, which try one after the
-// other.
-const triedLong = time.Second
-
-func newLights(open func() (*hardware, error)) *lights {
-	return &lights{open: open, ready: make(chan struct{})}
-}
-
-// get returns the hardware, which it opens if need be.
-func (l *lights) get() (*hardware, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.opened != nil || l.problem != nil && time.Since(l.tried) < triedLong {
-		return l.opened, l.problem
-	}
-	l.opened, l.problem = l.open()
-	l.tried = time.Now()
-	if l.problem != nil {
-		l.opened, l.problem = nil, fmt.Errorf("lights: %w", l.problem)
-		return nil, l.problem
-	}
-	close(l.ready)
-	return l.opened, nil
-}
-
-// outputs draw on the hardware once it is there.
-func (l *lights) outputs() panel.Outputs {
-	return panel.Outputs{Strip: lightsStrip{l}, Digits: lightsDigits{l}}
-}
-
-type lightsStrip struct{ *lights }
-
-func (l lightsStrip) Draw(pixels [animate.Pixels]animate.Pixel) error {
-	h, err := l.get()
-	if err != nil {
-		return err
-	}
-	return h.strip.Draw(pixels)
-}
-
-type lightsDigits struct{ *lights }
-
-func (l lightsDigits) Show(want animate.Digits) error {
-	h, err := l.get()
-	if err != nil {
-		return err
-	}
-	return h.digits.Show(want)
-}
-
-// Close gives back what was opened.
-func (l *lights) Close() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.opened == nil {
-		return nil
-	}
-	return l.opened.Close()
-}
+// Outputs draw on both.
+func (h *hardware) Outputs() panel.Outputs { return panel.Outputs{Strip: h.strip, Digits: h.digits} }
 
 // openHardware opens the pins and what is on them.
 func openHardware(way pins.Way, cfg Wiring, vcd io.Writer) (*hardware, error) {
@@ -187,15 +117,4 @@ func (h *hardware) Close() error {
 		problems = append(problems, h.closers[i]())
 	}
 	return errors.Join(problems...)
-}
-
-// both sends frames to two devices, so that a waveform can be made beside a terminal.
-type both struct{ first, second panel.Outputs }
-
-func (b both) Draw(pixels [animate.Pixels]animate.Pixel) error {
-	return errors.Join(b.first.Strip.Draw(pixels), b.second.Strip.Draw(pixels))
-}
-
-func (b both) Show(d animate.Digits) error {
-	return errors.Join(b.first.Digits.Show(d), b.second.Digits.Show(d))
 }

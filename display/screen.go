@@ -25,11 +25,11 @@ type screen struct {
 	lamps    *lamp.Table
 	panel    *panel.Panel
 	feed     *show.Feed
-	watched  *watched           // what the panel draws, for those who watch from elsewhere
-	terminal *terminal.Terminal // nil unless it draws there
-	events   *show.Subscription // of the terminal
-	hardware *lights            // nil unless pins or a waveform are driven
-	waveform *os.File           // nil unless one is recorded
+	watched  *watched               // what the panel draws, for those who watch from elsewhere
+	terminal *terminal.Terminal     // nil unless it draws there
+	events   *show.Subscription     // of the terminal
+	hardware *panel.Late[*hardware] // nil unless pins or a waveform are driven
+	waveform *os.File               // nil unless one is recorded
 }
 
 // openScreen opens the driver; hardware is opened when it is first drawn on. Nothing is drawn before
@@ -58,8 +58,8 @@ func openScreen(cfg Config, vcd string, out *os.File, logger *slog.Logger) (*scr
 	var outputs panel.Outputs
 	switch cfg.Driver {
 	case driverBlinkt:
-		s.hardware = newLights(func() (*hardware, error) { return openHardware(cfg.Pins, cfg.Wiring, waveform) })
-		outputs = s.hardware.outputs()
+		s.hardware = panel.NewLate(func() (*hardware, error) { return openHardware(cfg.Pins, cfg.Wiring, waveform) })
+		outputs = s.hardware.Outputs()
 	case driverTerminal:
 		s.terminal = terminal.New(out, terminal.Examine(out, os.Getenv), legend(cfg.Lamps))
 		outputs = panel.Outputs{Strip: s.terminal, Digits: s.terminal, Legend: s.terminal}
@@ -70,8 +70,8 @@ func openScreen(cfg Config, vcd string, out *os.File, logger *slog.Logger) (*scr
 		}
 	}
 	if waveform != nil && s.hardware == nil {
-		s.hardware = newLights(func() (*hardware, error) { return openWaveform(cfg.Wiring, waveform), nil })
-		outputs = beside(outputs, s.hardware)
+		s.hardware = panel.NewLate(func() (*hardware, error) { return openWaveform(cfg.Wiring, waveform), nil })
+		outputs = panel.Beside(outputs, s.hardware.Outputs())
 	}
 	s.panel = panel.New(scene, s.lamps, outputs, logger)
 	s.watched = &watched{}
@@ -79,16 +79,6 @@ func openScreen(cfg Config, vcd string, out *os.File, logger *slog.Logger) (*scr
 	s.feed = show.New(counter{s.lamps}, s.panel, time.Now)
 	s.events = s.feed.Subscribe()
 	return s, logger, nil
-}
-
-// beside draws on the hardware what the outputs draw.
-func beside(outputs panel.Outputs, h *lights) panel.Outputs {
-	on := h.outputs()
-	if outputs.Strip == nil {
-		return on
-	}
-	two := both{outputs, on}
-	return panel.Outputs{Strip: two, Digits: two, Legend: outputs.Legend}
 }
 
 // Run draws until ctx ends, then leaves the exit picture and gives the hardware back. Signals that
