@@ -18,6 +18,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/intake"
 	"github.com/pialert/pialert/agent/internal/responder"
 	"github.com/pialert/pialert/agent/internal/source"
+	"github.com/pialert/pialert/agent/internal/source/syslog"
 	"github.com/pialert/pialert/pkg/attack"
 )
 
@@ -28,7 +29,8 @@ type detection struct {
 	detector  *detector
 	reports   *intake.Memory // within the pipeline's calls only
 	sources   []source.Source
-	ports     []*port // of syslog, among the sources
+	ports     []*syslog.Port // among the sources
+	listens   []Syslog       // what they were made of
 	ignored   *ignore.List
 	logger    *slog.Logger
 	responses *enforce.Enforcer
@@ -110,7 +112,11 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if run.sources, err = logs.open(run.pipeline.Position, run.pipeline.Positions(), d.spool.Stats().Written, trust, d.logger); err != nil {
 		return nil, err
 	}
-	if run.ports, err = d.syslogPorts(cfg, run.pipeline.Position, d.logger); err != nil {
+	run.listens = cfg.Syslog
+	run.ports, err = d.ports.For(cfg.Syslog, func(l Syslog) (*syslog.Port, error) {
+		return l.open(d.inherited, run.pipeline.Position, d.logger)
+	})
+	if err != nil {
 		return nil, err
 	}
 	for _, p := range run.ports {

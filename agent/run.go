@@ -17,6 +17,7 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/exempt"
 	"github.com/pialert/pialert/agent/internal/source"
+	"github.com/pialert/pialert/agent/internal/source/syslog"
 	"github.com/pialert/pialert/agent/internal/spool"
 	"github.com/pialert/pialert/agent/internal/uplink"
 	"github.com/pialert/pialert/agent/internal/uplink/nats"
@@ -68,10 +69,10 @@ type daemon struct {
 
 	replacements chan replacement
 	inherited    cli.Inherited
+	ports        syslog.Ports[Syslog] // in use
 
 	mu        sync.Mutex
 	detection *detection // guarded by mu: a reload replaces it
-	ports     []*port    // guarded by mu: of syslog, in use
 }
 
 // newDaemon opens what the agent keeps on disk. It starts nothing.
@@ -183,7 +184,7 @@ func (d *daemon) listen(ctx context.Context) ([]net.Listener, error) {
 func (d *daemon) detect(ctx context.Context) error {
 	for {
 		run := d.current()
-		d.keepPorts(run.ports)
+		d.ports.Use(run.listens, run.ports)
 		running, stop := context.WithCancelCause(ctx)
 		ended := make(chan error, 1)
 		go func() { ended <- run.Run(running) }()
@@ -193,7 +194,7 @@ func (d *daemon) detect(ctx context.Context) error {
 			stop(nil)
 			return err
 		case next = <-d.replacements:
-			d.retirePorts(next.cfg)
+			d.ports.Retire(next.cfg.Syslog)
 			stop(source.ErrAgain)
 		}
 		if err := <-ended; err != nil {
