@@ -14,6 +14,9 @@
 // again under whatever name logrotate gave them, compressed or not, and those that are newer than any of
 // them are read from their start, oldest first.
 //
+// A log of a pattern that comes and is rotated away between two looks at its folder, or while this program is
+// down, is known by the rotated files that it left: those that were made and written to since the last look.
+//
 // A file that an editor, sed -i or whoever trims a log puts in another's place is read from behind the last of
 // its lines that is, byte for byte, among the last 2 MiB that were read of the other. If the other is kept under a
 // name that no rotation gives (log~, log.bak), three different lines have to be.

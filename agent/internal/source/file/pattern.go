@@ -1,6 +1,8 @@
 package file
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,8 +26,9 @@ type Log struct {
 type pattern struct {
 	log  Log
 	path string
-	// since is when nothing new was there yet.
-	since time.Time
+	// since is when nothing new was there yet: the last look but one, since a log can be renamed during a look and be
+	// seen under neither name. looked is the last look.
+	since, looked time.Time
 	// skipped counts the files beyond the limit.
 	skipped int
 }
@@ -35,23 +38,41 @@ func (p *pattern) wildcards() bool {
 	return strings.ContainsAny(p.path, `*?[\`)
 }
 
-// match returns the files that the pattern stands for, at most limit: plain files before links, so that a
+// names returns the paths that the pattern stands for, and the rotated files in its folders by the path that
+// each had before.
+func (p *pattern) names() (paths []string, rotated map[string][]string) {
+	folders, err := filepath.Glob(filepath.Dir(p.path))
+	if err != nil {
+		return nil, nil // New has checked the pattern
+	}
+	pattern, rotated := filepath.Base(p.path), make(map[string][]string)
+	for _, folder := range folders {
+		names, err := readNames(folder)
+		if err != nil {
+			continue
+		}
+		for _, name := range names {
+			if former, ok := rotatedFrom(pattern, name); ok {
+				former = filepath.Join(folder, former)
+				rotated[former] = append(rotated[former], filepath.Join(folder, name))
+			} else if matches, err := filepath.Match(pattern, name); err == nil && matches {
+				paths = append(paths, filepath.Join(folder, name))
+			}
+		}
+	}
+	return paths, rotated
+}
+
+// newest returns those of the paths that are files, at most limit: plain files before links, so that a
 // link to one of them is known as its duplicate, and those changed last before others.
-func (p *pattern) match(limit int) (paths []string, skipped int) {
+func newest(names []string, limit int) (paths []string, skipped int) {
 	type file struct {
 		path     string
 		link     bool
 		modified time.Time
 	}
-	names, err := filepath.Glob(p.path)
-	if err != nil {
-		return nil, 0 // New has checked the pattern
-	}
 	var files []file
 	for _, name := range names {
-		if isRotated(p.path, filepath.Base(name)) {
-			continue
-		}
 		entry, err := os.Lstat(name)
 		if err != nil {
 			continue
@@ -82,4 +103,31 @@ func (p *pattern) match(limit int) (paths []string, skipped int) {
 		paths = append(paths, file.path)
 	}
 	return paths, skipped
+}
+
+// gone returns the logs that are not followed and not there, but were between since and now: a rotated file of
+// theirs was made and written to then. Compression leaves it the time at which it was written to. What was there
+// before, is copied back with its time, or has a time that is still to come, is no new log.
+func (p *pattern) gone(rotated map[string][]string, followed map[string]bool, now time.Time) (paths []string) {
+	during := func(t time.Time) bool { return t.After(p.since) && !t.After(now) }
+	for path, names := range rotated {
+		if followed[path] {
+			continue
+		}
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if slices.ContainsFunc(names, func(name string) bool {
+			info, err := os.Lstat(name)
+			if err != nil || !info.Mode().IsRegular() || !during(info.ModTime()) {
+				return false
+			}
+			born := bornAt(name)
+			return born == 0 || during(time.Unix(0, born))
+		}) {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
 }

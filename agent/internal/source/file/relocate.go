@@ -144,16 +144,16 @@ func (f *follower) findNew(r *rotationSet, newest int, complete bool) (waiting [
 		if i <= newest || !complete && !c.live && !c.modified.After(f.modified) {
 			continue
 		}
-		if c.live {
-			if g := f.inherit(c.fileID); g != nil {
-				f.moved = true
-				r.add(g, i)
-				continue
-			}
-			if f.claimed(c.fileID) {
+		if g := f.inherit(c.fileID); g != nil {
+			f.moved = true
+			r.add(g, i)
+			continue
+		}
+		if f.claimed(c.fileID) {
+			if c.live {
 				problem = errors.Join(problem, errDuplicate)
-				continue
 			}
+			continue
 		}
 		waiting = append(waiting, c)
 	}

@@ -84,37 +84,25 @@ func (r rotation) older(other rotation) int {
 	return 0
 }
 
-// isRotated reports whether name, which matches pattern, is a rotated file of another name that matches
-// it: "access.log.1" for "access*", which must not be followed as a log of its own. "access-20261120"
-// alone, as rotatelogs and cronolog write it, is a log for the pattern "access-*".
-func isRotated(pattern, name string) bool {
-	pattern = filepath.Base(pattern)
+// rotatedFrom reports whether name is a rotated file of another name that matches pattern, and which: "access.log.1"
+// for "access*", which must not be followed as a log of its own. "access-20261120" alone, as rotatelogs and
+// cronolog write it, is a log for the pattern "access-*". What is compressed is never a log; former is "" if it is
+// not known of which it is.
+func rotatedFrom(pattern, name string) (former string, ok bool) {
 	rest, compressed := cutCompression(name)
-	if compressed != "" {
-		return true
-	}
-	matches := func(base string) bool {
-		ok, err := filepath.Match(pattern, base)
-		_, rotated := parseRotation(base, rest)
-		return err == nil && ok && rotated
-	}
-	for i := len(rest) - 1; i > 0; i-- {
-		if !strings.ContainsRune("0123456789.-_:T", rune(rest[i])) {
-			break
-		}
-		if matches(rest[:i]) {
-			return true
+	try := func(stem, extension string) {
+		for i := len(stem) - 1; i > 0 && strings.ContainsRune("0123456789.-_:T", rune(stem[i])); i-- {
+			base := stem[:i] + extension
+			if _, rotated := parseRotation(base, rest); !rotated {
+				continue
+			}
+			if matches, err := filepath.Match(pattern, base); err == nil && matches && (former == "" || len(base) < len(former)) {
+				former = base
+			}
 		}
 	}
+	try(rest, "")
 	extension := filepath.Ext(rest)
-	stem := strings.TrimSuffix(rest, extension)
-	for i := len(stem) - 1; i > 0; i-- {
-		if !strings.ContainsRune("0123456789.-_:T", rune(stem[i])) {
-			break
-		}
-		if matches(stem[:i] + extension) {
-			return true
-		}
-	}
-	return false
+	try(strings.TrimSuffix(rest, extension), extension)
+	return former, former != "" || compressed != ""
 }

@@ -28,8 +28,11 @@ func (f *Files) scan(ctx context.Context, now time.Time, first bool, wake *waker
 			}
 			f.followGone(p)
 		}
-		f.scanPattern(p, known)
-		p.since = now.Add(-clockGrain)
+		if first {
+			p.looked = p.since
+		}
+		f.scanPattern(p, known, now)
+		p.since, p.looked = p.looked, now.Add(-clockGrain)
 	}
 	return f.forgetGone(ctx, now, wake, emit)
 }
@@ -72,22 +75,22 @@ func (f *Files) markPatterns(ctx context.Context, now time.Time, emit source.Emi
 		if !p.wildcards() {
 			continue
 		}
-		if err := f.mark(ctx, p, now, emit); err != nil {
+		if err := f.mark(ctx, p, p.looked, now, emit); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// mark stores that the pattern is followed from now on.
-func (f *Files) mark(ctx context.Context, p *pattern, now time.Time, emit source.Emit) error {
+// mark stores that the pattern has been followed since then.
+func (f *Files) mark(ctx context.Context, p *pattern, since, now time.Time, emit source.Emit) error {
 	return emit(ctx, source.Chunk{
 		Name: p.log.Name, Source: p.path, Observed: now,
-		Position: position{Files: []mark{}, Modified: now.Add(-clockGrain)}.encode(),
+		Position: position{Files: []mark{}, Modified: since}.encode(),
 	})
 }
 
-func (f *Files) scanPattern(p *pattern, known bool) {
+func (f *Files) scanPattern(p *pattern, known bool, now time.Time) {
 	mine, followed := 0, make(map[string]bool)
 	for _, file := range f.followers {
 		followed[file.path] = true
@@ -95,7 +98,11 @@ func (f *Files) scanPattern(p *pattern, known bool) {
 			mine++
 		}
 	}
-	paths, skipped := p.match(f.options.MaxFiles)
+	names, rotated := p.names()
+	paths, skipped := newest(names, f.options.MaxFiles)
+	if known {
+		paths = append(paths, p.gone(rotated, followed, now)...)
+	}
 	for _, path := range paths {
 		if followed[path] {
 			continue
@@ -125,7 +132,7 @@ func (f *Files) follow(p *pattern, path string, owner *pattern, old bool, since 
 	file.inherit = func(id fileID) *generation { return f.inherit(file.follower, id) }
 	stored, ok := f.options.Restore(path)
 	if !ok {
-		file.fresh = old
+		file.fresh, file.moved = old, !old // what is stored of the pattern may soon say that this was there before
 		stored = nil
 	}
 	if err := file.restore(stored, since, f.options.LastStored); err != nil {
@@ -160,7 +167,7 @@ func (f *Files) forgetGone(ctx context.Context, now time.Time, wake *waker, emit
 		f.mu.Unlock()
 		forget := source.Chunk{Name: file.name, Source: file.path, Forget: true, Observed: now}
 		// Should a file of that name come back, its rotated ones are known.
-		if err := errors.Join(emit(ctx, forget), f.mark(ctx, file.pattern, now, emit)); err != nil {
+		if err := errors.Join(emit(ctx, forget), f.mark(ctx, file.pattern, file.pattern.since, now, emit)); err != nil {
 			return err
 		}
 	}

@@ -3,15 +3,22 @@ package file
 import (
 	"bytes"
 	"errors"
+	"os"
 	"slices"
 
 	"github.com/pialert/pialert/agent/internal/source"
 )
 
-// reads reports whether the follower has the file open, or is going to.
+// reads reports whether the follower has the file open, or is going to. What it has not open may be gone, and another
+// file have its identity.
 func (f *follower) reads(id fileID) bool {
-	return slices.ContainsFunc(f.generations, func(g *generation) bool { return (g.file != nil || g.parked) && g.fileID == id }) ||
-		slices.ContainsFunc(f.waiting, func(c candidate) bool { return c.fileID == id })
+	there := func(name string) bool {
+		info, err := os.Stat(name)
+		return err == nil && identify(info) == id
+	}
+	return slices.ContainsFunc(f.generations, func(g *generation) bool {
+		return g.fileID == id && (g.file != nil || g.parked && there(g.name))
+	}) || slices.ContainsFunc(f.waiting, func(c candidate) bool { return c.fileID == id && there(c.name) })
 }
 
 // open reports whether the follower has any file to read.
