@@ -37,7 +37,8 @@ func TestTheLampOfOneMachine(t *testing.T) {
 	expect := func(want [][]uint64) {
 		t.Helper()
 		bounds := []time.Time{now.Add(-24 * time.Hour).Truncate(time.Hour), now.Add(24 * time.Hour).Truncate(time.Hour)}
-		if got, err := d.byLamp(t.Context(), bounds, 2); err != nil || !reflect.DeepEqual(got, want) {
+		lamps, all, err := lampCounts{d.history, d.screen.lamps, 2}.Between(t.Context(), bounds)
+		if got := append(lamps, all); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("by lamp: %v, %v, want %v", got, err, want)
 		}
 	}
