@@ -47,7 +47,7 @@ var table = map[string]made{
 		{ID: "mongodb-end-26", Service: "mongodb", Tags: []string{"mongod"}, Role: "context", Pattern: `^\[conn(?P<pid>\d+)\] end connection (?P<source>[0-9a-fA-F.:]+):(?P<port>\d+) \(.*$`},
 		{ID: "mongodb-failed-text", Kind: "remote_login", Service: "mongodb", Tags: []string{"mongod"}, Pattern: `^I ACCESS   \[conn\d+\] (?:SASL \S+ authentication failed|Failed to authenticate|authentication failed) for (?P<user>.*) on \S+ from client (?P<source>\S+):(?P<port>\d+) ; (?:AuthenticationFailed|UserNotFound): [^;]*$`, Note: "To MongoDB 4.2. A name could imitate the end, which is anchored at the error."},
 	}}},
-	"rules/dropbear.yaml": {sum: 0x767d48ff, file: file{Service: "dropbear", Tags: []string{"dropbear"}, Root: true, Rules: []*entry{
+	"rules/dropbear.yaml": {sum: 0xf58be894, file: file{Service: "dropbear", Tags: []string{"dropbear"}, Root: true, Rules: []*entry{
 		{ID: "dropbear-bad-password", Kind: "ssh_login", Role: "attempt", Pattern: `^(?:[Bb]ad |[Bb]ad PAM |[Tt]oo-long )password attempt for '(?P<user>.*)' from (?P<source>\S+):(?P<port>\d+)$`, Method: "password"},
 		{ID: "dropbear-refused", Kind: "ssh_login", Role: "announce", Pattern: "^(?:User (?:account )?'(?P<user>.*)' (?:has invalid shell, rejected|has blank password, rejected|is locked)|Logins are restricted to the group .* but user '.*' is not a member)$", Note: "Names no address; the connection's other lines do. An account without a shell, locked, without a password, or in no group that may log in."},
 		{ID: "dropbear-root-refused", Kind: "ssh_login", Role: "announce", Pattern: "^root login rejected$", Note: "Names no address; the connection's other lines do."},
@@ -58,6 +58,7 @@ var table = map[string]made{
 		{ID: "dropbear-max-tries", Kind: "ssh_login", Role: "end", Pattern: `^[Ee]xit before auth from <(?P<source>[^>]+):(?P<port>\d+)>: (?:\(user '(?P<user>.*)', [1-9]\d* fails\): .*|Max auth tries reached - user '(?P<reason>.*)')$`},
 		{ID: "dropbear-max-tries-old", Kind: "ssh_login", Role: "end", Pattern: `^[Ee]xit before auth \(user '(?P<user>.*)', [1-9]\d* fails\): Max auth tries reached - user '.*' from (?P<source>\S+):(?P<port>\d+)$`},
 		{ID: "dropbear-tries-old", Kind: "ssh_login", Role: "end", Pattern: `^[Ee]xit before auth \(user '(?P<user>.*)', [1-9]\d* fails\): .*$`, Note: "To 2019.78, which named no address here."},
+		{ID: "dropbear-own-fault", Role: "ignore", Pattern: `^[Ee](?:xit before auth|arly exit) from <[^>]+>: (?:Couldn't read or generate hostkey .*|m_(?:malloc|calloc|realloc|strdup) failed|Mem alloc error|Failure reading random device .*|Signal pipe failed|Error in select|fd limit \d+|Terminated by signal)$`, Note: "What the server could not do, whoever asked."},
 		{ID: "dropbear-left", Kind: "ssh_probe", Role: "end", Pattern: `^[Ee](?:xit before auth|arly exit) from <(?P<source>[^>]+):(?P<port>\d+)>: .*$`, Reason: "left without authenticating"},
 		{ID: "dropbear-left-old", Kind: "ssh_probe", Role: "end", Pattern: `^(?:[Ee]xit before auth(?: \(.*\))?|Early exit): .*$`, Reason: "left without authenticating"},
 		{ID: "dropbear-connection", Role: "start", Pattern: `^Child connection from (?P<source>\S+):(?P<port>\d+)$`},

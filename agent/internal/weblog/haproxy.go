@@ -49,8 +49,21 @@ func (a *Access) HAProxy(line []byte) bool {
 	if headers := rest[:start]; bytes.IndexByte(headers, '{') >= 0 {
 		a.capture(headers[bytes.IndexByte(headers, '{')+1:])
 	}
-	a.parseRequest(request[:end])
+	if request = request[:end]; string(request) == "<BADREQ>" && clientLeft(rest) {
+		return true // as "-" is in Apache's log
+	}
+	a.parseRequest(request)
 	return true
+}
+
+// clientLeft says whether a connection ended before its request was whole because its client went away or was silent for too long,
+// as browsers do that connect ahead: the manual's section 8.5, "CR" and "cR". It reads what stands behind the status: bytes,
+// two cookies and the state.
+func clientLeft(rest []byte) bool {
+	for range 3 {
+		_, rest, _ = bytes.Cut(rest, space)
+	}
+	return bytes.HasPrefix(rest, []byte("CR")) || bytes.HasPrefix(rest, []byte("cR"))
 }
 
 // capture looks for a user agent among the request headers that HAProxy was told to log.
