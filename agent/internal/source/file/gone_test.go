@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -144,6 +145,50 @@ func TestRunPatternMissed(t *testing.T) {
 			l.look(pattern, 5)
 			l.want(what+", with a new one", "a.log: 3")
 		}
+	}
+}
+
+// A kill between any two chunks of a log that is forgotten has nothing read anew.
+func TestKilledWhileALogIsForgotten(t *testing.T) {
+	t.Parallel()
+	killed := errors.New("killed")
+	for chunks := range 4 {
+		dir := t.TempDir()
+		pattern, path := filepath.Join(dir, "*.log"), filepath.Join(dir, "a.log")
+		l := newLooker(t)
+		l.look(pattern, 1)
+		add(t, path, "1\n")
+		l.look(pattern, 3)
+		l.want("before", "a.log: 1")
+		rename(t, path, path+".1")
+
+		left := chunks
+		emit := func(ctx context.Context, chunk source.Chunk) error {
+			if left--; left < 0 {
+				return killed
+			}
+			return l.emit(ctx, chunk)
+		}
+		now, err := time.Now(), error(nil)
+		for range 30 {
+			now = now.Add(time.Hour)
+			if err = l.files.scan(t.Context(), now, false, l.wake, emit); err != nil {
+				break
+			}
+			for _, file := range l.files.followers {
+				file.dirty.Store(true)
+			}
+			if _, err = l.files.round(t.Context(), now, l.memory, l.wake, emit); err != nil {
+				break
+			}
+		}
+		if err == nil && len(l.files.followers) > 0 {
+			t.Errorf("%d chunks: neither killed nor forgotten", chunks)
+		}
+		l.crash()
+		l.look(pattern, 5)
+		l.look(pattern, 5)
+		l.want(fmt.Sprintf("killed after %d chunks", chunks))
 	}
 }
 

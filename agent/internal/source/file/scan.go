@@ -166,8 +166,12 @@ func (f *Files) forgetGone(ctx context.Context, now time.Time, wake *waker, emit
 		delete(f.behind, file.path)
 		f.mu.Unlock()
 		forget := source.Chunk{Name: file.name, Source: file.path, Forget: true, Observed: now}
-		// Should a file of that name come back, its rotated ones are known.
-		if err := errors.Join(emit(ctx, forget), f.mark(ctx, file.pattern, file.pattern.since, now, emit)); err != nil {
+		// Should a file of that name come back, its rotated ones are known: from before its place is forgotten, or a
+		// kill in between would have them read anew.
+		if err := f.mark(ctx, file.pattern, file.pattern.since, now, emit); err != nil {
+			return err
+		}
+		if err := emit(ctx, forget); err != nil {
 			return err
 		}
 	}
