@@ -95,8 +95,8 @@ type NATS struct {
 	// Replicas is how many servers of a cluster keep each event: 1, 3 or 5. It concerns a stream
 	// that is not there yet.
 	Replicas int `yaml:"replicas"`
-	// MaxBytes is the most that the stream may hold; when it is full, events stay with the agents. It
-	// concerns a stream that is not there yet.
+	// MaxBytes is the most that the stream may hold; when it is full, events stay with the agents. Zero leaves a
+	// stream as it is; one that is not there yet gets 1GiB.
 	MaxBytes config.Size `yaml:"max_bytes"`
 }
 
@@ -114,8 +114,8 @@ func (n NATS) validate() error {
 	if n.Replicas != 1 && n.Replicas != 3 && n.Replicas != 5 {
 		refuse("replicas", n.Replicas, "use 1, 3 or 5")
 	}
-	if n.MaxBytes < 1<<20 {
-		refuse("max_bytes", n.MaxBytes, "give at least 1MiB")
+	if n.MaxBytes != 0 && n.MaxBytes < 1<<20 {
+		refuse("max_bytes", n.MaxBytes, "give at least 1MiB, or 0")
 	}
 	return errors.Join(problems...)
 }
@@ -193,7 +193,7 @@ func defaults() Config {
 		Web:     Web{Listen: "127.0.0.1:9480"},
 		Log:     cli.Log{Format: "text"},
 		Driver:  driverBlinkt,
-		Link:    Link{Dial: link.DialDisplay, Listen: ":" + link.DefaultPort, DNS: DNS{Every: config.Duration(5 * time.Minute)}, NATS: NATS{Config: broker.Defaults(), Replicas: 1, MaxBytes: 1 << 30}},
+		Link:    Link{Dial: link.DialDisplay, Listen: ":" + link.DefaultPort, DNS: DNS{Every: config.Duration(5 * time.Minute)}, NATS: NATS{Config: broker.Defaults(), Replicas: 1}},
 		Lamps:   lamp.Defaults(),
 		Look:    animate.Defaults(),
 		Pins:    pins.Auto,

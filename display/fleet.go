@@ -31,7 +31,7 @@ func fleetInitCommand(s *settings) *cobra.Command {
 		Long: `init makes an authority of your own over a NATS server: keys that sign who may speak there, a
 certificate authority, and for each server a folder with its configuration and certificate. The
 folder is all that the server needs, now and when agents are added; the keys stay here. Run again, it
-writes the same fleet's folders anew.
+writes the same fleet's folders anew; what --max-bytes and --sync-always said holds until they say otherwise.
 
 Three servers make a cluster that goes on when one of them fails. Any nats-server from 2.9 on, as in
 Debian 12, will do; --sync-always needs 2.10.`,
@@ -48,9 +48,22 @@ Debian 12, will do; --sync-always needs 2.10.`,
 			if err != nil {
 				return &cli.UsageError{Err: err}
 			}
-			return fleetInit(command.ErrOrStderr(), cfg, fleet.Settings{
-				Servers: servers, Stream: cfg.Link.NATS.Stream, MaxBytes: int64(bytes), SyncAlways: sync,
-			}, place, out, s.Path())
+			if bytes < 1<<20 {
+				return &cli.UsageError{Err: fmt.Errorf("--max-bytes %s is too little for a stream: give at least 1MiB", room)}
+			}
+			wanted := fleet.Settings{Servers: servers, Stream: cfg.Link.NATS.Stream, MaxBytes: int64(bytes), SyncAlways: sync}
+			given := command.Flags().Changed
+			change := func(a *fleet.Authority) error {
+				keep := a.Settings
+				if given("max-bytes") {
+					keep.MaxBytes = wanted.MaxBytes
+				}
+				if given("sync-always") {
+					keep.SyncAlways = sync
+				}
+				return a.Change(keep.MaxBytes, keep.SyncAlways)
+			}
+			return fleetInit(command.ErrOrStderr(), cfg, wanted, change, place, out, s.Path())
 		},
 	}
 	command.Flags().StringArrayVar(&servers, "server", nil, "a server's address as agents reach it, tls://HOST:4222; may be repeated for a cluster")
@@ -62,7 +75,7 @@ Debian 12, will do; --sync-always needs 2.10.`,
 	return command
 }
 
-func fleetInit(stderr io.Writer, cfg Config, wanted fleet.Settings, place fleet.Place, out, configPath string) error {
+func fleetInit(stderr io.Writer, cfg Config, wanted fleet.Settings, change func(*fleet.Authority) error, place fleet.Place, out, configPath string) error {
 	keyring, err := pairing.Open(cfg.State, pairing.Display, cfg.Name)
 	if err != nil {
 		return withSudo(err)
@@ -77,6 +90,11 @@ func fleetInit(stderr io.Writer, cfg Config, wanted fleet.Settings, place fleet.
 	case err == nil && len(wanted.Servers) > 0 && strings.Join(wanted.Servers, " ") != strings.Join(authority.Servers, " "):
 		return cli.Hint(fmt.Errorf("this display has a fleet already, at %s", strings.Join(authority.Servers, ", ")),
 			"run fleet init without --server to write its folders anew; to begin another one, move %s away", fleetDir(cfg))
+	case err == nil:
+		if err = change(authority); errors.Is(err, fleet.ErrLess) {
+			return cli.Hint(fmt.Errorf("the servers keep %s: %w", config.Size(authority.MaxBytes), err),
+				"have the stream alone hold less: link.nats.max_bytes in %s", configPath)
+		}
 	}
 	if err != nil {
 		return withSudo(err)
@@ -113,22 +131,27 @@ func fleetInit(stderr io.Writer, cfg Config, wanted fleet.Settings, place fleet.
 	if err := own.Write("ca.pem", authority.CA); err != nil {
 		return withSudo(err)
 	}
-	fmt.Fprintf(stderr, "Written: %s\n\n", strings.Join(folders, ", "))
+	fmt.Fprintf(stderr, "Written: %s\nEach server keeps at most %s, and syncs what it acknowledges %s.\n\n",
+		strings.Join(folders, ", "), config.Size(authority.MaxBytes), map[bool]string{true: "at once", false: "every two minutes"}[authority.SyncAlways])
 	fmt.Fprintf(stderr, "1. Copy the files to %[1]s on the server, let the user that runs nats-server read them and write\n"+
-		"   %[2]s, and start it: nats-server -c %[1]s/nats-server.conf\n", place.Folder, place.Store)
+		"   %[2]s, and start it: nats-server -c %[1]s/nats-server.conf\n"+
+		"   One that runs already is started anew.\n", place.Folder, place.Store)
 	fmt.Fprintf(stderr, "2. Put this into %s, and restart pialert-display:\n\n", configPath)
-	fmt.Fprint(stderr, linkText(broker.Config{Servers: authority.Servers, CA: ca, Credentials: credentials, Stream: authority.Stream}, len(authority.Servers)))
+	fmt.Fprint(stderr, linkText(broker.Config{Servers: authority.Servers, CA: ca, Credentials: credentials, Stream: authority.Stream}, len(authority.Servers), authority.MaxBytes))
 	fmt.Fprintf(stderr, "\n3. Invite agents: sudo pialert-display fleet add NAME\n")
 	return nil
 }
 
 // linkText is the part of a configuration that names a broker.
-func linkText(c broker.Config, servers int) string {
+func linkText(c broker.Config, servers int, room int64) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "link:\n  dial: nats\n  nats:\n    servers: [%s]\n    ca: %s\n    credentials: %s\n    stream: %s\n",
 		strings.Join(c.Servers, ", "), c.CA, c.Credentials, c.Stream)
 	if servers >= 3 {
 		text.WriteString("    replicas: 3\n")
+	}
+	if room != broker.DefaultRoom {
+		fmt.Fprintf(&text, "    max_bytes: %s\n", config.Size(room))
 	}
 	return text.String()
 }

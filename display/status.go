@@ -84,6 +84,11 @@ func (d *daemon) status(ctx context.Context) (Status, error) {
 			status.Problems = append(status.Problems, problem)
 		}
 	}
+	if d.broker != nil {
+		if reason := d.broker.Status().Error; reason != "" {
+			status.Problems = append(status.Problems, "nothing comes by the broker: "+reason)
+		}
+	}
 	for _, fault := range []error{d.placeless, d.faultOfNotices(), d.browsed.Fault(), d.scraped.Fault()} {
 		if fault != nil {
 			status.Problems = append(status.Problems, fault.Error())

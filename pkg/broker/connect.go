@@ -101,63 +101,53 @@ func Connect(c Config, o Options) (*Conn, error) {
 	}
 	conn := &Conn{config: c}
 	conn.faults.log = o.Log
+	note := func(err error) { conn.faults.note(c.explain(err)) }
 	options := []nats.Option{
 		nats.Name("pialert-" + o.Keyring.Role().String()),
 		nats.Timeout(connectTimeout), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // who is refused twice would never come back: the owner may mend it
 		nats.ReconnectWait(reconnectWait), nats.ReconnectJitter(reconnectJitter, reconnectJitter),
 		nats.ReconnectBufSize(-1), // what cannot be sent now is sent anew: the spool has it
 		nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { conn.faults.note(err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { note(err) }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
-				conn.faults.note(err)
+				note(err)
 			}
 			o.changed()
 		}),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
-				conn.faults.note(err)
+				note(err)
 			}
 		}),
 		nats.ConnectHandler(func(*nats.Conn) { conn.faults.clear(); o.changed() }),
 		nats.ReconnectHandler(func(*nats.Conn) { conn.faults.clear(); o.changed() }),
 		nats.ClosedHandler(func(*nats.Conn) { o.changed() }),
 	}
-	switch {
-	case o.Credentials == nil && c.Credentials != "":
-		read, err := ReadCredentials(c.Credentials)
-		if err != nil {
-			return nil, err
-		}
-		o.Credentials = &read
-		fallthrough
-	case o.Credentials != nil:
-		id, err := o.Credentials.ID()
-		if err != nil {
-			return nil, err
-		}
-		conn.ID = id
-		options = append(options, nats.UserJWTAndSeed(string(o.Credentials.JWT), string(o.Credentials.Seed)))
-	default: // a broker that lets everybody in
+	switch known, err := c.credentials(o); {
+	case err != nil:
+		return nil, err
+	case known == nil: // a broker that lets everybody in
 		conn.ID = DisplayID(o.Keyring.Key())
+	default:
+		if conn.ID, err = known.ID(); err != nil {
+			return nil, err
+		}
+		options = append(options, nats.UserJWT(c.newestJWT(o, known, conn.ID), known.sign))
 	}
 	if o.Keyring.Role() == pairing.Display {
 		conn.ID = DisplayID(o.Keyring.Key())
 	}
 	options = append(options, nats.CustomInboxPrefix(Inbox(conn.ID)))
-	if o.CA == nil && c.CA != "" {
-		pem, err := os.ReadFile(c.CA)
-		if err != nil {
+	if o.CA != nil || c.CA != "" {
+		if _, err := c.roots(o.CA); err != nil {
 			return nil, err
 		}
-		o.CA = pem
-	}
-	if o.CA != nil {
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(o.CA) {
-			return nil, fmt.Errorf("cannot use %s: it holds no certificate in PEM form", c.CA)
-		}
-		options = append(options, nats.Secure(&tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool}))
+		options = append(options, nats.Secure(&tls.Config{MinVersion: tls.VersionTLS13}), func(with *nats.Options) error {
+			with.RootCAsCB = func() (*x509.CertPool, error) { return c.roots(o.CA) }
+			return nil
+		})
 	}
 	var err error
 	conn.Conn, err = nats.Connect(joined(c.Servers), options...)
@@ -165,6 +155,52 @@ func Connect(c Config, o Options) (*Conn, error) {
 		return nil, fmt.Errorf("cannot connect to the broker: %w", err)
 	}
 	return conn, nil
+}
+
+// credentials returns those that are given, or the file's; nil if there are none.
+func (c Config) credentials(o Options) (*Credentials, error) {
+	if o.Credentials != nil || c.Credentials == "" {
+		return o.Credentials, nil
+	}
+	read, err := ReadCredentials(c.Credentials)
+	return &read, err
+}
+
+// newestJWT reads a file of credentials at each try: what is made anew for the same key counts without a restart.
+func (c Config) newestJWT(o Options, known *Credentials, id ID) func() (string, error) {
+	return func() (string, error) {
+		if read, err := c.credentials(o); err == nil {
+			if now, err := read.ID(); err == nil && now == id {
+				return string(read.JWT), nil
+			}
+		}
+		return string(known.JWT), nil
+	}
+}
+
+// sign proves to a server who this machine is.
+func (c Credentials) sign(nonce []byte) ([]byte, error) {
+	key, err := nkeys.FromSeed(c.Seed)
+	if err != nil {
+		return nil, err
+	}
+	return key.Sign(nonce)
+}
+
+// roots returns the certificates that servers' are signed by: the one that is given, or those of the file.
+func (c Config) roots(given []byte) (*x509.CertPool, error) {
+	if given == nil {
+		pem, err := os.ReadFile(c.CA)
+		if err != nil {
+			return nil, err
+		}
+		given = pem
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(given) {
+		return nil, fmt.Errorf("cannot use %s: it holds no certificate in PEM form", c.CA)
+	}
+	return pool, nil
 }
 
 // Inbox is where answers to a machine's requests go; no other machine may listen there.
@@ -196,6 +232,7 @@ func (c *Conn) Await(ctx context.Context) error {
 		}
 		select {
 		case <-tick.C:
+			c.look()
 		case <-ctx.Done():
 			if fault := c.Fault(); fault != nil {
 				return fault
@@ -206,11 +243,34 @@ func (c *Conn) Await(ctx context.Context) error {
 	return nil
 }
 
+// explain says what an owner can do about trouble that waiting does not mend.
+func (c Config) explain(err error) error {
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &untrusted) && c.CA != "":
+		return fmt.Errorf("%w; link.nats.ca (%s) has to be the ca.pem that fleet init wrote for this server", err, c.CA)
+	case errors.As(err, &untrusted):
+		return fmt.Errorf("%w; name the certificate that signs the server's in link.nats.ca", err)
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthRevoked), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAccountAuthExpired):
+		return fmt.Errorf("%w; the server refuses the credentials in %s: they were revoked, are out of date, or are of another fleet; on the display that began the fleet, "+
+			"fleet add makes new ones for an agent, fleet init for itself", err, c.Credentials)
+	}
+	return err
+}
+
 // Fault returns the newest trouble with the connection, or nil once it is up again.
 func (c *Conn) Fault() error {
+	c.look()
 	c.faults.mu.Lock()
 	defer c.faults.mu.Unlock()
 	return c.faults.last
+}
+
+// look notes why the last try to come back failed, which no handler is told.
+func (c *Conn) look() {
+	if err := c.LastError(); err != nil && !c.IsConnected() {
+		c.faults.note(c.config.explain(err))
+	}
 }
 
 // faults keeps and logs what goes wrong, what is the same at a limited rate. A forbidden publish shows here

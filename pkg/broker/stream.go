@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ const (
 	MaxWaiting = 4096
 	// MaxMessage is the most bytes of one message: a hundred events of the largest size, sealed.
 	MaxMessage = 1 << 20
+	// DefaultRoom is how many bytes a stream may hold if nobody said so.
+	DefaultRoom = 1 << 30
 )
 
 // Room says how much a stream may keep.
@@ -23,7 +26,7 @@ type Room struct {
 	// Replicas are on how many servers of a cluster each message is kept: 1, 3 or 5.
 	Replicas int `yaml:"replicas"`
 	// MaxBytes is the most that the stream may hold on a server; when it is full, events stay with
-	// the agents.
+	// the agents. 0 leaves a stream as it is, and makes one of [DefaultRoom].
 	MaxBytes int64
 }
 
@@ -42,7 +45,7 @@ func EnsureStream(ctx context.Context, js jetstream.JetStream, name string, room
 		Subjects:  []string{Subject(Events, Any, Any)},
 		Retention: jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage, Replicas: room.Replicas,
 		Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: MaxWaiting,
-		MaxBytes: room.MaxBytes, MaxMsgSize: MaxMessage, Duplicates: time.Second,
+		MaxBytes: cmp.Or(room.MaxBytes, DefaultRoom), MaxMsgSize: MaxMessage, Duplicates: time.Second,
 	})
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // by another display, this moment
 		return js.Stream(ctx, name)
@@ -51,6 +54,20 @@ func EnsureStream(ctx context.Context, js jetstream.JetStream, name string, room
 		return nil, fmt.Errorf("cannot make the stream %s: %w", name, err)
 	}
 	return stream, nil
+}
+
+// Fit has a stream hold as much as it should, and says whether it held more or less before. It forgets nothing: what
+// is too much stays until its displays have acknowledged it.
+func Fit(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, room Room) (changed bool, err error) {
+	config := stream.CachedInfo().Config
+	if room.MaxBytes == 0 || config.MaxBytes == room.MaxBytes {
+		return false, nil
+	}
+	config.MaxBytes = room.MaxBytes
+	if _, err := js.UpdateStream(ctx, config); err != nil {
+		return false, fmt.Errorf("cannot have the stream %s hold %d bytes in place of %d: %w", config.Name, room.MaxBytes, stream.CachedInfo().Config.MaxBytes, err)
+	}
+	return true, nil
 }
 
 // IsFull says whether a publish was refused since the stream has no room, be it of this agent or of all.

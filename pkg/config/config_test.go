@@ -141,6 +141,9 @@ func TestSizes(t *testing.T) {
 			t.Errorf("%q = %d", text, got)
 		}
 	}
+	if got := config.Size(1001).String(); got != "1001B" {
+		t.Errorf("1001 bytes are written %q", got)
+	}
 	if got := config.Size(64 << 20).String(); got != "64MiB" {
 		t.Errorf("64 MiB is written %s", got)
 	}

@@ -81,7 +81,7 @@ func (s Size) String() string {
 			return fmt.Sprintf("%d%s", int64(s)/unit.bytes, unit.suffix)
 		}
 	}
-	return strconv.FormatInt(int64(s), 10)
+	return fmt.Sprintf("%dB", int64(s)) // with a unit, so that it is text wherever it is written
 }
 
 // Duration is a time span that a configuration writes as Go does, and with days: "30s", "90m",

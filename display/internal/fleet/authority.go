@@ -90,16 +90,42 @@ func Begin(dir string, s Settings, now time.Time) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name, value := range map[string]any{settingsFile: a.Settings, keysFile: a.keys} {
-		data, err := json.MarshalIndent(value, "", "  ")
-		if err != nil {
-			return nil, err
-		}
-		if err := a.dir.Write(name, append(data, '\n')); err != nil {
-			return nil, err
-		}
+	if err := a.storeSettings(); err != nil {
+		return nil, err
+	}
+	data, err := json.MarshalIndent(a.keys, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	if err := a.dir.Write(keysFile, append(data, '\n')); err != nil {
+		return nil, err
 	}
 	return a, a.dir.Write(systemFile, system)
+}
+
+// ErrLess says that a server's room may grow, but not shrink.
+var ErrLess = errors.New("a server that has less room than its stream does not open it, and what waits there would be lost")
+
+// Change changes what the servers of the fleet do once they are started with what [Authority.Server] returns then.
+func (a *Authority) Change(maxBytes int64, syncAlways bool) error {
+	if maxBytes < a.MaxBytes {
+		return ErrLess
+	}
+	unlock, err := a.dir.Lock(lockFile)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	a.MaxBytes, a.SyncAlways = maxBytes, syncAlways
+	return a.storeSettings()
+}
+
+func (a *Authority) storeSettings() error {
+	data, err := json.MarshalIndent(a.Settings, "", "  ")
+	if err != nil {
+		return err
+	}
+	return a.dir.Write(settingsFile, append(data, '\n'))
 }
 
 // SystemCredentials is the file with which the server is asked how it keeps its files.

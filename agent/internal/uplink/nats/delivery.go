@@ -124,8 +124,13 @@ func (d *delivery) down(err error) (wasUp bool) {
 	return wasUp
 }
 
+// snapshot returns how the way to the display stands. Where there is no connection, that says why.
 func (d *delivery) snapshot() link.State {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.state
+	state := d.state
+	if fault := d.conn.Fault(); fault != nil && !d.conn.IsConnected() {
+		state.Up, state.Error, state.Note = false, "no connection to the broker: "+fault.Error(), ""
+	}
+	return state
 }

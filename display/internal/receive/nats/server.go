@@ -212,6 +212,12 @@ func (s *Server) open(ctx context.Context) (jetstream.MessagesContext, error) {
 	if err != nil {
 		return nil, err
 	}
+	switch changed, err := broker.Fit(ctx, s.js, stream, s.options.Room); {
+	case err != nil:
+		s.options.Logger.Warn("the stream stays as it is", "error", err)
+	case changed:
+		s.options.Logger.Info("the stream holds another number of bytes now", "max_bytes", s.options.Room.MaxBytes)
+	}
 	name := "display-" + string(s.id)
 	if err := stream.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return nil, fmt.Errorf("cannot read the stream anew: %w", err)

@@ -41,11 +41,9 @@ func (s *Server) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	status := s.status
-	switch {
-	case s.conn == nil:
-	case s.conn.IsConnected():
+	if s.conn != nil && s.conn.IsConnected() {
 		status.Server = s.conn.ConnectedUrlRedacted()
-	case status.Error == "":
+	} else if s.conn != nil {
 		if fault := s.conn.Fault(); fault != nil {
 			status.Error = "not connected: " + fault.Error()
 		}
