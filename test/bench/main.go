@@ -34,6 +34,8 @@ func main() {
 	only := flag.String("only", "", "measure only these, of "+strings.Join(names(), ","))
 	flag.StringVar(&b.sshd, "sshd", recordings+"openssh-9.2-rfc3164.log", "`log` of sshd to scan, repeated")
 	flag.StringVar(&b.access, "access", "", "access `log` to scan, repeated (default: a recorded one among ten times as many visits)")
+	flag.IntVar(&b.vastDays, "days", 90, "of how many `days` the history of a fleet is, for -only vast")
+	flag.StringVar(&b.vastState, "keep", "", "`folder` that keeps the history of a fleet for the next run")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -50,6 +52,8 @@ type bench struct {
 	programs     program.Binaries
 	sshd, access string
 	dir          string // of files that are gone afterwards
+	vastDays     int
+	vastState    string
 }
 
 // measurements are all there are, in the order of the table.

@@ -192,7 +192,7 @@ func (p *pair) firstPaint(ctx context.Context) error {
 	if err := p.display.Stop(ctx); err != nil {
 		return err
 	}
-	if err := fill(ctx, filepath.Join(p.Dir, "display", "history.db"), large, 1); err != nil {
+	if err := fill(ctx, filepath.Join(p.Dir, "display", "history.db"), large, 1, 90); err != nil {
 		return fmt.Errorf("cannot make a large history: %w", err)
 	}
 	var err error
@@ -241,9 +241,9 @@ func served(ctx context.Context, page string) error {
 	})
 }
 
-// fill puts events of 90 days into a history: agents in turn get five of one kind from one of 6.8 million addresses. Its
+// fill puts events of so many days into a history: agents in turn get five of one kind from one of 6.8 million addresses. Its
 // roll-ups are left out, so that the display makes them when it opens the file, as it does after an upgrade.
-func fill(ctx context.Context, path string, events, agents int) error {
+func fill(ctx context.Context, path string, events, agents, days int) error {
 	if _, err := os.Stat(path); err != nil {
 		return err
 	}
@@ -253,8 +253,8 @@ func fill(ctx context.Context, path string, events, agents int) error {
 	}
 	defer db.Close()
 	db.SetMaxOpenConns(1)
-	since := time.Now().AddDate(0, 0, -90).UnixNano()
-	each := 90 * 24 * time.Hour.Nanoseconds() / int64(events)
+	since := time.Now().AddDate(0, 0, -days).UnixNano()
+	each := int64(days) * 24 * time.Hour.Nanoseconds() / int64(events)
 	for _, statement := range []string{
 		"PRAGMA journal_mode=OFF", "PRAGMA synchronous=OFF", "PRAGMA cache_size=-200000", "DELETE FROM events", "DROP TABLE lists", "DELETE FROM totals", "DELETE FROM agents",
 		fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM n WHERE i < %d)
