@@ -156,6 +156,10 @@ var examples = []example{
 		"systemctl stop pialert-display && rm -r /etc/pialert/display.yaml /var/lib/pialert/display && tar -C / -xzpf pialert-backup.tar.gz && systemctl start pialert-display && " +
 			"stat -c '%U:%G %a' /etc/pialert/display.yaml /var/lib/pialert/display /var/lib/pialert/*/peers.json",
 		`^root:pialert-display 640\npialert-display:pialert-display 700\npialert-agent:pialert-agent 600\npialert-display:pialert-display 600\n`},
+	{"sudo pialert-display backup /var/backups/pialert.db", "", `^/var/backups/pialert.db: \d+ bytes\n$`},
+	{"sudo pialert-display restore /var/backups/pialert.db",
+		"systemctl stop pialert-display && pialert-display restore /var/backups/pialert.db && systemctl start pialert-display",
+		`(?m)^restored$`},
 	{"sudo systemctl restart fail2ban", "systemctl cat ssh >/dev/null", ``}, // not ours, and not installed
 
 }
