@@ -81,3 +81,26 @@ func TestCorrect(t *testing.T) {
 		t.Errorf("the total is %d, want 400", got[0].Attempts)
 	}
 }
+
+// What a correction takes away of one agent's kind leaves the attempts of the others, also on a day that had less.
+func TestACorrectionTakesFromItsOwn(t *testing.T) {
+	t.Parallel()
+	now := noon
+	o := optionsAt(t, &now)
+	h := start(t, o)
+	h.commit(batch{agent: "a", epoch: 7, first: 1, events: events(50)})
+	now = now.AddDate(0, 0, 1)
+	h.commit(batch{agent: "a", epoch: 7, first: 51, events: events(10)})
+	h.commit(batch{agent: "b", epoch: 7, first: 1, events: events(3)})
+	if err := h.Correct(t.Context(), history.Correction{Agent: "a", Kind: attack.SSHLogin, By: -40, Reason: "a test"}); err != nil {
+		t.Fatal(err)
+	}
+	counts, err := h.Counts(t.Context(), []time.Time{noon.AddDate(0, 0, 1).Truncate(24 * time.Hour), noon.AddDate(0, 0, 2).Truncate(24 * time.Hour)}, history.Filter{}, history.Attempts)
+	var sum uint64
+	for _, c := range counts {
+		sum += c.Attempts
+	}
+	if err != nil || sum != 3 {
+		t.Errorf("%d attempts on the day of the correction, want 3, error %v", sum, err)
+	}
+}

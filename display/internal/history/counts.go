@@ -19,10 +19,11 @@ type Counted struct {
 	Key   string // of a counter
 }
 
-// Attempts names what counts attempts, for [History.Counts] of all of them.
+// Attempts names what counts attempts, for [History.Counts] of all of them: each agent's of each kind apart, so that what a
+// correction took away of one is not taken from the others.
 func Attempts(of Counted) string {
 	if of.Kind.Attempt() {
-		return "attempts"
+		return of.Kind.String() + " from " + of.Agent
 	}
 	return ""
 }

@@ -62,8 +62,8 @@ func (s *Server) today(ctx context.Context) (n uint64, err error) {
 	now := s.options.Now()
 	until := after(now, day, s.options.Zone())
 	counts, err := s.options.History.Counts(ctx, []time.Time{until.AddDate(0, 0, -1), until}, Filter{}, func(of Counted) string {
-		if of.Kind.Attempt() {
-			return "attempts"
+		if of.Kind.Attempt() { // each apart: what a correction took away of one is not taken from the others
+			return of.Kind.String() + " from " + of.Agent
 		}
 		return ""
 	})

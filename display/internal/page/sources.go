@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"html/template"
 	"net/http"
 	"time"
 )
@@ -34,6 +35,14 @@ func (s *Server) sourcesPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	shown.Ranges = v.ranges()
 	return s.render(w, "sources", shown)
+}
+
+// Seen writes when a source was seen. Of long spans only the day is known of some, and its beginning stands for it.
+func (v sourcesView) Seen(t time.Time) template.HTML {
+	if begin := after(t, day, v.zone).AddDate(0, 0, -1); begin.Equal(t) {
+		return v.Day(t)
+	}
+	return v.Moment(t)
 }
 
 func (s *Server) sourceView(source Source) sourceView {

@@ -165,3 +165,17 @@ func TestAFleetsAgents(t *testing.T) {
 		t.Errorf("of no agents there are %+v, %+v, error %v", shown, pages, err)
 	}
 }
+
+// Of a source that was seen at some time of a day, only the day is told.
+func TestWhenASourceWasSeen(t *testing.T) {
+	v := sourcesView{head: head{zone: zone(t, "Asia/Kolkata")}}
+	for at, want := range map[time.Time]string{
+		at(t, "2026-11-19T18:30:00Z"): `<time datetime="2026-11-20T00:00:00+05:30" data-form="day">2026-11-20</time>`,
+		at(t, "2026-11-20T00:00:00Z"): `<time datetime="2026-11-20T05:30:00+05:30" data-form="moment">2026-11-20 05:30</time>`,
+		{}:                            "never",
+	} {
+		if got := string(v.Seen(at)); got != want {
+			t.Errorf("%v: %s, want %s", at, got, want)
+		}
+	}
+}

@@ -97,7 +97,8 @@ function draw(figure) {
 		],
 		series: [{}, ...order.map(i => ({fill: colors[i], width: 0, paths: bars, points: {show: false}}))],
 		hooks: {setCursor: [u => point(figure, data, u.cursor.idx)], setSelect: [u => zoom(figure, data, u)]},
-	}, [data.from, ...order.map(i => sums[i])], plot)
+		// What has nothing draws nothing: the edge of its bar would shine through the one over it.
+	}, [data.from, ...order.map(i => sums[i].map((sum, at) => data.values[i][at] ? sum : null))], plot)
 	charts.set(figure, chart)
 }
 
