@@ -11,10 +11,7 @@ type Error struct {
 	Client  value.Peer
 	Nginx   bool   // the form of the line is nginx'
 	Stamp   []byte // the time as logged, for [Clock.Apache] or [Clock.Nginx]; nil if there is none
-	Module  []byte // Apache 2.4's, such as "auth_basic"
-	Level   []byte
-	Code    []byte // Apache 2.4's number of the message, such as "AH01617"
-	Message []byte // the rest; of Apache with the referer that is appended
+	Message []byte // without what stands before it, such as "AH01617: "; of Apache with the referer that is appended
 	Request []byte // of nginx: the request line
 	Host    []byte // of nginx: the Host header
 	User    []byte // of nginx' mail proxy: the login
@@ -36,22 +33,21 @@ func ApacheError(line []byte, e *Error) bool {
 			return false
 		}
 	}
-	module, level, modern := bytes.Cut(first, colon)
+	_, level, modern := bytes.Cut(first, colon) // the module's name is before it
 	if !modern {
-		module, level = nil, first
+		level = first
 	}
 	if !isLevel(level) || e.Stamp == nil && !modern && !bytes.HasPrefix(rest, []byte("[client ")) { // 2.2 through syslog
 		return false
 	}
-	e.Module, e.Level = module, level
 	if pid, after, ok := bracketed(rest); ok && bytes.HasPrefix(pid, []byte("pid ")) {
 		rest, modern = after, true
 	}
 	rest = e.client(afterStatus(rest), rest, modern)
-	if code, after, ok := bytes.Cut(rest, []byte(": ")); ok && isCode(code) {
-		e.Code, rest = code, after
+	if code, after, ok := bytes.Cut(rest, []byte(": ")); ok && isCode(code) { // "AH01617: "
+		rest = after
 	} else if code, ok := bytes.CutSuffix(rest, colon); ok && isCode(code) {
-		e.Code, rest = code, nil
+		rest = nil
 	}
 	e.Message = rest
 	e.unique()

@@ -26,7 +26,6 @@ func NginxError(line []byte, e *Error) bool {
 	if !ok || !isLevel(level) {
 		return false
 	}
-	e.Level = level
 	ids, rest, ok := bytes.Cut(rest, []byte(": ")) // pid#tid
 	pid, tid, isPair := bytes.Cut(ids, []byte("#"))
 	if !ok || !isPair || !isNumber(pid) || !isNumber(tid) {
