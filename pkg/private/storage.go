@@ -37,7 +37,11 @@ func (disk) create(dir, pattern string) (file, error) {
 
 func (disk) rename(from, to string) error { return os.Rename(from, to) }
 
-func (disk) syncDir(dir string) error {
+func (disk) syncDir(dir string) error { return SyncDir(dir) }
+
+// SyncDir makes durable which names a directory has: those of files that were made, renamed or removed in
+// it are otherwise perhaps gone or back after a power cut (fsync(2)).
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

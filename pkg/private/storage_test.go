@@ -95,6 +95,18 @@ func TestOrderOfWritesAndSyncs(t *testing.T) {
 	}
 }
 
+// A directory that cannot be synced is no success: that of a process is none of a disk's.
+func TestSyncDirFails(t *testing.T) {
+	for _, dir := range []string{"/proc/self", filepath.Join(t.TempDir(), "missing")} {
+		if err := SyncDir(dir); err == nil {
+			t.Errorf("%s is synced", dir)
+		}
+	}
+	if err := SyncDir(t.TempDir()); err != nil {
+		t.Error(err)
+	}
+}
+
 // A renamed file keeps its name through a power cut.
 func TestRenameIsDurable(t *testing.T) {
 	dir := Dir(t.TempDir())

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/pialert/pialert/pkg/private"
 )
 
 // storage is what the spool's promises rest on: what is written, synced and removed, in which order.
@@ -35,14 +37,7 @@ func (disk) open(path string, flag int) (file, error) {
 	return diskFile{f}, nil
 }
 
-func (disk) syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
+func (disk) syncDir(dir string) error { return private.SyncDir(dir) }
 
 func (disk) remove(path string) error { return os.Remove(path) }
 

@@ -175,6 +175,46 @@ func (f *failingFile) WriteAt(data []byte, offset int64) (int, error) {
 
 func (f *failingFile) Sync() error { return errors.Join(f.d.fail("sync"), f.file.Sync()) }
 
+// What the system cannot sync is no success: folders and files of a process are none of a disk's.
+func TestSyncsAreTheSystems(t *testing.T) {
+	t.Parallel()
+	if err := (disk{}).syncDir("/proc/self"); err == nil {
+		t.Error("a folder is synced that cannot be")
+	}
+	f, err := os.Open("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := (diskFile{f}).Sync(); err == nil {
+		t.Error("a file is synced that cannot be")
+	}
+}
+
+// Whoever waits for events learns that he is no longer a consumer, also while nothing can be written.
+func TestConsumersChangeOnAFailingDisk(t *testing.T) {
+	t.Parallel()
+	d := &failing{}
+	s := open(t, Options{Dir: t.TempDir(), storage: d})
+	if err := s.SetConsumers([]string{"desk"}); err != nil {
+		t.Fatal(err)
+	}
+	d.what = "write"
+	changed := s.Changed()
+	if err := s.SetConsumers(nil); !errors.Is(err, errBroken) {
+		t.Errorf("the error is %v", err)
+	}
+	select {
+	case <-changed:
+	default:
+		t.Error("nobody is woken")
+	}
+	if _, _, err := s.Resume("desk", s.ledger.epoch, 0); !errors.Is(err, ErrUnknown) {
+		t.Errorf("who is no consumer any more resumes with %v", err)
+	}
+	d.what = ""
+}
+
 // A commit that the disk refuses says what it could not do and why. The next one goes on as if nothing
 // had been.
 func TestAFailedCommitLeavesNothing(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/pialert/pialert/pkg/private"
 )
 
 // maxFile bounds the file, in bytes: 65,536 bans take less than half of it.
@@ -92,11 +94,7 @@ func (s *state) replace(content []byte) (err error) {
 	if err := s.swap(fresh.Name()); err != nil {
 		return err
 	}
-	folder, err := os.Open(filepath.Dir(s.path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return private.SyncDir(filepath.Dir(s.path))
 }
 
 // dress gives a file the mode, owner and group of the one that was read; without one, those of
