@@ -292,6 +292,7 @@ func TestRecentFilters(t *testing.T) {
 		"a kind":   {10, history.Filter{Kind: attack.HTTPProbe}, "a2"},
 		"a page":   {2, history.Filter{Agent: "a", Before: 4}, "a3 a2"},
 		"mapped":   {10, history.Filter{Source: netip.MustParsePrefix("::ffff:192.0.2.1/128")}, "b2 a2"},
+		"all IPv4": {10, history.Filter{Source: netip.MustParsePrefix("::ffff:0.0.0.0/96")}, "b2 b1 a4 a3 a2 a1"},
 		"none":     {-1, history.Filter{}, ""},
 	}
 	for name, test := range tests {

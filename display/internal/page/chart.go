@@ -11,12 +11,11 @@ import (
 
 // chart is counts over time, stacked: a table, from which the browser draws bars.
 type chart struct {
-	Caption string
-	Lines   []line // what is stacked, from below
-	Bars    []bar
-	Total   uint64
-	Step    time.Duration // about how long a bar is
-	Until   time.Time     // where the last bar ends
+	Lines []line // what is stacked, from below
+	Bars  []bar
+	Total uint64
+	Step  time.Duration // about how long a bar is
+	Until time.Time     // where the last bar ends
 }
 
 // line is one of what is stacked.
