@@ -115,7 +115,7 @@ func (c conns) next(t *testing.T) *Conn {
 	select {
 	case conn := <-c:
 		return conn
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("there is no connection")
 		return nil
 	}
