@@ -222,8 +222,11 @@ func (m *Matcher) message(line []byte, occurrences, host uint64, candidates *rul
 	if msg.PAM == nil {
 		text = cutLevel(text)
 	}
-	found, loc := candidates.Find(text, m.loc)
-	m.loc = loc
+	match := candidates.Find(text)
+	var found *rule.Rule
+	if match != nil {
+		found = match.Rule
+	}
 	if m.trace != nil {
 		m.trace.header, m.trace.rule, m.trace.message = *msg, found, text
 	}
@@ -239,8 +242,8 @@ func (m *Matcher) message(line []byte, occurrences, host uint64, candidates *rul
 	f.Rule, f.Text, f.Repeats, f.Host, f.PID = found, text, repeats, host, msg.PID
 	f.Machine = m.src.machine(msg.Host)
 	f.Bare = msg.PID == 0 && msg.Stamp.Form == header.None
-	m.fields.Read(&f.Fields, found, text, loc)
-	if found.Longest > 0 && length >= found.Longest && !found.SourceLeads(loc) || msg.PAM != nil && ambiguous(msg) {
+	m.fields.Read(&f.Fields, found, text, match.Groups)
+	if found.Longest > 0 && length >= found.Longest && !found.SourceLeads(match.Groups) || match.SeveralHosts && ambiguous(msg) {
 		f.Fields.Distrust()
 	}
 	f.counts = occurrences == 1 &&
@@ -286,16 +289,15 @@ func cutLevel(body []byte) []byte {
 	return body
 }
 
-// ambiguous says whether what a PAM module wrote may hold a forged "rhost=".
+// ambiguous says whether what a PAM module wrote with more than one "rhost=" may hold a forged one.
 //
 // Modules repeat any name behind their own rhost=. Only pam_unix names none there but users that exist, so that the last
 // one is its own, unless its option audit is on: then the name that stands as ruser= stands there again. A rule that takes the
 // first one has a daemon that gives no ruser=.
 func ambiguous(msg *header.Message) bool {
 	const rhost, user = " rhost=", "  user="
-	several := bytes.Index(msg.Body, []byte(rhost)) < bytes.LastIndex(msg.Body, []byte(rhost))
-	if !several || string(msg.PAM) != "pam_unix" {
-		return several
+	if string(msg.PAM) != "pam_unix" {
+		return true
 	}
 	_, names, _ := bytes.Cut(msg.Body, []byte(" ruser="))
 	for end := 0; ; end++ {

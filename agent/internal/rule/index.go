@@ -18,8 +18,10 @@ type index struct {
 
 // Candidates are the rules for one tag. They remember what matched lately, and belong to one goroutine.
 type Candidates struct {
+	pam   bool         // for what PAM modules write
 	by    [256]inOrder // the first byte of what they match
 	known known
+	found Match // the last one that was not known
 }
 
 // inOrder are candidates in the order of the rules.
@@ -199,7 +201,9 @@ func (l *Lookup) Knows(tag []byte) bool {
 
 // ForPAM returns the candidates for what a PAM module said on behalf of a service.
 func (l *Lookup) ForPAM(service []byte) *Candidates {
-	return l.learn(l.pam, service, func(r *Rule) []string { return r.PAM })
+	c := l.learn(l.pam, service, func(r *Rule) []string { return r.PAM })
+	c.pam = true
+	return c
 }
 
 func (l *Lookup) learn(known map[string]*Candidates, name []byte, names func(*Rule) []string) *Candidates {
@@ -214,11 +218,10 @@ func (l *Lookup) learn(known map[string]*Candidates, name []byte, names func(*Ru
 	return c
 }
 
-// Find returns the first rule that matches the text, nil if none does, and the indexes of its
-// groups, stored over loc.
-func (c *Candidates) Find(text []byte, loc []int) (*Rule, []int) {
+// Find returns the first rule that matches the text, nil if none does. What it returns is valid until the next call.
+func (c *Candidates) Find(text []byte) *Match {
 	if len(text) == 0 {
-		return nil, loc
+		return nil
 	}
 	var front uint64
 	if len(text) >= 8 {
@@ -228,8 +231,9 @@ func (c *Candidates) Find(text []byte, loc []int) (*Rule, []int) {
 	}
 	known := c.known.at(front, len(text))
 	if len(known.text) == len(text) && known.leads(text) {
-		return known.rule, append(loc[:0], known.groups...)
+		return known
 	}
+	found := &c.found
 	at := &c.by[text[0]]
 	for i, start := range at.starts {
 		if front&start.mask != start.bytes {
@@ -242,17 +246,21 @@ func (c *Candidates) Find(text []byte, loc []int) (*Rule, []int) {
 		}
 		var ok bool
 		if rule.prefixed {
-			loc, ok = rule.expr.MatchPrefixed(text, loc)
+			found.Groups, ok = rule.expr.MatchPrefixed(text, found.Groups)
 		} else {
-			loc, ok = rule.expr.Match(text, loc)
+			found.Groups, ok = rule.expr.Match(text, found.Groups)
 		}
 		if ok {
-			known.keep(text, rule.Rule, loc, rule.digits)
-			return rule.Rule, loc
+			found.Rule, found.digits = rule.Rule, rule.digits
+			found.SeveralHosts = c.pam && bytes.Count(text, rhost) > 1
+			return known.keep(text, found)
 		}
 	}
-	return nil, loc
+	return nil
 }
+
+// rhost stands before the address in what a PAM module writes.
+var rhost = []byte(" rhost=")
 
 // familyOf is FNV-1a: stable across restarts, for what is saved under it.
 func familyOf(service string) uint32 {

@@ -4,35 +4,38 @@ import "encoding/binary"
 
 // known are texts that matched lately, each in a place of its own by its length and first bytes. Most lines of
 // sshd under attack say what one of the last lines said, but for the port: the same attacker failed, or hung up.
-type known [128]match
+type known [128]Match
 
-// match is a text, the rule that it led to, and the groups. Where no rule can tell the digits apart, a text
-// with other digits leads there as well.
-type match struct {
-	text   []byte
-	rule   *Rule
-	groups []int
-	digits bool
+// Match is a text that matched, and what it led to. Where no rule can tell the digits apart, a text with other
+// digits leads there as well.
+type Match struct {
+	Rule         *Rule
+	Groups       []int // indexes of the text
+	SeveralHosts bool  // the text is a PAM module's and has more than one " rhost="
+	digits       bool
+	text         []byte
 }
 
 // maxRemembered bounds a text that is remembered, in bytes.
 const maxRemembered = 256
 
 // at returns the place of a text with these first bytes.
-func (k *known) at(front uint64, length int) *match {
+func (k *known) at(front uint64, length int) *Match {
 	return &k[(front^uint64(length)<<32)*0x9e3779b97f4a7c15>>57]
 }
 
-// keep remembers what a text led to, and whether those with other digits lead there.
-func (m *match) keep(text []byte, rule *Rule, groups []int, digits bool) {
-	if len(text) <= maxRemembered {
-		m.text, m.groups = append(m.text[:0], text...), append(m.groups[:0], groups...)
-		m.rule, m.digits = rule, digits
+// keep remembers the match of a text in its place, if it is not too long, and returns where it is remembered.
+func (m *Match) keep(text []byte, found *Match) *Match {
+	if len(text) > maxRemembered {
+		return found
 	}
+	m.text, m.Groups = append(m.text[:0], text...), append(m.Groups[:0], found.Groups...)
+	m.Rule, m.SeveralHosts, m.digits = found.Rule, found.SeveralHosts, found.digits
+	return m
 }
 
 // leads says whether a text of the same length leads to the rule and the groups.
-func (m *match) leads(text []byte) bool {
+func (m *Match) leads(text []byte) bool {
 	if m.digits {
 		return text[0] == m.text[0] && sameButDigits(text, m.text) // the candidates are those of the first byte
 	}
