@@ -134,6 +134,12 @@ var stories = []struct {
 		{rule: refused, pid: 7, peer: "192.0.2.7", user: "root"},
 		{rule: refused, pid: 7, peer: "192.0.2.7", user: "admin"},
 	}, []string{"1 root 192.0.2.7", "1 admin 192.0.2.7"}},
+	{"attempt lines behind them are of the last one: the first one has counted already", []said{
+		{rule: refused, pid: 7, peer: "192.0.2.7", user: "root"},
+		{rule: refused, pid: 7, peer: "192.0.2.7", user: "admin"},
+		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "admin"},
+		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "admin"},
+	}, []string{"1 root 192.0.2.7", "1 admin 192.0.2.7:1000", "1 admin 192.0.2.7:1000"}},
 	{"a success takes back the doubt about its user", []said{
 		{rule: refused, pid: 7, peer: "192.0.2.7", user: "alice"},
 		{rule: accepted, pid: 7, peer: "192.0.2.7:1000", user: "alice"},
