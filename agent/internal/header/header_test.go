@@ -108,7 +108,7 @@ func TestWhatIsNoHeader(t *testing.T) {
 		"", "<", "<86>", "<86>1 ", "<86>1 - - - - - - x", "<86>1 - - sshd - -", "<86>1 - - sshd - - [a", `<86>1 - - sshd - - [a="]x`,
 		"<86>1  - sshd - - - x", "x", "sshd]: x", "[]: x", "[sshd: x", ": x", "[7]: x", "(pam_unix): x", "sshd[7: x", "sshd[]", "sshd(x",
 		"Jan  5 01:31:41", "Jan  5 01:31:41 ", "Jan  5 01:31:41 host", "Jan  5 01:31:41 host sshd]: x", "Jan  5 01:31:41 host []: x",
-		"2025-01-31T12:00:00Z", "2025-01-31T12:00:00Z host",
+		"2025-01-31T12:00:00Z", "2025-01-31T12:00:00Z host", "2025/01/31 12:00:00 [error] 28#0: *66 x", // nginx
 	} {
 		var m Message
 		if m.Cut([]byte(line)) {

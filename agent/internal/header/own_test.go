@@ -34,6 +34,7 @@ func TestFilesOfDaemonsTheirOwn(t *testing.T) {
 		{"2025-01-31 12:00:00.123 +01:00 [WRN] Failed login attempt. 192.0.2.7", "bitwarden", "+01:00 [WRN] Failed login attempt. 192.0.2.7"},
 		{"Jan 31 12:00:00 host vsftpd: Sun Jul 13 10:31:20 2008 [pid 7] [x] y", "vsftpd", "[pid 7] [x] y"},
 		{"2025/01/31 12:00:00 HTTPServer.go:1:x() [I] y", "gitea", "HTTPServer.go:1:x() [I] y"},
+		{"2025/01/31 12:00:00 [I] x y", "gitea", "[I] x y"},
 		{`logger=context t=2025-01-31T12:00:00.5+01:00 level=info msg="x"`, "grafana", `logger=context t=2025-01-31T12:00:00.5+01:00 level=info msg="x"`},
 		{"2025-01-31 12:00:00 42 [Warning] x", "mysqld", "x"},
 		{"2025-01-31T12:00:00.123456Z 8 [Note] [MY-010926] [Server] x", "mysqld", "x"},

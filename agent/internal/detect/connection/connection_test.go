@@ -418,6 +418,32 @@ func TestSummariesThatComeBack(t *testing.T) {
 	}
 }
 
+// One that comes back and ends is forgotten by what is saved, too: else it would come back with a restart.
+func TestASummaryThatComesBackAndEnds(t *testing.T) {
+	t.Parallel()
+	j, saved := newJoined(t), map[string][]byte{}
+	save := func() {
+		j.log.Changes(func(key string, value []byte) {
+			if saved[key] = value; value == nil {
+				delete(saved, key)
+			}
+		})
+	}
+	j.say(said{rule: closedBy, pid: 7, peer: "192.0.2.7:1000", user: "root"})
+	c := j.log.conns.oldest(settled)
+	k := c.key
+	j.log.evict(c)
+	save()
+	if saved[k.String()] == nil {
+		t.Fatal("no summary is saved")
+	}
+	j.log.drop(j.log.recall(k))
+	save()
+	if saved[k.String()] != nil {
+		t.Error("the summary is still saved")
+	}
+}
+
 // Names are cut to the bound of an event, and are what was written whatever shared their place before.
 func TestNames(t *testing.T) {
 	t.Parallel()
