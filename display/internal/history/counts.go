@@ -188,7 +188,8 @@ func (h *History) First(ctx context.Context) (first time.Time, err error) {
 // step returns the longest step that begins at each of the bounds, of those that are kept since the
 // first; if there is none, the shortest that is kept.
 func (h *History) step(bounds []time.Time) int64 {
-	zone, now := h.options.Zone(), h.options.Now()
+	now := h.now()
+	zone := now.Location()
 	shortest := int64(0)
 	for i := len(steps) - 1; i >= 0; i-- {
 		step := steps[i]

@@ -37,6 +37,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sqlitelib "modernc.org/sqlite/lib"
@@ -66,6 +67,8 @@ type History struct {
 	log     *slog.Logger
 
 	coarseLists int64 // lists that begin before have no whole addresses any more; only Run uses it
+
+	zone atomic.Pointer[time.Location] // whose days the file has; upkeep lets it follow that of the options
 
 	mu     sync.Mutex
 	room   *sync.Cond // signalled when the queue gets shorter or the writer stops
@@ -121,6 +124,7 @@ func Open(options Options) (*History, error) {
 		full:    wake.New(),
 		damage:  make(chan error, 1),
 	}
+	h.zone.Store(options.Zone())
 	h.room = sync.NewCond(&h.mu)
 	lock, err := lockFile(options.Path)
 	if err != nil {
@@ -178,8 +182,8 @@ func openChecked(path string, now time.Time, lists int, progress Progress) (*sto
 	return opened, known, nil
 }
 
-// now returns the present time in the history's zone.
-func (h *History) now() time.Time { return h.options.Now().In(h.options.Zone()) }
+// now returns the present time in the zone whose days the file has.
+func (h *History) now() time.Time { return h.options.Now().In(h.zone.Load()) }
 
 // Close closes the file, after Run has returned. Queries fail from then on.
 func (h *History) Close() error {

@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"database/sql"
+	"math"
 	"time"
 )
 
@@ -114,4 +115,42 @@ func (s *store) sumUpStep(what nameKind, from, to, over int64, zone *time.Locati
 		}
 		*made = end
 	}
+}
+
+// followZone makes the lists of days anew that begin at no midnight of a zone, since the file was written in another one. They are
+// made of those of hours; where names of old hours were left out, days stay as they are.
+func (s *store) followZone(now time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	const day = len(steps) - 1
+	for i := range s.listed {
+		what, since := nameKind(i+1), int64(2*dayLong) // what begins before is of unknown days
+		if what.isCut() {
+			since = now.Add(-hoursListed).Unix()
+		}
+		var start int64
+		first := int64(math.MaxInt64)
+		err := s.each(context.Background(), `SELECT DISTINCT start FROM lists WHERE what = ? AND step = ? AND start >= ?`, []any{&start}, func() {
+			if startOfDay(time.Unix(start, 0).In(now.Location())) != start {
+				first = min(first, start)
+			}
+		}, int64(what), int64(dayLong), since)
+		if err == nil && first < math.MaxInt64 {
+			before := s.listed[i]
+			s.listed[i][day] = first
+			err = s.transaction(func() error {
+				if err := s.exec(`DELETE FROM lists WHERE what = ? AND step = ? AND start >= ?`, int64(what), int64(dayLong), first); err != nil {
+					return err
+				}
+				return s.sumUp(what, now)
+			})
+			if err != nil {
+				s.listed[i] = before
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

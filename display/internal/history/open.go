@@ -95,7 +95,7 @@ func (s *store) prepare(pragmas []string, now time.Time) error {
 			return err
 		}
 	}
-	if err := errors.Join(s.nameKinds(), s.pruneMarks(), s.loadListed(now.Location())); err != nil {
+	if err := errors.Join(s.nameKinds(), s.pruneMarks(), s.loadListed(now.Location()), s.followZone(now)); err != nil {
 		return err
 	}
 	s.insert, err = s.conn.PrepareContext(context.Background(), `INSERT INTO events

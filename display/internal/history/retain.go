@@ -22,6 +22,14 @@ func (h *History) upkeep() {
 	if err := h.tryCommit(nil); err != nil {
 		return // said by tryCommit
 	}
+	if zone := h.options.Zone(); zone.String() != h.zone.Load().String() {
+		if err := h.store.followZone(h.options.Now().In(zone)); err != nil {
+			h.log.Warn("cannot let the days of the history begin in their new zone", "error", err)
+			h.suspect(err)
+			return
+		}
+		h.zone.Store(zone)
+	}
 	if err := h.store.mergeLists(h.now()); err != nil {
 		h.log.Warn("cannot sum up lists of names in the history", "error", err)
 		h.suspect(err)
