@@ -230,6 +230,25 @@ func TestTouchedIsNotNew(t *testing.T) {
 	}
 }
 
+// bzip2 leaves an archive its original's time without what is less than a second.
+func TestWholeSeconds(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.log.1.bz2")
+	add(t, path, "")
+	now := time.Now()
+	looked := now.Add(time.Minute).Truncate(time.Second).Add(time.Second / 2)
+	for after, want := range map[time.Duration]bool{0: true, -2 * time.Second: false} {
+		at := looked.Truncate(time.Second).Add(after)
+		if err := os.Chtimes(path, at, at); err != nil {
+			t.Fatal(err)
+		}
+		set, err := listRotationSet(strings.TrimSuffix(path, ".1.bz2"), nil)
+		if err != nil || len(set) != 1 || set[0].modified.After(looked) != want {
+			t.Errorf("written %v after the second of the last look: %+v, error %v; new %v", after, set, err, want)
+		}
+	}
+}
+
 // A file that one log was to read and that is gone may have left its inode to another log's.
 func TestReadsAnotherFile(t *testing.T) {
 	t.Parallel()

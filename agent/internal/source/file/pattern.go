@@ -119,7 +119,7 @@ func (p *pattern) gone(rotated map[string][]string, followed map[string]bool, no
 		}
 		if slices.ContainsFunc(names, func(name string) bool {
 			info, err := os.Lstat(name)
-			if err != nil || !info.Mode().IsRegular() || !during(info.ModTime()) {
+			if err != nil || !info.Mode().IsRegular() || !during(writtenTo(info)) {
 				return false
 			}
 			born := bornAt(name)

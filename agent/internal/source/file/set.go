@@ -71,9 +71,19 @@ func listRotated(path string, known *folders) ([]candidate, error) {
 		if err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		set = append(set, candidate{name: name, fileID: identify(info), rotation: r, modified: info.ModTime(), size: info.Size()})
+		set = append(set, candidate{name: name, fileID: identify(info), rotation: r, modified: writtenTo(info), size: info.Size()})
 	}
 	return set, nil
+}
+
+// writtenTo returns when a rotated file was written to last, or of a compressed one its original. bzip2 gives its
+// archive the original's time in whole seconds (utime in bzip2.c): then it may have been any time until the next.
+func writtenTo(info os.FileInfo) time.Time {
+	at := info.ModTime()
+	if _, compressed := cutCompression(info.Name()); compressed != "" && at.Nanosecond() == 0 {
+		at = at.Add(time.Second - 1)
+	}
+	return at
 }
 
 // sortRotationSet sorts by what the names say, or by time of change if they do not agree on how to say it.
