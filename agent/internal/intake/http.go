@@ -25,7 +25,6 @@ import (
 
 // Limits of one server.
 const (
-	maxOpen       = 128 // connections at a time; more wait
 	maxRate       = 100 // requests a second of one token ...
 	maxBurst      = 500 // ... and at once
 	maxPosted     = 2000
@@ -76,12 +75,17 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler: s, ReadTimeout: requestTime, WriteTimeout: 2 * requestTime, IdleTimeout: requestTime, MaxHeaderBytes: maxHeader,
 		BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: withVisit,
+		ConnState:                    watch,
 		DisableGeneralOptionsHandler: true,                       // it would answer anybody
 		ErrorLog:                     log.New(io.Discard, "", 0), // strangers would write it
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
-	err := server.Serve(newDoor(netutil.LimitListener(listener, maxOpen), func(from netip.Addr) { s.note(from, "", "no request") }))
+	door := newDoor(netutil.LimitListener(listener, maxOpen), func(from netip.Addr) { s.note(from, "", "no request") })
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	go door.run(ctx)
+	err := server.Serve(door)
 	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("cannot serve reports on %s: %w", listener.Addr(), err)
 	}

@@ -436,3 +436,46 @@ func TestNobodyTakesTheWholeDoor(t *testing.T) {
 		t.Errorf("%d connections more, want 1", again)
 	}
 }
+
+// A program of this machine that holds every connection open, and asks for nothing or begins to, keeps nobody out for
+// longer than a few seconds; who is being answered is left alone.
+func TestIdleConnectionsGiveWay(t *testing.T) {
+	t.Parallel()
+	d := newDoor(nil, func(netip.Addr) {})
+	now := time.Now()
+	ends := map[string]net.Conn{}
+	enter := func(name string, at time.Time) *visit {
+		here, there := net.Pipe()
+		ends[name] = there
+		v := &visit{Conn: here, door: d, from: netip.MustParseAddr("127.0.0.1")}
+		if !v.enter(at) {
+			t.Fatalf("%s found no room", name)
+		}
+		return v
+	}
+	closed := func(name string) bool {
+		ends[name].SetReadDeadline(time.Now().Add(time.Millisecond))
+		_, err := ends[name].Read(make([]byte, 1))
+		return errors.Is(err, io.EOF)
+	}
+	enter("idle", now)
+	understood((&http.Request{}).WithContext(withVisit(t.Context(), enter("asks", now))))
+	answered := enter("answered", now)
+	understood((&http.Request{}).WithContext(withVisit(t.Context(), answered)))
+	watch(answered, http.StateIdle)
+	for i := range maxOpen - 4 {
+		enter(fmt.Sprint(i), now.Add(patience))
+	}
+	d.relieve(now.Add(2 * patience))
+	if closed("idle") {
+		t.Error("one was closed though there was room")
+	}
+	enter("last", now.Add(2*patience))
+	answered.idle.Store(now.UnixNano())
+	d.relieve(now.Add(patience + patience/2))
+	for name, want := range map[string]bool{"idle": true, "answered": true, "asks": false, "0": false, "last": false} {
+		if closed(name) != want {
+			t.Errorf("%s: closed %v, want %v", name, !want, want)
+		}
+	}
+}
