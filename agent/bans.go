@@ -21,6 +21,7 @@ import (
 	"github.com/pialert/pialert/pkg/config"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // What a person can do about bans. The running agent passes it on to the responder, so that a ban of a
@@ -197,7 +198,7 @@ func writeBans(out io.Writer, bans io.Reader, status responder.Status, now time.
 	}
 	for _, backend := range status.Backends {
 		if backend.Dropped > 0 {
-			fmt.Fprintf(out, "\n%s dropped %d packets\n", backend.Name, backend.Dropped)
+			fmt.Fprintf(out, "\n%s dropped %s\n", backend.Name, plural.Count(backend.Dropped, "packet"))
 		}
 		if backend.Error != "" {
 			fmt.Fprintf(out, "\nproblem: %s: %s\n", backend.Name, escape.Text(backend.Error))

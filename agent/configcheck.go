@@ -11,6 +11,7 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 func configCommand(s *settings) *cobra.Command {
@@ -31,7 +32,7 @@ line and column. The exit code is 0 if all is well, 1 if not.`,
 				return good, err
 			}
 			logs := logsOf(cfg, time.Now())
-			good.What = fmt.Sprintf("%d logs, %d rules", len(cfg.Logs), len(rules.List()))
+			good.What = plural.Count(len(cfg.Logs), "log") + ", " + plural.Count(len(rules.List()), "rule")
 			good.Notes, good.Warnings = logs.look()
 			ignored, err := cfg.ignored(nil)
 			if err != nil {

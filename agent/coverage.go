@@ -12,6 +12,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/rule/messages"
 	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // coverageCommand prints what the daemons can write, and which rule takes it.
@@ -94,16 +95,16 @@ func printCoverage(out io.Writer, covered []messages.Coverage) error {
 	fmt.Fprintln(table, "DAEMON\tMESSAGES\tATTACKS\tTAKEN\tHARMLESS\tTRIED AS")
 	var sum messages.Coverage
 	for _, c := range covered {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d lines\n", c.Daemon, c.Messages, c.Attacks, c.Taken, c.Harmless, c.Lines)
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%s\n", c.Daemon, c.Messages, c.Attacks, c.Taken, c.Harmless, plural.Count(c.Lines, "line"))
 		sum.Add(c)
 	}
-	fmt.Fprintf(table, "all\t%d\t%d\t%d\t%d\t%d lines\n", sum.Messages, sum.Attacks, sum.Taken, sum.Harmless, sum.Lines)
+	fmt.Fprintf(table, "all\t%d\t%d\t%d\t%d\t%s\n", sum.Messages, sum.Attacks, sum.Taken, sum.Harmless, plural.Count(sum.Lines, "line"))
 	return table.Flush()
 }
 
 func printMessages(out io.Writer, covered []messages.Coverage) error {
 	for _, c := range covered {
-		fmt.Fprintf(out, "%s: %d messages, read from %s\n", c.Daemon, c.Messages, strings.Join(c.Read, ", "))
+		fmt.Fprintf(out, "%s: %s, read from %s\n", c.Daemon, plural.Count(c.Messages, "message"), strings.Join(c.Read, ", "))
 		for _, m := range c.Listed {
 			fmt.Fprintf(out, "\n%s\n", m.Format)
 			line := func(name, value string) {
@@ -137,7 +138,7 @@ func missed(covered []messages.Coverage) error {
 		count += c.Attacks - c.Taken
 	}
 	if count > 0 {
-		return fmt.Errorf("%d messages that tell of attacks are taken by no rule", count)
+		return fmt.Errorf("no rule takes %s of attacks", plural.Count(count, "message"))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"github.com/pialert/pialert/agent/internal/detect/login"
+	"github.com/pialert/pialert/pkg/plural"
 	"github.com/pialert/pialert/pkg/private"
 )
 
@@ -35,7 +36,7 @@ func learn(state string, found []login.Known, out io.Writer) error {
 	if err := private.Dir(state).Write(learnedFile, text); err != nil {
 		return fmt.Errorf("cannot keep what was learnt: %w", err)
 	}
-	fmt.Fprintf(out, "learnt %d networks of users; the agent knows them after: systemctl reload pialert-agent\n", len(found))
+	fmt.Fprintf(out, "learnt %s of users; the agent knows after: sudo systemctl reload pialert-agent\n", plural.Count(len(found), "network"))
 	return nil
 }
 

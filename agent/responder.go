@@ -20,6 +20,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/responder"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 func responderCommand(s *settings) *cobra.Command {
@@ -111,7 +112,7 @@ func runResponder(ctx context.Context, cfg Config, agent string, log io.Writer) 
 	group.Go(func() error { return allowed.Run(ctx) })
 	group.Go(func() error { return control.Serve(ctx, listener, r.Handler()) })
 	group.Go(func() error {
-		return cli.Notify(ctx, func() error { return nil }, func() string { return fmt.Sprintf("%d bans", r.Status().Bans) })
+		return cli.Notify(ctx, func() error { return nil }, func() string { return plural.Count(r.Status().Bans, "ban") })
 	})
 	logger.Info("responding", "socket", cfg.Responses.Socket, "bans", r.Status().Bans)
 	if err := group.Wait(); !errors.Is(err, context.Canceled) {

@@ -16,6 +16,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/policy/replay"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 func responsesCommand(s *settings) *cobra.Command {
@@ -108,7 +109,7 @@ func (c *Config) judge(past *replay.Past) (*replay.Result, error) {
 // writeJudged prints a check for people.
 func writeJudged(out io.Writer, r *replay.Result, from time.Time) error {
 	if len(r.Banned) == 0 {
-		fmt.Fprintf(out, "nobody would have been banned since %s, by %d events\n", from.Format(time.DateOnly), r.Events)
+		fmt.Fprintf(out, "nobody would have been banned since %s, by %s\n", from.Format(time.DateOnly), plural.Count(r.Events, "event"))
 	} else {
 		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(table, "WHO\tBANS\tFIRST\tLAST\tLOGINS FROM THERE\tWHY FIRST")
@@ -119,7 +120,7 @@ func writeJudged(out io.Writer, r *replay.Result, from time.Time) error {
 		if err := table.Flush(); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "\n%d would have been banned since %s, by %d events\n", len(r.Banned), from.Format(time.DateOnly), r.Events)
+		fmt.Fprintf(out, "\n%d would have been banned since %s, by %s\n", len(r.Banned), from.Format(time.DateOnly), plural.Count(r.Events, "event"))
 	}
 	for _, why := range slices.Sorted(maps.Keys(r.Spared)) {
 		fmt.Fprintf(out, "%d would not, though they did enough: %s\n", r.Spared[why], why)

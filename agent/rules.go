@@ -14,6 +14,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/detect"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 func rulesCommand(s *settings) *cobra.Command {
@@ -136,7 +137,7 @@ func testRules(load func() (*rule.Set, error)) *cobra.Command {
 				return err
 			}
 			if len(tested.Failures) > 0 {
-				return fmt.Errorf("%d of %d examples failed", len(tested.Failures), tested.Examples)
+				return fmt.Errorf("%d of %s failed", len(tested.Failures), plural.Count(tested.Examples, "example"))
 			}
 			return nil
 		},
@@ -157,7 +158,7 @@ func (t *RulesTested) write(out io.Writer, format string) error {
 	if len(t.Failures) > 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(out, "%d rules, %d examples: all hold\n", t.Rules, t.Examples)
+	_, err := fmt.Fprintf(out, "%s, %s: all hold\n", plural.Count(t.Rules, "rule"), plural.Count(t.Examples, "example"))
 	return err
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/agent/internal/source/file"
 	"github.com/pialert/pialert/agent/internal/source/journal"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // journalMatches chooses what is read of the journal: the syslog facilities auth, authpriv, mail
@@ -116,10 +117,8 @@ func (f *followed) look() (lines, warnings []string) {
 				lines = append(lines, path+": nothing is there yet")
 			case len(files) == 1 && files[0] == path:
 				lines = append(lines, path+": is there")
-			case len(files) == 1:
-				lines = append(lines, path+": 1 file")
 			default:
-				lines = append(lines, fmt.Sprintf("%s: %d files", path, len(files)))
+				lines = append(lines, path+": "+plural.Count(len(files), "file"))
 			}
 		}
 	}

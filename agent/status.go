@@ -18,6 +18,7 @@ import (
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/escape"
 	"github.com/pialert/pialert/pkg/link"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // Status is what the running agent says of itself.
@@ -151,8 +152,8 @@ func (d *daemon) summary() string {
 	for _, source := range status.Sources {
 		events += source.Events
 	}
-	return fmt.Sprintf("%d logs, %d events, %d of %d displays connected, %d waiting",
-		len(status.Sources), events, up, len(status.Displays), status.Spool.Waiting)
+	return fmt.Sprintf("%s, %s, %d of %s connected, %d waiting", plural.Count(len(status.Sources), "log"), plural.Count(events, "event"),
+		up, plural.Count(len(status.Displays), "display"), status.Spool.Waiting)
 }
 
 func statusCommand(s *settings) *cobra.Command {
@@ -194,7 +195,7 @@ func (s Status) write(out io.Writer, now time.Time) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\n%d events so far, %d wait for a display (%d bytes)\n", s.Spool.Next-1, s.Spool.Waiting, s.Spool.Bytes)
+	fmt.Fprintf(out, "\n%s so far, %d waiting for a display (%s)\n", plural.Count(s.Spool.Next-1, "event"), s.Spool.Waiting, plural.Count(s.Spool.Bytes, "byte"))
 	if s.Responses != nil {
 		fmt.Fprintln(out, s.Responses.Summary(now))
 	}

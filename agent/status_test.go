@@ -28,13 +28,13 @@ func TestStatusSaysWhatWasLeftOut(t *testing.T) {
 	if err := status.write(&out, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	_, after, ok := strings.Cut(out.String(), "wait for a display")
+	_, after, ok := strings.Cut(out.String(), "waiting for a display")
 	if !ok {
 		t.Fatalf("status is %s", out.String())
 	}
 	lines := strings.Split(strings.TrimSpace(after), "\n")[1:]
-	want := []string{"no log is read on since 2026-11-20 12:00:00, for the spool cannot be written: no space left on device", "1 lines of /var/log/auth.log ", "2 entries of /var/log/auth.log ", "3 files of /var/log/auth.log ",
-		"4 events of 40 attempts ", "5 events ", "6 attempts ", "7 connections ", "8 connections ", "9 addresses, networks and user names "}
+	want := []string{"no log is read on since 2026-11-20 12:00:00, for the spool cannot be written: no space left on device", "1 line of /var/log/auth.log ", "2 entries of /var/log/auth.log ", "3 files of /var/log/auth.log ",
+		"4 events of 40 attempts ", "5 events ", "6 attempts ", "7 connections ", "8 connections ", "9 entries of addresses, networks and user names "}
 	if !slices.EqualFunc(lines, want, strings.HasPrefix) {
 		t.Errorf("status says\n%s", strings.Join(lines, "\n"))
 	}

@@ -9,13 +9,14 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // notes says what is not as it should be, a sentence each.
 func (s Status) notes() (notes []string) {
-	note := func(n uint64, format string, args ...any) {
+	note := func(n uint64, noun, format string, args ...any) {
 		if n > 0 {
-			notes = append(notes, fmt.Sprintf("%d "+format, append([]any{n}, args...)...))
+			notes = append(notes, plural.Count(n, noun)+" "+fmt.Sprintf(format, args...))
 		}
 	}
 	if s.Spool.Fault != "" {
@@ -34,7 +35,7 @@ func (s Status) notes() (notes []string) {
 			}
 		}
 	}
-	note(uint64(left.Files), "rotated files of %d logs are still to be read, %d bytes; all before %s has been", behind, left.Bytes, left.Reached.Format(time.DateTime))
+	note(uint64(left.Files), "rotated file", "of %s still to be read, %s; all before %s has been", plural.Count(behind, "log"), plural.Count(left.Bytes, "byte"), left.Reached.Format(time.DateTime))
 	for _, log := range s.Sources {
 		if log.Error != "" {
 			notes = append(notes, fmt.Sprintf("%s cannot be read: %s", escape.Text(log.Source), escape.Text(log.Error)))
@@ -42,9 +43,9 @@ func (s Status) notes() (notes []string) {
 		if log.Remedy != "" {
 			notes = append(notes, "  on this system: "+log.Remedy)
 		}
-		note(log.Overlong, "lines of %s were left out: longer than %d bytes", escape.Text(log.Source), source.MaxLine)
-		note(log.Untrusted, "entries of %s were left out: their sender may not speak under their name", escape.Text(log.Source))
-		note(uint64(log.Skipped), "files of %s are not followed: too many; name those that matter", escape.Text(log.Source))
+		note(log.Overlong, "line", "of %s left out: longer than %d bytes", escape.Text(log.Source), source.MaxLine)
+		note(log.Untrusted, "entry", "of %s left out: the sender may not speak under that name", escape.Text(log.Source))
+		note(uint64(log.Skipped), "file", "of %s not followed: too many; name those that matter", escape.Text(log.Source))
 	}
 	for _, log := range s.Sources {
 		if log.Network != nil {
@@ -62,13 +63,13 @@ func (s Status) notes() (notes []string) {
 			notes = append(notes, fmt.Sprintf("display %s: %s", display.Name, escape.Text(display.Link.Note)))
 		}
 	}
-	note(s.Spool.DroppedEvents, "events of %d attempts had to be dropped", s.Spool.DroppedAttempts)
-	note(s.Spool.RefusedEvents, "events were left out: a field was outside its bounds; the log has them")
-	note(s.Detect.Ignored, "attempts were left out, as the configuration ignores their addresses")
-	note(s.Detect.Evicted, "connections were forgotten: too many at a time")
-	note(s.Detect.Unattributed, "connections failed before any line named their address")
-	note(s.Detect.Crowded, "addresses, networks and user names were forgotten: too many at a time; floods, scans or sprays of theirs may be missed")
-	note(s.Detect.Unread, "lines had no form that is known; give the kind of their log in the configuration")
+	note(s.Spool.DroppedEvents, "event", "of %s had to be dropped", plural.Count(s.Spool.DroppedAttempts, "attempt"))
+	note(s.Spool.RefusedEvents, "event", "left out: a field was outside its bounds; the log says which")
+	note(s.Detect.Ignored, "attempt", "left out, as the configuration ignores the address")
+	note(s.Detect.Evicted, "connection", "forgotten: too many at a time")
+	note(s.Detect.Unattributed, "connection", "failed before any line named the address")
+	note(s.Detect.Crowded, "entry", "of addresses, networks and user names forgotten: too many at a time; floods, scans or sprays of theirs may be missed")
+	note(s.Detect.Unread, "line", "had no form that is known; give the log's type in the configuration")
 	for _, example := range s.Detect.Examples {
 		notes = append(notes, "  such as: "+escape.Text(example))
 	}
@@ -81,17 +82,17 @@ func (s Status) notes() (notes []string) {
 // networkNotes says what is not as it should be with a listener.
 func networkNotes(log SourceStatus) (notes []string) {
 	n, listen := log.Network, escape.Text(log.Source)
-	note := func(n uint64, format string, args ...any) {
+	note := func(n uint64, noun, format string, args ...any) {
 		if n > 0 {
-			notes = append(notes, fmt.Sprintf("%d "+format, append([]any{n}, args...)...))
+			notes = append(notes, plural.Count(n, noun)+" "+fmt.Sprintf(format, args...))
 		}
 	}
-	note(n.Refused, "were refused that tried to send to %s, the last one %s; syslog[].from says who may", listen, cmp.Or(n.RefusedLast, "unknown"))
-	note(n.Dropped, "datagrams to %s were dropped by the kernel: its buffer was full; see docs/syslog.md", listen)
-	note(n.Unparsed, "messages to %s had no header and were read as text", listen)
-	note(n.Truncated, "messages to %s were cut: longer than 64 KiB", listen)
+	note(n.Refused, "try", "to send to %s refused, the last from %s; syslog[].from says who may", listen, cmp.Or(n.RefusedLast, "unknown"))
+	note(n.Dropped, "datagram", "to %s dropped by the kernel: its buffer was full; see docs/syslog.md", listen)
+	note(n.Unparsed, "message", "to %s had no header: read as text", listen)
+	note(n.Truncated, "message", "to %s cut: longer than 64 KiB", listen)
 	if n.Killed {
-		notes = append(notes, fmt.Sprintf("the agent was killed while it listened on %s, with %d connections that it knew of; what was on its way may be lost", listen, n.Interrupted))
+		notes = append(notes, fmt.Sprintf("the agent was killed while it listened on %s, with %s that it knew of; what was on its way may be lost", listen, plural.Count(n.Interrupted, "connection")))
 	}
 	if n.Buffer > 0 && n.Buffer < n.Wanted {
 		notes = append(notes, fmt.Sprintf("the kernel keeps %d bytes of %s, not the %d that are wanted; on this system: sudo sysctl -w net.core.rmem_max=%d, and restart",

@@ -19,6 +19,7 @@ import (
 	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // historyFile is the history in the folder of the state.
@@ -66,7 +67,7 @@ puts it back, on this machine or another one.`,
 			if err != nil {
 				return fmt.Errorf("cannot write the backup %s: %w", args[0], err)
 			}
-			_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d bytes\n", args[0], size)
+			_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %s\n", args[0], plural.Count(size, "byte"))
 			return err
 		},
 	}

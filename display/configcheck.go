@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"github.com/spf13/cobra"
@@ -10,6 +9,7 @@ import (
 	"github.com/pialert/pialert/display/internal/geo"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/config"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 func configCommand(s *settings) *cobra.Command {
@@ -25,7 +25,7 @@ The exit code is 0 if all is well, 1 if not.`,
 			if errors.Is(err, fs.ErrPermission) { // the service may read its folder
 				err = nil
 			}
-			good := cli.Good{What: fmt.Sprintf("%d lamps, driver %s", len(cfg.Lamps), cfg.Driver)}
+			good := cli.Good{What: plural.Count(len(cfg.Lamps), "lamp") + ", driver " + cfg.Driver}
 			places, unknown := geo.Open(cfg.Geo.Database, cfg.Geo.Networks)
 			for problem := range config.Each(unknown) {
 				good.Warnings = append(good.Warnings, problem.Error())

@@ -16,6 +16,7 @@ import (
 	"github.com/pialert/pialert/display/internal/lamp"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // The demonstration: start-up, each lamp twice, a burst that merges, and a moment to read the
@@ -109,7 +110,7 @@ func demonstrate(ctx context.Context, s *screen, lamps []lamp.Config) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	fmt.Printf("demo: %d attacks shown\n", shown)
+	fmt.Println("demo:", plural.Count(shown, "attack"), "shown")
 	return nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/config"
 	"github.com/pialert/pialert/pkg/pairing"
+	"github.com/pialert/pialert/pkg/plural"
 	"github.com/pialert/pialert/pkg/private"
 )
 
@@ -202,7 +203,7 @@ func fleetRemove(stdout io.Writer, cfg Config, name, configPath string) error {
 	if err != nil {
 		return withSudo(err)
 	}
-	fmt.Fprintf(stdout, "revoked %d credentials of %s; for the servers to refuse them:\n\n", n, name)
+	fmt.Fprintf(stdout, "revoked %s of %s; for the servers to refuse them:\n\n", plural.Count(n, "credential"), name)
 	fmt.Fprintf(stdout, "1. Write their folders anew, with the flags that you gave: sudo pialert-display fleet init --config %s\n", configPath)
 	fmt.Fprint(stdout, "2. Copy nats-server.conf to each server, and have it read there: nats-server --signal reload\n")
 	if keyring, err := pairing.Open(cfg.State, pairing.Display, cfg.Name); err == nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/pialert/pialert/display/internal/receive/nats"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // FleetStatus is how the agents of a display are, those first that somebody should look at.
@@ -140,8 +141,8 @@ func fleetStatusCommand(s *settings) *cobra.Command {
 
 // write prints the status for people.
 func (s FleetStatus) write(out io.Writer, now time.Time, all bool) error {
-	fmt.Fprintf(out, "%d agents: %d up, %d not heard, %d behind, %d dropped events; %d invited\n",
-		s.Paired, s.Paired-s.Silent, s.Silent, s.Behind, s.Dropped, s.Invited)
+	fmt.Fprintf(out, "%s: %d up, %d not heard, %d behind, %d dropped events; %d invited\n",
+		plural.Count(s.Paired, "agent"), s.Paired-s.Silent, s.Silent, s.Behind, s.Dropped, s.Invited)
 	for _, version := range slices.Sorted(maps.Keys(s.Versions)) {
 		fmt.Fprintf(out, "  %d run %s\n", s.Versions[version], version)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // Status is what the running display says of itself.
@@ -127,7 +128,7 @@ func (d *daemon) summary() string {
 			up++
 		}
 	}
-	return fmt.Sprintf("%d attempts, %d of %d agents connected", d.screen.lamps.Totals(nil, time.Now()), up, len(agents))
+	return fmt.Sprintf("%s, %d of %s connected", plural.Count(d.screen.lamps.Totals(nil, time.Now()), "attempt"), up, plural.Count(len(agents), "agent"))
 }
 
 func statusCommand(s *settings) *cobra.Command {
@@ -204,7 +205,7 @@ func (s Status) write(out io.Writer, now time.Time) error {
 	for _, n := range s.Notices {
 		fmt.Fprintf(out, "\nnotices by %s: %d delivered, %d waiting, %d failed", n.Channel, n.Delivered, n.Queued, n.Failed)
 		if n.Unknown > 0 {
-			fmt.Fprintf(out, ", %d tries of which nobody knows whether they arrived", n.Unknown)
+			fmt.Fprintf(out, ", %s of which nobody knows whether the message arrived", plural.Count(n.Unknown, "try"))
 		}
 		if n.Answer != "" {
 			fmt.Fprintf(out, "; its service answered %s: %s", cli.Ago(n.Answered, now), shorten(escape.Text(n.Answer), 100))

@@ -49,7 +49,7 @@ func TestStatusTellsOfNotices(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"\nnotices by mail: 3 delivered, 2 waiting, 1 failed, 4 tries of which nobody knows whether they arrived; its service answered 1m0s ago: 451 \\x1b[2J later\n",
+		"\nnotices by mail: 3 delivered, 2 waiting, 1 failed, 4 tries of which nobody knows whether the message arrived; its service answered 1m0s ago: 451 \\x1b[2J later\n",
 		"\nnotices by phone: 0 delivered, 0 waiting, 0 failed\n",
 	} {
 		if !strings.Contains(out.String(), want) {

@@ -16,6 +16,7 @@ import (
 	"github.com/pialert/pialert/display/internal/today"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // Today is a morning's picture: what the day brought so far.
@@ -151,7 +152,7 @@ func (t Today) write(out io.Writer, colors terminal.Colors) error {
 		fmt.Fprintf(&b, "\nsilent: %s\n", strings.Join(t.Silent, ", "))
 	}
 	for _, tally := range t.Dropped {
-		fmt.Fprintf(&b, "\n%s had to drop %d attempts in all\n", tally.Name, tally.Attempts)
+		fmt.Fprintf(&b, "\n%s had to drop %s in all\n", tally.Name, plural.Count(tally.Attempts, "attempt"))
 	}
 	_, err := io.WriteString(out, b.String())
 	return err

@@ -14,6 +14,7 @@ import (
 	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // topRequest asks for the most frequent names.
@@ -71,7 +72,7 @@ attempts these had. Users of a source, and sources of a user, are those of the n
 				return err
 			}
 			if ranking.Others > 0 {
-				fmt.Fprintf(command.ErrOrStderr(), "%d attempts were of %s that are too many to be kept apart\n", ranking.Others, args[0])
+				fmt.Fprintf(command.ErrOrStderr(), "and %s of %s that are too many to be kept apart\n", plural.Count(ranking.Others, "attempt"), args[0])
 			}
 			if ranking.Newest {
 				fmt.Fprintln(command.ErrOrStderr(), "these are of the newest 50,000 events, by which alone this can be known")

@@ -26,6 +26,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/pialert/pialert/packaging/demo/program"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // ownLog is where systems with a syslog daemon keep what sshd says.
@@ -80,7 +81,7 @@ func run(ctx context.Context, programs program.Binaries, logs string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("demo: %d attacks shown\n", shown)
+	fmt.Println("demo:", plural.Count(shown, "attack"), "shown")
 	return nil
 }
 
@@ -228,7 +229,7 @@ func settle(ctx context.Context, pairs []*program.Pair) (uint64, error) {
 		}
 		if waiting > 0 || status.Total != before.Total {
 			before = status
-			return fmt.Errorf("%d events are on their way", waiting)
+			return fmt.Errorf("%s on the way", plural.Count(waiting, "event"))
 		}
 		return nil
 	})

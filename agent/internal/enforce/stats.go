@@ -6,6 +6,7 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/responder"
 	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // Stats counts what became of decisions.
@@ -42,7 +43,7 @@ func (s Stats) Summary(now time.Time) string {
 	case stateOff:
 		return "responses are off"
 	case stateObserving:
-		return fmt.Sprintf("responses observe: %d bans would have been decided, %d spared", s.Decided, s.Spared)
+		return fmt.Sprintf("responses observe: %s would have been decided, %d spared", plural.Count(s.Decided, "ban"), s.Spared)
 	}
 	text := fmt.Sprintf("responses are %s: %d banned now; since the start %d decided, %d spared, %d refused", s.State, s.Bans, s.Decided, s.Spared, s.Refused)
 	if s.State == stateTrial {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // Decision is that a source is to be banned.
@@ -93,7 +94,7 @@ func (p *Policy) Event(e *attack.Event) (decisions []Decision, spared *Spared) {
 		Target: o.source, For: left,
 		Evidence: Evidence{Kind: e.Kind, Rule: e.Rule, Log: e.Log, First: o.first, Last: now},
 	}
-	d.Reason = fmt.Sprintf("%d attempts within %s, the last one %s", o.attempts, now.Sub(o.first).Round(time.Second), e.Kind)
+	d.Reason = fmt.Sprintf("%s within %s, the last one %s", plural.Count(o.attempts, "attempt"), now.Sub(o.first).Round(time.Second), e.Kind)
 	o.bans++
 	o.banned = now.Add(full)
 	p.note(o)

@@ -90,9 +90,9 @@ func stepName(step int64) string {
 		return "week"
 	}
 	if step%24 == 0 {
-		return plural(uint64(step/24), "day")
+		return counted(uint64(step/24), "day")
 	}
-	return plural(uint64(step), "hour")
+	return counted(uint64(step), "hour")
 }
 
 // axis names some of the columns: times of day, days or months, whatever is not too dense.

@@ -37,7 +37,7 @@ func (p *page) successes(r *Report) {
 	if r.Successes == 0 {
 		return
 	}
-	p.title(plural(r.Successes, "login") + " succeeded")
+	p.title(counted(r.Successes, "login") + " succeeded")
 	shown := together(r.Accepted)
 	names, sources, more := 0, 0, r.Successes
 	shown = shown[:min(len(shown), maxShown)]
@@ -51,7 +51,7 @@ func (p *page) successes(r *Report) {
 			rest = "  ×" + grouped(s.times)
 		}
 		if s.FailedBefore > 0 {
-			rest, look = rest+"  after "+plural(s.FailedBefore, "failed attempt"), alarm
+			rest, look = rest+"  after "+counted(s.FailedBefore, "failed attempt"), alarm
 		}
 		if utf8.RuneCountInString(text+rest) > p.width { // what matters most is not to be cut
 			p.line(look, strings.TrimRight(text, " "))

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // Bounds of the text of a report.
@@ -62,26 +63,26 @@ func (p *page) head(r *Report) {
 	if len(p.b) == 0 {
 		p.b = append(p.b, '\n')
 	}
-	found := fmt.Sprintf("%s in %s", plural(r.Attempts, "attempt"), plural(r.Events, "event"))
+	found := fmt.Sprintf("%s in %s", counted(r.Attempts, "attempt"), counted(r.Events, "event"))
 	if r.Addresses > 0 {
-		found += " from " + plural(uint64(r.Addresses), "address")
+		found += " from " + counted(uint64(r.Addresses), "address")
 	}
 	p.line(bold, found)
 	if !r.First.IsZero() {
 		p.line(plain, span(r.First.In(p.zone), r.Last.In(p.zone)))
 	}
-	p.line(faint, fmt.Sprintf("%s of %s read in %s", plural(r.Lines, "line"), plural(uint64(len(r.Files)), "file"), seconds(r.Seconds)))
+	p.line(faint, fmt.Sprintf("%s of %s read in %s", counted(r.Lines, "line"), counted(uint64(len(r.Files)), "file"), seconds(r.Seconds)))
 	if r.Unread > 0 {
-		p.line(plain, plural(r.Unread, "line")+" of no form that is known, such as")
+		p.line(plain, counted(r.Unread, "line")+" of no form that is known, such as")
 		for _, example := range r.Examples {
 			p.line(faint, "  "+escape.Text(example))
 		}
 	}
 	if r.OverLong > 0 {
-		p.line(plain, plural(r.OverLong, "line")+fmt.Sprintf(" of more than %s bytes not looked at", grouped(maxLine)))
+		p.line(plain, counted(r.OverLong, "line")+fmt.Sprintf(" of more than %s bytes not looked at", grouped(maxLine)))
 	}
 	if r.Ignored > 0 {
-		p.line(plain, plural(r.Ignored, "attempt")+" of ignored addresses not counted")
+		p.line(plain, counted(r.Ignored, "attempt")+" of ignored addresses not counted")
 	}
 }
 
@@ -197,16 +198,7 @@ func grouped(n uint64) string {
 	return text
 }
 
-func plural(n uint64, noun string) string {
-	switch {
-	case n == 1:
-	case strings.HasSuffix(noun, "s"):
-		noun += "es"
-	default:
-		noun += "s"
-	}
-	return grouped(n) + " " + noun
-}
+func counted(n uint64, noun string) string { return grouped(n) + " " + plural.Noun(n, noun) }
 
 // span says from when to when the events are.
 func span(first, last time.Time) string {
@@ -224,15 +216,15 @@ func duration(d time.Duration) string {
 	days, hours, minutes := uint64(d/(24*time.Hour)), uint64(d/time.Hour)%24, uint64(d/time.Minute)%60
 	switch {
 	case days >= 14:
-		return plural(days, "day")
+		return counted(days, "day")
 	case days > 0:
-		return plural(days, "day") + " " + plural(hours, "hour")
+		return counted(days, "day") + " " + counted(hours, "hour")
 	case hours > 0:
-		return plural(hours, "hour") + " " + plural(minutes, "minute")
+		return counted(hours, "hour") + " " + counted(minutes, "minute")
 	case minutes > 0:
-		return plural(minutes, "minute")
+		return counted(minutes, "minute")
 	}
-	return plural(uint64(d/time.Second), "second")
+	return counted(uint64(d/time.Second), "second")
 }
 
 // seconds says how long the scan took.

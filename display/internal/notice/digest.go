@@ -9,6 +9,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/notice/channel"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // maxDigest bounds the span of a digest: after a longer absence, and after a clock that was wrong, it
@@ -66,13 +67,9 @@ func (p *planner) digests(ctx context.Context, summary func(ctx context.Context,
 func digest(s Summary, from, to time.Time, link string) channel.Message {
 	m := channel.Message{At: to, Severity: attack.Info, Link: link, Lines: slices.Clone(s.Lines), Tables: s.Tables}
 	span := fmt.Sprintf("from %s to %s", from.Format("Mon 15:04"), to.Format("Mon 15:04"))
-	switch s.Attempts {
-	case 0:
+	m.Subject = plural.Count(s.Attempts, "attempt") + " " + span
+	if s.Attempts == 0 {
 		m.Subject = "A quiet time: no attempts " + span
-	case 1:
-		m.Subject = "1 attempt " + span
-	default:
-		m.Subject = fmt.Sprintf("%d attempts %s", s.Attempts, span)
 	}
 	if s.Attempts > 0 && len(s.Hours) > 1 {
 		m.Bars = &channel.Bars{From: from, Step: time.Hour, Counts: s.Hours}

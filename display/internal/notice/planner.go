@@ -9,6 +9,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/notice/channel"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // gatherTime is how long the first event of a message waits for those that come with it.
@@ -126,7 +127,7 @@ func (p *planner) rise(r *rule, k *kept, record *Record, now time.Time) {
 	w := k.Windows.add(name, record.Event.Count, record.Arrived, span)
 	if !w.Risen && w.sum() >= r.When.Attempts {
 		w.Risen, w.Total, w.Begun = true, w.sum(), record.Arrived
-		k.Held.say(fmt.Sprintf("%d attempts within %s%s", w.Total, spanText(span), about(r.When.By, name)), attack.Medium, now)
+		k.Held.say(fmt.Sprintf("%s within %s%s", plural.Count(w.Total, "attempt"), spanText(span), about(r.When.By, name)), attack.Medium, now)
 	}
 	if w.Risen {
 		k.Held.add(record, now)
@@ -220,7 +221,7 @@ func (k *kept) drops(all []Dropped, now time.Time) {
 	for _, one := range all {
 		before, ok := k.Dropped[one.Agent]
 		if ok && one.Attempts > before {
-			k.Held.say(fmt.Sprintf("%s had to drop events of %d attempts: its spool was full while no display was there", one.Agent, one.Attempts-before), attack.Medium, now)
+			k.Held.say(fmt.Sprintf("%s had to drop events of %s: its spool was full while no display was there", one.Agent, plural.Count(one.Attempts-before, "attempt")), attack.Medium, now)
 		}
 		k.Dropped[one.Agent] = one.Attempts
 	}
@@ -247,7 +248,7 @@ func (k *kept) ends(w *When, now time.Time) {
 		one.move(sliceOf(now, time.Duration(w.Within)))
 		sum := one.sum()
 		if one.Risen && sum < w.Attempts/2 {
-			k.Held.say(fmt.Sprintf("over after %d attempts in %s%s", one.Total, spanText(now.Sub(one.Begun)), about(w.By, name)), attack.Low, now)
+			k.Held.say(fmt.Sprintf("over after %s in %s%s", plural.Count(one.Total, "attempt"), spanText(now.Sub(one.Begun)), about(w.By, name)), attack.Low, now)
 			one.Risen = false
 		}
 		if sum == 0 && !one.Risen {

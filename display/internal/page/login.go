@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // Access says who may see the page.
@@ -90,7 +92,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	if wait, ok := s.sessions.admit(r.RemoteAddr); !ok {
 		seconds := int(math.Ceil(wait.Seconds()))
 		w.Header().Set("Retry-After", fmt.Sprint(seconds))
-		s.showLogin(w, http.StatusTooManyRequests, next, fmt.Sprintf("Too many tries. Wait %d seconds.", seconds))
+		s.showLogin(w, http.StatusTooManyRequests, next, fmt.Sprintf("Too many tries. Wait %s.", plural.Count(seconds, "second")))
 		return
 	}
 	s.hashing.Lock() // one at a time: each takes its memory

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // row is an event in a list.
@@ -59,13 +60,13 @@ func words(detail attack.Detail) []string {
 	case attack.HTTP:
 		return filled(strings.TrimSpace(d.Method+" "+d.Target), d.Host)
 	case attack.Flood:
-		return filled(fmt.Sprintf("%s from %s, %d requests in all", phases[d.Phase], d.Network, d.Requests), d.Method)
+		return filled(fmt.Sprintf("%s from %s, %s in all", phases[d.Phase], d.Network, plural.Count(d.Requests, "request")), d.Method)
 	case attack.Episode:
 		text := phases[d.Phase]
 		if d.Network.IsValid() {
 			text += " from " + d.Network.String()
 		}
-		return filled(fmt.Sprintf("%s, %d attempts on %d", text, d.Attempts, d.Distinct))
+		return filled(fmt.Sprintf("%s, %s on %d", text, plural.Count(d.Attempts, "attempt"), d.Distinct))
 	case attack.Accepted:
 		return filled(d.Service, d.Method, d.Reason, d.Fingerprint)
 	case attack.Count:

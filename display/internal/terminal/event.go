@@ -8,6 +8,7 @@ import (
 
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // maxQuoted bounds a text of an attacker's in a line, in bytes before quoting.
@@ -67,13 +68,13 @@ func Particulars(detail attack.Detail) string {
 			return " " + quote(request)
 		}
 	case attack.Flood:
-		return fmt.Sprintf(" by %s %s, %d requests %s", d.Network, phases[d.Phase], d.Requests, quote(d.Method))
+		return fmt.Sprintf(" by %s %s, %s %s", d.Network, phases[d.Phase], plural.Count(d.Requests, "request"), quote(d.Method))
 	case attack.Episode:
 		text := " " + phases[d.Phase]
 		if d.Network.IsValid() {
 			text = fmt.Sprintf(" by %s%s", d.Network, text)
 		}
-		return fmt.Sprintf("%s, %d attempts, %d distinct", text, d.Attempts, d.Distinct)
+		return fmt.Sprintf("%s, %s, %d distinct", text, plural.Count(d.Attempts, "attempt"), d.Distinct)
 	case attack.Accepted:
 		if d.Method != "" {
 			return " with " + quote(d.Method)

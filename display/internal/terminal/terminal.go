@@ -21,6 +21,7 @@ import (
 	"github.com/pialert/pialert/display/internal/animate"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/escape"
+	"github.com/pialert/pialert/pkg/plural"
 	"github.com/pialert/pialert/pkg/wake"
 )
 
@@ -128,7 +129,7 @@ func (t *Terminal) Missed(events uint64) {
 	}
 	t.change(func() {
 		if t.screen.Live {
-			t.events = latest(append(t.events, row{lamp: -1, note: fmt.Sprintf("(%d events more)", events)}))
+			t.events = latest(append(t.events, row{lamp: -1, note: "(" + plural.Count(events, "event") + " more)"}))
 			return
 		}
 		t.missed += events
@@ -216,7 +217,7 @@ func (t *Terminal) print() error {
 		text.WriteByte('\n')
 	}
 	if missed > 0 {
-		fmt.Fprintf(&text, "(%d lines more: they came faster than they could be written)\n", missed)
+		fmt.Fprintf(&text, "(%s more: faster than could be written)\n", plural.Count(missed, "line"))
 	}
 	_, err := t.out.Write(text.Bytes())
 	return err

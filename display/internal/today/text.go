@@ -4,15 +4,17 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/pialert/pialert/pkg/plural"
 )
 
 // Text returns the day for people: a line for each lamp, with a bar for each hour, in the lamp's colour as
 // paint paints it.
 func (d *Day) Text(paint func(color, line string) string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s   %d attempts", d.Now.Format("Monday, 2 January 2006, 15:04"), d.Attempts)
+	fmt.Fprintf(&b, "%s   %s", d.Now.Format("Monday, 2 January 2006, 15:04"), plural.Count(d.Attempts, "attempt"))
 	if d.Usual != nil {
-		fmt.Fprintf(&b, ", usually %d by now (%d weeks)", *d.Usual, d.Weeks)
+		fmt.Fprintf(&b, ", usually %d by now (%s)", *d.Usual, plural.Count(d.Weeks, "week"))
 	}
 	b.WriteString("\n\n")
 	most := uint64(0)
