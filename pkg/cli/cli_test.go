@@ -195,11 +195,11 @@ func TestStatusCommand(t *testing.T) {
 // is paired, so starting that again and again would lead nowhere.
 func TestAskWhatDoesNotRun(t *testing.T) {
 	for _, test := range []struct {
-		program, hint string
+		program, said string
 		paired        bool
 	}{
-		{"pialert-agent", "hint: sudo pialert-agent pair\n", false},
-		{"pialert-display", "hint: paste here the line that sudo pialert-agent pair prints on a server\n", false},
+		{"pialert-agent", "error: not paired yet: pialert-agent runs once it is\nhint: sudo pialert-agent pair\n", false},
+		{"pialert-display", "hint: on a server, run sudo pialert-agent pair, and paste here the line that it prints\n", false},
 		{"pialert-agent", "hint: start it with: sudo systemctl start pialert-agent, and see why it stopped with: journalctl -u pialert-agent -n 20\n", true},
 	} {
 		state := t.TempDir()
@@ -210,7 +210,7 @@ func TestAskWhatDoesNotRun(t *testing.T) {
 		}
 		var stderr bytes.Buffer
 		err := Running{test.program, filepath.Join(state, "none.sock"), state}.Ask(t.Context(), "/status", nil, nil)
-		if code := report(&stderr, err); code != 1 || !strings.HasSuffix(stderr.String(), test.hint) {
+		if code := report(&stderr, err); code != 1 || !strings.HasSuffix(stderr.String(), test.said) {
 			t.Errorf("paired %v: code %d, %s", test.paired, code, stderr.String())
 		}
 	}

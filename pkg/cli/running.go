@@ -39,9 +39,9 @@ func (r Running) hint(err error) error {
 	if errors.Is(unpaired, fs.ErrNotExist) {
 		how := "sudo " + r.Program + " pair"
 		if strings.HasSuffix(r.Program, "-display") {
-			how = "paste here the line that sudo pialert-agent pair prints on a server"
+			how = "on a server, run sudo pialert-agent pair, and paste here the line that it prints"
 		}
-		return Hint(fmt.Errorf("%w: it is not paired", err), "%s", how)
+		return Hint(fmt.Errorf("not paired yet: %s runs once it is", r.Program), "%s", how)
 	}
 	return Hint(err, "start it with: sudo systemctl start %s, and see why it stopped with: journalctl -u %[1]s -n 20", r.Program)
 }

@@ -121,6 +121,15 @@ func TestPairSaysWhatToDo(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+	t.Run("a second time", func(t *testing.T) {
+		agent := newMachine(t, pairing.Agent, "web1")
+		_, cancel, ended := agent.pair(t)
+		if _, _, err := agent.run(t, "pair"); err == nil || err.Error() != "another pialert-agent pair waits already" || !strings.Contains(hintOf(t, err), "on the display, or end it with Ctrl-C") {
+			t.Errorf("got %v", err)
+		}
+		cancel()
+		<-ended
+	})
 	t.Run("damaged state", func(t *testing.T) {
 		agent := newMachine(t, pairing.Agent, "web1")
 		os.MkdirAll(agent.State, 0o700)

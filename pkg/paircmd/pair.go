@@ -143,7 +143,11 @@ func (p *program) pairByProgram(ctx context.Context, settings Settings, request 
 
 // pairAlone listens itself, as the program would.
 func (p *program) pairAlone(ctx context.Context, settings Settings, keyring *pairing.Keyring, request inviteRequest, console console, show func(string)) (pairing.Peer, error) {
-	done, err := private.Dir(settings.State).Lock(waiting) // the program, if it is started meanwhile, sees who has its port
+	done, err := private.Dir(settings.State).TryLock(waiting) // the program, if it is started meanwhile, sees who has its port
+	if errors.Is(err, private.ErrLocked) {
+		return pairing.Peer{}, cli.Hint(fmt.Errorf("another %s pair waits already", p.here()),
+			"run its line on the %s, or end it with Ctrl-C and try again", p.role.Other())
+	}
 	if err != nil {
 		return pairing.Peer{}, err
 	}
@@ -191,12 +195,11 @@ func Explain(err error, role pairing.Role, state string) error {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return err
 	}
-	file, lockErr := os.Open(private.Dir(state).Path(waiting))
-	if lockErr != nil {
-		return err
+	done, lockErr := private.Dir(state).TryLock(waiting)
+	if lockErr == nil {
+		done()
 	}
-	defer file.Close()
-	if syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) == nil {
+	if !errors.Is(lockErr, private.ErrLocked) {
 		return err
 	}
 	return fmt.Errorf("%s pair waits on this port: run its line on the %s, or end it with Ctrl-C; then this starts by itself", name(role), role.Other())

@@ -247,6 +247,9 @@ func TestPeersAsText(t *testing.T) {
 	if err != nil || !strings.Contains(stdout, "Nobody is paired. To begin: sudo pialert-agent pair") {
 		t.Errorf("%v\n%s", err, stdout)
 	}
+	if stdout, _, err := newMachine(t, pairing.Display, "desk").run(t, "peers"); err != nil || !strings.Contains(stdout, "To begin, on a server: sudo pialert-agent pair") {
+		t.Errorf("%v\n%s", err, stdout)
+	}
 	keyring, err := pairing.Open(agent.State, pairing.Agent, "web1")
 	if err != nil {
 		t.Fatal(err)

@@ -86,7 +86,11 @@ func (p *program) report(ctx context.Context) (report, error) {
 func (r report) print(w io.Writer, p *program) error {
 	fmt.Fprintf(w, "This is %s %s, key %s.\n", r.Role, r.Name, r.Key)
 	if len(r.Peers) == 0 {
-		fmt.Fprintf(w, "Nobody is paired. To begin: sudo %s pair\n", name(pairing.Agent))
+		where := ""
+		if p.role == pairing.Display {
+			where = ", on a server"
+		}
+		fmt.Fprintf(w, "Nobody is paired. To begin%s: sudo %s pair\n", where, name(pairing.Agent))
 		return nil
 	}
 	fmt.Fprintln(w)

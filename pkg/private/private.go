@@ -22,8 +22,19 @@ type Dir string
 // Path is that of a file in the directory.
 func (d Dir) Path(name string) string { return filepath.Join(string(d), name) }
 
+// ErrLocked says that another process holds the directory.
+var ErrLocked = errors.New("another process holds it")
+
 // Lock holds the directory, by a file of that name in it, against other processes until the returned function is called.
-func (d Dir) Lock(name string) (unlock func(), err error) {
+// It waits for one that holds it.
+func (d Dir) Lock(name string) (unlock func(), err error) { return d.lock(name, syscall.LOCK_EX) }
+
+// TryLock does the same, but does not wait: the error wraps [ErrLocked] if another process holds the directory.
+func (d Dir) TryLock(name string) (unlock func(), err error) {
+	return d.lock(name, syscall.LOCK_EX|syscall.LOCK_NB)
+}
+
+func (d Dir) lock(name string, how int) (unlock func(), err error) {
 	if err := d.make(); err != nil {
 		return nil, fmt.Errorf("cannot make the state directory: %w", err)
 	}
@@ -36,10 +47,13 @@ func (d Dir) Lock(name string) (unlock func(), err error) {
 		return nil, err
 	}
 	for {
-		err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX)
+		err = syscall.Flock(int(file.Fd()), how)
 		if err != syscall.EINTR {
 			break
 		}
+	}
+	if err == syscall.EWOULDBLOCK {
+		err = ErrLocked
 	}
 	if err != nil {
 		file.Close()
