@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/cli"
+	"github.com/pialert/pialert/pkg/config"
 )
 
 // fireRequest asks for an event that a person fires.
@@ -30,14 +33,19 @@ func (r fireRequest) event(now time.Time) (*attack.Event, error) {
 	return e, e.Check()
 }
 
-// fire sends an event the whole way that one from a log takes.
-func (d *daemon) fire(r fireRequest) error {
+// fire sends an event the whole way that one from a log takes, and returns once it is stored.
+func (d *daemon) fire(ctx context.Context, r fireRequest) error {
 	e, err := r.event(time.Now())
 	if err != nil {
 		return fmt.Errorf("cannot fire: %w", err)
 	}
-	return d.current().pipeline.Add(e)
+	ctx, cancel := context.WithTimeoutCause(ctx, firePatience, errors.New("it is not stored yet: pialert-agent status says what holds it up"))
+	defer cancel()
+	return d.commit(ctx, func(_ *detection, add func(*attack.Event)) { add(e) })
 }
+
+// firePatience is how long who fires an event waits for it to be stored, which takes milliseconds on a disk that is well.
+const firePatience = 5 * time.Second
 
 func fireCommand(s *settings) *cobra.Command {
 	request := fireRequest{Count: 1}
@@ -48,14 +56,14 @@ func fireCommand(s *settings) *cobra.Command {
 		Long: `fire sends an event as if an attack had been found: it is stored, delivered, and lights the lamp
 of its kind. It is marked as a test and enters no total, unless --counted is given.
 
-The kinds are ` + strings.Join(kindNames(), ", ") + `.`,
+The kinds are ` + strings.Join(attack.KindNames(), ", ") + `.`,
 		Example: `  sudo pialert-agent fire ssh_login
   sudo pialert-agent fire wordpress_login --source-ip 203.0.113.7 --user admin --count 5`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: cobra.FixedCompletions(kindNames(), cobra.ShellCompDirectiveNoFileComp),
+		ValidArgsFunction: cobra.FixedCompletions(attack.KindNames(), cobra.ShellCompDirectiveNoFileComp),
 		RunE: func(command *cobra.Command, args []string) (err error) {
 			if request.Kind, err = attack.ParseKind(args[0]); err != nil {
-				return &cli.UsageError{Err: cli.Hint(err, "the kinds are %s", strings.Join(kindNames(), ", "))}
+				return &cli.UsageError{Err: fmt.Errorf("%w%s", err, config.Meant(args[0], attack.KindNames()))}
 			}
 			if source != "" {
 				if request.SourceIP, err = netip.ParseAddr(source); err != nil {
@@ -85,10 +93,3 @@ The kinds are ` + strings.Join(kindNames(), ", ") + `.`,
 }
 
 // kindNames lists the names of all kinds.
-func kindNames() []string {
-	var names []string
-	for _, kind := range attack.Kinds() {
-		names = append(names, kind.String())
-	}
-	return names
-}

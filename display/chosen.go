@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,18 +34,11 @@ func (c *chosen) flags(command *cobra.Command) {
 	flags.StringVar(&c.Source, "source", "", "only from this address or network")
 	flags.StringVar(&c.User, "user", "", "only attempts to be this user")
 	flags.StringVar(&c.Host, "host", "", "only lines of this machine, where an agent reads those of others")
-	command.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(kindNames(), cobra.ShellCompDirectiveNoFileComp))
+	command.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(attack.KindNames(), cobra.ShellCompDirectiveNoFileComp))
 	completeAgent(command)
 }
 
 // kindNames lists the kinds by name.
-func kindNames() (names []string) {
-	for _, kind := range attack.Kinds() {
-		names = append(names, kind.String())
-	}
-	return names
-}
-
 // completeAgent gives a command's --agent the names of the running display's agents.
 func completeAgent(command *cobra.Command) {
 	command.RegisterFlagCompletionFunc("agent", func(command *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -79,7 +71,7 @@ func (c chosen) filter(now time.Time) (f history.Filter, err error) {
 	}
 	if c.Kind != "" {
 		if f.Kind, err = attack.ParseKind(c.Kind); err != nil {
-			return f, fmt.Errorf("--kind: %w; use one of %s", err, strings.Join(kindNames(), ", "))
+			return f, fmt.Errorf("--kind: %w%s", err, config.Meant(c.Kind, attack.KindNames()))
 		}
 	}
 	if c.Source != "" {

@@ -52,7 +52,7 @@ func TestWrongChoices(t *testing.T) {
 		{"events --since yesterdy", `--since: "yesterdy" is no time: use 8h`},
 		{"events --limit -1", "--limit -1: give 0"},
 		{"events --since today --until yesterday", "--until yesterday is not after --since today"},
-		{"export --kind ssh_logn", `--kind: unknown kind "ssh_logn"; use one of`},
+		{"export --kind ssh_logn", `--kind: there is no kind "ssh_logn"; did you mean ssh_login?`},
 		{"top sources --limit -3", "--limit -3: give 0"},
 		{"top users --source 1.2.3", `--source: "1.2.3" is no address`},
 	} {

@@ -104,7 +104,7 @@ in silence.`,
 			if len(args) > 0 {
 				return nil, directive
 			}
-			return append(lamps, kindNames()...), directive
+			return append(lamps, attack.KindNames()...), directive
 		},
 		RunE: func(command *cobra.Command, args []string) error {
 			cfg, err := s.Load()

@@ -145,6 +145,15 @@ func Kinds() []Kind {
 	return all
 }
 
+// KindNames lists the names of all those kinds.
+func KindNames() []string {
+	var names []string
+	for _, kind := range Kinds() {
+		names = append(names, kind.String())
+	}
+	return names
+}
+
 // ParseKind returns the kind of a snake case name such as "ssh_login", or of what [Kind.String]
 // returns for an unknown one.
 func ParseKind(name string) (Kind, error) {
@@ -156,7 +165,7 @@ func ParseKind(name string) (Kind, error) {
 	if k, ok := parseUnknown(name); ok {
 		return k, nil
 	}
-	return 0, fmt.Errorf("unknown kind %q", name)
+	return 0, fmt.Errorf("there is no kind %q", name)
 }
 
 func parseUnknown(name string) (Kind, bool) {

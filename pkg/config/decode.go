@@ -157,7 +157,7 @@ func (d *decoder) mapping(node ast.Node, v reflect.Value, name string) {
 		}
 		field, ok := known.values[key]
 		if !ok {
-			d.refuse(pair.Key, "there is no %s%s", path, hint(key, known.names))
+			d.refuse(pair.Key, "there is no %s%s", path, Meant(key, known.names))
 			continue
 		}
 		if pair.Value != nil {

@@ -35,15 +35,20 @@ func inOrder(name string, mistakes []*Mistake) error {
 	return errors.Join(all...)
 }
 
-// hint names the known key that is nearest, or all if none is near.
-func hint(key string, known []string) string {
-	best, least := "", len(key)/3+2
+// Nearest returns the known word that one was meant to be, or nothing if none is near.
+func Nearest(word string, known []string) (best string) {
+	least := len(word)/3 + 2
 	for _, name := range known {
-		if n := distance(strings.ToLower(key), name); n < least {
+		if n := distance(strings.ToLower(word), name); n < least {
 			best, least = name, n
 		}
 	}
-	if best != "" {
+	return best
+}
+
+// Meant ends a sentence about an unknown word with the known one that is nearest, or with all if none is near.
+func Meant(word string, known []string) string {
+	if best := Nearest(word, known); best != "" {
 		return fmt.Sprintf("; did you mean %s?", best)
 	}
 	return "; there are " + strings.Join(known, ", ")

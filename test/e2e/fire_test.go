@@ -24,11 +24,14 @@ func TestFire(t *testing.T) {
 	s.counted() // nothing
 
 	fire("wordpress_login", "--count", "4", "--counted")
+	if status, err := s.AgentStatus(s.ctx); err != nil || status.Spool.Next != 3 {
+		t.Errorf("right after two were fired the next number is %d: %v", status.Spool.Next, err)
+	}
 	s.did([]daemon.Attempt{{Kind: attack.WordPressLogin, Count: 4}}, nil)
 	s.counted()
 
 	_, err := s.Agent(s.ctx, "fire", "ssh_logn")
-	if err == nil || !strings.Contains(err.Error(), "wordpress_login") || !strings.Contains(err.Error(), "exit code 2") {
+	if err == nil || !strings.Contains(err.Error(), "did you mean ssh_login?") || !strings.Contains(err.Error(), "exit code 2") {
 		t.Errorf("an unknown kind says: %v", err)
 	}
 }

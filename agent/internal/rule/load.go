@@ -162,11 +162,11 @@ func (h *file) rule(e *entry) (*Rule, error) {
 	var problems []error
 	switch {
 	case e.Kind == "" && r.Counts():
-		problems = append(problems, fmt.Errorf("kind is missing: use one of %v", attack.Kinds()))
+		problems = append(problems, errors.New("kind is missing: use one of "+strings.Join(attack.KindNames(), ", ")))
 	case e.Kind != "":
 		kind, err := attack.ParseKind(e.Kind)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("kind: %w: use one of %v", err, attack.Kinds()))
+			problems = append(problems, fmt.Errorf("kind: %w%s", err, config.Meant(e.Kind, attack.KindNames())))
 		}
 		r.Kind, r.Severity = kind, kind.Severity()
 	}
@@ -200,19 +200,15 @@ func (s *Set) User() []*Rule { return slices.Clone(s.rules[:s.user]) }
 
 // Show returns the rule with the given id.
 func (s *Set) Show(id string) (*Rule, error) {
+	var ids []string
 	for _, rule := range s.rules {
 		if rule.ID == id {
 			return rule, nil
 		}
+		ids = append(ids, rule.ID)
 	}
-	var near []string
-	for _, rule := range s.rules {
-		if strings.Contains(rule.ID, id) || strings.Contains(id, rule.Service) && rule.Service != "" {
-			near = append(near, rule.ID)
-		}
+	if near := config.Nearest(id, ids); near != "" {
+		return nil, fmt.Errorf("there is no rule %q; did you mean %s?", id, near)
 	}
-	if len(near) > 0 {
-		return nil, fmt.Errorf("there is no rule %q; did you mean %s?", id, strings.Join(near, ", "))
-	}
-	return nil, fmt.Errorf("there is no rule %q", id)
+	return nil, fmt.Errorf("there is no rule %q; pialert-agent rules list has them all", id)
 }

@@ -117,9 +117,9 @@ func TestMistakesOfTheUsersRules(t *testing.T) {
 		t.Fatal("they were accepted")
 	}
 	for _, want := range []string{
-		"a.yaml:3:11: rule \"A\": ", "unknown kind", "a.yaml:4:5: there is no rules[0].patern; did you mean pattern?",
+		"a.yaml:3:11: rule \"A\": ", "there is no kind", "a.yaml:4:5: there is no rules[0].patern; did you mean pattern?",
 		"a.yaml:9:14: rule \"b\": pattern", "b.yml:1:8: rules: \"7\" is no list",
-		"c.yaml:2:5: rule \"\": id is missing", "c.yaml:2:12: rule \"\": kind: unknown", "c.yaml:2:31: rule \"\": pattern", "c.yaml:2:46: rule \"\": severity",
+		"c.yaml:2:5: rule \"\": id is missing", "c.yaml:2:12: rule \"\": kind: there is no kind \"ssh_logn\"; did you mean ssh_login?", "c.yaml:2:31: rule \"\": pattern", "c.yaml:2:46: rule \"\": severity",
 		"c.yaml:2:5: rule \"\": tags are missing", "c.yaml:2:5: rule \"\": match is missing", "d.yaml: ", "e.yaml: rule 2 is empty",
 	} {
 		if !strings.Contains(err.Error(), want) {
@@ -174,8 +174,9 @@ func TestShowNamesWhatIsNear(t *testing.T) {
 		t.Fatal(err)
 	}
 	for id, want := range map[string]string{
-		"press-users": `there is no rule "press-users"; did you mean wordpress-users?`,
-		"xyzzy":       `there is no rule "xyzzy"`,
+		"sshd-failed-passwrd": `there is no rule "sshd-failed-passwrd"; did you mean sshd-failed-password?`,
+		"press-users":         `there is no rule "press-users"; did you mean wordpress-users?`,
+		"xyzzy":               `there is no rule "xyzzy"; pialert-agent rules list has them all`,
 	} {
 		if _, err := rules.Show(id); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", id, err, want)

@@ -3,6 +3,7 @@ package lamp
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -187,19 +188,10 @@ func parseKinds(word string) (set kindSet, err error) {
 	}
 	family, ok := families[word]
 	if !ok {
-		return kindSet{}, fmt.Errorf("it is no kind; use a family (ssh, wordpress, other) or one of %s",
-			strings.Join(kindNames(), ", "))
+		return kindSet{}, errors.New("it is no kind and no family of kinds" + config.Meant(word, slices.Concat(slices.Sorted(maps.Keys(families)), attack.KindNames())))
 	}
 	set.addFamily(family)
 	return set, nil
-}
-
-func kindNames() []string {
-	var names []string
-	for _, kind := range attack.Kinds() {
-		names = append(names, kind.String())
-	}
-	return names
 }
 
 func sweepFrom(word string) (attack.Severity, error) {

@@ -46,7 +46,7 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 		"no lamps":      {"lamps: []\n", []string{"display.yaml:1", "1 to 8 lamps"}},
 		"name":          {"lamps:\n- {name: SSH A, color: red, led: 0}\n", []string{":2:10: lamps[0].name: SSH A", "such as ssh-a"}},
 		"name twice":    {"lamps:\n- {name: a, color: red, led: 0}\n- {name: a, color: red, led: 1}\n", []string{"lamps[1].name", "lamps[0]"}},
-		"kind":          {"lamps:\n- {name: a, kinds: [ssh, sh], color: red}\n", []string{"lamps[0].kinds[1]: sh", "ssh_login"}},
+		"kind":          {"lamps:\n- {name: a, kinds: [ssh, sh], color: red}\n", []string{"lamps[0].kinds[1]: sh", "did you mean ssh?"}},
 		"color":         {"lamps:\n- {name: a, color: beige}\n", []string{"lamps[0].color: beige", "purple"}},
 		"black":         {"lamps:\n- {name: a, color: '#000000'}\n", []string{"lamps[0].color", "cannot be seen"}},
 		"no color":      {"lamps:\n- {name: a}\n", []string{"lamps[0].color", "#rrggbb"}},

@@ -101,9 +101,8 @@ func (r *RuleConfig) validate(v *problems, at string, channels []string) {
 
 func (w *When) validate(v *problems, at string) {
 	for i, name := range w.Kinds {
-		if _, err := attack.ParseKind(name); err != nil {
-			v.refuse(fmt.Sprintf("%s.kinds[%d]", at, i), name, err.Error())
-		}
+		_, err := attack.ParseKind(name)
+		v.require(err == nil, fmt.Sprintf("%s.kinds[%d]", at, i), name, "there is no such kind"+config.Meant(name, attack.KindNames()))
 	}
 	for i, name := range w.Families {
 		_, ok := families[name]

@@ -39,6 +39,7 @@ type AgentStatus struct {
 		Events uint64 `json:"events"`
 	} `json:"sources"`
 	Spool struct {
+		Next    uint64 `json:"next_sequence"`    // the number of the next event
 		Waiting uint64 `json:"waiting"`          // events that a display has not committed
 		Dropped uint64 `json:"dropped_attempts"` // that were too many to be kept
 	} `json:"spool"`
