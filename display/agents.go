@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/pialert/pialert/display/internal/history"
@@ -56,7 +58,7 @@ func (d *daemon) agents(now time.Time) []AgentStatus {
 
 // withTotals adds what the agents counted, and those that are no longer paired but counted.
 func withTotals(agents []AgentStatus, tallies []lamp.Tally) []AgentStatus {
-	at := map[string]int{}
+	at, paired := make(map[string]int, len(agents)), len(agents)
 	for i, agent := range agents {
 		at[agent.Name] = i
 	}
@@ -72,6 +74,7 @@ func withTotals(agents []AgentStatus, tallies []lamp.Tally) []AgentStatus {
 		}
 		agents[i].Total += tally.Count
 	}
+	slices.SortFunc(agents[paired:], func(a, b AgentStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return agents
 }
 

@@ -67,6 +67,7 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter,
 		if err != nil {
 			return err
 		}
+		lists.exact = filter.exactly(what)
 		err = lists.eachListed(ctx, what, filter.Span, step, chosen, func(start int64, g group, name []byte, sum Sum) {
 			if in(name) {
 				c.add(start, g, nil, sum)

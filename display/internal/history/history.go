@@ -81,10 +81,9 @@ type History struct {
 	store  *store  // replaced when the file is damaged
 	fault  string  // why commits fail now, or empty
 
-	agreed    time.Time // when an agent's clock agreed with this one; only the writer uses it
-	crowd     crowd     // only the writer uses it
-	spotted   spotted   // what was asked last of where a source or user was seen, and the answer
-	lastSpots []stretch
+	agreed  time.Time             // when an agent's clock agreed with this one; only the writer uses it
+	crowd   crowd                 // only the writer uses it
+	spotted map[spotted][]stretch // what was asked of where a source or user was seen, as of the newest event, and the answers
 
 	changed chan struct{} // closed at the next commit of events; nil while nobody waits
 	lock    *os.File      // keeps a second process out

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 )
@@ -53,8 +54,12 @@ func (l *listReader) long() uint64 {
 	return n
 }
 
-// hasName says whether a list has a name that is looked for. It reads no further than that.
-func hasName(list []byte, in func(name []byte) bool) bool {
+// mayHave says whether a list has a name that is looked for, or may have left it out. exact is how the only such name is
+// written, if that is known; else in is asked of each.
+func mayHave(list, exact []byte, in func(name []byte) bool) bool {
+	if exact != nil && bytes.Contains(list, exact) { // perhaps by chance
+		return true
+	}
 	l := listReader{list}
 	for len(l.rest) > 0 {
 		l.number() // the agent
@@ -64,7 +69,7 @@ func hasName(list []byte, in func(name []byte) bool) bool {
 			if long > uint64(len(l.rest)) {
 				return false
 			}
-			if in(l.rest[:long]) {
+			if long == 0 || exact == nil && in(l.rest[:long]) {
 				return true
 			}
 			l.rest = l.rest[long:]

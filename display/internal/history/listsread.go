@@ -1,7 +1,10 @@
 package history
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
+	"encoding/binary"
 	"net/netip"
 	"time"
 )
@@ -86,7 +89,7 @@ func (c *cover) above(t, step int64) int64 {
 // listRow is a list with the step that it is of.
 type listRow struct {
 	stretch
-	list []byte
+	list []byte // only until the next one
 }
 
 // listPart is a part of a span, of lists of one kind.
@@ -99,8 +102,9 @@ type listPart struct {
 type reading struct {
 	h      *History
 	tx     querier
-	joined bool // what was read last does not tell all agents apart
-	room   int  // bytes of lists that are kept for the next time
+	exact  []byte // how lists write the only name that is asked for; lists without it are passed over. nil asks for all
+	joined bool   // what was read last does not tell all agents apart
+	room   int    // bytes of lists that are kept for the next time
 	kept   map[listPart][]listRow
 	made   map[nameKind]listed
 }
@@ -124,19 +128,24 @@ func (r *reading) each(ctx context.Context, what nameKind, span Span, longest in
 		at := listPart{what, part}
 		if kept, ok := r.kept[at]; ok {
 			for _, one := range kept {
-				row(one)
+				if r.exact == nil || bytes.Contains(one.list, r.exact) {
+					row(one)
+				}
 			}
 			continue
 		}
 		kept := []listRow{}
 		var start int64
-		var list []byte
+		var list sql.RawBytes
 		err := each(ctx, r.tx, `SELECT start, list FROM lists WHERE what = ? AND step = ? AND start >= ? AND start < ? ORDER BY start`, []any{&start, &list}, func() {
 			one := listRow{stretch{part.step, start, start + part.step}, list}
 			if r.room -= len(list); r.room >= 0 {
+				one.list = bytes.Clone(list)
 				kept = append(kept, one)
 			}
-			row(one)
+			if r.exact == nil || bytes.Contains(list, r.exact) {
+				row(one)
+			}
 		}, int64(what), part.step, part.since, part.until)
 		if err != nil {
 			return err
@@ -211,6 +220,24 @@ func (f *Filter) listing() (what nameKind, chosen func(name []byte) bool) {
 	}
 	source := unmapped(f.Source)
 	return what, func(name []byte) bool { return len(name) > 0 && source.Contains(addressOf(name)) }
+}
+
+// exactly returns how lists of a kind write the only name that a filter chooses, nil if it may choose several.
+func (f *Filter) exactly(what nameKind) []byte {
+	name := []byte(cutName(f.User))
+	if what != userNames {
+		first, last := bounds(f.Source)
+		long := len(first)
+		if what == networkNames && long == 4 {
+			long = bytes4
+		} else if what == networkNames {
+			long = bytes6
+		}
+		if name = first[:long]; !bytes.Equal(name, last[:long]) {
+			return nil
+		}
+	}
+	return append(binary.AppendUvarint(nil, uint64(len(name))), name...)
 }
 
 // addressOf returns the address that a name is, or the first of the network that it is.

@@ -3,6 +3,7 @@ package history
 import (
 	"cmp"
 	"context"
+	"database/sql"
 	"slices"
 	"time"
 )
@@ -36,7 +37,7 @@ func (h *History) ranges(ctx context.Context, tx querier, filter Filter) ([]idRa
 	}
 	spots, known := h.spottedBefore(asked)
 	if !known {
-		if spots, err = h.spots(ctx, tx, what, in, filter); err != nil {
+		if spots, err = h.spots(ctx, tx, what, source.exactly(what), in, filter); err != nil {
 			return nil, err
 		}
 		spots = near(spots)
@@ -68,22 +69,34 @@ func (h *History) ranges(ctx context.Context, tx querier, filter Filter) ([]idRa
 	return within(newestFirst(append(found, back...)), all), nil
 }
 
-// spottedBefore returns what was found last, if it was asked for the same.
+// maxSpotted is how many answers are kept, of at most [maxRanges] stretches each.
+const maxSpotted = 16
+
+// spottedBefore returns what was found before, if it was asked for the same.
 func (h *History) spottedBefore(asked spotted) ([]stretch, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.lastSpots, h.spotted == asked && h.lastSpots != nil
+	spots, known := h.spotted[asked]
+	return spots, known
 }
 
 func (h *History) keepSpotted(asked spotted, spots []stretch) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.spotted, h.lastSpots = asked, spots
+	for other := range h.spotted {
+		if other.last != asked.last || len(h.spotted) >= maxSpotted {
+			delete(h.spotted, other)
+		}
+	}
+	if h.spotted == nil {
+		h.spotted = make(map[spotted][]stretch)
+	}
+	h.spotted[asked] = spots
 }
 
 // spots returns the minutes, or hours where minutes are not kept, in which lists have a chosen name, or
 // may have left it out.
-func (h *History) spots(ctx context.Context, tx querier, what nameKind, in func([]byte) bool, filter Filter) ([]stretch, error) {
+func (h *History) spots(ctx context.Context, tx querier, what nameKind, exact []byte, in func([]byte) bool, filter Filter) ([]stretch, error) {
 	now := h.now()
 	zone := now.Location()
 	made, err := readListed(ctx, tx, what, zone)
@@ -96,12 +109,12 @@ func (h *History) spots(ctx context.Context, tx querier, what nameKind, in func(
 	look = func(part stretch) error {
 		var met []int64
 		var start int64
-		var list []byte
+		var list sql.RawBytes
 		err := each(ctx, tx, `SELECT start, list FROM lists WHERE what = ? AND step = ? AND start >= ? AND start < ?`, []any{&start, &list}, func() {
 			if n := len(met); n > 0 && met[n-1] == start {
 				return
 			}
-			if hasName(list, func(name []byte) bool { return len(name) == 0 || in(name) }) {
+			if mayHave(list, exact, in) {
 				met = append(met, start)
 			}
 		}, int64(what), part.step, part.since, part.until)

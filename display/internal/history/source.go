@@ -32,6 +32,7 @@ func (h *History) Source(ctx context.Context, filter Filter) (Source, error) {
 				return nil
 			}
 			lists := h.lists(tx)
+			lists.exact = filter.exactly(what)
 			if err := lists.sketch(ctx, what, filter.Span, dayLong, filter, of); err != nil {
 				return err
 			}

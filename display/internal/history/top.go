@@ -154,6 +154,8 @@ func (r *reading) tallyGroups(ctx context.Context, t *tallies, by Dimension, fil
 		return err
 	}
 	what, in := filter.listing()
+	r.exact = filter.exactly(what)
+	defer func() { r.exact = nil }()
 	return r.eachListed(ctx, what, filter.Span, dayLong, chosen, func(_ int64, g group, name []byte, sum Sum) {
 		if !in(name) {
 			return

@@ -12,7 +12,6 @@
 package lamp
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -187,20 +186,11 @@ func (t *Table) Totals(dst []uint64, now time.Time) (grand uint64) {
 type Snapshot struct {
 	Lamps   []uint64 // totals, in the order of the lamps
 	Grand   uint64   // attempts, whether a lamp collects them or not
-	Tallies []Tally  // by agent and kind
+	Tallies []Tally  // in no order
 }
 
-// Snapshot returns everything that is counted now.
+// Snapshot returns everything that is counted now, without holding up lights for longer than a copy of it takes.
 func (t *Table) Snapshot(now time.Time) Snapshot {
-	s := t.copied(now)
-	slices.SortFunc(s.Tallies, func(a, b Tally) int {
-		return cmp.Or(cmp.Compare(a.Agent, b.Agent), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Host, b.Host), cmp.Compare(a.Key, b.Key))
-	})
-	return s
-}
-
-// copied returns what is counted, without holding up lights for longer than a copy of it takes.
-func (t *Table) copied(now time.Time) Snapshot {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.roll(now)

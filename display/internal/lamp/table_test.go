@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -286,7 +287,9 @@ func TestSnapshot(t *testing.T) {
 		Lamps: []uint64{6, 2, 0, 0}, Grand: 8,
 		Tallies: []lamp.Tally{{Agent: "alpha", Kind: attack.SSHLogin, Count: 6}, {Agent: "beta", Kind: attack.XMLRPC, Count: 2}},
 	}
-	if got := table.Snapshot(noon); !reflect.DeepEqual(got, want) {
+	got := table.Snapshot(noon)
+	slices.SortFunc(got.Tallies, func(a, b lamp.Tally) int { return strings.Compare(a.Agent, b.Agent) })
+	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
