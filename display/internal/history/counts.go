@@ -53,7 +53,7 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter,
 	c := newCounting(bounds)
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 		lists := h.lists(tx)
-		if c.name, err = lists.namer(ctx, name); err != nil {
+		if err = lists.name(ctx, c, name); err != nil {
 			return err
 		}
 		what, in := filter.listing()
@@ -74,9 +74,7 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter,
 			}
 		})
 		if err == nil && lists.joined && filter.Agent != "" { // they do not tell
-			named := c.name
-			*c = *newCounting(bounds)
-			c.name = named
+			c.forget()
 			err = c.events(ctx, tx, h, filter)
 		}
 		return err
@@ -84,18 +82,27 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter,
 	return c.list(), err
 }
 
-// namer makes of what names what is counted one that names groups and keys of the list of machines.
-func (r *reading) namer(ctx context.Context, name func(Counted) string) (func(g group, key string) string, error) {
+// name has what is counted of groups and keys of the list of machines counted under what names it.
+func (r *reading) name(ctx context.Context, c *counting, name func(Counted) string) error {
 	agents, err := r.agentNames(ctx)
-	return func(g group, key string) string {
-		of := Counted{Kind: attack.StoredKind(g.kind), Agent: agents[g.agent]}
-		if of.Kind == attack.Counter {
-			of.Key = key
-		} else {
-			of.Host = key
+	c.of = func(g group, key string) int {
+		if one := name(countedOf(agents, g, key)); one != "" {
+			return c.part(one)
 		}
-		return name(of)
-	}, err
+		return -1
+	}
+	return err
+}
+
+// countedOf says what a group and a key of the list of machines are.
+func countedOf(agents map[int64]string, g group, key string) Counted {
+	of := Counted{Kind: attack.StoredKind(g.kind), Agent: agents[g.agent]}
+	if of.Kind == attack.Counter {
+		of.Key = key
+	} else {
+		of.Host = key
+	}
+	return of
 }
 
 // count adds up all that was counted, by lists of steps none longer than longest.
@@ -215,9 +222,10 @@ type counting struct {
 	parts map[string]int // names by their place
 	sums  [][]Sum        // by name and bar
 
-	name  func(g group, key string) string
-	plain []int32                  // the part of what has no key, by agent and kind; 0 is unknown yet, -1 none
-	keyed map[group]map[string]int // the part of what has one, -1 none
+	of    func(g group, key string) int // the part of what is met first, -1 if it has none
+	room  []Sum                         // for the sums of the next parts
+	plain []int32                       // the part of what has no key, by agent and kind; 0 is unknown yet, -1 none
+	keyed map[group]map[string]int      // the part of what has one, -1 none
 }
 
 func newCounting(bounds []time.Time) *counting {
@@ -232,12 +240,27 @@ func newCounting(bounds []time.Time) *counting {
 func (c *counting) part(name string) int {
 	at, ok := c.parts[name]
 	if !ok {
-		at = len(c.names)
-		c.parts[name] = at
-		c.names = append(c.names, name)
-		c.sums = append(c.sums, make([]Sum, max(len(c.bounds)-1, 0)))
+		at = c.unnamed()
+		c.parts[name], c.names[at] = at, name
 	}
 	return at
+}
+
+// unnamed returns a new part without a name.
+func (c *counting) unnamed() int {
+	bars := max(len(c.bounds)-1, 0)
+	if len(c.room) < bars {
+		c.room = make([]Sum, bars*min(max(len(c.sums), 1), 1<<10))
+	}
+	c.names, c.sums, c.room = append(c.names, ""), append(c.sums, c.room[:bars:bars]), c.room[bars:]
+	return len(c.names) - 1
+}
+
+// forget forgets what was counted.
+func (c *counting) forget() {
+	for _, sums := range c.sums {
+		clear(sums)
+	}
 }
 
 // plainKinds is below which kinds find their part by a number.
@@ -255,9 +278,8 @@ func (c *counting) add(start int64, g group, key []byte, sum Sum) {
 	}
 	part := c.plain[at]
 	if part == 0 {
-		part = -1
-		if name := c.name(g, ""); name != "" {
-			part = int32(c.part(name)) + 1
+		if part = int32(c.of(g, "")); part >= 0 {
+			part++
 		}
 		c.plain[at] = part
 	}
@@ -271,10 +293,7 @@ func (c *counting) add(start int64, g group, key []byte, sum Sum) {
 func (c *counting) keyedPart(g group, key []byte) int {
 	part, ok := c.keyed[g][string(key)]
 	if !ok {
-		part = -1
-		if name := c.name(g, string(key)); name != "" {
-			part = c.part(name)
-		}
+		part = c.of(g, string(key))
 		if c.keyed[g] == nil {
 			c.keyed[g] = make(map[string]int)
 		}

@@ -13,6 +13,19 @@ func SizeOf(b []attack.Event) int { return (&batch{events: b}).measure() }
 // Upkeep does what Run does every ten minutes. Nothing else may use the history meanwhile.
 func (h *History) Upkeep() { h.upkeep() }
 
+// RememberAll has what few lists add up to kept as well.
+func (h *History) RememberAll() { h.past.least = 0 }
+
+// Forgetful drops what is kept of the past.
+func (h *History) Forgetful() { h.past.change() }
+
+// Remembered is of how many parts of the past something is kept.
+func (h *History) Remembered() int {
+	h.past.mu.Lock()
+	defer h.past.mu.Unlock()
+	return len(h.past.kept)
+}
+
 // SetBack returns the first and the last of the ids that are looked at because the clock was set back.
 func (h *History) SetBack(ctx context.Context) (first, last int64, err error) {
 	err = h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {

@@ -83,6 +83,7 @@ type History struct {
 
 	agreed  time.Time             // when an agent's clock agreed with this one; only the writer uses it
 	crowd   crowd                 // only the writer uses it
+	past    past                  // what lists of hours and days add up to
 	spotted map[spotted][]stretch // what was asked of where a source or user was seen, as of the newest event, and the answers
 
 	changed chan struct{} // closed at the next commit of events; nil while nobody waits
@@ -125,6 +126,7 @@ func Open(options Options) (*History, error) {
 	}
 	h.zone.Store(options.Zone())
 	h.room = sync.NewCond(&h.mu)
+	h.past.least = pastLeast
 	lock, err := lockFile(options.Path)
 	if err != nil {
 		return nil, err
@@ -153,7 +155,7 @@ func (h *History) open() error {
 	if err != nil {
 		return err
 	}
-	opened.networksOnly = h.options.NetworksOnly
+	opened.networksOnly, opened.past = h.options.NetworksOnly, &h.past
 	h.store, h.known = opened, known
 	h.copySummary()
 	return h.boundWAL()
@@ -264,7 +266,10 @@ func (h *History) set(opened *store, known summary) {
 		h.changed = nil
 	}
 	if opened != nil {
-		opened.networksOnly = h.options.NetworksOnly
+		opened.networksOnly, opened.past = h.options.NetworksOnly, &h.past
+	}
+	if opened != h.store {
+		h.past.change()
 	}
 	h.store, h.known = opened, known
 }

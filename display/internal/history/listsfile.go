@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 )
 
@@ -40,22 +41,25 @@ func (s *store) putArrived(what nameKind, at time.Time, part int64, list nameLis
 }
 
 func (s *store) putList(what nameKind, step, start, part int64, list []byte) error {
+	s.pastChanged = s.pastChanged || step >= hour
 	return s.exec(`INSERT INTO lists (what, step, start, part, list) VALUES (?,?,?,?,?)
 		ON CONFLICT DO UPDATE SET list = CAST(list || excluded.list AS BLOB)`, int64(what), step, start, part, list)
 }
 
 func readListed(ctx context.Context, tx querier, what nameKind, zone *time.Location) (l listed, err error) {
+	const last = `(SELECT max(start) FROM lists WHERE what = ? AND step = ?)`
+	var starts [len(steps)]sql.NullInt64
+	var targets, args []any
 	for n, step := range steps {
-		var last sql.NullInt64
-		err := each(ctx, tx, `SELECT max(start) FROM lists WHERE what = ? AND step = ?`, []any{&last}, func() {}, int64(what), step.long)
-		if err != nil {
-			return l, err
-		}
-		if l[n] = begun; last.Valid {
-			l[n] = endOf(last.Int64, step.long, zone)
+		targets, args = append(targets, &starts[n]), append(args, int64(what), step.long)
+	}
+	err = each(ctx, tx, `SELECT `+strings.Repeat(last+", ", len(steps)-1)+last, targets, func() {}, args...)
+	for n, step := range steps {
+		if l[n] = begun; starts[n].Valid {
+			l[n] = endOf(starts[n].Int64, step.long, zone)
 		}
 	}
-	return l, nil
+	return l, err
 }
 
 func (s *store) loadListed(zone *time.Location) error {
@@ -69,10 +73,19 @@ func (s *store) loadListed(zone *time.Location) error {
 	return nil
 }
 
+// tellPast has forgotten what lists added up to that are others now. It is to be called once that is committed.
+func (s *store) tellPast() {
+	if s.pastChanged && s.past != nil {
+		s.past.change()
+	}
+	s.pastChanged = false
+}
+
 // forgetLists deletes lists of steps that are older than these are kept, and cuts names of old hours.
 func (s *store) forgetLists(now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.tellPast()
 	for i := range s.listed {
 		what := nameKind(i + 1)
 		for n, step := range steps {
@@ -124,6 +137,7 @@ func (s *store) rewriteLists(condition string, change func(nameList) (part int64
 		if !changed {
 			continue
 		}
+		s.pastChanged = true
 		if err = s.exec(`DELETE FROM lists`+where, k.what, k.step, k.start, k.part); err == nil && len(list) > 0 {
 			err = s.putList(nameKind(k.what), k.step, k.start, part, list.append(nil))
 		}
@@ -166,6 +180,7 @@ func (s *store) renameKind(old, now int64) error {
 func (s *store) coarsenLists(since, until int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.tellPast()
 	return s.transaction(func() error {
 		return s.rewriteLists(`what IN (1, 2) AND start >= ? AND start < ?`, func(list nameList) (part int64, changed bool) {
 			for g, n := range list {

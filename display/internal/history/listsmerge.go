@@ -11,6 +11,7 @@ import (
 func (s *store) mergeLists(now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.tellPast()
 	for i := range s.listed {
 		what := nameKind(i + 1)
 		if err := s.mergeParts(what, now); err != nil {

@@ -107,25 +107,44 @@ type reading struct {
 	room   int    // bytes of lists that are kept for the next time
 	kept   map[listPart][]listRow
 	made   map[nameKind]listed
+	era    uint64 // of the past, before anything was read
+	read   int    // bytes of lists
 }
 
+// lists begins to read in a transaction that has not read anything yet.
 func (h *History) lists(tx querier) *reading {
-	return &reading{h: h, tx: tx, kept: make(map[listPart][]listRow), made: make(map[nameKind]listed)}
+	return &reading{h: h, tx: tx, kept: make(map[listPart][]listRow), made: make(map[nameKind]listed), era: h.past.now()}
 }
 
-// each reads the lists of a span, made of steps none longer than longest, in the order of each step.
-func (r *reading) each(ctx context.Context, what nameKind, span Span, longest int64, row func(listRow)) error {
+// parts are what lists of a kind tell a span by, of steps none longer than longest.
+func (r *reading) parts(ctx context.Context, what nameKind, span Span, longest int64) (parts []listPart, err error) {
 	now := r.h.now()
 	made, ok := r.made[what]
 	if !ok {
-		var err error
 		if made, err = readListed(ctx, r.tx, what, now.Location()); err != nil {
-			return err
+			return nil, err
 		}
 		r.made[what] = made
 	}
 	for _, part := range stretches(what, span, longest, made, now) {
-		at := listPart{what, part}
+		parts = append(parts, listPart{what, part})
+	}
+	return parts, nil
+}
+
+// each reads the lists of a span, made of steps none longer than longest, in the order of each step.
+func (r *reading) each(ctx context.Context, what nameKind, span Span, longest int64, row func(listRow)) error {
+	parts, err := r.parts(ctx, what, span, longest)
+	if err != nil {
+		return err
+	}
+	return r.eachOf(ctx, parts, row)
+}
+
+// eachOf reads the lists of parts.
+func (r *reading) eachOf(ctx context.Context, parts []listPart, row func(listRow)) error {
+	for _, at := range parts {
+		part := at.stretch
 		if kept, ok := r.kept[at]; ok {
 			for _, one := range kept {
 				if r.exact == nil || bytes.Contains(one.list, r.exact) {
@@ -138,6 +157,7 @@ func (r *reading) each(ctx context.Context, what nameKind, span Span, longest in
 		var start int64
 		var list sql.RawBytes
 		err := each(ctx, r.tx, `SELECT start, list FROM lists WHERE what = ? AND step = ? AND start >= ? AND start < ? ORDER BY start`, []any{&start, &list}, func() {
+			r.read += len(list)
 			one := listRow{stretch{part.step, start, start + part.step}, list}
 			if r.room -= len(list); r.room >= 0 {
 				one.list = bytes.Clone(list)
@@ -146,7 +166,7 @@ func (r *reading) each(ctx context.Context, what nameKind, span Span, longest in
 			if r.exact == nil || bytes.Contains(list, r.exact) {
 				row(one)
 			}
-		}, int64(what), part.step, part.since, part.until)
+		}, int64(at.what), part.step, part.since, part.until)
 		if err != nil {
 			return err
 		}
@@ -160,11 +180,20 @@ func (r *reading) each(ctx context.Context, what nameKind, span Span, longest in
 // eachListed reads the names of a span, but those of tests. It notes whether some lists do not tell all agents apart.
 func (r *reading) eachListed(ctx context.Context, what nameKind, span Span, longest int64, chosen func(group) bool, row func(start int64, g group, name []byte, sum Sum)) error {
 	r.joined = false
+	parts, err := r.parts(ctx, what, span, longest)
+	if err != nil {
+		return err
+	}
+	return r.eachListedOf(ctx, parts, chosen, row)
+}
+
+// eachListedOf reads the names of parts, as eachListed does.
+func (r *reading) eachListedOf(ctx context.Context, parts []listPart, chosen func(group) bool, row func(start int64, g group, name []byte, sum Sum)) error {
 	counted := func(g group) bool {
 		r.joined = r.joined || g.agent == noAgent
 		return g.kind < testKind && chosen(g)
 	}
-	return r.each(ctx, what, span, longest, func(one listRow) {
+	return r.eachOf(ctx, parts, func(one listRow) {
 		eachName(one.list, counted, func(g group, name []byte, sum Sum) { row(one.since, g, name, sum) })
 	})
 }

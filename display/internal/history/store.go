@@ -21,6 +21,8 @@ type store struct {
 	path         string
 	oldest       map[int64]int64 // by agent: no event of its has a lower id
 	listed       [nameKinds]listed
+	past         *past  // what lists of hours and days add up to; nil is nobody's
+	pastChanged  bool   // since the past was told so
 	text         []byte // room for a list as it is written
 	names        agentNames
 	latest       int64 // arrival of an event, 0 if unknown; no event arrived later

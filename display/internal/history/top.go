@@ -133,14 +133,44 @@ func (r *reading) tallyNames(ctx context.Context, t *tallies, what nameKind, fil
 	}
 	counted := func(g group) bool { return attack.StoredKind(g.kind).Attempt() && of(g) }
 	t.text = func(name string) string { return nameText(what, name) }
-	return r.eachListed(ctx, what, filter.Span, dayLong, counted, func(_ int64, _ group, name []byte, sum Sum) {
-		switch {
-		case len(name) == 0:
-			t.others += sum.Attempts
-		case in(name):
-			t.addBytes(name, sum.Attempts)
+	parts, err := r.parts(ctx, what, filter.Span, dayLong)
+	if err != nil {
+		return err
+	}
+	all, joined := filter.Agent == "" && filter.Kind == 0 && !filter.Source.IsValid(), false
+	for _, part := range parts {
+		one, known := remembered{tallies: t}, false
+		over := all && part.step >= hour
+		if over {
+			if one, known = r.h.past.get(r.era, part); !known {
+				one.tallies = newTallies()
+			}
 		}
-	})
+		if !known {
+			r.joined, r.read = false, 0
+			err := r.eachListedOf(ctx, []listPart{part}, counted, func(_ int64, _ group, name []byte, sum Sum) {
+				switch {
+				case len(name) == 0:
+					one.others += sum.Attempts
+				case in(name):
+					one.addBytes(name, sum.Attempts)
+				}
+			})
+			if err != nil {
+				return err
+			}
+			one.joined = r.joined
+		}
+		joined = joined || one.joined
+		if over {
+			t.addAll(one.tallies)
+		}
+		if over && !known && r.read >= r.h.past.least {
+			r.h.past.keep(r.era, part, one)
+		}
+	}
+	r.joined = joined
+	return nil
 }
 
 // tallyGroups counts the agents or kinds of a source or user.
@@ -172,13 +202,14 @@ func (r *reading) tallyGroups(ctx context.Context, t *tallies, by Dimension, fil
 // than what it was taken from.
 func (r *reading) tallyCounted(ctx context.Context, sums map[Dimension]*tallies, by []Dimension, filter Filter) (err error) {
 	c := newCounting([]time.Time{time.Unix(begun, 0), time.Unix(1<<40, 0)}) // one bar
-	var parts []Counted
-	c.name, err = r.namer(ctx, func(of Counted) string {
-		parts = append(parts, of)
-		return strconv.Itoa(len(parts))
-	})
+	agents, err := r.agentNames(ctx)
 	if err != nil {
 		return err
+	}
+	var parts []Counted
+	c.of = func(g group, key string) int {
+		parts = append(parts, countedOf(agents, g, key))
+		return c.unnamed()
 	}
 	if err = r.count(ctx, c, filter, dayLong); err != nil {
 		return err

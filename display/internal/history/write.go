@@ -38,6 +38,7 @@ func (s *store) write(known summary, crowd *crowd, group []pending, heard map[st
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.tellPast()
 	c := change{
 		store: s, next: known.clone(), crowd: crowd, named: make(map[named]Sum), stored: make(map[int64]int64), short: s.networksOnly,
 		days: make(map[dayRoute]Sum), marks: make(map[stream]bool), agents: make(map[string]bool),
