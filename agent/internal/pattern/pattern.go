@@ -26,6 +26,7 @@ import (
 // Pattern is a compiled regular expression.
 type Pattern struct {
 	expr     string
+	tree     *syntax.Regexp
 	oracle   func() *regexp.Regexp // compiles when first called: few patterns ever need it
 	names    []string
 	anchored bool // every match starts at the start of the text
@@ -33,7 +34,6 @@ type Pattern struct {
 	prefixes []string
 	suffix   string
 	required string
-	literals []string
 
 	digitsAlike bool
 
@@ -55,6 +55,7 @@ func Compile(expr string) (*Pattern, error) {
 	names := tree.CapNames()
 	p := &Pattern{
 		expr:     expr,
+		tree:     tree,
 		oracle:   sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) }), // it parsed
 		names:    names,
 		anchored: startsAnchored(tree),
@@ -68,18 +69,13 @@ func Compile(expr string) (*Pattern, error) {
 		p.prefixes = prefixesOf(tree)
 		p.required = required(behindPrefix(tree))
 	}
-	if l := literalsOf(tree); shortest(l.set) > 0 {
-		slices.Sort(l.set)
-		p.literals = slices.Compact(l.set)
-	}
 	return p, nil
 }
 
 // build makes the graph.
 func (p *Pattern) build() {
-	tree, _ := syntax.Parse(p.expr, syntax.Perl) // it parsed
 	var c compiler
-	start := c.build(tree, &node{op: opAccept})
+	start := c.build(p.tree, &node{op: opAccept})
 	if c.unknown {
 		return
 	}
