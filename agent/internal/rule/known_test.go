@@ -86,9 +86,34 @@ func ownRule(id, pattern string) string {
 	return fmt.Sprintf("  - id: %s\n    kind: ssh_login\n    tags: [own]\n    pattern: '%s'\n    match: [x]\n", id, pattern)
 }
 
+// That a PAM module's text names several hosts is known of it when it is met first, and of one with other
+// digits that is known by it. What no module wrote is not asked.
+func TestSeveralHosts(t *testing.T) {
+	t.Parallel()
+	rules, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lookup := rules.Lookup()
+	const text = "authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.7  user=root"
+	for user, several := range map[string]bool{"root": false, "xrhost=192.0.2.1": false, "x rhost=192.0.2.1": true} {
+		text := strings.Replace(text, "root", user, 1)
+		for _, digit := range []string{"7", "8", "7"} {
+			text := strings.Replace(text, "2.7", "2."+digit, 1)
+			if m := lookup.ForPAM([]byte("sshd")).Find([]byte(text)); m == nil || m.SeveralHosts != several {
+				t.Errorf("%s: %+v", text, m)
+			}
+		}
+	}
+	own := []byte("Invalid user x rhost=192.0.2.1 rhost=192.0.2.1 from 192.0.2.7 port 22")
+	if m := lookup.ForTag([]byte("sshd")).Find(own); m == nil || m.SeveralHosts {
+		t.Errorf("%s: %+v", own, m)
+	}
+}
+
 // sameMatch says whether two texts led to the same.
 func sameMatch(a, b *Match) bool {
-	return a == b || a != nil && b != nil && a.Rule == b.Rule && slices.Equal(a.Groups, b.Groups)
+	return a == b || a != nil && b != nil && a.Rule == b.Rule && a.SeveralHosts == b.SeveralHosts && slices.Equal(a.Groups, b.Groups)
 }
 
 // Two bytes at every place of an eight, and behind the last one.
