@@ -33,18 +33,18 @@ func (r *Responder) Tell(found map[string][]netip.Addr) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	told := maps.Clone(r.told)
+	resolved := maps.Clone(r.resolved)
 	for name, list := range found {
-		told[name] = told[name].move(list, r.options.Now())
+		resolved[name] = resolved[name].move(list, r.options.Now())
 	}
-	maps.DeleteFunc(told, func(name string, _ addresses) bool { return !slices.Contains(known, name) })
-	if maps.EqualFunc(told, r.told, maps.Equal[addresses]) {
+	maps.DeleteFunc(resolved, func(name string, _ addresses) bool { return !slices.Contains(known, name) })
+	if maps.EqualFunc(resolved, r.resolved, maps.Equal[addresses]) {
 		return nil
 	}
-	if err := r.store.tell(told); err != nil {
+	if err := r.store.keepResolved(resolved); err != nil {
 		return fmt.Errorf("cannot keep the addresses of names: %w", err)
 	}
-	r.told = told
+	r.resolved = resolved
 	r.ring()
 	return nil
 }
@@ -74,7 +74,7 @@ func (a addresses) move(list []netip.Addr, now time.Time) addresses {
 func (r *Responder) named() (all []netip.Prefix) {
 	now := r.options.Now()
 	for _, name := range r.options.Names() {
-		for addr, gone := range r.told[name] {
+		for addr, gone := range r.resolved[name] {
 			if gone.IsZero() || now.Sub(gone) < keptFor {
 				all = append(all, netip.PrefixFrom(addr, addr.BitLen()))
 			}

@@ -37,10 +37,10 @@ type Responder struct {
 	store   *store
 	workers map[string]*worker
 
-	mu     sync.Mutex
-	bans   map[netip.Prefix]Ban
-	paused time.Time            // until when nothing is in force
-	told   map[string]addresses // of names in the allow list; never changed, only replaced
+	mu       sync.Mutex
+	bans     map[netip.Prefix]Ban
+	paused   time.Time            // until when nothing is in force
+	resolved map[string]addresses // of names in the allow list; never changed, only replaced
 }
 
 // Open reads the bans. It starts nothing and touches no backend.
@@ -60,7 +60,7 @@ func Open(options Options) (*Responder, error) {
 	}
 	found.settle(options.Now())
 	r := &Responder{
-		options: options, store: store, bans: found.bans, paused: found.paused, told: found.told, workers: map[string]*worker{},
+		options: options, store: store, bans: found.bans, paused: found.paused, resolved: found.resolved, workers: map[string]*worker{},
 		limit: rate.NewLimiter(rate.Limit(float64(options.Bounds.PerMinute)/60), options.Bounds.PerMinute),
 	}
 	for name, backend := range options.Backends {

@@ -16,17 +16,17 @@ import (
 type store struct{ db *bbolt.DB }
 
 var (
-	bucket    = []byte("bans")
-	state     = []byte("state") // what there is one of
-	pausedKey = []byte("paused")
-	toldKey   = []byte("told")
+	bucket      = []byte("bans")
+	state       = []byte("state") // what there is one of
+	pausedKey   = []byte("paused")
+	resolvedKey = []byte("told") // as every store has it
 )
 
 // kept is what a store has.
 type kept struct {
-	bans   map[netip.Prefix]Ban
-	paused time.Time
-	told   map[string]addresses
+	bans     map[netip.Prefix]Ban
+	paused   time.Time
+	resolved map[string]addresses
 }
 
 // openStore opens or makes the file, and returns what is in it.
@@ -38,7 +38,7 @@ func openStore(path string) (*store, *kept, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot open the bans %s: %w", path, err)
 	}
-	all := &kept{bans: map[netip.Prefix]Ban{}, told: map[string]addresses{}}
+	all := &kept{bans: map[netip.Prefix]Ban{}, resolved: map[string]addresses{}}
 	if err := db.View(all.read); err != nil { // writes nothing: a start waits for no disk
 		db.Close()
 		return nil, nil, fmt.Errorf("cannot read the bans %s: %w", path, err)
@@ -53,8 +53,8 @@ func (k *kept) read(tx *bbolt.Tx) error {
 				return fmt.Errorf("the end of the pause cannot be read: %w", err)
 			}
 		}
-		if text := b.Get(toldKey); text != nil {
-			if err := json.Unmarshal(text, &k.told); err != nil {
+		if text := b.Get(resolvedKey); text != nil {
+			if err := json.Unmarshal(text, &k.resolved); err != nil {
 				return fmt.Errorf("the addresses of names cannot be read: %w", err)
 			}
 		}
@@ -99,13 +99,13 @@ func (s *store) pause(until time.Time) error {
 	return s.set(pausedKey, text)
 }
 
-// tell keeps the addresses of names.
-func (s *store) tell(told map[string]addresses) error {
-	text, err := json.Marshal(told)
+// keepResolved keeps the addresses of names.
+func (s *store) keepResolved(resolved map[string]addresses) error {
+	text, err := json.Marshal(resolved)
 	if err != nil {
 		return err
 	}
-	return s.set(toldKey, text)
+	return s.set(resolvedKey, text)
 }
 
 func (s *store) set(key, value []byte) error {
