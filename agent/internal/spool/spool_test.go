@@ -166,6 +166,26 @@ func TestChanged(t *testing.T) {
 	}
 }
 
+// What a consumer says that it has when it comes back is kept for it no longer, as if it had acknowledged
+// it: the acknowledgement may have been lost with the connection.
+func TestResumeReleases(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir(), MaxBytes: 64 << 20})
+	s.segmentBytes = 2 << 10
+	if err := s.SetConsumers([]string{"desk"}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 200 {
+		commit(t, s, eventsFrom(1+n, 1), nil)
+	}
+	if after, again, err := s.Resume("desk", epochOf(s, "desk"), 150); err != nil || again || after != 150 {
+		t.Errorf("it goes on after %d (%t, %v), want 150", after, again, err)
+	}
+	if s.First() == 1 || s.First() > 151 || s.Stats().Waiting != 50 {
+		t.Errorf("first %d, waiting %d; want one between 2 and 151, and 50", s.First(), s.Stats().Waiting)
+	}
+}
+
 // A consumer that keeps up, one that lags and one that comes later each get every event once.
 func TestConsumersReadOnTheirOwn(t *testing.T) {
 	t.Parallel()

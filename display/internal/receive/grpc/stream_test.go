@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/encoding/protodelim"
@@ -23,6 +24,8 @@ import (
 	"github.com/pialert/pialert/display/internal/receive"
 	receivegrpc "github.com/pialert/pialert/display/internal/receive/grpc"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/link"
+	"github.com/pialert/pialert/pkg/pairing"
 	pialertv1 "github.com/pialert/pialert/proto/pialert/v1"
 )
 
@@ -139,6 +142,24 @@ func TestStrangersAreRefused(t *testing.T) {
 	server := receivegrpc.New(receivegrpc.Options{Admission: receive.New(receive.Options{Store: newMemory(), Show: new(gallery)})})
 	if err := server.Deliver(newLine(t.Context(), "web")); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("a stream without a paired connection ended with %v", err)
+	}
+}
+
+// Of paired machines only agents are heard.
+func TestOnlyAgentsAreHeard(t *testing.T) {
+	t.Parallel()
+	server := receivegrpc.New(receivegrpc.Options{Admission: receive.New(receive.Options{Store: newMemory(), Show: new(gallery)})})
+	for role, heard := range map[pairing.Role]bool{pairing.Agent: true, pairing.Display: false} {
+		conn := &link.Conn{Session: &pairing.Session{Peer: pairing.Peer{Name: "web", Role: role}}}
+		_, info, err := link.Credentials().ServerHandshake(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := newLine(peer.NewContext(t.Context(), &peer.Peer{AuthInfo: info}), "web")
+		close(l.in) // it has nothing to say
+		if err := server.Deliver(l); (status.Code(err) != codes.Unauthenticated) != heard {
+			t.Errorf("the stream of a paired %v ended with %v", role, err)
+		}
 	}
 }
 
