@@ -40,7 +40,7 @@ func withForget(s *settings, commands []*cobra.Command) []*cobra.Command {
 			continue
 		}
 		var forget bool
-		command.Flags().BoolVar(&forget, "forget", false, "take away what it counted, too: its totals, events and charts, for ever")
+		command.Flags().BoolVar(&forget, "forget", false, "take away what it counted, too: its totals, events and charts, for ever; not its share of names that lists have of many agents together")
 		unpair := command.RunE
 		command.RunE = func(command *cobra.Command, args []string) error {
 			err := unpair(command, args)
