@@ -123,6 +123,7 @@ func (s *store) sumUpStep(what nameKind, from, to, over int64, zone *time.Locati
 func (s *store) followZone(now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.tellPast()
 	const day = len(steps) - 1
 	for i := range s.listed {
 		what, since := nameKind(i+1), int64(2*dayLong) // what begins before is of unknown days
@@ -139,6 +140,7 @@ func (s *store) followZone(now time.Time) error {
 		if err == nil && first < math.MaxInt64 {
 			before := s.listed[i]
 			s.listed[i][day] = first
+			s.pastChanged = true
 			err = s.transaction(func() error {
 				if err := s.exec(`DELETE FROM lists WHERE what = ? AND step = ? AND start >= ?`, int64(what), int64(dayLong), first); err != nil {
 					return err
