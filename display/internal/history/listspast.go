@@ -17,6 +17,12 @@ type past struct {
 	least int // what is made of so many bytes of lists is kept
 }
 
+// listPart is a part of a span, of lists of one kind.
+type listPart struct {
+	what nameKind
+	stretch
+}
+
 // remembered is what some lists add up to. Nobody may change it.
 type remembered struct {
 	*tallies

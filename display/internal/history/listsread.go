@@ -92,12 +92,6 @@ type listRow struct {
 	list []byte // only until the next one
 }
 
-// listPart is a part of a span, of lists of one kind.
-type listPart struct {
-	what nameKind
-	stretch
-}
-
 // reading reads lists in one transaction.
 type reading struct {
 	h      *History
