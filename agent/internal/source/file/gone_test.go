@@ -224,7 +224,7 @@ func TestTouchedIsNotNew(t *testing.T) {
 	aged(t, path+".1", -time.Minute)
 	for since, want := range map[time.Duration]int{-time.Minute: 1, 30 * time.Second: 0} {
 		p := &pattern{path: path, since: time.Now().Add(since)}
-		if gone := p.gone(map[string][]string{path: {path + ".1"}}, nil, time.Now().Add(2*time.Minute)); len(gone) != want {
+		if gone := p.gone(nil, map[string][]string{path: {path + ".1"}}, nil, time.Now().Add(2*time.Minute)); len(gone) != want {
 			t.Errorf("looked at %v after it was made: %q are new, want %d", since, gone, want)
 		}
 	}
@@ -246,6 +246,33 @@ func TestWholeSeconds(t *testing.T) {
 		if err != nil || len(set) != 1 || set[0].modified.After(looked) != want {
 			t.Errorf("written %v after the second of the last look: %+v, error %v; new %v", after, set, err, want)
 		}
+	}
+}
+
+// A log that is rotated while its folder is looked at was listed under a name that it has not any more; one that was
+// packed with the second of the look as its time is no file of the future.
+func TestRotatedWhileLookedAt(t *testing.T) {
+	t.Parallel()
+	path, now := filepath.Join(t.TempDir(), "a.log"), time.Now()
+	packed := path + ".2.bz2"
+	p := &pattern{path: path, since: now.Add(-time.Minute)}
+	for what, gone := range map[string][]string{
+		"the log":           p.gone([]string{path}, nil, nil, now),
+		"its rotated file":  p.gone([]string{path}, map[string][]string{path: {path + ".1"}}, nil, now),
+		"nothing, followed": append(p.gone([]string{path}, nil, map[string]bool{path: true}, now), path),
+		"nothing, a folder": append(p.gone(nil, map[string][]string{path: {filepath.Dir(path)}}, nil, now), path),
+	} {
+		if !slices.Equal(gone, []string{path}) {
+			t.Errorf("%s went: %q are to be followed", what, gone)
+		}
+	}
+	add(t, packed, "")
+	at := time.Now().Truncate(time.Second)
+	if err := os.Chtimes(packed, at, at); err != nil {
+		t.Fatal(err)
+	}
+	if !p.isNew(packed, time.Now()) {
+		t.Error("what was packed in this second is not new")
 	}
 }
 

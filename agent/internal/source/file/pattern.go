@@ -107,27 +107,36 @@ func newest(names []string, limit int) (paths []string, skipped int) {
 
 // gone returns the logs that are not followed and not there, but were between since and now: a rotated file of
 // theirs was made and written to then. Compression leaves it the time at which it was written to. What was there
-// before, is copied back with its time, or has a time that is still to come, is no new log.
-func (p *pattern) gone(rotated map[string][]string, followed map[string]bool, now time.Time) (paths []string) {
-	during := func(t time.Time) bool { return t.After(p.since) && !t.After(now) }
+// before, is copied back with its time, or has a time that is still to come, is no new log. A log whose names change
+// while they are looked at is taken for one: who follows it tells what is new.
+func (p *pattern) gone(names []string, rotated map[string][]string, followed map[string]bool, now time.Time) (paths []string) {
+	absent := func(path string) bool {
+		_, err := os.Lstat(path)
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	for _, path := range names {
+		if !followed[path] && len(rotated[path]) == 0 && absent(path) {
+			paths = append(paths, path)
+		}
+	}
 	for path, names := range rotated {
-		if followed[path] {
-			continue
-		}
-		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if slices.ContainsFunc(names, func(name string) bool {
-			info, err := os.Lstat(name)
-			if err != nil || !info.Mode().IsRegular() || !during(writtenTo(info)) {
-				return false
-			}
-			born := bornAt(name)
-			return born == 0 || during(time.Unix(0, born))
-		}) {
+		if !followed[path] && absent(path) && slices.ContainsFunc(names, func(name string) bool { return p.isNew(name, now) }) {
 			paths = append(paths, path)
 		}
 	}
 	slices.Sort(paths)
 	return paths
+}
+
+// isNew reports whether a rotated file was made and written to between since and now, or went just now.
+func (p *pattern) isNew(name string, now time.Time) bool {
+	info, err := os.Lstat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	if info.ModTime().After(now) || !writtenTo(info).After(p.since) {
+		return false
+	}
+	born := time.Unix(0, bornAt(name))
+	return born.UnixNano() == 0 || born.After(p.since) && !born.After(now)
 }

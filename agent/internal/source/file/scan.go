@@ -101,7 +101,7 @@ func (f *Files) scanPattern(p *pattern, known bool, now time.Time) {
 	names, rotated := p.names()
 	paths, skipped := newest(names, f.options.MaxFiles)
 	if known {
-		paths = append(paths, p.gone(rotated, followed, now)...)
+		paths = append(paths, p.gone(names, rotated, followed, now)...)
 	}
 	for _, path := range paths {
 		if followed[path] {
