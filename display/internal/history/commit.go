@@ -75,6 +75,9 @@ func (h *History) write(group []pending) error {
 	if h.store == nil {
 		return fmt.Errorf("%w: it could not be replaced yet", errDamaged)
 	}
+	if err := h.store.inPlace(); err != nil {
+		return err
+	}
 	begun := time.Now()
 	known, err := h.store.write(h.known, &h.crowd, group, h.takeHeard())
 	if err == nil {

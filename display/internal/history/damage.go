@@ -4,11 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"modernc.org/sqlite"
 	sqlitelib "modernc.org/sqlite/lib"
 )
+
+var errReplaced = errors.New("another file was put in its place while the display runs; restart the display to use that one")
+
+// inPlace returns an error if the file is not at its path any more: SQLite goes on to write one that was deleted, and
+// all of that would be gone with the process. A deleted one is damage, and replaced by what is known; one in whose place
+// there is another is its owner's to end: nothing is committed to it, so that agents keep what it would not have.
+func (s *store) inPlace() error {
+	now, err := os.Stat(s.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: it was deleted while in use", errDamaged)
+	case err != nil:
+		return err
+	case !os.SameFile(now, s.file):
+		return errReplaced
+	}
+	return nil
+}
 
 // noRoom says whether an error may come from a disk without room for the WAL's index.
 func noRoom(err error) bool {

@@ -2,11 +2,14 @@ package history_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -253,5 +256,72 @@ func TestDamagedFilesDoNotPileUp(t *testing.T) {
 	}
 	if newest, _ := os.ReadFile(asides[2]); string(newest) != "no database, the 5" {
 		t.Errorf("the newest holds %q", newest)
+	}
+}
+
+// A file that is deleted while it is in use is made anew of what is known: nothing that was counted is counted
+// again or lost, though the events themselves are gone.
+func TestDeletedWhileInUse(t *testing.T) {
+	t.Parallel()
+	path := file(t)
+	h := start(t, options(path))
+	h.commit(batch{agent: "a", epoch: 7, first: 1, events: events(100)})
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := h.commit(batch{agent: "a", epoch: 7, first: 91, events: events(20)}); got != 110 {
+		t.Errorf("it did not go on: %d", got)
+	}
+	if h.log.count("deleted while in use") != 1 {
+		t.Error("the log does not say that the file was deleted")
+	}
+	totals := h.totals()
+	h.stop()
+	h = start(t, options(path))
+	if got := h.totals(); !reflect.DeepEqual(got, totals) || len(got) != 1 || got[0].Attempts != 110 {
+		t.Errorf("totals %+v after a restart, %+v before, want 110", got, totals)
+	}
+	if got := count(h); got != 10 {
+		t.Errorf("%d events are left, want the 10 that came after", got)
+	}
+}
+
+// Nothing is committed while another file is in the history's place: agents keep it for that one.
+func TestReplacedWhileInUse(t *testing.T) {
+	t.Parallel()
+	path, other := file(t), file(t)
+	h := start(t, options(other))
+	h.commit(batch{agent: "a", epoch: 7, first: 1, events: events(50)})
+	h.stop()
+	h = start(t, options(path))
+	h.commit(batch{agent: "a", epoch: 7, first: 1, events: events(100)})
+	if err := os.Rename(other, path); err != nil {
+		t.Fatal(err)
+	}
+	outcome := make(chan error, 1)
+	if err := h.Append(t.Context(), "a", 7, 101, events(20), func(_ uint64, err error) { outcome <- err }); err != nil {
+		t.Fatal(err)
+	}
+	for h.Fault() == "" {
+		runtime.Gosched()
+	}
+	if fault := h.Fault(); !strings.Contains(fault, "restart") {
+		t.Errorf("fault %q does not say what to do", fault)
+	}
+	h.stop()
+	if err := <-outcome; !errors.Is(err, history.ErrStopped) {
+		t.Errorf("what came then was committed: %v", err)
+	}
+	h = start(t, options(path))
+	if got := h.commit(batch{agent: "a", epoch: 7, first: 101, events: events(20)}); got != 120 {
+		t.Errorf("it did not go on: %d", got)
+	}
+	if got := count(h); got != 70 { // and nothing of the WAL that the first one left
+		t.Errorf("%d events, want the 50 of the other file and the 20 that waited", got)
+	}
+	if got := h.totals(); len(got) != 1 || got[0].Attempts != 70 {
+		t.Errorf("totals %+v, want the 50 of the other file and the 20 that waited", got)
 	}
 }

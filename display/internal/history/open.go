@@ -55,7 +55,12 @@ func openWith(path string, now time.Time, lists int, progress Progress, pragmas 
 		return nil, err
 	}
 	s.listBytes, s.progress = lists, progress
-	if err := s.prepare(pragmas, now); err != nil {
+	err = s.prepare(pragmas, now)
+	if err == nil {
+		s.file, err = os.Stat(path)
+		s.wal, _ = os.Stat(path + "-wal")
+	}
+	if err != nil {
 		s.close()
 		return nil, err
 	}

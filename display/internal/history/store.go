@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
+	"os"
 	"sync"
 )
 
@@ -19,6 +20,7 @@ type store struct {
 	insert       *sql.Stmt
 	closed       bool
 	path         string
+	file, wal    os.FileInfo     // which files they are, see inPlace; wal is nil without one
 	oldest       map[int64]int64 // by agent: no event of its has a lower id
 	listed       [nameKinds]listed
 	past         *past  // what lists of hours and days add up to; nil is nobody's
@@ -75,7 +77,21 @@ func (s *store) close() error {
 	if s.insert != nil {
 		problems = append(problems, s.insert.Close())
 	}
-	return errors.Join(append(problems, s.conn.Close(), s.db.Close())...)
+	problems = append(problems, s.conn.Close(), s.db.Close())
+	if errors.Is(s.inPlace(), errReplaced) {
+		problems = append(problems, s.takeWAL())
+	}
+	return errors.Join(problems...)
+}
+
+// takeWAL removes the WAL of a file that is gone: SQLite leaves it, and would apply it to the file that is in its place.
+func (s *store) takeWAL() error {
+	now, err := os.Stat(s.path + "-wal")
+	if err != nil || s.wal == nil || !os.SameFile(now, s.wal) {
+		return nil //nolint:nilerr // there is none of ours
+	}
+	_ = os.Remove(s.path + "-shm") // it is made anew of the WAL
+	return os.Remove(s.path + "-wal")
 }
 
 // number returns the one number that a query yields.
