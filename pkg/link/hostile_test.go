@@ -146,6 +146,10 @@ func TestUsersOfTheRelaySocket(t *testing.T) {
 		if got, want := sourceOf(conn), (source{user: uint32(user)}); got != want {
 			t.Errorf("the connection is from %+v, want %+v", got, want)
 		}
+		conn.Close()
+		if got := sourceOf(conn); got.user != nobody {
+			t.Errorf("one of which the kernel tells nothing is %d's", got.user)
+		}
 	}
 }
 

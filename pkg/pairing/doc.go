@@ -37,6 +37,5 @@
 // A connection that does not open with a TLS 1.3 hello for one of our two protocols is closed
 // without a single byte. One that does but has no paired key gets our certificate, which
 // holds a public key and no name, and is cut before any byte of ours is said inside. Tokens
-// can be redeemed only while an invitation is pending; at other times that protocol does not
-// exist.
+// can be redeemed only while an invitation is pending; who shows none that is hears the same at any time.
 package pairing
