@@ -116,42 +116,40 @@ func (r *reading) count(ctx context.Context, c *counting, filter Filter, longest
 
 // NetworkCounts counts attempts between consecutive bounds, as [History.Counts] does, by a name of the networks that they
 // came from, such as a country. What lists left out, and networks without a name, have none. No list says from where a
-// user's attempts came: the newest 50,000 events of the time do, and what is beyond them has no name. Where
-// the filter asks for a user of a source, or for a machine, only those events are counted.
+// user's or a machine's attempts came: the filter names neither.
 func (h *History) NetworkCounts(ctx context.Context, bounds []time.Time, filter Filter, name func(network netip.Prefix) string) ([]Count, error) {
+	if filter.User != "" || filter.Host != "" {
+		return nil, errors.New("no list says from where attempts of a user or a machine came")
+	}
 	if len(bounds) < 2 {
 		return nil, nil
 	}
 	filter.Span = Span{bounds[0], bounds[len(bounds)-1]}
 	what, in := filter.listing()
-	if !filter.Source.IsValid() && filter.User == "" && filter.Host == "" {
+	var exact []byte
+	if filter.Source.IsValid() {
+		exact = filter.exactly(what)
+	} else {
 		what, in = networkNames, func([]byte) bool { return true }
 	}
 	c := newCounting(bounds)
+	part := c.byNetwork(name)
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		lists := h.lists(tx)
+		lists.exact = exact
 		of, err := lists.chosen(ctx, filter)
 		if err != nil {
 			return err
 		}
-		listed := what != 0
-		if listed {
-			part := c.byNetwork(name)
-			if what == userNames {
-				part = func([]byte) int { return c.part("") }
+		attempts := func(g group) bool { return attack.StoredKind(g.kind).Attempt() && of(g) }
+		err = lists.eachListed(ctx, what, filter.Span, h.step(bounds), attempts, func(start int64, _ group, name []byte, sum Sum) {
+			if in(name) {
+				c.addTo(part(name), start, sum)
 			}
-			attempts := func(g group) bool { return attack.StoredKind(g.kind).Attempt() && of(g) }
-			err = lists.eachListed(ctx, what, filter.Span, h.step(bounds), attempts, func(start int64, _ group, name []byte, sum Sum) {
-				if in(name) {
-					c.addTo(part(name), start, sum)
-				}
-			})
-			if lists.joined && filter.Agent != "" { // they do not tell
-				*c, listed = *newCounting(bounds), false
-			}
-		}
-		if err == nil && (!listed || what == userNames) {
-			err = c.networks(ctx, tx, h, filter, c.byNetwork(name), listed)
+		})
+		if err == nil && lists.joined && filter.Agent != "" { // they do not tell
+			c = newCounting(bounds)
+			err = c.networks(ctx, tx, h, filter, c.byNetwork(name))
 		}
 		return err
 	})
@@ -344,20 +342,14 @@ func (c *counting) events(ctx context.Context, tx querier, h *History, filter Fi
 	return err
 }
 
-// networks looks at events for the networks that attempts came from. What was counted without a name before
-// is moved to its network's.
-func (c *counting) networks(ctx context.Context, tx querier, h *History, filter Filter, part func(address []byte) int, counted bool) error {
+// networks looks at events for the networks that attempts came from.
+func (c *counting) networks(ctx context.Context, tx querier, h *History, filter Filter, part func(address []byte) int) error {
 	var start, kind, n, attempts int64
 	var source sql.RawBytes
 	_, err := h.eachNewest(ctx, tx, filter, `SELECT arrived/1000000000/?*?, kind, source, count(*), sum(count) FROM events`,
 		` AND NOT test GROUP BY 1, 2, 3`, []any{&start, &kind, &source, &n, &attempts}, func() {
-			if !attack.StoredKind(kind).Attempt() {
-				return
-			}
-			sum := Sum{uint64(n), uint64(attempts)}
-			c.addTo(part(source), start, sum)
-			if counted {
-				c.addTo(c.part(""), start, Sum{-sum.Events, -sum.Attempts})
+			if attack.StoredKind(kind).Attempt() {
+				c.addTo(part(source), start, Sum{uint64(n), uint64(attempts)})
 			}
 		}, int64(minute), int64(minute))
 	return err

@@ -216,7 +216,6 @@ func TestChartsAreExact(t *testing.T) {
 						"a network": {history.Filter{Source: network}, func(a *arrival) bool { return network.Contains(a.event.SourceIP) }},
 						"networks":  {history.Filter{Source: narrow, Agent: "a"}, func(a *arrival) bool { return a.agent == "a" && narrow.Contains(a.event.SourceIP) }},
 						"a source":  {history.Filter{Source: address}, func(a *arrival) bool { return address.Contains(a.event.SourceIP) }},
-						"a user":    {history.Filter{User: "root"}, func(a *arrival) bool { return a.event.User == "root" }},
 					} {
 						if got, want := h.counts(bounds, f.filter), expected(all, bounds, f.chosen); !maps.Equal(got, want) {
 							t.Errorf("%s, %s of %s: %d counts, want %d", say, name, filterName, len(got), len(want))
@@ -281,8 +280,8 @@ func number(t testing.TB, h *running, query string) (n int64) {
 	return n
 }
 
-// Of a source or user, attempts are counted by their network's name, too, and all of them are there.
-func TestSourcesAndUsersByNetwork(t *testing.T) {
+// Of a source, attempts are counted by their network's name, too, and all of them are there.
+func TestSourcesByNetwork(t *testing.T) {
 	t.Parallel()
 	now := noon
 	o := optionsAt(t, &now)
@@ -298,11 +297,6 @@ func TestSourcesAndUsersByNetwork(t *testing.T) {
 		}{
 			"a network's agent": {history.Filter{Source: network, Agent: "a"}, func(a *arrival) bool { return a.agent == "a" && network.Contains(a.event.SourceIP) }},
 			"an address":        {history.Filter{Source: address}, func(a *arrival) bool { return address.Contains(a.event.SourceIP) }},
-			"a user":            {history.Filter{User: "root"}, func(a *arrival) bool { return a.event.User == "root" }},
-			"a user's agent":    {history.Filter{User: "root", Agent: "b"}, func(a *arrival) bool { return a.agent == "b" && a.event.User == "root" }},
-			"a network's user": {history.Filter{Source: network, User: "root"}, func(a *arrival) bool {
-				return a.event.User == "root" && network.Contains(a.event.SourceIP)
-			}},
 		} {
 			of := slices.DeleteFunc(slices.Clone(all), func(a arrival) bool { return !f.chosen(&a) })
 			got, want := h.countsBy(bounds, f.filter, halfName), expectedBy(of, bounds, halfName)
@@ -313,23 +307,14 @@ func TestSourcesAndUsersByNetwork(t *testing.T) {
 	}
 }
 
-// Where there are more events of a user than are looked at, what the others counted has no name, and is not missing.
-func TestAttemptsOfAUserBeyondTheNewestEvents(t *testing.T) {
+// No list says from where a user's or a machine's attempts came.
+func TestCountsByNetworkAreOfNoUser(t *testing.T) {
 	t.Parallel()
-	now := noon
-	o := optionsAt(t, &now)
-	h := start(t, o)
-	const many = 60_000
-	list := events(1000)
-	for i := range list {
-		list[i].User, list[i].Kind, list[i].Test = "root", attack.SSHLogin, false
-	}
-	for first := uint64(1); first <= many; first += uint64(len(list)) {
-		h.commit(batch{agent: "a", epoch: 1, first: first, events: list})
-	}
-	got := h.countsBy([]time.Time{noon, noon.Add(time.Hour)}, history.Filter{User: "root"}, func(netip.Prefix) string { return "VN" })
-	if want := (map[named]uint64{{0, "VN"}: 50_000, {0, ""}: many - 50_000}); !maps.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
+	h := start(t, options(file(t)))
+	for _, filter := range []history.Filter{{User: "root"}, {Host: "web1"}, {User: "root", Source: netip.MustParsePrefix("198.51.1.0/24")}} {
+		if _, err := h.NetworkCounts(t.Context(), []time.Time{noon, noon.Add(time.Hour)}, filter, halfName); err == nil {
+			t.Errorf("%+v is answered", filter)
+		}
 	}
 }
 

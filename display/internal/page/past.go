@@ -69,7 +69,7 @@ func (s *Server) past(r *http.Request, v view, title, here string) (*historyView
 		shown.Older = v.Query("before", fmt.Sprint(records[len(records)-1].ID)) + "#events"
 	}
 	shown.Ranges = v.ranges()
-	for _, by := range s.stacks() {
+	for _, by := range s.stacks(v) {
 		value := by
 		if by == stackLamp {
 			value = ""

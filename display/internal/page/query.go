@@ -99,7 +99,7 @@ type History interface {
 	// not counted.
 	Counts(ctx context.Context, bounds []time.Time, filter Filter, name func(Counted) string) ([]Count, error)
 	// NetworkCounts counts attempts between consecutive bounds by a name of the networks that they came from; what is
-	// not known of has none.
+	// not known of has none. The filter names no user.
 	NetworkCounts(ctx context.Context, bounds []time.Time, filter Filter, name func(network netip.Prefix) string) ([]Count, error)
 	// Tops lists the most frequent of dimensions, the most first. Only attempts count, except for ByCounter.
 	Tops(ctx context.Context, by []Dimension, span Span, filter Filter, limit int) (map[Dimension][]Tally, error)

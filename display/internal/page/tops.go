@@ -133,7 +133,9 @@ func (t top) Link(v view, name string) string {
 	case ByAgent:
 		return "/history" + v.Query("agent", name)
 	case byCountry:
-		return v.Query("by", stackCountry)
+		if v.User == "" {
+			return v.Query("by", stackCountry)
+		}
 	}
 	return ""
 }

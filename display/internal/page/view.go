@@ -28,9 +28,9 @@ const (
 	stackCountry = "country"
 )
 
-// stacks lists what a chart can be stacked by.
-func (s *Server) stacks() []string {
-	if s.options.Place == nil {
+// stacks lists what the chart of a view can be stacked by. No roll-up says from where a user name was tried.
+func (s *Server) stacks(v view) []string {
+	if s.options.Place == nil || v.User != "" {
 		return []string{stackLamp, stackAgent}
 	}
 	return []string{stackLamp, stackAgent, stackCountry}
@@ -98,7 +98,7 @@ func (s *Server) parseView(query url.Values, usual string) (v view, err error) {
 			return v, badRequest{err}
 		}
 	}
-	if by := query.Get("by"); slices.Contains(s.stacks(), by) {
+	if by := query.Get("by"); slices.Contains(s.stacks(v), by) {
 		v.By = by
 	}
 	if before := query.Get("before"); before != "" {
