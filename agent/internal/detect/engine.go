@@ -3,6 +3,7 @@ package detect
 import (
 	"bytes"
 	"errors"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -286,11 +287,11 @@ func (e *Engine) Tick(now time.Time) {
 	e.tickSpreads(now)
 }
 
-// Finish counts what is pending, as if all time had passed. For logs that are read to their end
-// and not followed.
+// Finish counts what is pending, as if all time had passed, log by log in the order of their names. For logs that
+// are read to their end and not followed.
 func (e *Engine) Finish() {
-	for _, mem := range e.memories {
-		mem.conns.Finish()
+	for _, name := range slices.Sorted(maps.Keys(e.memories)) {
+		e.memories[name].conns.Finish()
 	}
 	e.finishWeb()
 	e.finishSpreads()

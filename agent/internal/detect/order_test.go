@@ -2,10 +2,13 @@ package detect
 
 import (
 	"reflect"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect/episode"
 	"github.com/pialert/pialert/agent/internal/rule"
+	"github.com/pialert/pialert/pkg/attack"
 )
 
 // What a Matcher remembers makes the next line cheaper and nothing else: a block of a log may be matched
@@ -60,5 +63,27 @@ func TestLinesSayTheSameWhateverWasReadBefore(t *testing.T) {
 				t.Errorf("a line says something else behind another one:\n%s\n%s\n got %+v\nwant %+v", before, line, got, want)
 			}
 		}
+	}
+}
+
+// What is pending at the end of several logs counts in the order of their names, however often they are read.
+func TestWhatIsPendingComesInTheLogsOrder(t *testing.T) {
+	t.Parallel()
+	const line = "Jan 31 12:00:00 vps sshd[7]: pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.7  user=root"
+	names := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
+	var logs []string
+	engine, err := New(Options{Rules: builtinRules(t), Emit: func(ev *attack.Event, _ uint64) { logs = append(logs, ev.Log) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range names {
+		src, err := NewSource(names[len(names)-1-i], rule.TypeAuto, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		engine.Feed(src, []byte(line), time.Unix(1e9, 0))
+	}
+	if engine.Finish(); !slices.Equal(logs, names) {
+		t.Errorf("events of %v, want %v", logs, names)
 	}
 }
