@@ -33,7 +33,7 @@ if [ "$name" = agent ]; then
 	fi
 fi
 install -d "/usr/local/share/doc/$program"
-cp -r README.md CHANGELOG.md LICENSE docs "/usr/local/share/doc/$program/"
+cp -r README.md CONTRIBUTING.md CHANGELOG.md LICENSE docs "/usr/local/share/doc/$program/"
 if ! getent passwd "$program" >/dev/null; then
 	useradd --system --home-dir "/var/lib/pialert/$name" --shell /usr/sbin/nologin "$program"
 fi
@@ -66,4 +66,7 @@ if [ -d /run/systemd/system ]; then
 	systemctl enable --quiet "$program.service"
 	systemctl restart "$program.service" || true
 fi
-echo "$program is installed; pair it next: $program pair --help"
+case "$name" in
+agent) echo "$program is installed; pair it next: sudo $program pair" ;;
+display) echo "$program is installed; pair it next: on a server, run sudo pialert-agent pair, and paste here the line that it prints" ;;
+esac

@@ -27,7 +27,7 @@ for socket in /etc/systemd/system/"$program"-*.socket; do
 done
 if [ "$name" = agent ]; then
 	[ ! -d /run/systemd/system ] || systemctl disable --quiet --now pialert-responder.service 2>/dev/null || true
-	"/usr/local/bin/$program" responder remove || true # nobody stays banned by a program that is gone
+	[ ! -x "/usr/local/bin/$program" ] || "/usr/local/bin/$program" responder remove || true # nobody stays banned by a program that is gone
 	rm -f /etc/systemd/system/pialert-responder.service
 fi
 rm -f "/etc/systemd/system/$program.service"

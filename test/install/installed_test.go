@@ -77,20 +77,24 @@ const (
 func archive(m *machine) {
 	name := "pialert-" + version + "-amd64"
 	m.put(filepath.Join(packages, name+".tar.gz"), "/root/archive.tar.gz")
-	m.must("tar -xzf archive.tar.gz && " + name + "/install.sh agent && " + name + "/install.sh display")
+	if out := m.must("tar -xzf archive.tar.gz && " + name + "/install.sh agent && " + name + "/install.sh display"); !strings.Contains(out, "pair it next: sudo pialert-agent pair\n") {
+		m.Errorf("the installer says\n%s", out)
+	}
 	for _, want := range []string{
 		"/usr/local/bin/pialert-agent version", "pialert-display config check",
 		"systemctl is-enabled pialert-agent pialert-display",
 		"id -nG pialert-agent | grep -w adm", "id -nG pialert-display | grep -w gpio",
 		"test $(stat -c %U:%a /var/lib/pialert/agent) = pialert-agent:700",
 		"systemd-analyze verify --man=no pialert-agent.service pialert-display.service pialert-responder.service",
-		"test -e /usr/local/share/doc/pialert-agent/docs/operate.md",
+		"test -e /usr/local/share/doc/pialert-agent/docs/operate.md && test -e /usr/local/share/doc/pialert-agent/CONTRIBUTING.md",
 	} {
 		m.must(want)
 	}
 	m.must(someBan)
 	m.must(name + "/uninstall.sh agent && " + noBan + " && test -e /etc/pialert/agent.yaml && test -d /var/lib/pialert/agent && ! test -e /usr/local/bin/pialert-agent")
-	m.must(name + "/uninstall.sh agent --purge && " + name + "/uninstall.sh display --purge")
+	if out := m.must(name + "/uninstall.sh agent --purge && " + name + "/uninstall.sh display --purge"); strings.Contains(out, "not found") {
+		m.Errorf("the uninstaller says\n%s", out)
+	}
 	if left, _ := m.run("find /usr/local /etc /var/lib -name '*pialert*'; getent passwd pialert-agent pialert-display"); left != "" {
 		m.Errorf("the uninstaller leaves behind:\n%s", left)
 	}
