@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"flag"
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 
@@ -49,6 +51,10 @@ func TestEveryJSONHasItsPlace(t *testing.T) {
 
 // What the commands print is as their schemas say.
 func TestJSONIsAsItsSchema(t *testing.T) {
+	quiet := filepath.Join(t.TempDir(), "auth.log")
+	if err := os.WriteFile(quiet, []byte("Feb 10 09:00:00 web1 sshd[1]: Server listening on 0.0.0.0 port 22.\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		args []string
 		of   reflect.Type
@@ -59,6 +65,7 @@ func TestJSONIsAsItsSchema(t *testing.T) {
 		{[]string{"rules", "show", "sshd-failed-password"}, reflect.TypeFor[rule.Rule]()},
 		{[]string{"rules", "test"}, reflect.TypeFor[RulesTested]()},
 		{[]string{"rules", "coverage", "sshd"}, reflect.TypeFor[[]messages.Coverage]()},
+		{[]string{"scan", "--summary", quiet}, reflect.TypeFor[scan.Report]()},
 		{[]string{"explain", "sshd[1]: Failed password for root from 192.0.2.7 port 22 ssh2"}, reflect.TypeFor[Explained]()},
 	} {
 		var out bytes.Buffer

@@ -46,7 +46,7 @@ func (d *daemon) today(ctx context.Context, _ struct{}) (t Today, err error) {
 	}
 	t.Top = map[history.Dimension][]history.Tally{}
 	for of, ranking := range tops {
-		t.Top[of] = ranking.Names
+		t.Top[of] = append([]history.Tally{}, ranking.Names...)
 	}
 	for _, agent := range d.agents(now) {
 		if agent.Lost {

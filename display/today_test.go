@@ -2,10 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/schema"
 )
 
 func TestTodayPrintsTheDaySoFar(t *testing.T) {
@@ -17,7 +20,8 @@ func TestTodayPrintsTheDaySoFar(t *testing.T) {
 	probe.Detail = attack.HTTP{Method: "GET", Target: "/.env"}
 	s.commit(probe)
 	var today Today
-	if err := json.Unmarshal([]byte(s.must("today", "--format", "json")), &today); err != nil {
+	printed := []byte(s.must("today", "--format", "json"))
+	if err := errors.Join(json.Unmarshal(printed, &today), schema.Of(reflect.TypeFor[Today]()).Check(printed)); err != nil {
 		t.Fatal(err)
 	}
 	lamps := map[string]uint64{}

@@ -17,11 +17,17 @@ func (s Schema) Check(text []byte) error {
 }
 
 func (s Schema) check(path string, value any) error {
+	if either, ok := s["anyOf"].([]Schema); ok { // nothing, or what is pointed to
+		if value == nil {
+			return nil
+		}
+		s = either[0]
+	}
 	kind, _ := s["type"].(string)
 	wrong := fmt.Errorf("%s is %T, want %s", path+"/", value, kind)
 	switch v := value.(type) {
 	case nil:
-		if kind != "array" && kind != "object" { // what is empty may be null
+		if kind != "" {
 			return wrong
 		}
 	case bool:

@@ -77,6 +77,9 @@ func collect(t reflect.Type, properties Schema, required *[]string) {
 		properties[name] = Of(field.Type)
 		if !strings.Contains(options, "omit") {
 			*required = append(*required, name)
+			if field.Type.Kind() == reflect.Pointer {
+				properties[name] = Schema{"anyOf": []Schema{Of(field.Type), {"type": "null"}}}
+			}
 		}
 	}
 }

@@ -90,7 +90,7 @@ type Stats struct {
 
 // Stats returns the counts since the Engine was made.
 func (e *Engine) Stats() Stats {
-	stats := Stats{Ignored: e.ignored, Unattributed: e.joiner.Unattributed(), Unread: e.unread, Examples: slices.Clone(e.examples)}
+	stats := Stats{Ignored: e.ignored, Unattributed: e.joiner.Unattributed(), Unread: e.unread, Examples: append([]string{}, e.examples...)}
 	for _, mem := range e.memories {
 		stats.Evicted += mem.conns.Evicted()
 	}
