@@ -48,7 +48,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := config.Listen(ctx, "tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("%w: another program uses this port (ss -ltnp 'sport = :%s' names it): stop it or choose another port", syscall.EADDRINUSE, port)
+		return nil, fmt.Errorf("%w: another program uses this port (sudo ss -ltnp 'sport = :%s' names it): stop it, or set link.listen to another one", syscall.EADDRINUSE, port)
 	case errors.Is(err, syscall.EACCES):
 		return nil, fmt.Errorf("port %s is reserved for root: choose one above 1023, such as %s", port, DefaultPort)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):

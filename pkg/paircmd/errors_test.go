@@ -117,7 +117,7 @@ func TestPairSaysWhatToDo(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer taken.Close()
-		if _, _, err := agent.run(t, "pair"); err == nil || !strings.Contains(err.Error(), agent.Listen[0]) || !strings.Contains(err.Error(), "another program uses this port") {
+		if _, _, err := agent.run(t, "pair"); err == nil || !strings.Contains(err.Error(), agent.Listen[0]) || !strings.Contains(err.Error(), "another program uses this port") || !strings.Contains(err.Error(), "set link.listen to another one") {
 			t.Errorf("got %v", err)
 		}
 	})
