@@ -1,6 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -140,6 +146,38 @@ func TestAMissingTM1637IsSaidOnce(t *testing.T) {
 	b.says("the digits can be drawn on again")
 	if n := strings.Count(b.Stderr.String(), "cannot draw"); n != 1 {
 		t.Errorf("it was said %d times:\n%s", n, b.Stderr)
+	}
+	b.must(b.Stop(b.ctx))
+}
+
+// Without GPIO the log, status and the metrics say so, and the display counts on.
+func TestMetricsSayThatLightsAreMissing(t *testing.T) {
+	t.Parallel()
+	b := newBoard(t, "")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	b.must(err)
+	address := listener.Addr().String()
+	b.must(listener.Close())
+	config, err := os.ReadFile(b.path("display.yaml"))
+	b.must(err)
+	b.must(os.WriteFile(b.path("display.yaml"), bytes.Replace(config, []byte(`metrics: ""`), []byte("metrics: "+address), 1), 0o644))
+	b.start("umount /dev/gpiomem; rm /dev/gpiomem", nil, "run", "--driver", "blinkt")
+	b.says("cannot draw on the LEDs; going on without, and trying again")
+	b.says("msg=running")
+
+	status := b.status()
+	if len(status.Problems) == 0 || !strings.HasPrefix(status.Problems[0], "lights: no GPIO") {
+		t.Errorf("status: %q", status.Problems)
+	}
+	response, err := http.Get("http://" + address + "/metrics")
+	b.must(err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	b.must(err)
+	for _, want := range []string{"\npialert_problem_info{problem=\"lights: no GPIO", fmt.Sprintf("\npialert_problems %d\n", len(status.Problems))} {
+		if !strings.Contains(string(body), want) {
+			t.Errorf("%q is missing in the metrics:\n%s", want, body)
+		}
 	}
 	b.must(b.Stop(b.ctx))
 }

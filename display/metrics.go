@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"slices"
 
 	"github.com/pialert/pialert/display/internal/notice"
 	"github.com/pialert/pialert/pkg/cli"
@@ -26,7 +27,8 @@ var (
 	metricUnknown  = metrics.Gauge("notices_unknown", "Attempts, of messages in the outbox, of which nobody knows whether they arrived.", "channel")
 	metricPages    = metrics.Gauge("page_open", "Pages that browsers have open and follow.")
 	metricBehind   = metrics.Counter("page_dropped_total", "Open pages that were dropped because they read too slowly.")
-	metricProblems = metrics.Gauge("problems", "What is wrong now: see pialert-display status.")
+	metricProblems = metrics.Gauge("problems", "How many things are wrong now.")
+	metricProblem  = metrics.Gauge("problem_info", "1 for each thing that is wrong now, which pialert-display status says, too.", "problem")
 )
 
 func (d *daemon) serveMetrics(ctx context.Context, listener net.Listener) error {
@@ -74,5 +76,8 @@ func (d *daemon) metrics() http.Handler {
 		report(metricPages, float64(pages))
 		report(metricBehind, float64(behind))
 		report(metricProblems, float64(len(status.Problems)))
+		for _, problem := range slices.Compact(slices.Sorted(slices.Values(status.Problems))) {
+			report(metricProblem, 1, problem)
+		}
 	}, d.alive)
 }
