@@ -103,7 +103,7 @@ func TestAnOwnerBeginsAFleet(t *testing.T) {
 
 	status, err := s.Display(s.ctx, "fleet", "status", "--all")
 	s.must(err)
-	if !strings.Contains(status, "1 agents") || !strings.Contains(status, "web1") || !strings.Contains(status, "connected to tls://") {
+	if !strings.Contains(status, "1 agent:") || !strings.Contains(status, "web1") || !strings.Contains(status, "connected to tls://") {
 		t.Errorf("fleet status says:\n%s", status)
 	}
 	// The server was asked how it keeps its files.
@@ -183,7 +183,7 @@ func TestRemovedCredentialsLetNobodyIn(t *testing.T) {
 	}
 	said, err := s.Display(s.ctx, "fleet", "remove", "web1")
 	s.must(err)
-	if !strings.Contains(said, "revoked 1 credentials of web1") || !strings.Contains(said, "unpair web1") {
+	if !strings.Contains(said, "revoked 1 credential of web1") || !strings.Contains(said, "unpair web1") {
 		t.Errorf("fleet remove says %q", said)
 	}
 	connect := func() error {

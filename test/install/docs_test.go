@@ -123,7 +123,7 @@ var examples = []example{
 	{"sudo pialert-display fleet init --server tls://nats.example.org:4222", "", `Written: nats`},
 	{"sudo pialert-display fleet add web2", "", `sudo pialert-agent join pialertfleet1-`},
 	{"pialert-display fleet status", "", `\d agents: `},
-	{"sudo pialert-display fleet remove web2", "", `revoked 1 credentials of web2`},
+	{"sudo pialert-display fleet remove web2", "", `revoked 1 credential of web2`},
 	{"sudo pialert-display fleet init", "", `Written: nats`},
 	{"pialert-display fleet status --format json", "", `"versions"`},
 	{"pialert-agent status --format json", "", `"sources"`},
