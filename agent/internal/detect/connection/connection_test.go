@@ -168,6 +168,16 @@ var stories = []struct {
 		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "admin"},
 		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "admin"},
 	}, []string{"2 admin 192.0.2.7:1000", "1 admin 192.0.2.7:1000"}},
+	{"a name that is announced again before its attempt is the same", []said{
+		{rule: invalid, pid: 7, peer: "192.0.2.7:1000", user: "admin"},
+		{rule: invalid, pid: 7, peer: "192.0.2.7:1000", user: "admin"},
+		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "admin"},
+	}, []string{"1 admin 192.0.2.7:1000"}},
+	{"one that was announced before a success is none that fails behind it", []said{
+		{rule: invalid, pid: 7, peer: "192.0.2.7:1000", user: "admin"},
+		{rule: accepted, pid: 7, peer: "192.0.2.7:1000", user: "alice"},
+		{rule: failed, pid: 7, peer: "192.0.2.7:1000", user: "admin"},
+	}, []string{"1 admin 192.0.2.7:1000", "1 admin 192.0.2.7:1000"}},
 	{"a doubt that the disconnect proved is the attempt whose line comes behind it", []said{
 		{rule: refused, pid: 7, peer: "192.0.2.7", user: "root"},
 		{rule: closed, pid: 7, peer: "192.0.2.7:1000"},
