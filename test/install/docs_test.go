@@ -122,7 +122,7 @@ var examples = []example{
 	{"sudo pialert-display join", byQuickStart, ""},
 	{"sudo pialert-display fleet init --server tls://nats.example.org:4222", "", `Written: nats`},
 	{"sudo pialert-display fleet add web2", "", `sudo pialert-agent join pialertfleet1-`},
-	{"pialert-display fleet status", "", `\d agents: `},
+	{"pialert-display fleet status", "", `\d agents?: `},
 	{"sudo pialert-display fleet remove web2", "", `revoked 1 credential of web2`},
 	{"sudo pialert-display fleet init", "", `Written: nats`},
 	{"pialert-display fleet status --format json", "", `"versions"`},
@@ -158,7 +158,7 @@ var examples = []example{
 		`^root:pialert-display 640\npialert-display:pialert-display 700\npialert-agent:pialert-agent 600\npialert-display:pialert-display 600\n`},
 	{"sudo pialert-display backup /var/backups/pialert.db", "", `^/var/backups/pialert.db: \d+ bytes\n$`},
 	{"sudo pialert-display restore /var/backups/pialert.db",
-		"systemctl stop pialert-display && pialert-display restore /var/backups/pialert.db && systemctl start pialert-display",
+		"systemctl stop pialert-display && pialert-display restore /var/backups/pialert.db && rm /var/backups/pialert.db && systemctl start pialert-display",
 		`(?m)^restored$`},
 	{"sudo systemctl restart fail2ban", "systemctl cat ssh >/dev/null", ``}, // not ours, and not installed
 
