@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/pialert/pialert/display/internal/notice/channel"
@@ -82,6 +83,8 @@ func (w *worker) Run(ctx context.Context) error {
 	return nil
 }
 
+var errAnswered = errors.New("the service has answered already")
+
 // step makes one attempt if one is due, and returns how long to wait for the next.
 func (w *worker) step(ctx context.Context) (time.Duration, error) {
 	e, ok, err := w.outbox.next(ctx, w.name)
@@ -92,11 +95,23 @@ func (w *worker) step(ctx context.Context) (time.Duration, error) {
 	if wait := e.Next.Sub(now); wait > 0 && wait <= longestWait {
 		return wait, nil // a longer one is that of a clock which jumped
 	}
+	// A service may answer before it has what is handed over: what becomes of the entry is noted behind that it was, and
+	// nothing is handed over behind the answer.
+	var handing sync.Mutex
+	var answered bool
 	var fault error // of the outbox
 	answer, sendErr := w.channel.Send(channel.WithHandover(ctx, func() error {
+		handing.Lock()
+		defer handing.Unlock()
+		if answered {
+			return errAnswered
+		}
 		fault = w.outbox.handOver(ctx, e.ID, now)
 		return fault
 	}), &e.message)
+	handing.Lock()
+	answered = true
+	handing.Unlock()
 	if fault != nil {
 		return 0, fault
 	}

@@ -36,6 +36,21 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// A service may answer a request by its header alone, while another goroutine begins to write the body: a message that
+// was refused is not being sent again.
+func TestNothingIsHandedOverBehindTheAnswer(t *testing.T) {
+	o := openOffice(t)
+	o.phone.answers = []error{&channel.Failure{Outcome: channel.Refused, Answer: "403 wrong token"}}
+	o.attack(1)
+	o.work(5 * time.Second)
+	if err := channel.Handover(o.phone.last); err == nil {
+		t.Error("the message was handed over when the service had answered")
+	}
+	if all := o.entries(); len(all) != 1 || all[0].State != Failed {
+		t.Errorf("outbox %+v, want it failed", all)
+	}
+}
+
 func TestSettle(t *testing.T) {
 	fresh := Entry{Created: noon}
 	tried := Entry{Created: noon, Attempts: 50}

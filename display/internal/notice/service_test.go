@@ -35,9 +35,11 @@ type stand struct {
 	sent    []channel.Message
 	before  func() // runs before the message is handed over
 	during  func() // runs while the service is asked
+	last    context.Context
 }
 
 func (s *stand) Send(ctx context.Context, m *channel.Message) (string, error) {
+	s.last = ctx
 	if s.before != nil {
 		s.before()
 	}
