@@ -39,13 +39,13 @@ func (d *daemon) fire(ctx context.Context, r fireRequest) error {
 	if err != nil {
 		return fmt.Errorf("cannot fire: %w", err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, firePatience, errors.New("it is not stored yet: pialert-agent status says what holds it up"))
+	ctx, cancel := context.WithTimeoutCause(ctx, fireTimeout, errors.New("it is not stored yet: pialert-agent status says what holds it up"))
 	defer cancel()
 	return d.commit(ctx, func(_ *detection, add func(*attack.Event)) { add(e) })
 }
 
-// firePatience is how long who fires an event waits for it to be stored, which takes milliseconds on a disk that is well.
-const firePatience = 5 * time.Second
+// fireTimeout is how long who fires an event waits for it to be stored, which takes milliseconds on a disk that is well.
+const fireTimeout = 5 * time.Second
 
 func fireCommand(s *settings) *cobra.Command {
 	request := fireRequest{Count: 1}
@@ -91,5 +91,3 @@ The kinds are ` + strings.Join(attack.KindNames(), ", ") + `.`,
 	flags.BoolVar(&request.Counted, "counted", false, "add it to the totals, as if it had happened")
 	return command
 }
-
-// kindNames lists the names of all kinds.

@@ -16,11 +16,11 @@ const (
 	maxOpen = 128 // connections at a time; more wait
 	// maxEach is how many connections one source elsewhere has; more are closed.
 	maxEach = 32
-	// Where every connection is taken, those that have asked for nothing for patience are closed; relief is how often
+	// Where every connection is taken, those that have asked for nothing for maxIdle are closed; relief is how often
 	// that is looked at. Programs of this machine are one source, and have no limit: one that holds
 	// connections open would keep all others out until each has had its time.
-	patience = time.Second
-	relief   = patience / 4
+	maxIdle = time.Second
+	relief  = maxIdle / 4
 )
 
 // noToken is all that who shows no token ever reads.
@@ -112,7 +112,7 @@ func (d *door) relieve(now time.Time) {
 		return
 	}
 	for v := range d.visits {
-		if idle := v.idle.Load(); idle > 0 && now.UnixNano()-idle >= int64(patience) {
+		if idle := v.idle.Load(); idle > 0 && now.UnixNano()-idle >= int64(maxIdle) {
 			v.Conn.Close() // the server notices
 		}
 	}

@@ -464,15 +464,15 @@ func TestIdleConnectionsGiveWay(t *testing.T) {
 	understood((&http.Request{}).WithContext(withVisit(t.Context(), answered)))
 	watch(answered, http.StateIdle)
 	for i := range maxOpen - 4 {
-		enter(fmt.Sprint(i), now.Add(patience))
+		enter(fmt.Sprint(i), now.Add(maxIdle))
 	}
-	d.relieve(now.Add(2 * patience))
+	d.relieve(now.Add(2 * maxIdle))
 	if closed("idle") {
 		t.Error("one was closed though there was room")
 	}
-	enter("last", now.Add(2*patience))
+	enter("last", now.Add(2*maxIdle))
 	answered.idle.Store(now.UnixNano())
-	d.relieve(now.Add(patience + patience/2))
+	d.relieve(now.Add(maxIdle + maxIdle/2))
 	for name, want := range map[string]bool{"idle": true, "answered": true, "asks": false, "0": false, "last": false} {
 		if closed(name) != want {
 			t.Errorf("%s: closed %v, want %v", name, !want, want)
