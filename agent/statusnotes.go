@@ -14,11 +14,7 @@ import (
 
 // notes says what is not as it should be, a sentence each.
 func (s Status) notes() (notes []string) {
-	note := func(n uint64, noun, format string, args ...any) {
-		if n > 0 {
-			notes = append(notes, plural.Count(n, noun)+" "+fmt.Sprintf(format, args...))
-		}
-	}
+	note := noting(&notes)
 	if s.Spool.Fault != "" {
 		notes = append(notes, fmt.Sprintf("no log is read on since %s, for the spool cannot be written: %s",
 			s.Spool.FaultSince.Format(time.DateTime), s.Spool.Fault))
@@ -79,14 +75,19 @@ func (s Status) notes() (notes []string) {
 	return notes
 }
 
+// noting returns what adds a note that begins with a number of something, unless there is none.
+func noting(notes *[]string) func(n uint64, noun, format string, args ...any) {
+	return func(n uint64, noun, format string, args ...any) {
+		if n > 0 {
+			*notes = append(*notes, plural.Count(n, noun)+" "+fmt.Sprintf(format, args...))
+		}
+	}
+}
+
 // networkNotes says what is not as it should be with a listener.
 func networkNotes(log SourceStatus) (notes []string) {
 	n, listen := log.Network, escape.Text(log.Source)
-	note := func(n uint64, noun, format string, args ...any) {
-		if n > 0 {
-			notes = append(notes, plural.Count(n, noun)+" "+fmt.Sprintf(format, args...))
-		}
-	}
+	note := noting(&notes)
 	note(n.Refused, "try", "to send to %s refused, the last from %s; syslog[].from says who may", listen, cmp.Or(n.RefusedLast, "unknown"))
 	note(n.Dropped, "datagram", "to %s dropped by the kernel: its buffer was full; see docs/syslog.md", listen)
 	note(n.Unparsed, "message", "to %s had no header: read as text", listen)
