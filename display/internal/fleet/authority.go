@@ -90,14 +90,7 @@ func Begin(dir string, s Settings, now time.Time) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.storeSettings(); err != nil {
-		return nil, err
-	}
-	data, err := json.MarshalIndent(a.keys, "", "  ")
-	if err != nil {
-		return nil, err
-	}
-	if err := a.dir.Write(keysFile, append(data, '\n')); err != nil {
+	if err := errors.Join(a.write(settingsFile, a.Settings), a.write(keysFile, a.keys)); err != nil {
 		return nil, err
 	}
 	return a, a.dir.Write(systemFile, system)
@@ -117,15 +110,15 @@ func (a *Authority) Change(maxBytes int64, syncAlways bool) error {
 	}
 	defer unlock()
 	a.MaxBytes, a.SyncAlways = maxBytes, syncAlways
-	return a.storeSettings()
+	return a.write(settingsFile, a.Settings)
 }
 
-func (a *Authority) storeSettings() error {
-	data, err := json.MarshalIndent(a.Settings, "", "  ")
+func (a *Authority) write(name string, value any) error {
+	data, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
 		return err
 	}
-	return a.dir.Write(settingsFile, append(data, '\n'))
+	return a.dir.Write(name, append(data, '\n'))
 }
 
 // SystemCredentials is the file with which the server is asked how it keeps its files.

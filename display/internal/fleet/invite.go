@@ -128,10 +128,4 @@ func (a *Authority) invitations(now time.Time) (all []Invitation, err error) {
 	return slices.DeleteFunc(all, func(i Invitation) bool { return now.Sub(i.Expires) > forgetAfter }), nil
 }
 
-func (a *Authority) store(all []Invitation) error {
-	data, err := json.Marshal(all)
-	if err != nil {
-		return err
-	}
-	return a.dir.Write(invitationsFile, append(data, '\n'))
-}
+func (a *Authority) store(all []Invitation) error { return a.write(invitationsFile, all) }
