@@ -116,7 +116,8 @@ func (r *reading) count(ctx context.Context, c *counting, filter Filter, longest
 
 // NetworkCounts counts attempts between consecutive bounds, as [History.Counts] does, by a name of the networks that they
 // came from, such as a country. What lists left out, and networks without a name, have none. No list says from where a
-// user's or a machine's attempts came: the filter names neither.
+// user's or a machine's attempts came: the filter names neither. Where lists do not tell its agent apart from others, only the
+// newest 50,000 events are counted.
 func (h *History) NetworkCounts(ctx context.Context, bounds []time.Time, filter Filter, name func(network netip.Prefix) string) ([]Count, error) {
 	if filter.User != "" || filter.Host != "" {
 		return nil, errors.New("no list says from where attempts of a user or a machine came")
