@@ -19,16 +19,14 @@ func Normalise(dst, text []byte) []byte {
 	start := len(dst)
 	dst = append(dst, text...)
 	out := dst[start:]
-	out = out[:decodeLog(out)]
-	if bytes.IndexByte(out, '#') >= 0 {
-		out = out[:decodeHash(out)]
-	}
+	out = decode(out, '\\', inLog)
+	out = decode(out, '#', inHAProxy)
 	for range maxRounds {
-		n := decodePercent(out)
-		if n == len(out) {
+		decoded := decode(out, '%', inURL)
+		if len(decoded) == len(out) {
 			break
 		}
-		out = out[:n]
+		out = decoded
 	}
 	query := false
 	n := 0
@@ -55,77 +53,68 @@ func Normalise(dst, text []byte) []byte {
 	return dst[:start+n]
 }
 
-// decodeLog undoes in place what Apache and nginx escape in a log: quotes, backslashes, and bytes
-// as \xhh; and ASCII that JSON writes as \u00hh, which neither of the others does.
-func decodeLog(b []byte) int {
-	n := 0
-	for i := 0; i < len(b); i++ {
+// decode replaces in place each escape, which begins with mark, by the byte that it stands for. meaning is given
+// what is behind the mark, and returns that byte and how much of the rest belongs to the escape: nothing, if the
+// mark stands for itself.
+func decode(b []byte, mark byte, meaning func(rest []byte) (c byte, length int)) []byte {
+	n := bytes.IndexByte(b, mark)
+	if n < 0 {
+		return b
+	}
+	for i := n; i < len(b); i++ {
 		c := b[i]
-		if c == '\\' && i+1 < len(b) {
-			switch next := b[i+1]; next {
-			case '"', '\\':
-				c = next
-				i++
-			case 't', 'n', 'r':
-				c = ' '
-				i++
-			case 'x':
-				if v, ok := hexByte(b[i+2:]); ok {
-					c = v
-					i += 3
-				}
-			case 'u':
-				if v, ok := unicodeEscape(b[i+1:]); ok {
-					c = v
-					i += 5
-				}
-			case '/':
-				c = next
-				i++
+		if c == mark {
+			if meant, length := meaning(b[i+1:]); length > 0 {
+				c = meant
+				i += length
 			}
 		}
 		b[n] = c
 		n++
 	}
-	return n
+	return b[:n]
 }
 
-// decodeHash undoes in place what HAProxy escapes: quotes and the like as #HH. No browser sends a # in
-// a request.
-func decodeHash(b []byte) int {
-	n := 0
-	for i := 0; i < len(b); i++ {
-		c := b[i]
-		if c == '#' {
-			if v, ok := hexByte(b[i+1:]); ok {
-				c = v
-				i += 2
-			}
-		}
-		b[n] = c
-		n++
+// inLog knows what Apache and nginx escape by a backslash in a log: quotes, backslashes, and bytes as \xhh; and
+// ASCII that JSON writes as \u00hh, which neither of the others does.
+func inLog(rest []byte) (c byte, length int) {
+	if len(rest) == 0 {
+		return 0, 0
 	}
-	return n
+	switch rest[0] {
+	case '"', '\\', '/':
+		return rest[0], 1
+	case 't', 'n', 'r':
+		return ' ', 1
+	case 'x':
+		if c, ok := hexByte(rest[1:]); ok {
+			return c, 3
+		}
+	case 'u':
+		if c, ok := unicodeEscape(rest); ok {
+			return c, 5
+		}
+	}
+	return 0, 0
 }
 
-// decodePercent decodes percent escapes once, in place.
-func decodePercent(b []byte) int {
-	n := 0
-	for i := 0; i < len(b); i++ {
-		c := b[i]
-		if c == '%' {
-			if v, ok := hexByte(b[i+1:]); ok {
-				c = v
-				i += 2
-			} else if v, ok := unicodeEscape(b[i+1:]); ok {
-				c = v
-				i += 5
-			}
-		}
-		b[n] = c
-		n++
+// inHAProxy knows what HAProxy escapes as #HH: quotes and the like. No browser sends a # in a request.
+func inHAProxy(rest []byte) (c byte, length int) {
+	if c, ok := hexByte(rest); ok {
+		return c, 2
 	}
-	return n
+	return 0, 0
+}
+
+// inURL knows the percent escapes of a URL: %hh and %u00hh.
+func inURL(rest []byte) (c byte, length int) {
+	if c, ok := hexByte(rest); ok {
+		return c, 2
+	}
+	if c, ok := unicodeEscape(rest); ok {
+		return c, 5
+	}
+	return 0, 0
 }
 
 // unicodeEscape reads the u002e of %u002e, for characters that one byte holds.
@@ -172,6 +161,5 @@ func Unescape(text []byte) []byte {
 	if bytes.IndexByte(text, '\\') < 0 {
 		return text
 	}
-	text = bytes.Clone(text)
-	return text[:decodeLog(text)]
+	return decode(bytes.Clone(text), '\\', inLog)
 }
