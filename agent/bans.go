@@ -82,14 +82,6 @@ func banTarget(text string) (netip.Prefix, error) {
 	return target, nil
 }
 
-func askBans(s *settings, command *cobra.Command, path string, in, out any) error {
-	cfg, err := s.Load()
-	if err != nil {
-		return err
-	}
-	return cfg.running().Ask(command.Context(), path, in, out)
-}
-
 func banCommand(s *settings) *cobra.Command {
 	span, reason := config.Duration(time.Hour).String(), "by hand"
 	command := &cobra.Command{
@@ -108,7 +100,7 @@ func banCommand(s *settings) *cobra.Command {
 				return &cli.UsageError{Err: fmt.Errorf("--for: %w", err)}
 			}
 			var ban responder.Ban
-			if err := askBans(s, command, "/ban", banRequest{target, time.Duration(length), reason}, &ban); err != nil {
+			if err := cli.Ask(command, s, "/ban", banRequest{target, time.Duration(length), reason}, &ban); err != nil {
 				return err
 			}
 			fmt.Fprintf(command.OutOrStdout(), "banned %s until %s\n", ban.Target, ban.Until.Local().Format(time.DateTime))
@@ -132,7 +124,7 @@ func unbanCommand(s *settings) *cobra.Command {
 				return err
 			}
 			var ban responder.Ban
-			if err := askBans(s, command, "/unban", banRequest{Target: target}, &ban); err != nil {
+			if err := cli.Ask(command, s, "/unban", banRequest{Target: target}, &ban); err != nil {
 				return err
 			}
 			fmt.Fprintf(command.OutOrStdout(), "let %s in again\n", ban.Target)
@@ -154,7 +146,7 @@ func bansCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			answer, err := cfg.running().Open(command.Context(), "/bans", nil)
+			answer, err := cfg.Running().Open(command.Context(), "/bans", nil)
 			if err != nil {
 				return err
 			}
@@ -164,7 +156,7 @@ func bansCommand(s *settings) *cobra.Command {
 				return responder.ReadBans(answer, func(ban responder.Listed) error { return encoder.Encode(ban) })
 			}
 			var status responder.Status
-			if err := cfg.running().Ask(command.Context(), "/responder", nil, &status); err != nil {
+			if err := cfg.Running().Ask(command.Context(), "/responder", nil, &status); err != nil {
 				return err
 			}
 			return writeBans(command.OutOrStdout(), answer, status, time.Now())
@@ -218,7 +210,7 @@ func pauseBansCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return &cli.UsageError{Err: err}
 			}
-			return askBans(s, command, "/bans/pause", banRequest{For: time.Duration(span)}, nil)
+			return cli.Ask(command, s, "/bans/pause", banRequest{For: time.Duration(span)}, nil)
 		},
 	}
 }
@@ -231,7 +223,7 @@ func flushBansCommand(s *settings) *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			var n int
-			if err := askBans(s, command, "/bans/flush", nil, &n); err != nil {
+			if err := cli.Ask(command, s, "/bans/flush", nil, &n); err != nil {
 				return err
 			}
 			fmt.Fprintf(command.OutOrStdout(), "let %d in again\n", n)

@@ -178,8 +178,8 @@ func defaults() Config {
 	}
 }
 
-// running is where commands reach the program that runs with this configuration.
-func (c Config) running() cli.Running {
+// Running is where commands reach the program that runs with this configuration.
+func (c Config) Running() cli.Running {
 	return cli.Running{Program: program, Socket: c.Control, State: c.State}
 }
 

@@ -73,11 +73,7 @@ The kinds are ` + strings.Join(attack.KindNames(), ", ") + `.`,
 			if _, err := request.event(time.Now()); err != nil {
 				return &cli.UsageError{Err: err}
 			}
-			cfg, err := s.Load()
-			if err != nil {
-				return err
-			}
-			if err := cfg.running().Ask(command.Context(), "/fire", request, nil); err != nil {
+			if err := cli.Ask(command, s, "/fire", request, nil); err != nil {
 				return err
 			}
 			fmt.Fprintf(command.OutOrStdout(), "fired %d × %s\n", request.Count, request.Kind)

@@ -38,7 +38,7 @@ logged in from another machine. Without it the agent then lets everybody in agai
 		Example: "  sudo pialert-agent responses confirm",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			if err := askBans(s, command, "/responses/confirm", nil, nil); err != nil {
+			if err := cli.Ask(command, s, "/responses/confirm", nil, nil); err != nil {
 				return err
 			}
 			fmt.Fprintln(command.OutOrStdout(), "bans are enforced")

@@ -159,7 +159,7 @@ func (d *daemon) summary() string {
 func statusCommand(s *settings) *cobra.Command {
 	return cli.StatusCommand(s, "Say what is read, what was found and who has it",
 		`  pialert-agent status
-  pialert-agent status --format json | jq .spool.waiting`, Config.running, Status.write)
+  pialert-agent status --format json | jq .spool.waiting`, Status.write)
 }
 
 // write prints the status for people.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/control"
 	"github.com/pialert/pialert/pkg/paircmd"
 )
@@ -83,16 +84,12 @@ func showCommand(s *settings) *cobra.Command {
 
 		ValidArgsFunction: completeLamp(s),
 		RunE: func(command *cobra.Command, args []string) error {
-			cfg, err := s.Load()
-			if err != nil {
-				return err
-			}
 			var request showRequest
 			if len(args) == 1 {
 				request.Lamp = args[0]
 			}
 			var shown showAnswer
-			if err := cfg.running().Ask(command.Context(), "/show", request, &shown); err != nil {
+			if err := cli.Ask(command, s, "/show", request, &shown); err != nil {
 				return err
 			}
 			fmt.Fprintf(command.OutOrStdout(), "%s %d\n", shown.Lamp, shown.Total)
@@ -129,11 +126,7 @@ func lightsCommand(s *settings) *cobra.Command {
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []string{"on", "off"},
 		RunE: func(command *cobra.Command, args []string) error {
-			cfg, err := s.Load()
-			if err != nil {
-				return err
-			}
-			return cfg.running().Ask(command.Context(), "/lights", lightsRequest{On: args[0] == "on"}, nil)
+			return cli.Ask(command, s, "/lights", lightsRequest{On: args[0] == "on"}, nil)
 		},
 	}
 }
@@ -145,11 +138,7 @@ func poweroffCommand(s *settings) *cobra.Command {
 		Example: "  pialert-display poweroff",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			cfg, err := s.Load()
-			if err != nil {
-				return err
-			}
-			return cfg.running().Ask(command.Context(), "/poweroff", nil, nil)
+			return cli.Ask(command, s, "/poweroff", nil, nil)
 		},
 	}
 }

@@ -58,7 +58,7 @@ puts it back, on this machine or another one.`,
 			if err != nil {
 				return err
 			}
-			answer, err := cfg.running().Open(command.Context(), "/backup", nil)
+			answer, err := cfg.Running().Open(command.Context(), "/backup", nil)
 			if err != nil {
 				return err
 			}
@@ -176,10 +176,10 @@ progress bar on a terminal.`,
 				return err
 			}
 			var events int64
-			if err := cfg.running().Ask(command.Context(), "/count", request.chosen, &events); err != nil {
+			if err := cfg.Running().Ask(command.Context(), "/count", request.chosen, &events); err != nil {
 				return err
 			}
-			answer, err := cfg.running().Open(command.Context(), "/events", request)
+			answer, err := cfg.Running().Open(command.Context(), "/events", request)
 			if err != nil {
 				return err
 			}

@@ -56,7 +56,7 @@ func runningAgents(command *cobra.Command) []AgentStatus {
 	cfg := defaults()
 	config.Load(path, &cfg) // one that cannot be read is as good as none here
 	var status Status
-	cfg.running().Ask(command.Context(), "/status", nil, &status)
+	cfg.Running().Ask(command.Context(), "/status", nil, &status)
 	return status.Agents
 }
 

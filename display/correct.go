@@ -11,6 +11,7 @@ import (
 
 	"github.com/pialert/pialert/display/internal/history"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/escape"
 )
 
@@ -107,20 +108,16 @@ in silence.`,
 			return append(lamps, attack.KindNames()...), directive
 		},
 		RunE: func(command *cobra.Command, args []string) error {
-			cfg, err := s.Load()
-			if err != nil {
-				return err
-			}
 			request.What = args[0]
 			var answer correctAnswer
-			if err := cfg.running().Ask(command.Context(), "/correct", request, &answer); err != nil {
+			if err := cli.Ask(command, s, "/correct", request, &answer); err != nil {
 				return err
 			}
 			from := request.Agent
 			if answer.Host != "" {
 				from = fmt.Sprintf("%s on %s", from, escape.Text(answer.Host))
 			}
-			_, err = fmt.Fprintf(command.OutOrStdout(), "%s from %s: %d\n", answer.Kind, from, answer.Total)
+			_, err := fmt.Fprintf(command.OutOrStdout(), "%s from %s: %d\n", answer.Kind, from, answer.Total)
 			return err
 		},
 	}

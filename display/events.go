@@ -189,7 +189,7 @@ pialert-agent scan --format json, the agent and when the event arrived.`,
 					}
 				}
 			}
-			answer, err := cfg.running().Open(command.Context(), "/events", request)
+			answer, err := cfg.Running().Open(command.Context(), "/events", request)
 			if err != nil {
 				finish()
 				return err

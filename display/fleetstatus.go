@@ -120,12 +120,8 @@ func fleetStatusCommand(s *settings) *cobra.Command {
   pialert-display fleet status --format json | jq '.agents[] | select(.state != "up") | .name'`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			cfg, err := s.Load()
-			if err != nil {
-				return err
-			}
 			var status FleetStatus
-			if err := cfg.running().Ask(command.Context(), "/fleet", nil, &status); err != nil {
+			if err := cli.Ask(command, s, "/fleet", nil, &status); err != nil {
 				return err
 			}
 			if format == "json" {

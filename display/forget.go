@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/pairing"
 )
 
@@ -47,11 +48,7 @@ func withForget(s *settings, commands []*cobra.Command) []*cobra.Command {
 			if !forget || err != nil && !errors.Is(err, pairing.ErrNotPaired) {
 				return err
 			}
-			cfg, err := s.Load()
-			if err != nil {
-				return err
-			}
-			if err := cfg.running().Ask(command.Context(), "/forget", forgetRequest{args[0]}, nil); err != nil {
+			if err := cli.Ask(command, s, "/forget", forgetRequest{args[0]}, nil); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(command.OutOrStdout(), "forgot what %s counted\n", args[0])

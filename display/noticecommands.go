@@ -27,15 +27,6 @@ func noticesCommand(s *settings) *cobra.Command {
 	return command
 }
 
-// askNotices asks the running display.
-func askNotices(s *settings, command *cobra.Command, path string, in, out any) error {
-	cfg, err := s.Load()
-	if err != nil {
-		return err
-	}
-	return cfg.running().Ask(command.Context(), "/notices/"+path, in, out)
-}
-
 func testNoticeCommand(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:     "test CHANNEL",
@@ -53,7 +44,7 @@ func testNoticeCommand(s *settings) *cobra.Command {
 		},
 		RunE: func(command *cobra.Command, args []string) error {
 			var tested notice.Tested
-			if err := askNotices(s, command, "test", noticeRequest{Channel: args[0]}, &tested); err != nil {
+			if err := cli.Ask(command, s, "/notices/test", noticeRequest{Channel: args[0]}, &tested); err != nil {
 				return err
 			}
 			fmt.Fprintf(command.OutOrStdout(), "sent by %s in %s; the service answered: %s\n",
@@ -77,7 +68,7 @@ func listNoticesCommand(s *settings) *cobra.Command {
 				return errors.New("--limit must be 1 to 10000")
 			}
 			var all []notice.Entry
-			if err := askNotices(s, command, "list", noticeRequest{Limit: limit}, &all); err != nil {
+			if err := cli.Ask(command, s, "/notices/list", noticeRequest{Limit: limit}, &all); err != nil {
 				return err
 			}
 			if format == "json" {
@@ -126,7 +117,7 @@ func retryNoticeCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%q is no id: see pialert-display notices list", args[0])
 			}
-			if err := askNotices(s, command, "retry", noticeRequest{ID: id}, nil); err != nil {
+			if err := cli.Ask(command, s, "/notices/retry", noticeRequest{ID: id}, nil); err != nil {
 				return err
 			}
 			fmt.Fprintf(command.OutOrStdout(), "notice %d is queued\n", id)
@@ -144,7 +135,7 @@ func previewNoticeCommand(s *settings) *cobra.Command {
 		ValidArgs: []string{"digest"},
 		RunE: func(command *cobra.Command, _ []string) error {
 			var m channel.Message
-			if err := askNotices(s, command, "preview", nil, &m); err != nil {
+			if err := cli.Ask(command, s, "/notices/preview", nil, &m); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(command.OutOrStdout(), "%s\n\n%s", m.Subject, m.Text())

@@ -134,7 +134,7 @@ func (d *daemon) summary() string {
 func statusCommand(s *settings) *cobra.Command {
 	return cli.StatusCommand(s, "Print totals per lamp, kind and agent, and when each agent was last heard",
 		`  pialert-display status
-  pialert-display status --format json | jq .total`, Config.running, Status.write)
+  pialert-display status --format json | jq .total`, Status.write)
 }
 
 // kinds lists what was counted, those that only newer agents know last.

@@ -112,12 +112,8 @@ this weekday; who and what is seen the most; agents that are silent; and what ag
 		Example: "  pialert-display today\n  pialert-display today --format json | jq .attempts",
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			cfg, err := s.Load()
-			if err != nil {
-				return err
-			}
 			var t Today
-			if err := cfg.running().Ask(command.Context(), "/today", nil, &t); err != nil {
+			if err := cli.Ask(command, s, "/today", nil, &t); err != nil {
 				return err
 			}
 			out := command.OutOrStdout()

@@ -62,13 +62,9 @@ attempts these had. Users of a source, and sources of a user, are those of the n
 			if err := request.check(request.Limit); err != nil {
 				return err
 			}
-			cfg, err := s.Load()
-			if err != nil {
-				return err
-			}
 			request.Of = history.Dimension(args[0])
 			var ranking history.Ranking
-			if err := cfg.running().Ask(command.Context(), "/top", request, &ranking); err != nil {
+			if err := cli.Ask(command, s, "/top", request, &ranking); err != nil {
 				return err
 			}
 			if ranking.Others > 0 {

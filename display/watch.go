@@ -135,7 +135,7 @@ is no terminal, it prints a line for each event.`,
 			}
 			ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGHUP)
 			defer stop()
-			answer, err := cfg.running().Open(ctx, "/watch", nil)
+			answer, err := cfg.Running().Open(ctx, "/watch", nil)
 			if err != nil {
 				return err
 			}

@@ -146,13 +146,17 @@ func TestForeignTextIsEscaped(t *testing.T) {
 	}
 }
 
+// socketed is a configuration of nothing but the control socket.
+type socketed struct {
+	Control string `yaml:"control"`
+}
+
+func (c socketed) Running() Running { return Running{"pialert-test", c.Control, "."} }
+
 func TestStatusCommand(t *testing.T) {
 	type status struct {
 		Lines int    `json:"lines"`
 		Log   string `json:"log"`
-	}
-	type configuration struct {
-		Control string `yaml:"control"`
 	}
 	socket := filepath.Join(t.TempDir(), "control.sock")
 	listener, err := control.Listen(socket)
@@ -168,8 +172,8 @@ func TestStatusCommand(t *testing.T) {
 	}
 	command := func() *cobra.Command {
 		root := &cobra.Command{Use: "pialert-test", SilenceErrors: true, SilenceUsage: true}
-		settings := NewSettings(root, "/none.yaml", func() configuration { return configuration{socket} })
-		root.AddCommand(StatusCommand(settings, "", "", func(c configuration) Running { return Running{"pialert-test", c.Control, "."} }, write))
+		settings := NewSettings(root, "/none.yaml", func() socketed { return socketed{socket} })
+		root.AddCommand(StatusCommand(settings, "", "", write))
 		return root
 	}
 	for _, test := range []struct{ args, want string }{

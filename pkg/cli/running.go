@@ -46,9 +46,21 @@ func (r Running) hint(err error) error {
 	return Hint(err, "start it with: sudo systemctl start %s, and see why it stopped with: journalctl -u %[1]s -n 20", r.Program)
 }
 
+// configured is a configuration that says where the program runs that was started with it.
+type configured interface{ Running() Running }
+
+// Ask loads the configuration, and sends a request to the program that runs with it, as [Running.Ask] does.
+func Ask[Config configured](command *cobra.Command, s *Settings[Config], path string, in, out any) error {
+	cfg, err := s.Load()
+	if err != nil {
+		return err
+	}
+	return cfg.Running().Ask(command.Context(), path, in, out)
+}
+
 // StatusCommand makes the status command of what the running program answers. write prints it for
 // people; with --format json it is printed as it is.
-func StatusCommand[Status, Config any](s *Settings[Config], short, example string, running func(Config) Running,
+func StatusCommand[Status any, Config configured](s *Settings[Config], short, example string,
 	write func(status Status, out io.Writer, now time.Time) error) *cobra.Command {
 	var format string
 	command := &cobra.Command{
@@ -57,12 +69,8 @@ func StatusCommand[Status, Config any](s *Settings[Config], short, example strin
 		Example: example,
 		Args:    cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			cfg, err := s.Load()
-			if err != nil {
-				return err
-			}
 			var status Status
-			if err := running(cfg).Ask(command.Context(), "/status", nil, &status); err != nil {
+			if err := Ask(command, s, "/status", nil, &status); err != nil {
 				return err
 			}
 			if format == "text" {
