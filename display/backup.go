@@ -215,7 +215,7 @@ progress bar on a terminal.`,
 
 // countEvents returns how many events are chosen.
 func (d *daemon) countEvents(ctx context.Context, in chosen) (int64, error) {
-	filter, err := in.filter(d.now())
+	filter, err := d.filter(in)
 	if err != nil {
 		return 0, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +39,6 @@ func (c *chosen) flags(command *cobra.Command) {
 	completeAgent(command)
 }
 
-// kindNames lists the kinds by name.
 // completeAgent gives a command's --agent the names of the running display's agents.
 func completeAgent(command *cobra.Command) {
 	command.RegisterFlagCompletionFunc("agent", func(command *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -83,6 +83,29 @@ func (c chosen) filter(now time.Time) (f history.Filter, err error) {
 		}
 	}
 	return f, nil
+}
+
+// filter reads a choice. An agent that was never paired nor heard is a mistake: it has no events because of its name.
+func (d *daemon) filter(c chosen) (history.Filter, error) {
+	f, err := c.filter(d.now())
+	if err != nil || c.Agent == "" {
+		return f, err
+	}
+	var known []string
+	for _, agent := range d.history.Agents() {
+		known = append(known, agent.Name)
+	}
+	for _, peer := range d.keyring.Peers() {
+		known = append(known, peer.Name)
+	}
+	if slices.Contains(known, c.Agent) {
+		return f, nil
+	}
+	err = fmt.Errorf("--agent: no agent %q is known", c.Agent)
+	if meant := config.Nearest(c.Agent, known); meant != "" { // of thousands, the others would not be read
+		err = fmt.Errorf("%w; did you mean %s?", err, meant)
+	}
+	return f, err
 }
 
 // check finds mistakes before the running display is asked.

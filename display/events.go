@@ -36,7 +36,7 @@ func (d *daemon) now() time.Time { return time.Now().In(d.screen.lamps.Zone()) }
 
 // events writes the events that are asked for, the newest last.
 func (d *daemon) events(ctx context.Context, in eventsRequest, out control.Flusher) error {
-	filter, err := in.filter(d.now())
+	filter, err := d.filter(in.chosen)
 	if err != nil {
 		return err
 	}

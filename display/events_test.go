@@ -35,7 +35,6 @@ func TestEventsPrintsTheNewestLast(t *testing.T) {
 		"a network":  {[]string{"--source", "192.0.2.8/30"}, []string{"192.0.2.8 ", "192.0.2.9 ", "192.0.2.10 "}},
 		"since":      {[]string{"--since", "1h", "--limit", "1"}, []string{"192.0.2.10 "}},
 		"until":      {[]string{"--until", "1h"}, nil},
-		"no agent":   {[]string{"--agent", "other"}, nil},
 		"an agent":   {[]string{"--agent", "vps", "--limit", "1"}, []string{"192.0.2.10 "}},
 	}
 	for name, test := range tests {
@@ -58,6 +57,12 @@ func TestEventsPrintsTheNewestLast(t *testing.T) {
 				}
 				at += found
 			}
+		}
+	}
+	for _, command := range [][]string{{"events"}, {"events", "--follow"}, {"events", "--format", "csv"}, {"top", "users"}, {"export"}} {
+		out, err := s.run(append(command, "--agent", "vsp")...)
+		if err == nil || !strings.Contains(err.Error(), `no agent "vsp" is known; did you mean vps?`) {
+			t.Errorf("%v of an agent that nobody knows: %q, error %v", command, out, err)
 		}
 	}
 	for _, args := range [][]string{{"--since", "soon"}, {"--kind", "nothing"}, {"--source", "here"}, {"--format", "xml"}, {"--limit", "-1"}} {

@@ -28,7 +28,7 @@ type topRequest struct {
 const mostNames = 10_000
 
 func (d *daemon) top(ctx context.Context, in topRequest) (history.Ranking, error) {
-	filter, err := in.filter(d.now())
+	filter, err := d.filter(in.chosen)
 	if err != nil {
 		return history.Ranking{}, err
 	}
