@@ -31,7 +31,9 @@ type Room struct {
 }
 
 // EnsureStream makes the stream, unless it is there. It removes a message when its display has
-// acknowledged it, and refuses new ones rather than forget old ones.
+// acknowledged it, and never else: it refuses new ones rather than forget old ones, and takes no request to
+// forget. A server answers a publish at whatever subject its sender names, with an answer that passes for a request
+// to purge: so who may publish one message could have everybody's forgotten.
 func EnsureStream(ctx context.Context, js jetstream.JetStream, name string, room Room) (jetstream.Stream, error) {
 	stream, err := js.Stream(ctx, name)
 	switch {
@@ -46,6 +48,7 @@ func EnsureStream(ctx context.Context, js jetstream.JetStream, name string, room
 		Retention: jetstream.WorkQueuePolicy, Storage: jetstream.FileStorage, Replicas: room.Replicas,
 		Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: MaxWaiting,
 		MaxBytes: cmp.Or(room.MaxBytes, DefaultRoom), MaxMsgSize: MaxMessage, Duplicates: time.Second,
+		DenyDelete: true, DenyPurge: true,
 	})
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // by another display, this moment
 		return js.Stream(ctx, name)
@@ -56,18 +59,21 @@ func EnsureStream(ctx context.Context, js jetstream.JetStream, name string, room
 	return stream, nil
 }
 
-// Fit has a stream hold as much as it should, and says whether it held more or less before. It forgets nothing: what
-// is too much stays until its displays have acknowledged it.
+// Fit has a stream that was there hold as much as it should, and says whether it held more or less before. It forgets
+// nothing: what is too much stays until its displays have acknowledged it.
 func Fit(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, room Room) (changed bool, err error) {
 	config := stream.CachedInfo().Config
-	if room.MaxBytes == 0 || config.MaxBytes == room.MaxBytes {
+	room.MaxBytes = cmp.Or(room.MaxBytes, config.MaxBytes)
+	changed = config.MaxBytes != room.MaxBytes
+	if !changed && config.DenyDelete && config.DenyPurge {
 		return false, nil
 	}
-	config.MaxBytes = room.MaxBytes
+	held := config.MaxBytes
+	config.MaxBytes, config.DenyDelete, config.DenyPurge = room.MaxBytes, true, true
 	if _, err := js.UpdateStream(ctx, config); err != nil {
-		return false, fmt.Errorf("cannot have the stream %s hold %d bytes in place of %d: %w", config.Name, room.MaxBytes, stream.CachedInfo().Config.MaxBytes, err)
+		return false, fmt.Errorf("cannot have the stream %s hold %d bytes in place of %d and take no request to forget: %w", config.Name, room.MaxBytes, held, err)
 	}
-	return true, nil
+	return changed, nil
 }
 
 // IsFull says whether a publish was refused since the stream has no room, be it of this agent or of all.

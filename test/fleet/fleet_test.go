@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
 
 	"github.com/pialert/pialert/packaging/demo/program"
 )
@@ -247,6 +249,58 @@ func TestCredentialsReachNoFurther(t *testing.T) {
 		s.must(err)
 		wantRefused(s, refused, subject)
 	}
+}
+
+// A server answers a publish at whatever subject its sender names. An agent has no other one's events forgotten by that.
+func TestNoAgentHasAnyForgotten(t *testing.T) {
+	s, _ := owned(t)
+	s.startDisplay()
+	line, err := s.Display(s.ctx, "fleet", "add", "web1")
+	s.must(err)
+	_, err = s.Agent(s.ctx, "join", strings.Fields(line)[3])
+	s.must(err)
+	conn, err := nats.Connect(s.setting("servers"), nats.UserCredentials(s.setting("credentials")), nats.RootCAs(s.setting("ca")))
+	s.must(err)
+	defer conn.Close()
+	display, agent := subjectIDs(s)
+	owner, err := nats.Connect(s.setting("servers"), nats.UserCredentials(filepath.Join(s.Dir, "display", "fleet", "display.creds")),
+		nats.RootCAs(s.setting("ca")), nats.CustomInboxPrefix("_INBOX."+display))
+	s.must(err)
+	defer owner.Close()
+	js, err := jetstream.New(owner)
+	s.must(err)
+	var stream jetstream.Stream
+	s.must(program.Poll(s.ctx, func() (err error) { stream, err = js.Stream(s.ctx, "pialert"); return err }))
+	s.must(s.display.Stop(s.ctx)) // nobody takes what is published
+	for i, answer := range []string{"$JS.API.STREAM.PURGE.pialert", "$JS.API.STREAM.MSG.DELETE.pialert", "$JS.API.STREAM.DELETE.pialert", "$JS.API.CONSUMER.DELETE.pialert.display-" + display} {
+		s.must(conn.PublishMsg(&nats.Msg{Subject: "pialert.v1.events." + display + "." + agent, Reply: answer, Data: []byte("mine")}))
+		s.must(conn.Flush())
+		s.must(program.Poll(s.ctx, func() error { // what is asked for comes behind the message that asks
+			info, err := stream.Info(s.ctx)
+			if err == nil && (info.State.LastSeq != uint64(i+1) || info.State.Consumers != 1) {
+				err = fmt.Errorf("the stream is as %+v", info.State)
+			}
+			return err
+		}))
+		if info, err := stream.Info(s.ctx); err != nil || info.State.Msgs != uint64(i+1) {
+			t.Errorf("an answer to %s: the stream keeps %d of %d messages, %v", answer, info.State.Msgs, i+1, err)
+		}
+	}
+}
+
+// subjectIDs are what subjects call the display and its agent: by the display's key and the agent's credentials.
+func subjectIDs(s *stage) (display, agent string) {
+	s.t.Helper()
+	peers, err := s.Display(s.ctx, "peers")
+	s.must(err)
+	display = regexp.MustCompile(`SHA256:([^.\s]+)`).FindStringSubmatch(peers)[1]
+	credentials, err := os.ReadFile(s.setting("credentials"))
+	s.must(err)
+	key, err := nkeys.ParseDecoratedUserNKey(credentials)
+	s.must(err)
+	agent, err = key.PublicKey()
+	s.must(err)
+	return strings.NewReplacer("+", "-", "/", "_").Replace(display), agent
 }
 
 // setting is what join wrote into the agent's configuration.

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -135,7 +136,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 // listen answers what is not kept: questions for the key, heartbeats and tokens.
 func (s *Server) listen(ctx context.Context) error {
 	public := s.options.Keyring.Public()
-	_, keys := s.conn.Subscribe(broker.Of(broker.Key, s.id), func(m *client.Msg) { m.Respond(public[:]) })
+	_, keys := s.conn.Subscribe(broker.Of(broker.Key, s.id), func(m *client.Msg) { respond(m, public[:]) })
 	beats, err := s.conn.Subscribe(broker.Subject(broker.Beats, s.id, broker.Any), func(m *client.Msg) { s.beat(ctx, m.Subject, m.Data) })
 	if err == nil {
 		err = beats.SetPendingLimits(1<<14, 16<<20) // those above are not heard
@@ -152,7 +153,7 @@ func (s *Server) listen(ctx context.Context) error {
 		go func() { // which may wait for the owner
 			defer func() { <-s.joining }()
 			if answer := s.options.Joins(ctx, m.Subject, m.Data); answer != nil {
-				m.Respond(answer)
+				respond(m, answer)
 			}
 		}()
 	})
@@ -160,6 +161,14 @@ func (s *Server) listen(ctx context.Context) error {
 		return fmt.Errorf("cannot listen to the broker: %w", err)
 	}
 	return nil
+}
+
+// respond answers a question where answers are waited for. This display may publish more than who asks may, who is
+// not to say where.
+func respond(question *client.Msg, answer []byte) {
+	if strings.HasPrefix(question.Reply, broker.Inbox("")) {
+		question.Respond(answer)
+	}
 }
 
 // consume takes what the stream has, from the first message that was not acknowledged, until the
