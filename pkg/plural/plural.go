@@ -17,7 +17,7 @@ func Noun[N ~int | ~uint64 | ~int64](n N, noun string) string {
 	switch {
 	case n == 1:
 		return noun
-	case y:
+	case y && !strings.HasSuffix(stem, "a"): // a day is no entry
 		return stem + "ies"
 	case strings.HasSuffix(noun, "s"):
 		return noun + "es"

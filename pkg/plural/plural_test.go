@@ -12,6 +12,7 @@ func TestCount(t *testing.T) {
 		"7 addresses": Count(7, "address"),
 		"1 entry":     Count(1, "entry"),
 		"12 entries":  Count(12, "entry"),
+		"27 days":     Count(27, "day"),
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -82,6 +82,9 @@ func TestScansBySpread(t *testing.T) {
 		}), many(100, func(i int) string {
 			return request(150+i/5, "192.0.2.7", fmt.Sprint("/old-", i), 404, "https://www.example.com/")
 		})), 0, ""},
+		{"a site's own broken links, of many visitors behind one address", many(3000, func(i int) string {
+			return request(i/50, "192.0.2.7", fmt.Sprint("/old-", i%40), 404, "https://www.example.com/")
+		}), 0, ""},
 		{"a scan that says a page led it", many(200, func(i int) string {
 			return request(i/10, "192.0.2.7", fmt.Sprint("/nothing-", i), 404, "https://www.example.com/")
 		}), 100, "192.0.2.7"},

@@ -2,6 +2,7 @@ package episode
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/value"
@@ -31,7 +32,7 @@ type SpreadLimits struct {
 	Distinct    int           // things that differ within a window which make an episode, at most [MaxDistinct]
 	Window      time.Duration // in whole seconds
 	Share       int           // percent of a subject's hits that must count; 0 for no matter how many
-	Linked      int           // hits in a window that are excused because something led there; see [Spread.Linked]
+	Linked      int           // things that are excused in a window because something led there; see [Spread.Linked]
 	MaxSubjects int           // that are remembered
 }
 
@@ -40,7 +41,7 @@ type Spreads struct{ Scans, Sprays, Distributed SpreadLimits }
 
 // DefaultSpreads are paths that are not there, within a minute and more than half of what was asked for,
 // as a browser or a search engine does not; user names, and addresses that try one user name, within ten
-// minutes. A page whose pictures are gone has up to a hundred of them.
+// minutes. The pages of a site whose pictures are gone lead to up to a hundred of them.
 var DefaultSpreads = Spreads{
 	Scans:       SpreadLimits{Distinct: 20, Window: time.Minute, Share: 50, Linked: 100, MaxSubjects: 4096},
 	Sprays:      SpreadLimits{Distinct: 10, Window: 10 * time.Minute, MaxSubjects: 4096},
@@ -91,7 +92,7 @@ type spreadEntry struct {
 	turn    int64              // the window that hits and others are of
 	hits    [2]uint32          // in this window and the one before
 	others  [2]uint32          // what does not count, likewise
-	linked  [2]uint32          // what something led to, likewise
+	linked  [2][]uint32        // hashes of what something led to and is excused, likewise
 	addr    netip.Addr         // of the first hit
 	mixed   bool               // there were other addresses
 
@@ -123,19 +124,24 @@ func (s *Spread) Hit(subject *Subject, hash uint32, addr netip.Addr, at time.Tim
 }
 
 // Linked is Hit where the subject says that something led it there, as a browser does that follows the
-// links of a page. That may be a lie, so only as many are excused in a window as the limits say.
+// links of a page. That may be a lie, so only as many things are excused in a window as the limits say. All
+// visitors of a page that share an address are led to the same ones.
 func (s *Spread) Linked(subject *Subject, hash uint32, addr netip.Addr, at time.Time) {
 	sec := at.Unix()
 	s.advance(sec)
 	e := s.get(subject, sec, true)
-	e.roll(s.turn, &e.linked)
-	if uint64(e.linked[0])+uint64(e.linked[1]) > uint64(s.limits.Linked) {
+	window := e.window(s.turn)
+	switch {
+	case slices.Contains(e.linked[0], hash), slices.Contains(e.linked[1], hash):
+	case len(e.linked[0])+len(e.linked[1]) < s.limits.Linked:
+		e.linked[window] = append(e.linked[window], hash)
+	default:
 		s.hit(e, hash, addr, sec, at)
 	}
 }
 
 func (s *Spread) hit(e *spreadEntry, hash uint32, addr netip.Addr, sec int64, at time.Time) {
-	e.roll(s.turn, &e.hits)
+	e.hits[e.window(s.turn)]++
 	if !e.addr.IsValid() {
 		e.addr = addr
 	} else if e.addr != addr {
@@ -159,25 +165,27 @@ func (s *Spread) Other(subject *Subject, at time.Time) {
 	sec := at.Unix()
 	s.advance(sec)
 	if e := s.get(subject, sec, false); e != nil {
-		e.roll(s.turn, &e.others)
+		e.others[e.window(s.turn)]++
 		s.touch(&e.subject)
 	}
 }
 
-// roll counts one more of the window at hand, or of the one before it: lines can be out of order.
-func (e *spreadEntry) roll(turn int64, counter *[2]uint32) {
+// window returns where the window at hand is in what an entry has of two, or the one before it: lines can be
+// out of order.
+func (e *spreadEntry) window(turn int64) int {
 	switch turn {
 	case e.turn:
+		return 0
 	case e.turn - 1:
-		counter[1]++
-		return
+		return 1
 	case e.turn + 1:
-		e.hits, e.others, e.linked = [2]uint32{0, e.hits[0]}, [2]uint32{0, e.others[0]}, [2]uint32{0, e.linked[0]}
+		e.hits[1], e.others[1], e.linked[1] = e.hits[0], e.others[0], e.linked[0]
 	default:
-		e.hits, e.others, e.linked = [2]uint32{}, [2]uint32{}, [2]uint32{}
+		e.hits[1], e.others[1], e.linked[1] = 0, 0, nil
 	}
+	e.hits[0], e.others[0], e.linked[0] = 0, 0, nil
 	e.turn = turn
-	counter[0]++
+	return 0
 }
 
 // note remembers a thing, in place of the one that was hit longest ago, and says whether it is new.

@@ -104,8 +104,13 @@ func (e *spreadEntry) encode() []byte {
 		b = binary.AppendUvarint(b, uint64(t.hash))
 		b = binary.AppendVarint(b, t.sec)
 	}
-	if e.linked != [2]uint32{} { // which earlier versions did not write
-		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(e.linked[0])), uint64(e.linked[1]))
+	if len(e.linked[0])+len(e.linked[1]) > 0 {
+		for _, hashes := range e.linked {
+			b = binary.AppendUvarint(b, uint64(len(hashes)))
+			for _, hash := range hashes {
+				b = binary.AppendUvarint(b, uint64(hash))
+			}
+		}
 	}
 	return b
 }
@@ -122,7 +127,11 @@ func (e *spreadEntry) decode(value []byte) bool {
 		}
 	}
 	if len(d.Rest) > 0 {
-		e.linked = [2]uint32{uint32(d.Uvarint()), uint32(d.Uvarint())}
+		for i := range e.linked {
+			for range min(d.Uvarint(), uint64(len(d.Rest))) {
+				e.linked[i] = append(e.linked[i], uint32(d.Uvarint()))
+			}
+		}
 	}
 	return d.Done() && e.reported <= e.attempts && e.attempts <= attack.MaxEpisode && e.distinct <= attack.MaxEpisode
 }

@@ -125,6 +125,8 @@ func TestWhatMakesASpread(t *testing.T) {
 		{"a fourth is not", "linked:1@0 linked:2@1 linked:3@2 linked:4@3 hit:5@4 hit:6@5 hit:7@6", "4 in 4 +4 @6"},
 		{"nor in the next window", "linked:1@9 linked:2@9 linked:3@9 linked:4@10 hit:5@11 hit:6@12 hit:7@13", "4 in 4 +4 @13"},
 		{"a window later it is", "linked:1@9 linked:2@9 linked:3@9 hit:8@10 linked:4@20 hit:5@21 hit:6@22 hit:7@23", ""},
+		{"one that was excused is excused again", "linked:1@0 linked:1@1 linked:1@2 linked:1@3 linked:2@4 linked:3@4 linked:1@11 hit:5@11 hit:6@12 hit:7@13", ""},
+		{"but nothing else", "linked:1@0 linked:1@1 linked:2@4 linked:3@4 linked:1@11 linked:4@11 hit:5@11 hit:6@12 hit:7@13", "4 in 4 +4 @13"},
 		{"excused hits do not hide others", "linked:1@0 linked:1@0 linked:1@0 hit:1@0 hit:2@0 hit:3@0 hit:4@0", "4 in 4 +4 @0"},
 
 		{"another log, that is read from a window earlier on", "hit:1@100 hit:2@100 hit:3@100 hit:4@90", ""},
