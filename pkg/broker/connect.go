@@ -105,7 +105,7 @@ func Connect(c Config, o Options) (*Conn, error) {
 	options := []nats.Option{
 		nats.Name("pialert-" + o.Keyring.Role().String()),
 		nats.Timeout(connectTimeout), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
-		nats.IgnoreAuthErrorAbort(), // who is refused twice would never come back: the owner may mend it
+		nats.IgnoreAuthErrorAbort(), // who is refused twice would never come back: the owner may fix it
 		nats.ReconnectWait(reconnectWait), nats.ReconnectJitter(reconnectJitter, reconnectJitter),
 		nats.ReconnectBufSize(-1), // what cannot be sent now is sent anew: the spool has it
 		nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2),
@@ -243,7 +243,7 @@ func (c *Conn) Await(ctx context.Context) error {
 	return nil
 }
 
-// explain says what an owner can do about trouble that waiting does not mend.
+// explain says what an owner can do about trouble that does not pass by itself.
 func (c Config) explain(err error) error {
 	var untrusted *tls.CertificateVerificationError
 	switch {

@@ -98,7 +98,7 @@ func (b *bench) zeroPage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	row("ARMv6 instructions of a picture told to an open page, with the reader's end", "", "%s", thousands(int(instructions)))
+	row("ARMv6 instructions of a picture sent to an open page, with the reader's end", "", "%s", thousands(int(instructions)))
 	row(fmt.Sprintf("estimate for a Pi Zero: an open page, %d pictures a second", pictures), "", "%.1f %% of a core",
 		100*pictures*instructions*zeroCycles/zeroHertz)
 	return nil

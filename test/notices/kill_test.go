@@ -229,7 +229,7 @@ func TestKills(t *testing.T) {
 		twice += len(s.taken[channel])
 		t.Logf("%s: %d came twice and %d did not come, of %d whose outcome was unknown", channel, len(s.taken[channel]), missing[channel], unknown)
 	}
-	t.Logf("%d kills, %d attempts told in %d messages of four channels; %d came twice", *kills, truth, len(all), twice)
+	t.Logf("%d kills, %d attempts reported in %d messages of four channels; %d came twice", *kills, truth, len(all), twice)
 }
 
 // told is how many attempts messages tell of, by channel.

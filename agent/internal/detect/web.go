@@ -67,7 +67,7 @@ func (e *Engine) joinRequest(src *Source, r *request, number uint64) {
 
 // uniques are hashes of the last requests of which an error log may have several lines: those that a firewall in the
 // server, such as ModSecurity, names, since it writes a line for each of its rules that a request breaks, and those that
-// a rule says are told of twice, by user, target and second.
+// a rule says are logged twice, by user, target and second.
 type uniques struct {
 	ring [64]uint64
 	next int

@@ -10,11 +10,11 @@
 //
 //   - A decision waits until the responder has taken it or refused it, also over a restart: what is
 //     remembered changes in the same commit as the events that it rests on.
-//   - A ban is told by one event when it begins and by one when it ends, whoever decided it and
+//   - One event reports a ban when it begins and one when it ends, whoever decided it and
 //     whatever ends it.
 //   - Whoever must not be banned any more is let in again: who has logged in since, whom the allow list
 //     now names, and after a trial that nobody confirmed all that were decided here.
-//   - A backend of the responder's that keeps failing is told once an hour, by an event.
+//   - A backend of the responder's that keeps failing is reported once an hour, by an event.
 //
 // # What it refuses
 //

@@ -9,7 +9,7 @@ import (
 	"github.com/pialert/pialert/agent/internal/responder"
 )
 
-// What a person decides goes to the responder at once, or fails, and is told by events like every other ban.
+// What a person decides goes to the responder at once, or fails, and is reported by events like every other ban.
 
 // Ban bans whom a person names, but nobody who is never banned.
 func (en *Enforcer) Ban(ctx context.Context, request responder.Request) (responder.Ban, error) {

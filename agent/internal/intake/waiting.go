@@ -10,7 +10,7 @@ import (
 const waitPrefix = "wait/"
 
 // awaited is a ban in the log of a jail that reports by itself, of which the report is to come. It is saved, so
-// that it is told once whenever the agent is killed: with the report, or for want of it.
+// that it is reported once whenever the agent is killed: with the report, or for want of it.
 type awaited struct {
 	At    time.Time `json:"at"`
 	Ban   *line     `json:"ban"`

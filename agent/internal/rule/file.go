@@ -1,6 +1,6 @@
 package rule
 
-// made is a built-in file as table.go has it, which spares a short scan the time to read YAML. It
+// made is a built-in file as table.go has it, so that a short scan need not read YAML. It
 // holds as long as the file has the sum that it was made of.
 type made struct {
 	sum  uint32

@@ -55,7 +55,7 @@ func load(examples bool, dirs []fs.FS) (*Set, error) {
 	return &set, nil
 }
 
-// Folder is a folder with rules and the name that mistakes in its files are told with.
+// Folder is a folder with rules and the name that stands before mistakes in its files.
 type Folder struct {
 	fs.FS
 	Name string

@@ -178,7 +178,7 @@ func (r *Rule) check() error {
 		}
 	}
 	if r.Asks != "" && (r.reporter == 0 || r.Role != RoleAttempt && r.Role != RoleEvent && r.Role != RoleTrial) {
-		problem("asks: only an attempt, trial or event with a reporter can be told of by another service")
+		problem("asks: only an attempt, trial or event with a reporter can be logged by another service as well")
 	}
 	if r.Type == TypeSyslog && len(r.Tags) == 0 && len(r.PAM) == 0 {
 		problem("tags are missing: which programs write the line? (\"*\" for any)")

@@ -37,7 +37,7 @@ func aside(t *testing.T, dir string) (names []string) {
 	return all
 }
 
-// unsynced spares the disk where a test opens a spool for each byte.
+// unsynced writes without syncing, where a test opens a spool for each byte.
 type unsynced struct{ *os.File }
 
 func (unsynced) Sync() error { return nil }

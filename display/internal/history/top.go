@@ -84,27 +84,27 @@ func (r *reading) tally(ctx context.Context, by []Dimension, filter Filter) (sum
 	sums, newest = make(map[Dimension]*tallies), make(map[Dimension]bool)
 	var counted, looked []Dimension
 	for _, by := range by {
-		listed := listOf[by]
-		told := true // by lists
+		names := listOf[by]
+		listed := true // lists answer it
 		sums[by] = newTallies()
 		switch {
-		case listed == 0 && !slices.Contains(Dimensions(), by):
+		case names == 0 && !slices.Contains(Dimensions(), by):
 			err = fmt.Errorf("there is no list of the most frequent %q", by)
-		case by == Counters, all && listed == 0:
+		case by == Counters, all && names == 0:
 			counted = append(counted, by)
 		case all, filtered == networkNames && by == Networks, (filtered == networkNames || filtered == addressNames) && by == Sources:
-			err = r.tallyNames(ctx, sums[by], listed, filter)
-			told = !r.joined || filter.Agent == ""
-		case filtered != 0 && listed == 0 && by != Hosts:
+			err = r.tallyNames(ctx, sums[by], names, filter)
+			listed = !r.joined || filter.Agent == ""
+		case filtered != 0 && names == 0 && by != Hosts:
 			err = r.tallyGroups(ctx, sums[by], by, filter)
-			told = !r.joined || filter.Agent == "" && by != Agents
+			listed = !r.joined || filter.Agent == "" && by != Agents
 		default:
-			told = false
+			listed = false
 		}
 		if err != nil {
 			return nil, nil, err
 		}
-		if !told {
+		if !listed {
 			sums[by], looked = newTallies(), append(looked, by)
 		}
 	}

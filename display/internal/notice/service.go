@@ -114,7 +114,7 @@ type plan struct {
 	*planner
 	at    int64         // id of the last event that was looked at
 	saved time.Time     // when cursor and rules were
-	aged  time.Duration // how long the program had run when what waits was told last
+	aged  time.Duration // how long the program had run when what waits was written last
 
 	cursor int64  // of the last save
 	rules  []byte // what the rules remembered then, as JSON

@@ -28,7 +28,7 @@ type live struct {
 	mu     sync.Mutex
 	frame  animate.Frame
 	totals totals
-	drawn  bool // the frame changed since it was told
+	drawn  bool // the frame changed since pages were told
 	count  bool // the totals did
 	stored bool // events were stored
 	opened bool // a page was opened, whose list of agents may be old

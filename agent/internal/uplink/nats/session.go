@@ -232,7 +232,7 @@ func (s *session) answer(tick []byte) {
 	s.beat.Reset(rand.N(beatWithin))
 }
 
-// beatNow says that the agent lived after the newest tick. Whether anybody hears it is not told.
+// beatNow says that the agent lived after the newest tick. Whether anybody hears it stays unknown.
 func (s *session) beatNow() error {
 	if s.tick == nil {
 		return nil

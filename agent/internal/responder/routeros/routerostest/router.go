@@ -39,7 +39,7 @@ type Router struct {
 	conns     map[net.Conn]bool
 	lists     map[string][]*Entry // by path
 	ids       int
-	commands  []string // what it was told, without passwords
+	commands  []string // as they came, without passwords
 	sentences int      // how many more sentences it takes before it says !fatal; 0 is without end
 }
 
@@ -143,13 +143,13 @@ func (r *Router) Entries() (all []Entry) {
 	return all
 }
 
-// Commands returns what it was told since the last call, each as its first word.
+// Commands returns the first word of each command since the last call.
 func (r *Router) Commands() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	told := r.commands
+	commands := r.commands
 	r.commands = nil
-	return told
+	return commands
 }
 
 // EndAfter has it end the connection with !fatal, once, in place of an answer to the nth sentence from now.
