@@ -2,6 +2,7 @@ package spool
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -73,6 +74,27 @@ func TestSizeIsBounded(t *testing.T) {
 				t.Errorf("after a restart a consumer hears of %d lost attempts, want %d", got, want.Attempts)
 			}
 		})
+	}
+}
+
+// However large commits are, and whatever they carry, the bound holds behind each.
+func TestSizeIsBoundedBehindEachCommit(t *testing.T) {
+	t.Parallel()
+	s := open(t, Options{Dir: t.TempDir()})
+	s.options.MaxBytes, s.segmentBytes = 48<<10, 6<<10
+	next := 1
+	for n := range 300 {
+		key := fmt.Sprintf("%0*d", 1+n%5*200, n%7)
+		events := eventsFrom(next, n%13)
+		next += len(events)
+		commit(t, s, events, map[string][]byte{key: make([]byte, n%11*100), "\x00" + key: nil})
+		commit(t, s, nil, map[string][]byte{key: nil})
+		if stats := s.Stats(); stats.Bytes > s.options.MaxBytes {
+			t.Fatalf("commit %d: %d bytes, at most %d may be", n, stats.Bytes, s.options.MaxBytes)
+		}
+	}
+	if s.Stats().Bytes < s.options.MaxBytes*2/3 {
+		t.Errorf("only %d of %d bytes are used", s.Stats().Bytes, s.options.MaxBytes)
 	}
 }
 

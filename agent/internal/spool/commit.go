@@ -50,7 +50,7 @@ func (s *Spool) append(events []attack.Event, state map[string][]byte, edit func
 	for key, value := range state {
 		f.changes = append(f.changes, change{key, value})
 	}
-	expected := int64(len(f.batch) + headerBytes)
+	expected := int64(f.room())
 	victims := s.overdue(segments, &f.ledger, expected)
 
 	offset, size, err := s.write(&f, expected)

@@ -381,6 +381,9 @@ func TestCutOffEndIsCaughtUpWith(t *testing.T) {
 		if err != nil || again || after != committed {
 			t.Errorf("goes on after %d (%t, %v), want %d", after, again, err, committed)
 		}
+		if err := s.Ack("desk", epoch, committed); err != nil {
+			t.Errorf("what it has already is no news: %v", err)
+		}
 		if strings.Contains(log.String(), "a consumer is ahead") != (committed == 8) || committed == 8 && !strings.Contains(log.String(), told) {
 			t.Errorf("of a consumer that has %d the log says:\n%s", committed, &log)
 		}
@@ -412,6 +415,23 @@ func TestDamagedFilesAreBounded(t *testing.T) {
 	left := aside(t, dir)
 	if len(left) != maxDamaged || !strings.Contains(left[0], "T000005Z") {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// An event is there as a whole or not at all.
+func TestEventBytes(t *testing.T) {
+	t.Parallel()
+	whole := []byte{eventTag, 3, 'a', 'b', 'c'}
+	for cut := range whole {
+		if size := eventBytes(whole[:cut]); size != 0 {
+			t.Errorf("%d bytes of %d are an event of %d", cut, len(whole), size)
+		}
+	}
+	if size := eventBytes(append(whole, whole...)); size != len(whole) {
+		t.Errorf("the first event has %d bytes, want %d", size, len(whole))
+	}
+	if size := eventBytes(append([]byte{eventTag + 8}, whole[1:]...)); size != 0 {
+		t.Errorf("another field is an event of %d", size)
 	}
 }
 
