@@ -70,9 +70,9 @@ func (h *History) compareClocks(group []pending) {
 
 // clockIsRight says whether an agent agreed lately. A clock that nobody confirms, such as that of a
 // Pi which has none of its own, may have jumped by years: nothing is deleted by age then. Where
-// nothing arrives, nothing needs to be.
+// nothing arrives, nothing needs to be; and by a clock that went back, nothing is old.
 func (h *History) clockIsRight(now time.Time) bool {
-	return now.Sub(h.agreed).Abs() < agreement
+	return now.Sub(h.agreed) < agreement
 }
 
 // expire deletes events that arrived before a time, oldest first. It stops as soon as there is

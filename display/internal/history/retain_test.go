@@ -116,12 +116,18 @@ func TestAWrongClockDeletesNothing(t *testing.T) {
 		expect("in 2099", 30, 1)
 		commit()
 		expect("in 2099, with new events", 30, 2)
+		e := event(1)
+		e.Observed = o.Now().AddDate(73, 0, 0)
+		h.commit(batch{agent: "b", epoch: 1, first: 1, events: []attack.Event{e}})
+		expect("in 2099, with an agent in 2172", 30, 3)
+		jump.Store(int64(-73 * 365 * 24 * time.Hour))
+		expect("in 1953", 30, 3)
 		jump.Store(int64(0))
 		commit()
-		expect("the clock is right again", 30, 3)
+		expect("the clock is right again", 30, 4)
 		time.Sleep(24 * time.Hour)
 		commit()
-		expect("a day later", 30, 2) // and that of 2099, which is not old yet
+		expect("a day later", 30, 3) // and those of 2099, which are not old yet
 	})
 }
 

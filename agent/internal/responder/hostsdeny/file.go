@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/pialert/pialert/pkg/private"
 )
 
 // maxFile bounds the file, in bytes: 65,536 bans take less than half of it.
@@ -91,10 +89,7 @@ func (s *state) replace(content []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := s.swap(fresh.Name()); err != nil {
-		return err
-	}
-	return private.SyncDir(filepath.Dir(s.path))
+	return s.swap(fresh.Name())
 }
 
 // dress gives a file the mode, owner and group of the one that was read; without one, those of

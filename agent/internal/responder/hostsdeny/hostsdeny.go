@@ -27,6 +27,8 @@ import (
 	"path/filepath"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/pialert/pialert/pkg/private"
 )
 
 // Options say which file, and whose.
@@ -36,7 +38,10 @@ type Options struct {
 }
 
 // File is the one file. Its methods are for one goroutine, but for Watch.
-type File struct{ options Options }
+type File struct {
+	options Options
+	syncDir func(dir string) error
+}
 
 // New returns a File that has touched nothing. Without programs those are taken that distributions
 // install.
@@ -44,7 +49,7 @@ func New(options Options) *File {
 	if len(options.SSHD) == 0 {
 		options.SSHD = installed
 	}
-	return &File{options}
+	return &File{options, private.SyncDir}
 }
 
 // Sync makes the file deny these sources and, between its markers, no others. It returns how many lines
@@ -74,6 +79,9 @@ func (f *File) write(daemons string, bans []netip.Prefix) (changed int, err erro
 	}
 	if err := old.replace(content); err != nil {
 		return 0, err
+	}
+	if err := f.syncDir(filepath.Dir(old.path)); err != nil { // or what was taken back is there again after a power cut
+		return changed, fmt.Errorf("cannot write %s: %w", old.path, err)
 	}
 	return changed, nil
 }

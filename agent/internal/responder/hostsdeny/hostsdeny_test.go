@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -65,6 +66,24 @@ func TestBansStandBetweenMarkers(t *testing.T) {
 	}
 	if got := f.text(t); got != mine {
 		t.Errorf("taken back, the file is\n%s", got)
+	}
+}
+
+// A change is on the disk before Sync and Remove return: a folder that cannot be synced fails them.
+func TestChangesAreDurable(t *testing.T) {
+	f := start(t, "a\n")
+	var synced []string
+	f.syncDir = func(dir string) error {
+		synced = append(synced, dir+": "+f.text(t))
+		return syscall.EIO
+	}
+	_, err := f.Sync(bans("203.0.113.7/32"))
+	if err := errors.Join(err, f.Remove()); !errors.Is(err, syscall.EIO) || strings.Count(err.Error(), "cannot write "+f.options.Path) != 2 {
+		t.Errorf("a folder that cannot be synced: %v", err)
+	}
+	dir := filepath.Dir(f.options.Path) + ": a\n"
+	if want := []string{dir + begin + "\nsshd: 203.0.113.7\n" + end + "\n", dir}; !slices.Equal(synced, want) {
+		t.Errorf("synced %q, want %q", synced, want)
 	}
 }
 
