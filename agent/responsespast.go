@@ -14,7 +14,6 @@ import (
 	"github.com/pialert/pialert/agent/internal/policy/replay"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/scan"
-	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/agent/internal/source/journal"
 	"github.com/pialert/pialert/pkg/escape"
 )
@@ -31,13 +30,8 @@ func (c *Config) past(ctx context.Context, s *settings, from time.Time, progress
 			problems = append(problems, err)
 			return
 		}
-		trust := source.Trust{RootOnly: options.Detect.Rules.RootOnly(), Setuid: options.Detect.Rules.Setuid()}
 		options.Journal = func(ctx context.Context, to io.Writer) error {
-			reader := journal.New(journal.Options{Name: sourceJournal, Matches: journalMatches, Trust: trust})
-			return reader.Read(ctx, from, time.Time{}, func(lines []byte) error {
-				_, err := to.Write(lines)
-				return err
-			})
+			return journal.New(journal.Options{Name: sourceJournal, Matches: journalMatches}).Read(ctx, from, time.Time{}, to)
 		}
 		options.Each = p.Add
 		if _, err := scan.Run(ctx, options); err != nil && !errors.Is(err, scan.ErrNothingRead) {

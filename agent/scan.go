@@ -20,7 +20,6 @@ import (
 	"github.com/pialert/pialert/agent/internal/detect/login"
 	"github.com/pialert/pialert/agent/internal/rule"
 	"github.com/pialert/pialert/agent/internal/scan"
-	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/agent/internal/source/journal"
 	"github.com/pialert/pialert/pkg/cli"
 )
@@ -90,15 +89,8 @@ stands a report: when, what, from where, at whom. JSON output is one event per l
 			if !options.Until.IsZero() && options.Until.Before(options.Since) {
 				return &cli.UsageError{Err: fmt.Errorf("--until %s is before --since %s: nothing lies between", flags.until, flags.since)}
 			}
-			rules := options.Detect.Rules
-			reader := journal.New(journal.Options{
-				Name: sourceJournal, Matches: journalMatches, Trust: source.Trust{RootOnly: rules.RootOnly(), Setuid: rules.Setuid()},
-			})
 			options.Journal = func(ctx context.Context, to io.Writer) error {
-				return reader.Read(ctx, options.Since, options.Until, func(lines []byte) error {
-					_, err := to.Write(lines)
-					return err
-				})
+				return journal.New(journal.Options{Name: sourceJournal, Matches: journalMatches}).Read(ctx, options.Since, options.Until, to)
 			}
 			if _, err = scan.Run(command.Context(), options); errors.Is(err, fs.ErrPermission) {
 				err = cli.Hint(err, "logs are root's and their group's: run the command with sudo")

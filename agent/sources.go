@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/header"
 	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/agent/internal/source/file"
 	"github.com/pialert/pialert/agent/internal/source/journal"
@@ -134,7 +135,7 @@ func startOf(log LogSource) source.Start {
 
 // open returns the sources that read what is to be followed, believing senders as trust says. Restore has positions of
 // what is stored, the last of them written at lastStored. It starts nothing.
-func (f *followed) open(restore source.Restore, stored []string, lastStored time.Time, trust source.Trust, logger *slog.Logger) ([]source.Source, error) {
+func (f *followed) open(restore source.Restore, stored []string, lastStored time.Time, trust header.Trust, logger *slog.Logger) ([]source.Source, error) {
 	files, err := file.New(file.Options{
 		Logs: f.files, Restore: restore, Stored: stored, Logger: logger, LastStored: lastStored, CaughtUp: debug.FreeOSMemory,
 	})

@@ -77,8 +77,9 @@ type DetectStatus struct {
 	Unattributed uint64 `json:"unattributed"` // connections that failed before any line named their address
 	Crowded      uint64 `json:"crowded"`      // addresses, networks and user names whose floods, scans or sprays may be missed, for want of room
 
-	Unread   uint64   `json:"unread"`   // lines of no form that is known
-	Examples []string `json:"examples"` // of those, the first few
+	Untrusted uint64   `json:"untrusted"` // entries of journals kept as files that name a program which their sender is not
+	Unread    uint64   `json:"unread"`    // lines of no form that is known
+	Examples  []string `json:"examples"`  // of those, the first few
 }
 
 // status looks at everything.

@@ -65,6 +65,7 @@ func (s Status) notes() (notes []string) {
 	note(s.Detect.Evicted, "connection", "forgotten: too many at a time")
 	note(s.Detect.Unattributed, "connection", "failed before any line named the address")
 	note(s.Detect.Crowded, "entry", "of addresses, networks and user names forgotten: too many at a time; floods, scans or sprays of theirs may be missed")
+	note(s.Detect.Untrusted, "entry", "of journals in files left out: the sender may not speak under that name")
 	note(s.Detect.Unread, "line", "had no form that is known; give the log's type in the configuration")
 	for _, example := range s.Detect.Examples {
 		notes = append(notes, "  such as: "+escape.Text(example))

@@ -16,6 +16,7 @@ import (
 type Batch struct {
 	src        *Source
 	lines      uint64 // in the block
+	untrusted  uint64 // entries of a journal that are left out because of who sent them
 	structured bool   // there is a place that says so
 	places     []place
 	joined     int // of those
@@ -96,7 +97,7 @@ var noHost = connection.Hash(nil)
 
 // Reset makes it an empty batch of a log.
 func (b *Batch) Reset(src *Source) {
-	b.src, b.lines, b.structured, b.joined = src, 0, false, 0
+	b.src, b.lines, b.untrusted, b.structured, b.joined = src, 0, 0, false, 0
 	b.places, b.messages, b.requests, b.visits = b.places[:0], b.messages[:0], b.requests[:0], b.visits[:0]
 	b.repeats, b.bare = b.repeats[:0], b.bare[:0]
 }

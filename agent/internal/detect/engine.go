@@ -34,9 +34,10 @@ type Engine struct {
 	names   connection.Names
 	details []details // by rule
 
-	ignored  uint64
-	unread   uint64
-	examples []string // of what is unread
+	ignored   uint64
+	untrusted uint64
+	unread    uint64
+	examples  []string // of what is unread
 
 	recognised bool
 	web        web
@@ -84,13 +85,14 @@ type Stats struct {
 	Unattributed uint64 // connections that ended badly without any line that named their address
 	Crowded      uint64 // addresses, networks and user names whose floods, scans or sprays may be missed, for want of room
 
-	Unread   uint64   // lines of no form that is known
-	Examples []string // of those, the first few
+	Untrusted uint64   // entries of a journal under the name of a program that their sender is not
+	Unread    uint64   // lines of no form that is known
+	Examples  []string // of those, the first few
 }
 
 // Stats returns the counts since the Engine was made.
 func (e *Engine) Stats() Stats {
-	stats := Stats{Ignored: e.ignored, Unattributed: e.joiner.Unattributed(), Unread: e.unread, Examples: append([]string{}, e.examples...)}
+	stats := Stats{Ignored: e.ignored, Unattributed: e.joiner.Unattributed(), Untrusted: e.untrusted, Unread: e.unread, Examples: append([]string{}, e.examples...)}
 	for _, mem := range e.memories {
 		stats.Evicted += mem.conns.Evicted()
 	}
@@ -123,6 +125,7 @@ func (e *Engine) JoinUntil(b *Batch, observed time.Time, until int64) (next int6
 	}
 	if next, more = e.join(b, b.src.lines, until, false); !more {
 		b.src.lines += b.lines
+		e.untrusted += b.untrusted
 	}
 	return next, more
 }

@@ -80,6 +80,7 @@ func (e *Engines) Stats() Stats {
 		stats.Evicted += other.Evicted
 		stats.Unattributed += other.Unattributed
 		stats.Crowded += other.Crowded
+		stats.Untrusted += other.Untrusted
 		stats.Unread += other.Unread
 		stats.Examples = append(stats.Examples, other.Examples...)
 	}

@@ -3,6 +3,7 @@ package detect
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"github.com/pialert/pialert/agent/internal/detect/connection"
@@ -19,6 +20,7 @@ type Matcher struct {
 	rules    *rule.Set
 	lookup   rule.Lookup
 	requests *rule.Requests // made for the first line of a web log
+	trust    header.Trust   // in the senders of a journal's entries
 	all      bool           // requests that no rule takes are wanted, too
 	missed   bool           // so are messages that no rule takes
 
@@ -62,7 +64,7 @@ type named struct {
 
 // NewMatcher returns a Matcher for an Engine with the same options.
 func NewMatcher(opts Options) *Matcher {
-	m := &Matcher{rules: opts.Rules, lookup: opts.Rules.Lookup(), clock: weblog.Clock{Zone: opts.Location}, all: opts.Floods != nil || opts.Spreads != nil, missed: opts.Missed != nil}
+	m := &Matcher{rules: opts.Rules, lookup: opts.Rules.Lookup(), trust: opts.Rules.Trust(), clock: weblog.Clock{Zone: opts.Location}, all: opts.Floods != nil || opts.Spreads != nil, missed: opts.Missed != nil}
 	if m.clock.Zone == nil {
 		m.clock.Zone = time.Local
 	}
@@ -106,7 +108,12 @@ func (m *Matcher) line(line []byte) {
 		return
 	}
 	if header.Wrapped(line) {
-		if inner, ok := header.Unwrap(line); ok {
+		inner, err := header.Unwrap(line, &m.trust)
+		switch {
+		case errors.Is(err, header.ErrUntrusted):
+			m.batch.untrusted++
+			return
+		case err == nil:
 			if line = inner; m.likeRecent(line) {
 				return
 			}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"sync/atomic"
 )
 
 // Export reads what `journalctl --output=export` writes, and gives a line of syslog for each entry, as
@@ -18,12 +19,15 @@ import (
 // tell which of both is meant.
 type Export struct {
 	in      *bufio.Reader
-	entry   entry
+	trust   *Trust
+	entry   Entry
 	started map[string]bool // the fields that the entry has had, of those that are wanted
 	twice   bool
 	rest    []byte // of lines, not read yet
 	lines   []byte
 	err     error
+
+	untrusted atomic.Uint64
 }
 
 var errNoExport = errors.New("this is no export of systemd's journal from here on")
@@ -39,10 +43,13 @@ func IsExport(text []byte) bool {
 	return bytes.HasPrefix(text, []byte("__CURSOR=")) || bytes.HasPrefix(text, []byte("__REALTIME_TIMESTAMP="))
 }
 
-// NewExport returns a reader of lines.
-func NewExport(in io.Reader) *Export {
-	return &Export{in: bufio.NewReaderSize(in, 64<<10), started: map[string]bool{}}
+// NewExport returns a reader of the lines of those who are to be believed.
+func NewExport(in io.Reader, trust *Trust) *Export {
+	return &Export{trust: trust, in: bufio.NewReaderSize(in, 64<<10), started: map[string]bool{}}
 }
+
+// Untrusted returns how many entries were left out so far because of who sent them. Any goroutine may call it.
+func (x *Export) Untrusted() uint64 { return x.untrusted.Load() }
 
 // Read gives the lines. It returns an error of the reader below behind the line of the last whole entry;
 // an export that ends within an entry is cut short, and ends with [io.ErrUnexpectedEOF].
@@ -153,37 +160,57 @@ func (x *Export) binary(to func([]byte)) error {
 
 // wanted returns what takes the value of a field, nil if nothing does.
 func (x *Export) wanted(name string) func([]byte) {
-	var text *string
+	e := &x.entry
+	var to *entryField
 	switch name {
 	case "__REALTIME_TIMESTAMP":
-		text = &x.entry.time
-	case "_HOSTNAME":
-		text = &x.entry.host
-	case "SYSLOG_IDENTIFIER":
-		text = &x.entry.identifier
-	case "_COMM":
-		text = &x.entry.command
-	case "_PID":
-		text = &x.entry.pid
+		x.started[name] = true
+		return func(value []byte) { e.Time = string(value) }
 	case "MESSAGE":
+		to = &e.Message
+	case "SYSLOG_IDENTIFIER":
+		to = &e.Identifier
+	case "_COMM":
+		to = &e.Command
+	case "_EXE":
+		to = &e.Executable
+	case "_PID":
+		to = &e.PID
+	case "_UID":
+		to = &e.UID
+	case "_HOSTNAME":
+		to = &e.Host
+	case "_TRANSPORT":
+		to = &e.Transport
+	case "_SYSTEMD_SLICE":
+		to = &e.Slice
+	case "THREAD":
+		to = &e.Thread
+	case "GROUP":
+		to = &e.Group
+	case "IKE_SA_UNIQUE_ID":
+		to = &e.SA
+	case "IKE_SA_NAME":
+		to = &e.SAName
 	default:
 		return nil
 	}
 	x.twice = x.twice || x.started[name]
 	x.started[name] = true
-	if text == nil {
-		return func(value []byte) { x.entry.message = value }
-	}
-	return func(value []byte) { *text = string(value) }
+	return func(value []byte) { to.text = string(value) }
 }
 
 // end makes a line of the entry.
 func (x *Export) end() {
 	if x.started["MESSAGE"] && !x.twice {
-		if line, ok := x.entry.line(x.lines); ok {
+		line, err := x.entry.AppendLine(x.lines, x.trust)
+		switch {
+		case err == nil:
 			x.lines = append(line, '\n')
+		case errors.Is(err, ErrUntrusted):
+			x.untrusted.Add(1)
 		}
 	}
-	x.entry, x.twice = entry{}, false
+	x.entry, x.twice = Entry{}, false
 	clear(x.started)
 }

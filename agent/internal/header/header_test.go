@@ -133,7 +133,7 @@ func TestPartsOfLines(t *testing.T) {
 				if ok && len(m.Tag) == 0 || strings.TrimRight(string(m.Body), " \t\r\n") != string(m.Body) {
 					t.Errorf("%q has the tag %q and the body %q", part, m.Tag, m.Body)
 				}
-				if inner, ok := Unwrap([]byte(part)); ok {
+				if inner, err := Unwrap([]byte(part), &Trust{}); err == nil {
 					m.Cut(inner)
 				}
 				var recent Recent

@@ -1,6 +1,9 @@
 package header
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 func TestUnwrap(t *testing.T) {
 	t.Parallel()
@@ -11,11 +14,11 @@ func TestUnwrap(t *testing.T) {
 		{`{"log":"\nInvalid user a\n","stream":"stderr","time":"2025-01-31T12:00:00Z"}`, "-"}, // an empty line
 		{`{"log":"a\nb\n","stream":"stderr","time":"2025-01-31T12:00:00Z"}`, "a"},
 		{`{"_HOSTNAME":"host","MESSAGE":"Invalid user a\nb","__REALTIME_TIMESTAMP":"1738324800250000","SYSLOG_IDENTIFIER":"sshd","_PID":"7"}`,
-			"2025-01-31T12:00:00.250000Z host sshd[7]: Invalid user a#012b"},
+			"2025-01-31T12:00:00.250000+00:00 host sshd[7]: Invalid user a#012b"},
 		{`{"_HOSTNAME":"host","MESSAGE":"\u0001 \u001b[2J\u007f~","__REALTIME_TIMESTAMP":"1738324800250000","SYSLOG_IDENTIFIER":"sshd"}`,
-			"2025-01-31T12:00:00.250000Z host sshd: #001 #033[2J#177~"},
+			"2025-01-31T12:00:00.250000+00:00 host sshd: #001 #033[2J#177~"},
 		{`{"_HOSTNAME":"host","MESSAGE":[120,255],"__REALTIME_TIMESTAMP":"1738324800250000","_COMM":"ss hd"}`,
-			"2025-01-31T12:00:00.250000Z host ss_hd: x\xff"},
+			"2025-01-31T12:00:00.250000+00:00 host ss_hd: x\xff"},
 		{"2025-01-31T12:00:00.123456789Z stdout F Invalid user a", "Invalid user a"},
 		{"2025-01-31T12:00:00.1+01:00 stderr P Invalid user a", "Invalid user a"},
 		{`2025-01-31T12:00:00.123456789Z stdout F {"level":"info"}`, `{"level":"info"}`},
@@ -30,7 +33,8 @@ func TestUnwrap(t *testing.T) {
 		{`{"MESSAGE":"x","__REALTIME_TIMESTAMP":"soon"}`, ""},
 		{"Jan 31 12:00:00 host sshd[7]: x", ""},
 	} {
-		got, ok := Unwrap([]byte(test.line))
+		got, err := Unwrap([]byte(test.line), &Trust{})
+		ok := err == nil
 		if test.want == "-" {
 			if len(got) > 0 || !ok {
 				t.Errorf("%s: %q, %v, want an empty line", test.line, got, ok)
@@ -39,6 +43,18 @@ func TestUnwrap(t *testing.T) {
 		}
 		if string(got) != test.want || ok != (test.want != "") {
 			t.Errorf("%s: %q, %v, want %q", test.line, got, ok, test.want)
+		}
+	}
+}
+
+// An entry of the journal in JSON is believed as the journal's own are.
+func TestUnwrapBelievesNoForger(t *testing.T) {
+	t.Parallel()
+	trust := &Trust{RootOnly: map[string]bool{"sshd": true}}
+	for uid, want := range map[string]error{"0": nil, "1000": ErrUntrusted} {
+		line := `{"__REALTIME_TIMESTAMP":"1738324800250000","SYSLOG_IDENTIFIER":"sshd","_TRANSPORT":"syslog","_UID":"` + uid + `","MESSAGE":"x"}`
+		if inner, err := Unwrap([]byte(line), trust); !errors.Is(err, want) {
+			t.Errorf("user %s: %q, error %v, want %v", uid, inner, err, want)
 		}
 	}
 }

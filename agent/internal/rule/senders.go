@@ -3,34 +3,25 @@ package rule
 import (
 	"slices"
 	"strings"
+
+	"github.com/pialert/pialert/agent/internal/header"
 )
 
-// RootOnly returns the tags and PAM services under which only root's processes write, by what the
-// rules say.
-func (s *Set) RootOnly() map[string]bool {
-	names := map[string]bool{}
+// Trust returns who may write under the tags and PAM services of the rules, by what they say: under some only root's
+// processes do, and some programs write under their caller's user id.
+func (s *Set) Trust() header.Trust {
+	trust := header.Trust{RootOnly: map[string]bool{}, Setuid: map[string][]string{}}
 	for _, r := range s.rules {
 		for _, name := range slices.Concat(r.Tags, r.PAM) {
 			if r.Root && !strings.Contains(name, "*") {
-				names[strings.ToLower(name)] = true
+				trust.RootOnly[strings.ToLower(name)] = true
 			}
-		}
-	}
-	return names
-}
-
-// Setuid returns the files of the programs that write under their caller's user id, by the
-// tags and PAM services that they write under.
-func (s *Set) Setuid() map[string][]string {
-	files := map[string][]string{}
-	for _, r := range s.rules {
-		for _, name := range slices.Concat(r.Tags, r.PAM) {
 			for _, file := range r.Setuid {
-				if !slices.Contains(files[name], file) {
-					files[name] = append(files[name], file)
+				if !slices.Contains(trust.Setuid[name], file) {
+					trust.Setuid[name] = append(trust.Setuid[name], file)
 				}
 			}
 		}
 	}
-	return files
+	return trust
 }

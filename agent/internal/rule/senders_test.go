@@ -12,7 +12,8 @@ func TestSenders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := rules.RootOnly()
+	trust := rules.Trust()
+	root, setuid := trust.RootOnly, trust.Setuid
 	for name, want := range map[string]bool{
 		"sshd": true, "sshd-session": true, "sshd-auth": true, "dropbear": true, "login": true, "vsftpd": true, "fail2ban": true,
 		"charon": true, "kernel": true, "sudo": true, "su": true, "pkexec": true, "doas": true, "pluto": true,
@@ -22,7 +23,6 @@ func TestSenders(t *testing.T) {
 			t.Errorf("%s is root's alone: %v", name, root[name])
 		}
 	}
-	setuid := rules.Setuid()
 	for name, file := range map[string]string{
 		"sudo": "/usr/bin/sudo", "su": "/bin/su", "pkexec": "/usr/bin/pkexec", "doas": "/usr/bin/doas",
 	} {

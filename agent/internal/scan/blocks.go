@@ -34,7 +34,7 @@ type blocks struct {
 	free     chan *block
 
 	reading sync.Mutex // what follows
-	in      io.Reader
+	in      *detect.Lines
 	rest    []byte // of what was read: the start of a line
 	skip    bool   // that line is longer than maxLine
 	numbers uint64 // given to blocks so far

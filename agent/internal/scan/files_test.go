@@ -139,15 +139,6 @@ func TestNothingIsSilentlyZero(t *testing.T) {
 	}
 }
 
-// A journal's own file is no text, and its lines are not passed over in silence.
-func TestAFileOfTheJournalIsNoText(t *testing.T) {
-	t.Parallel()
-	name := write(t, "system.journal", append([]byte("LPKSHHRH"), make([]byte, 3<<20)...))
-	if _, result, err := run(t, Options{Files: []string{name}}); err == nil || !strings.Contains(err.Error(), "journalctl -o export --file") || result.Lines != 0 {
-		t.Errorf("%+v, %v", result, err)
-	}
-}
-
 // One file may mix what a server writes.
 func TestMixedFormats(t *testing.T) {
 	t.Parallel()
@@ -215,5 +206,43 @@ func TestExportOfTheJournal(t *testing.T) {
 	out, result, err := run(t, Options{Files: []string{write(t, "journal.export", export.Bytes())}, Format: JSON})
 	if err != nil || result.Attempts != 2 || result.Unread != 0 || strings.Contains(out, `"203.0.113.66"`) {
 		t.Errorf("%+v, %v:\n%s", result, err, out)
+	}
+}
+
+// Whoever may log can call himself sshd: what `logger -t sshd` sent is left out of every form of a journal, and told.
+func TestForgersInAJournal(t *testing.T) {
+	t.Parallel()
+	const message = "Failed password for root from 192.0.2.%d port 22 ssh2"
+	var asJSON, export strings.Builder
+	for uid := range 3 { // 0 is root
+		said := fmt.Sprintf(message, uid)
+		fmt.Fprintf(&asJSON, `{"__REALTIME_TIMESTAMP":"1769860800000000","_HOSTNAME":"vps","_TRANSPORT":"syslog","_UID":"%d","SYSLOG_IDENTIFIER":"sshd","MESSAGE":"%s"}`+"\n", uid, said)
+		fmt.Fprintf(&export, "__REALTIME_TIMESTAMP=1769860800000000\n_HOSTNAME=vps\n_TRANSPORT=syslog\n_UID=%d\nSYSLOG_IDENTIFIER=sshd\nMESSAGE=%s\n\n", uid, said)
+	}
+	for name, options := range map[string]Options{
+		"JSON": {Files: []string{"-"}, Stdin: strings.NewReader(asJSON.String())}, "an export": {Files: []string{"-"}, Stdin: strings.NewReader(export.String())},
+		"the journal": {Files: []string{Journal}, Journal: func(_ context.Context, to io.Writer) error {
+			_, err := io.WriteString(to, asJSON.String())
+			return err
+		}},
+	} {
+		out, result, err := run(t, options)
+		if err != nil || result.Attempts != 1 || result.Untrusted != 2 || !strings.Contains(out, "2 entries of a journal left out") {
+			t.Errorf("%s: %+v, %v\n%s", name, result, err, out)
+		}
+	}
+}
+
+// A file of systemd's journal is none that can be read as text, however it comes: an error says what reads it.
+func TestAFileOfTheJournal(t *testing.T) {
+	t.Parallel()
+	text := "LPKSHHRH" + strings.Repeat("\x00", 3<<20)
+	for name, options := range map[string]Options{
+		"a file": {Files: []string{write(t, "system.journal", []byte(text))}}, "compressed": {Files: []string{write(t, "system.gz", zipped(t, text))}},
+		"standard input": {Files: []string{"-"}, Stdin: strings.NewReader(text)},
+	} {
+		if _, result, err := run(t, options); err == nil || !strings.Contains(err.Error(), "journalctl -o export --file") || result.Lines != 0 {
+			t.Errorf("%s: %+v, %v", name, result, err)
+		}
 	}
 }

@@ -133,6 +133,7 @@ func (m *merge) oldest() (oldest int, until int64) {
 func (m *merge) begin(ctx context.Context, stop func(), l *log) bool {
 	if file := l.file; file != nil {
 		l.file = nil
+		m.result.Untrusted += file.in.Untrusted()
 		file.end()
 		if err := cmp.Or(file.err, ctx.Err()); err != io.EOF && m.failed == nil && (ctx.Err() == nil || len(m.problems) == 0) { // who ends a scan needs no list
 			m.problems = append(m.problems, fmt.Errorf("cannot scan %s to its end: %w", file.source.Name(), err))

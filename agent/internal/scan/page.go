@@ -81,6 +81,9 @@ func (p *page) head(r *Report) {
 	if r.OverLong > 0 {
 		p.line(plain, counted(r.OverLong, "line")+fmt.Sprintf(" of more than %s bytes not looked at", grouped(maxLine)))
 	}
+	if r.Untrusted > 0 {
+		p.line(plain, counted(r.Untrusted, "entry")+" of a journal left out: the sender may not speak under that name")
+	}
 	if r.Ignored > 0 {
 		p.line(plain, counted(r.Ignored, "attempt")+" of ignored addresses not counted")
 	}

@@ -22,7 +22,12 @@ func (s *scan) open(ctx context.Context, name string) (*blocks, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot scan %s: %w", name, err)
 	}
-	return &blocks{source: source, observed: observed, end: end, in: detect.Lines(in)}, nil
+	plain := bufio.NewReader(in)
+	if isJournalFile(plain) {
+		end()
+		return nil, fmt.Errorf("cannot scan %s: %w", name, errJournalFile)
+	}
+	return &blocks{source: source, observed: observed, end: end, in: detect.NewLines(plain, s.opts.Detect.Rules)}, nil
 }
 
 // text returns the text of a file, and when it was last written to.
@@ -43,12 +48,7 @@ func (s *scan) text(ctx context.Context, name string) (in io.Reader, observed ti
 	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.ModTime().Before(observed) {
 		observed = info.ModTime()
 	}
-	plain := bufio.NewReader(s.bar.reader(file))
-	if start, _ := plain.Peek(len(journalFile)); string(start) == journalFile {
-		err = errJournalFile
-	} else {
-		in, err = text(name, plain)
-	}
+	in, err = text(name, s.bar.reader(file))
 	if err != nil {
 		file.Close()
 		return nil, observed, nil, err
@@ -56,7 +56,12 @@ func (s *scan) text(ctx context.Context, name string) (in io.Reader, observed ti
 	return in, observed, func() { file.Close() }, nil
 }
 
-// journalFile is what a file of systemd's journal begins with (systemd's JOURNAL_FILE_FORMAT.md, signature).
-const journalFile = "LPKSHHRH"
+// isJournalFile says whether a text begins as a file of systemd's journal does (systemd's JOURNAL_FILE_FORMAT.md,
+// signature).
+func isJournalFile(text *bufio.Reader) bool {
+	const signature = "LPKSHHRH"
+	start, _ := text.Peek(len(signature))
+	return string(start) == signature
+}
 
 var errJournalFile = errors.New("it is a file of systemd's journal: journalctl -o export --file FILE | pialert-agent scan - reads it")

@@ -14,6 +14,7 @@ type Report struct {
 	Lines     uint64    `json:"lines"`
 	Bytes     int64     `json:"bytes"`     // after decompression
 	OverLong  uint64    `json:"over_long"` // lines that were too long to be looked at
+	Untrusted uint64    `json:"untrusted"` // entries of a journal under the name of a program that their sender is not
 	Unread    uint64    `json:"unread"`    // lines of no form that is known
 	Examples  []string  `json:"examples"`  // the first of those
 	Ignored   uint64    `json:"ignored"`   // attempts from addresses that the configuration ignores

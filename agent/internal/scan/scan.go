@@ -28,9 +28,11 @@ type Result struct {
 	Unread   uint64 // lines of no form that is known
 	Missed   uint64 // lines of known daemons that no rule took, where they were asked for
 	OverLong uint64 // lines that were longer than maxLine and not looked at
-	Bytes    int64  // bytes read, after decompression
-	Events   uint64
-	Attempts uint64 // that the events stand for, where their kind counts attempts
+	// Untrusted are entries of a journal under the name of a program that their sender is not.
+	Untrusted uint64
+	Bytes     int64 // bytes read, after decompression
+	Events    uint64
+	Attempts  uint64 // that the events stand for, where their kind counts attempts
 }
 
 // ErrNothingRead says that no line of any file has a form that is known.
@@ -65,6 +67,7 @@ func Run(ctx context.Context, opts Options) (Result, error) {
 		problems = append(problems, opts.Learned(s.engine.Logins().Known()))
 	}
 	s.result.Unread = s.engine.Stats().Unread
+	s.result.Untrusted += s.engine.Stats().Untrusted
 	if (s.opts.Format == Text || s.opts.Summary) && !s.opts.Missed && s.opts.Each == nil {
 		s.summarise()
 	}

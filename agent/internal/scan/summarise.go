@@ -15,7 +15,7 @@ import (
 func (s *scan) report() *Report {
 	t, zone := s.tally, s.opts.zone()
 	r := &Report{
-		Files: s.opts.Files, Lines: s.result.Lines, Bytes: s.result.Bytes, OverLong: s.result.OverLong, Unread: s.result.Unread, Examples: s.engine.Stats().Examples,
+		Files: s.opts.Files, Lines: s.result.Lines, Bytes: s.result.Bytes, OverLong: s.result.OverLong, Untrusted: s.result.Untrusted, Unread: s.result.Unread, Examples: s.engine.Stats().Examples,
 		Ignored: s.engine.Stats().Ignored, Events: t.events, Attempts: t.attempts,
 		Seconds: s.opts.Now().Sub(s.started).Seconds(), First: t.first, Last: t.last,
 		Successes: t.accepted, Accepted: t.successes, Addresses: len(t.sources.counts) + len(t.hosts.counts),

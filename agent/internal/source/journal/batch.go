@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/header"
 	"github.com/pialert/pialert/agent/internal/source"
 )
 
@@ -43,7 +44,7 @@ type batch struct {
 
 // read takes entries from journalctl's output and hands them on in batches: as soon as no more are
 // waiting, or maxBatch is reached.
-func (j *Journal) read(out io.Reader, convert func(*entry, *batch), hand func(*batch) error) error {
+func (j *Journal) read(out io.Reader, convert func(*header.Entry, *batch), hand func(*batch) error) error {
 	reader := bufio.NewReaderSize(out, maxEntry)
 	var b batch
 	skipping := false
@@ -63,7 +64,7 @@ func (j *Journal) read(out io.Reader, convert func(*entry, *batch), hand func(*b
 		case skipping:
 			skipping = false
 		default:
-			var e entry
+			var e header.Entry
 			if err := json.Unmarshal(line, &e); err != nil || e.Cursor == "" {
 				b.broken++
 				break
@@ -88,19 +89,18 @@ func (j *Journal) read(out io.Reader, convert func(*entry, *batch), hand func(*b
 }
 
 // convert adds an entry's line to the batch, or counts why it has none.
-func (j *Journal) convert(e *entry, b *batch) {
-	lines, err := e.appendLine(b.lines, &j.options.Trust)
+func (j *Journal) convert(e *header.Entry, b *batch) {
+	line, err := e.AppendLine(b.lines, &j.options.Trust)
 	switch {
-	case errors.Is(err, errUntrusted):
+	case errors.Is(err, header.ErrUntrusted):
 		b.untrusted++
-		j.options.Logger.Debug("left out a journal entry", "source", j.key, "error", err,
-			"identifier", sanitise(e.Identifier.text), "uid", sanitise(e.UID.text))
-	case errors.Is(err, errOmitted):
+		j.options.Logger.Debug("left out a journal entry", "source", j.key, "error", err, "sender", e.String())
+	case errors.Is(err, header.ErrOmitted):
 		b.overlong++
 	case err != nil:
 		b.broken++
 	default:
-		b.lines = lines
+		b.lines = append(line, '\n')
 		b.count++
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/pialert/pialert/agent/internal/header"
 	"github.com/pialert/pialert/agent/internal/source/journal/journalfile"
 	"github.com/pialert/pialert/pkg/backoff"
 )
@@ -46,7 +47,7 @@ func (j *Journal) files(ctx context.Context, q query, read func(io.Reader) error
 func (j *Journal) write(ctx context.Context, q query, out io.Writer) error {
 	match := matcher(j.options.Matches)
 	wanted := maps.Clone(match.names)
-	for name := range strings.SplitSeq(outputFields, ",") {
+	for name := range strings.SplitSeq(header.EntryFields, ",") {
 		wanted[name] = true
 	}
 	reader := journalfile.NewReader(j.options.Folders, func(name string) bool { return wanted[name] })

@@ -1,9 +1,9 @@
 // Package journal is systemd's journal as a source of lines.
 //
 // It runs journalctl, or where that is missing reads the journal's files (room journalfile), and makes each
-// entry a line with an RFC 3339 header, as rsyslog writes it to a file. Any local user can send entries that call themselves sshd's: who sent an entry is decided by the
-// fields that journald itself adds, and what is not believed is left out and counted. The position is
-// journald's cursor; when journalctl ends it is started again behind it.
+// entry a line with an RFC 3339 header, as rsyslog writes it to a file. Any local user can send entries that call
+// themselves sshd's: who sent an entry is decided by the fields that journald itself adds, and what is not believed is
+// left out and counted. The position is journald's cursor; when journalctl ends it is started again behind it.
 package journal
 
 import (
@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/header"
 	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/agent/internal/source/journal/journalfile"
 	"github.com/pialert/pialert/pkg/backoff"
@@ -31,7 +32,7 @@ type Options struct {
 	Matches []string
 	Start   source.Start
 	// Trust says whose entries are believed.
-	Trust   source.Trust
+	Trust   header.Trust
 	Restore source.Restore
 	Logger  *slog.Logger
 	// Command is how journalctl is called; nil means ["journalctl"]. If there is no such program, the
@@ -130,14 +131,15 @@ func (j *Journal) Run(ctx context.Context, emit source.Emit) error {
 	}
 }
 
-// Read hands on the lines of what the journal holds, and returns when there is no more. A time that is
-// not zero bounds it.
-func (j *Journal) Read(ctx context.Context, since, until time.Time, emit func(lines []byte) error) error {
+// Read writes what the journal holds as `journalctl --output=json` does, whoever sent it, and returns when there is no
+// more. A time that is not zero bounds it.
+func (j *Journal) Read(ctx context.Context, since, until time.Time, to io.Writer) error {
 	if err := j.open(); err != nil {
 		return err
 	}
 	return j.entries(ctx, query{since: since, until: until}, func(out io.Reader) error {
-		return j.read(out, j.convert, func(b *batch) error { return emit(b.lines) })
+		_, err := io.Copy(to, out)
+		return err
 	})
 }
 
@@ -183,7 +185,7 @@ func (j *Journal) begin(ctx context.Context, emit source.Emit) error {
 // follow hands on entries until journalctl ends.
 func (j *Journal) follow(ctx context.Context, emit source.Emit) error {
 	known := j.cursor
-	convert := func(e *entry, b *batch) {
+	convert := func(e *header.Entry, b *batch) {
 		if !sameEntry(known, e.Cursor) {
 			j.convert(e, b)
 		}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/header"
 	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/agent/internal/source/journal/journalfile"
 	"github.com/pialert/pialert/pkg/stderr"
@@ -70,7 +71,7 @@ func (j *Journal) journalctl(ctx context.Context, q query, read func(io.Reader) 
 	}
 	command := j.options.Command
 	arguments = append(append(command[1:len(command):len(command)],
-		"--output=json", "--output-fields="+outputFields, "--no-pager", "--quiet"), arguments...)
+		"--output=json", "--output-fields="+header.EntryFields, "--no-pager", "--quiet"), arguments...)
 	arguments = append(arguments, j.options.Matches...)
 	child := exec.CommandContext(ctx, command[0], arguments...)
 	child.Env = append(os.Environ(), "LC_ALL=C")

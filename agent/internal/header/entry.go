@@ -1,4 +1,4 @@
-package journal
+package header
 
 import (
 	"bytes"
@@ -8,44 +8,43 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/pialert/pialert/agent/internal/source"
 )
 
-// entry holds the fields of a journal entry that are asked for (systemd.journal-fields(7)). Those that
-// begin with an underscore are added by journald and cannot be chosen by the sender.
-type entry struct {
-	Cursor     string `json:"__CURSOR"`
-	Time       string `json:"__REALTIME_TIMESTAMP"` // microseconds since 1970
-	Message    field  `json:"MESSAGE"`
-	Identifier field  `json:"SYSLOG_IDENTIFIER"`
-	Command    field  `json:"_COMM"`
-	Executable field  `json:"_EXE"`
-	PID        field  `json:"_PID"`
-	UID        field  `json:"_UID"`
-	Host       field  `json:"_HOSTNAME"`
-	Transport  field  `json:"_TRANSPORT"`
-	Slice      field  `json:"_SYSTEMD_SLICE"`
+// Entry holds the fields of an entry of systemd's journal that make a line of it (systemd.journal-fields(7)), as
+// `journalctl --output=json` writes them. Those that begin with an underscore are added by journald and cannot be
+// chosen by the sender.
+type Entry struct {
+	Cursor     string     `json:"__CURSOR"`
+	Time       string     `json:"__REALTIME_TIMESTAMP"` // microseconds since 1970
+	Message    entryField `json:"MESSAGE"`
+	Identifier entryField `json:"SYSLOG_IDENTIFIER"`
+	Command    entryField `json:"_COMM"`
+	Executable entryField `json:"_EXE"`
+	PID        entryField `json:"_PID"`
+	UID        entryField `json:"_UID"`
+	Host       entryField `json:"_HOSTNAME"`
+	Transport  entryField `json:"_TRANSPORT"`
+	Slice      entryField `json:"_SYSTEMD_SLICE"`
 
 	// What strongSwan's charon-systemd puts beside its message, and before it in all other logs.
-	Thread field `json:"THREAD"`
-	Group  field `json:"GROUP"`
-	SA     field `json:"IKE_SA_UNIQUE_ID"`
-	SAName field `json:"IKE_SA_NAME"`
+	Thread entryField `json:"THREAD"`
+	Group  entryField `json:"GROUP"`
+	SA     entryField `json:"IKE_SA_UNIQUE_ID"`
+	SAName entryField `json:"IKE_SA_NAME"`
 }
 
-// outputFields is what journalctl is asked for beside the cursor and the time.
-const outputFields = "MESSAGE,SYSLOG_IDENTIFIER,_COMM,_EXE,_PID,_UID,_HOSTNAME,_TRANSPORT,_SYSTEMD_SLICE,THREAD,GROUP,IKE_SA_UNIQUE_ID,IKE_SA_NAME"
+// EntryFields is what journalctl is to be asked for beside the cursor and the time.
+const EntryFields = "MESSAGE,SYSLOG_IDENTIFIER,_COMM,_EXE,_PID,_UID,_HOSTNAME,_TRANSPORT,_SYSTEMD_SLICE,THREAD,GROUP,IKE_SA_UNIQUE_ID,IKE_SA_NAME"
 
-// field is a value as journalctl writes it: a string, an array of bytes if it is no printable UTF-8, an
+// entryField is a value as journalctl writes it: a string, an array of bytes if it is no printable UTF-8, an
 // array of both if the field occurs more than once, of which the first counts, or null if it is longer
 // than 4096 bytes.
-type field struct {
+type entryField struct {
 	text    string
 	omitted bool
 }
 
-func (f *field) UnmarshalJSON(data []byte) error {
+func (f *entryField) UnmarshalJSON(data []byte) error {
 	switch {
 	case bytes.Equal(data, []byte("null")):
 		f.omitted = true
@@ -76,15 +75,29 @@ func (f *field) UnmarshalJSON(data []byte) error {
 }
 
 var (
-	// errUntrusted says that the sender of an entry may not speak under the name it gave.
-	errUntrusted = errors.New("the sender may not use this identifier")
-	// errOmitted says that journalctl left out the message because of its length.
-	errOmitted = errors.New("the message is too long")
+	// ErrUntrusted says that the sender of an entry may not speak under the name it gave.
+	ErrUntrusted = errors.New("the sender may not use this identifier")
+	// ErrOmitted says that journalctl left out the message because of its length.
+	ErrOmitted = errors.New("the message is too long")
 )
 
+// String describes who wrote the entry, whatever is in it.
+func (e *Entry) String() string {
+	return sanitise(e.Identifier.text) + " of user " + sanitise(e.UID.text)
+}
+
+// believed reports whether the sender may write under an identifier. journald tells of every entry how it came; where that
+// is not to be seen, somebody has left it out since, and the entry is taken as a line of any log is.
+func (e *Entry) believed(identifier string, trust *Trust) bool {
+	if e.Transport.text == "" && e.UID.text == "" {
+		return true
+	}
+	return trust.Believes(identifier, e.sender())
+}
+
 // sender returns who sent the entry. A login session is not in system.slice.
-func (e *entry) sender() source.Sender {
-	sender := source.Sender{UID: -1, Executable: e.Executable.text, Service: e.Slice.text == "system.slice"}
+func (e *Entry) sender() Sender {
+	sender := Sender{UID: -1, Executable: e.Executable.text, Service: e.Slice.text == "system.slice"}
 	if uid, err := strconv.ParseUint(e.UID.text, 10, 32); err == nil {
 		sender.UID = int64(uid)
 	}
@@ -95,12 +108,13 @@ func (e *entry) sender() source.Sender {
 	return sender
 }
 
-// appendLine appends the entry as a syslog line with an RFC 3339 time, as rsyslog writes it:
+// AppendLine appends the entry as a syslog line with an RFC 3339 time, as rsyslog writes it:
 //
 //	2026-11-20T12:00:00.123456+00:00 host sshd[4711]: Connection closed by 192.0.2.7 port 50022 [preauth]
 //
-// Control characters become #ooo, as rsyslog has them, so that one entry is one line.
-func (e *entry) appendLine(line []byte, trust *source.Trust) ([]byte, error) {
+// Control characters become #ooo, as rsyslog has them, so that one entry is one line. The newline behind it is the
+// caller's.
+func (e *Entry) AppendLine(line []byte, trust *Trust) ([]byte, error) {
 	microseconds, err := strconv.ParseInt(e.Time, 10, 64)
 	if err != nil {
 		return line, fmt.Errorf("cannot read the journal entry's time %q", e.Time)
@@ -110,11 +124,11 @@ func (e *entry) appendLine(line []byte, trust *source.Trust) ([]byte, error) {
 		name = e.Command.text
 	}
 	identifier := sanitise(name)
-	if !trust.Believes(identifier, e.sender()) {
-		return line, errUntrusted
+	if !e.believed(identifier, trust) {
+		return line, ErrUntrusted
 	}
 	if e.Message.omitted {
-		return line, errOmitted
+		return line, ErrOmitted
 	}
 	line = time.UnixMicro(microseconds).UTC().AppendFormat(line, "2006-01-02T15:04:05.000000-07:00")
 	line = append(line, ' ')
@@ -137,11 +151,11 @@ func (e *entry) appendLine(line []byte, trust *source.Trust) ([]byte, error) {
 			line = append(line, c)
 		}
 	}
-	return append(line, '\n'), nil
+	return line, nil
 }
 
 // appendCharon appends "07[IKE] <vpn|83> ", as charon's other loggers write it: charon-systemd.c, journal_logger.
-func (e *entry) appendCharon(line []byte) []byte {
+func (e *Entry) appendCharon(line []byte) []byte {
 	thread, err := strconv.ParseUint(e.Thread.text, 10, 16)
 	if err != nil || e.Group.text == "" {
 		return line

@@ -1,12 +1,10 @@
-package journal
+package header
 
 import (
 	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
-
-	"github.com/pialert/pialert/agent/internal/source"
 )
 
 func TestEntry(t *testing.T) {
@@ -79,52 +77,62 @@ func TestEntry(t *testing.T) {
 			want:   "postfix/smtpd[1]: hi",
 		},
 		{
+			name:   "an entry of which somebody kept only what is to be read",
+			fields: `"SYSLOG_IDENTIFIER":"sshd","MESSAGE":"hi"`,
+			want:   "sshd: hi",
+		},
+		{
+			name:   "an entry that says how it came, but not by whom",
+			fields: `"SYSLOG_IDENTIFIER":"sshd","_TRANSPORT":"syslog","MESSAGE":"hi"`,
+			err:    ErrUntrusted,
+		},
+		{
 			name:   "somebody's logger -t sshd",
 			fields: `"SYSLOG_IDENTIFIER":"sshd","_EXE":"/usr/bin/logger","_SYSTEMD_SLICE":"user-1000.slice","_UID":"1000","MESSAGE":"hi"`,
-			err:    errUntrusted,
+			err:    ErrUntrusted,
 		},
 		{
 			name:   "a web application's logger -t sshd",
 			fields: `"SYSLOG_IDENTIFIER":"sshd","_SYSTEMD_SLICE":"system.slice","_UID":"33","MESSAGE":"hi"`,
-			err:    errUntrusted,
+			err:    ErrUntrusted,
 		},
 		{
 			name:   "the same in disguise",
 			fields: `"SYSLOG_IDENTIFIER":"sshd(pam_unix)","_SYSTEMD_SLICE":"system.slice","_UID":"33","MESSAGE":"hi"`,
-			err:    errUntrusted,
+			err:    ErrUntrusted,
 		},
 		{
 			name:   "somebody's logger -t sudo",
 			fields: `"SYSLOG_IDENTIFIER":"sudo","_EXE":"/home/a/bin/sudo","_UID":"1000","MESSAGE":"hi"`,
-			err:    errUntrusted,
+			err:    ErrUntrusted,
 		},
 		{
 			name:   "somebody's logger -t dovecot",
 			fields: `"SYSLOG_IDENTIFIER":"dovecot","_UID":"1000","MESSAGE":"hi"`,
-			err:    errUntrusted,
+			err:    ErrUntrusted,
 		},
 		{
 			name:   "a message that journalctl left out",
 			fields: `"SYSLOG_IDENTIFIER":"sshd","_UID":"0","MESSAGE":null`,
-			err:    errOmitted,
+			err:    ErrOmitted,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			var e entry
+			var e Entry
 			if err := json.Unmarshal([]byte("{"+stamp+test.fields+"}"), &e); err != nil {
 				t.Fatal(err)
 			}
-			trust := source.Trust{
+			trust := Trust{
 				RootOnly: map[string]bool{"sshd": true, "sudo": true, "su": true, "kernel": true, "login": true, "fail2ban": true},
 				Setuid:   map[string][]string{"sudo": {"/usr/bin/sudo"}, "su": {"/usr/bin/su", "/bin/su"}},
 			}
-			line, err := e.appendLine(nil, &trust)
+			line, err := e.AppendLine(nil, &trust)
 			if !errors.Is(err, test.err) {
 				t.Fatalf("error %v, want %v", err, test.err)
 			}
-			if err == nil && string(line) != want+test.want+"\n" {
-				t.Errorf("line %q, want %q", line, want+test.want+"\n")
+			if err == nil && string(line) != want+test.want {
+				t.Errorf("line %q, want %q", line, want+test.want)
 			}
 		})
 	}
@@ -132,7 +140,7 @@ func TestEntry(t *testing.T) {
 
 // Whatever an entry holds, it becomes no line or exactly one, of which the header is ours.
 func FuzzEntry(f *testing.F) {
-	trust := source.Trust{
+	trust := Trust{
 		RootOnly: map[string]bool{"sshd": true, "sudo": true, "su": true, "kernel": true, "login": true, "fail2ban": true},
 		Setuid:   map[string][]string{"sudo": {"/usr/bin/sudo"}, "su": {"/usr/bin/su", "/bin/su"}},
 	}
@@ -140,18 +148,18 @@ func FuzzEntry(f *testing.F) {
 	f.Add([]byte(`{"__REALTIME_TIMESTAMP":"1","SYSLOG_IDENTIFIER":[1,2],"_UID":"0","MESSAGE":[[10],null]}`))
 	f.Add([]byte(`{"__REALTIME_TIMESTAMP":"-9999999999999999","_COMM":"","_UID":"0","MESSAGE":[]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var e entry
+		var e Entry
 		if json.Unmarshal(data, &e) != nil {
 			return
 		}
-		line, err := e.appendLine(nil, &trust)
+		line, err := e.AppendLine(nil, &trust)
 		if err != nil {
 			if len(line) > 0 {
 				t.Errorf("line %q beside error %v", line, err)
 			}
 			return
 		}
-		if strings.Count(string(line), "\n") != 1 || line[len(line)-1] != '\n' {
+		if strings.Contains(string(line), "\n") {
 			t.Errorf("%q is not one line", line)
 		}
 		head, _, _ := strings.Cut(string(line), ": ")
