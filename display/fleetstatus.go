@@ -155,8 +155,8 @@ func (s FleetStatus) write(out io.Writer, now time.Time, all bool) error {
 			fmt.Fprintf(out, "  acknowledged: stored is not safe there: %s\n", escape.Text(b.Frail))
 		}
 		if lost := b.Dropped; lost != (nats.Dropped{}) {
-			fmt.Fprintf(out, "  dropped messages: %d that did not open, %d of strangers, %d of agents of other displays, %d refused, %d stale heartbeats\n",
-				lost.Sealed, lost.Unpaired, lost.Unwanted, lost.Refused, lost.Stale)
+			fmt.Fprintf(out, "  dropped messages: %d that did not open, %d of strangers, %d of agents of other displays, %d refused, %d stale heartbeats, %d requests to pair\n",
+				lost.Sealed, lost.Unpaired, lost.Unwanted, lost.Refused, lost.Stale, lost.Joins)
 		}
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)

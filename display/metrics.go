@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/pialert/pialert/display/internal/notice"
+	"github.com/pialert/pialert/display/internal/receive/nats"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/metrics"
 )
@@ -19,6 +20,9 @@ var (
 	metricHeard    = metrics.Gauge("agent_last_heard_timestamp_seconds", "When an agent was last heard, in Unix time.", "agent")
 	metricUp       = metrics.Gauge("link_up", "1 while an agent is connected.", "peer")
 	metricConnects = metrics.Counter("link_connects_total", "Connections of an agent; one less is reconnects.", "peer")
+	metricBroker   = metrics.Gauge("broker_up", "1 while the broker is connected.")
+	metricUnheard  = metrics.Counter("broker_dropped_messages_total", "Messages of the broker that were dropped, by why.", "reason")
+	metricReread   = metrics.Counter("broker_resyncs_total", "Times that the broker's stream was read again, since numbers were missing.")
 	metricFrames   = metrics.Counter("frames_total", "Pictures drawn.")
 	metricRefused  = metrics.Counter("frames_failed_total", "Pictures that the LEDs or the digits did not take.")
 	metricCommits  = metrics.Counter("commits_total", "Commits to the history.")
@@ -61,6 +65,9 @@ func (d *daemon) metrics() http.Handler {
 			report(metricUp, metrics.Bool(agent.Connected), agent.Name)
 			report(metricConnects, float64(agent.Link.Connects), agent.Name)
 		}
+		if d.broker != nil {
+			reportBroker(report, d.broker.Status())
+		}
 		report(metricFrames, float64(status.Frames))
 		report(metricRefused, float64(d.screen.panel.Stats().Failures))
 		commits, spent := d.history.Commits()
@@ -80,4 +87,16 @@ func (d *daemon) metrics() http.Handler {
 			report(metricProblem, 1, problem)
 		}
 	}, d.alive)
+}
+
+// reportBroker reports how the way through the broker stands.
+func reportBroker(report metrics.Report, status nats.Status) {
+	report(metricBroker, metrics.Bool(status.Server != ""))
+	for reason, n := range map[string]uint64{
+		"not_sealed": status.Dropped.Sealed, "unpaired": status.Dropped.Unpaired, "unwanted": status.Dropped.Unwanted,
+		"refused": status.Dropped.Refused, "stale": status.Dropped.Stale, "joins": status.Dropped.Joins,
+	} {
+		report(metricUnheard, float64(n), reason)
+	}
+	report(metricReread, float64(status.Resyncs))
 }

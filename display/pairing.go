@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,25 +74,20 @@ func (d *daemon) states() []link.State {
 	return states
 }
 
-// joinByBroker answers an agent that redeems a token by the broker.
-func (d *daemon) joinByBroker(ctx context.Context, subject string, request []byte) []byte {
+// joinByBroker answers an agent that redeems a token by the broker; the error says why it was refused.
+func (d *daemon) joinByBroker(ctx context.Context, subject string, request []byte) (answer []byte, err error) {
 	agent := broker.Sender(subject)
 	letter, err := d.keyring.ReadJoin(subject, request)
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	if refused := d.acceptByBroker(ctx, &letter, agent); refused != nil {
-		d.logger.Warn("refused to pair by the broker", "agent", letter.Peer.Name, "reason", refused)
-		err = refused
-	} else {
+	refused := d.acceptByBroker(ctx, &letter, agent)
+	if refused == nil {
 		d.logger.Info("paired", "peer", letter.Peer.Name, "role", letter.Peer.Role, "key", letter.Peer.Key)
 		d.nameFirst()
 	}
-	answer, failed := d.keyring.AnswerJoin(letter, err, broker.JoinReply(broker.DisplayID(d.keyring.Key()), agent))
-	if failed != nil {
-		return nil
-	}
-	return answer
+	answer, err = d.keyring.AnswerJoin(letter, refused, broker.JoinReply(broker.DisplayID(d.keyring.Key()), agent))
+	return answer, cmp.Or(refused, err)
 }
 
 // acceptByBroker pairs with an agent that holds a token or an invitation to the fleet, unless there is a

@@ -60,9 +60,9 @@ type Options struct {
 	Logger    *slog.Logger
 	Paired    func() // called when an agent that is new here came
 
-	// Joins answers a request, on a subject, to redeem a token; what it returns is sent back. It is called in
-	// goroutines of their own, maxJoins at the most.
-	Joins func(ctx context.Context, subject string, request []byte) []byte
+	// Joins answers a request, on a subject, to redeem a token; what it returns is sent back, unless it is nil. The
+	// error says why it was refused. It is called in goroutines of their own, maxJoins at the most.
+	Joins func(ctx context.Context, subject string, request []byte) (answer []byte, err error)
 }
 
 // Server receives from any number of agents.
@@ -142,26 +142,38 @@ func (s *Server) listen(ctx context.Context) error {
 		err = beats.SetPendingLimits(1<<14, 16<<20) // those above are not heard
 	}
 	_, joins := s.conn.Subscribe(broker.Subject(broker.Join, s.id, broker.Any), func(m *client.Msg) {
-		if s.options.Joins == nil {
-			return
-		}
-		select {
-		case s.joining <- struct{}{}:
-		default:
-			return // it asks again
-		}
-		go func() { // which may wait for the owner
-			defer func() { <-s.joining }()
-			if answer := s.options.Joins(ctx, m.Subject, m.Data); answer != nil {
-				respond(m, answer)
-			}
-		}()
+		s.join(ctx, m.Subject, m.Data, func(answer []byte) { respond(m, answer) })
 	})
 	if err := errors.Join(keys, err, joins); err != nil {
 		return fmt.Errorf("cannot listen to the broker: %w", err)
 	}
 	return nil
 }
+
+// join answers a request to redeem a token in a goroutine of its own, since it may wait for the owner.
+func (s *Server) join(ctx context.Context, subject string, request []byte, respond func(answer []byte)) {
+	refused := func(why error) {
+		s.dropped(&s.status.Dropped.Joins, "refused to pair by the broker", why.Error(), "subject", subject)
+	}
+	select {
+	case s.joining <- struct{}{}:
+	default:
+		refused(errManyJoins)
+		return
+	}
+	go func() {
+		defer func() { <-s.joining }()
+		answer, err := s.options.Joins(ctx, subject, request)
+		if err != nil {
+			refused(err)
+		}
+		if answer != nil {
+			respond(answer)
+		}
+	}()
+}
+
+var errManyJoins = errors.New("too many ask to pair now")
 
 // respond answers a question where answers are waited for. This display may publish more than who asks may, who is
 // not to say where.

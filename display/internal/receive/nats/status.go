@@ -19,6 +19,7 @@ type Dropped struct {
 	Unwanted uint64 `json:"unwanted"`   // of agents that another display takes
 	Refused  uint64 `json:"refused"`    // of agents that were cut off
 	Stale    uint64 `json:"stale"`      // heartbeats that were kept or made up on the way
+	Joins    uint64 `json:"joins"`      // requests to pair that were refused
 }
 
 // fail notes why nothing comes, or that it comes again.
@@ -53,12 +54,17 @@ func (s *Server) Status() Status {
 
 // drop takes a message off the stream that is of no use.
 func (s *Server) drop(message jetstream.Msg, count *uint64, why string, args ...any) {
+	s.dropped(count, "dropped a message of the broker", why, args...)
+	message.Term()
+}
+
+// dropped counts what is of no use, and logs the first, the second, the fourth ... of them.
+func (s *Server) dropped(count *uint64, what, why string, args ...any) {
 	s.mu.Lock()
 	*count++
 	n := *count
 	s.mu.Unlock()
-	if n&(n-1) == 0 { // the first, the second, the fourth ...
-		s.options.Logger.Warn("dropped a message of the broker", append([]any{"reason", why, "so far", n}, args...)...)
+	if n&(n-1) == 0 {
+		s.options.Logger.Warn(what, append([]any{"reason", why, "so far", n}, args...)...)
 	}
-	message.Term()
 }
