@@ -57,7 +57,8 @@ name before each line, divided by a tab, for a tool that runs commands on many m
 	return command
 }
 
-// readNames reads a name from each line of a file.
+// readNames reads a name from each line of a file. The error says what is wrong with each line that is no name; one that is
+// there twice is read once.
 func readNames(in io.Reader, path string) (names []string, err error) {
 	if path != "-" {
 		file, err := os.Open(path)
@@ -67,6 +68,8 @@ func readNames(in io.Reader, path string) (names []string, err error) {
 		defer file.Close()
 		in = file
 	}
+	var wrong []error
+	seen := map[string]bool{}
 	lines := bufio.NewScanner(in)
 	for n := 1; lines.Scan(); n++ {
 		text, _, _ := strings.Cut(lines.Text(), "#")
@@ -74,11 +77,12 @@ func readNames(in io.Reader, path string) (names []string, err error) {
 			continue
 		}
 		if err := pairing.CheckName(text); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
+			wrong = append(wrong, fmt.Errorf("%s:%d: %w", path, n, err))
+		} else if !seen[text] {
+			names, seen[text] = append(names, text), true
 		}
-		names = append(names, text)
 	}
-	return names, lines.Err()
+	return names, errors.Join(append(wrong, lines.Err())...)
 }
 
 func fleetAdd(stdout, stderr io.Writer, cfg Config, names []string, valid time.Duration, many bool) error {

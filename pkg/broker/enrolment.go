@@ -3,6 +3,7 @@ package broker
 import (
 	"bytes"
 	"compress/flate"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -59,6 +60,9 @@ func ParseEnrolment(text string) (e Enrolment, err error) {
 		if err := CheckServer(server); err != nil {
 			return e, errDamaged
 		}
+	}
+	if _, err := e.Credentials.ID(); err != nil || !x509.NewCertPool().AppendCertsFromPEM(e.CA) {
+		return e, errDamaged
 	}
 	return e, nil
 }

@@ -5,8 +5,10 @@ import (
 	"compress/flate"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -28,9 +30,12 @@ func sample(t testing.TB) Enrolment {
 	if err != nil {
 		t.Fatal(err)
 	}
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	return Enrolment{
 		Token: "pialert1-AAAA", Servers: []string{"tls://n1.example.org:4222", "tls://n2.example.org:4222"}, Stream: "pialert",
-		CA: []byte("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"), Credentials: Credentials{JWT: []byte("a.b.c"), Seed: seed},
+		CA: ca, Credentials: Credentials{JWT: []byte("a.b.c"), Seed: seed},
 	}
 }
 
@@ -68,14 +73,20 @@ func TestDamagedEnrolments(t *testing.T) {
 			t.Fatalf("the first %d characters of %d are taken: %v", n, len(word), err)
 		}
 	}
-	e.Servers = []string{"tls://n1.example.org:4222/path"}
-	elsewhere, err := json.Marshal(e)
-	if err != nil {
-		t.Fatal(err)
+	with := func(change func(e *Enrolment)) string {
+		changed := e
+		change(&changed)
+		raw, err := json.Marshal(changed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pack(t, raw)
 	}
 	for name, text := range map[string]string{
 		"another version": strings.Replace(word, "1-", "2-", 1), "noise": enrolmentPrefix + "!!!!", "no JSON": pack(t, []byte("no JSON")),
-		"a server that is none": pack(t, elsewhere),
+		"a server that is none": with(func(e *Enrolment) { e.Servers = []string{"tls://n1.example.org:4222/path"} }),
+		"a damaged certificate": with(func(e *Enrolment) { e.CA = e.CA[:len(e.CA)/2] }),
+		"a damaged key":         with(func(e *Enrolment) { e.Credentials.Seed = e.Credentials.Seed[1:] }),
 		"a small word for much": pack(t, append(append([]byte(`{"stream":"`), bytes.Repeat([]byte("a"), 1<<20)...), `"}`...)),
 		"too long":              enrolmentPrefix + strings.Repeat("A", maxEnrolment),
 	} {

@@ -54,15 +54,11 @@ func (p *program) enrol(ctx context.Context, stderr io.Writer, text string) erro
 		return cli.Hint(fmt.Errorf("%s says already how this agent is linked", settings.Config),
 			"to bring it into the fleet, take link: out of that file, and run this line again")
 	}
-	// Where the configuration cannot be written, as in a container, the files go to the state, and the owner writes link:.
-	owner, dir := settings.Config, filepath.Dir(settings.Config)
-	byHand := canWrite(dir) != nil
-	if byHand {
-		owner, dir = settings.State, settings.State
-		if err := canWrite(dir); err != nil {
-			return cli.Hint(err, "run the line again with sudo")
-		}
+	owner, dir, err := place(settings)
+	if err != nil {
+		return cli.Hint(err, "run the line again with sudo")
 	}
+	byHand := owner != settings.Config
 	wanted := broker.Config{
 		Servers: enrolment.Servers, CA: filepath.Join(dir, caFile), Credentials: filepath.Join(dir, credentialsFile), Stream: enrolment.Stream,
 	}
@@ -104,6 +100,17 @@ func (p *program) enrol(ctx context.Context, stderr io.Writer, text string) erro
 	fmt.Fprintf(stderr, "Paired with %s %s by the broker; %s says how it is reached.\n", peer.Role, peer.Name, settings.Config)
 	fmt.Fprintf(stderr, "To begin: sudo systemctl enable %[1]s && sudo systemctl restart %[1]s\n", p.here())
 	return nil
+}
+
+// place returns the folder, by its whole path, for the files that joining writes, and the file or folder whose owner they
+// get: beside the configuration, or where that cannot be written, as in a container, in the state.
+func place(settings Settings) (owner, dir string, err error) {
+	owner = settings.Config
+	if dir, err = filepath.Abs(filepath.Dir(owner)); err == nil && canWrite(dir) != nil {
+		owner, dir = settings.State, settings.State
+		err = canWrite(dir)
+	}
+	return owner, dir, err
 }
 
 func (p *program) explainEnrolment(err error) error {

@@ -1,12 +1,16 @@
 package paircmd
 
 import (
+	"encoding/pem"
 	"errors"
 	"io/fs"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/nats-io/nkeys"
 
 	"github.com/pialert/pialert/pkg/broker"
 	"github.com/pialert/pialert/pkg/pairing"
@@ -17,7 +21,21 @@ func TestLinesThatEnrolNobody(t *testing.T) {
 	t.Parallel()
 	display, agent := newMachine(t, pairing.Display, "desk"), newMachine(t, pairing.Agent, "web1")
 	agent.Config = filepath.Join(t.TempDir(), "agent.yaml")
-	word := broker.Enrolment{Servers: []string{"tls://127.0.0.1:1"}, Stream: "pialert", Token: "pialert1-damaged"}.String()
+	user, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := user.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	enrolment := broker.Enrolment{
+		Servers: []string{"tls://127.0.0.1:1"}, Stream: "pialert", Token: "pialert1-damaged", Credentials: broker.Credentials{Seed: seed},
+		CA: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}),
+	}
+	word := enrolment.String()
 	if _, _, err := display.run(t, "join", word); err == nil || !strings.Contains(err.Error(), "run it there, with sudo pialert-agent join") {
 		t.Errorf("on a display: %v", err)
 	}
@@ -31,12 +49,32 @@ func TestLinesThatEnrolNobody(t *testing.T) {
 		t.Errorf("something was written: %v", err)
 	}
 	token := pairing.Token{Role: pairing.Display, Name: "desk", Key: pairing.Fingerprint{1}}
-	word = broker.Enrolment{Servers: []string{"tls://127.0.0.1:1"}, Stream: "pialert", Token: token.String()}.String()
+	enrolment.Token = token.String()
+	word = enrolment.String()
 	if err := os.WriteFile(agent.Config, []byte("link: {dial: display}\n"), 0o640); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := agent.run(t, "join", word); err == nil || !strings.Contains(hintOf(t, err), "take link: out of that file") {
 		t.Errorf("linked another way: %v", err)
+	}
+}
+
+// The program may be started from another folder than join was, so the files that it reads are named whole.
+func TestWhereJoiningWrites(t *testing.T) {
+	state := t.TempDir()
+	t.Chdir(t.TempDir())
+	here, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner, dir, err := place(Settings{Config: "agent.yaml", State: state}); owner != "agent.yaml" || dir != here || err != nil {
+		t.Errorf("beside ./agent.yaml in %s: in %s, for the owner of %s, %v", here, dir, owner, err)
+	}
+	if owner, dir, err := place(Settings{Config: "none/agent.yaml", State: state}); owner != state || dir != state || err != nil {
+		t.Errorf("where that cannot be: in %s, for the owner of %s, %v; want %s", dir, owner, err, state)
+	}
+	if _, _, err := place(Settings{Config: "none/agent.yaml", State: filepath.Join(state, "none")}); err == nil {
+		t.Error("where nothing can be: no error")
 	}
 }
 
