@@ -31,9 +31,8 @@ func (p *Pipeline) Add(e *attack.Event) error {
 	return p.Do(func(add func(*attack.Event)) { add(e) })
 }
 
-// Do lets do add events that come from no line, and change what the detector remembers, in one step: either
-// all of it is committed, or nothing is. It waits for no room. Once the pipeline has stopped it returns
-// [ErrStopped].
+// Do calls do, which may add events that come from no line and change what the detector remembers. All of it is in
+// one commit. It does not wait for room. Once the pipeline has stopped it returns [ErrStopped] and calls nothing.
 func (p *Pipeline) Do(do func(add func(*attack.Event))) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,9 +44,9 @@ func (p *Pipeline) Do(do func(add func(*attack.Event))) error {
 	return nil
 }
 
-// Commit is [Pipeline.Do], but waits for room and returns once all of it is committed. Where nothing can be
-// committed it waits, until ctx ends: then it may be committed later. Once the pipeline has stopped it returns
-// [ErrStopped] and commits nothing.
+// Commit does what [Pipeline.Do] does, but waits for room, and until the commit. If ctx ends first it returns the
+// context's error, and the commit may still happen. Once the pipeline has stopped it returns [ErrStopped] and
+// commits nothing.
 func (p *Pipeline) Commit(ctx context.Context, do func(add func(*attack.Event))) error {
 	committed, err := p.include(do)
 	if err != nil {
@@ -61,7 +60,7 @@ func (p *Pipeline) Commit(ctx context.Context, do func(add func(*attack.Event)))
 	}
 }
 
-// include makes what is done part of the batch, and returns what tells when that is committed.
+// include makes what do adds part of the batch, and returns a channel that gets the result of its commit.
 func (p *Pipeline) include(do func(add func(*attack.Event))) (<-chan error, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -31,9 +31,9 @@ const (
 	// tickInterval is how often the detector looks at the clock: what waits for a later line of its
 	// connection, and floods, end by time, too.
 	tickInterval = time.Second
-	// restTicks is after how many ticks that is written down which can wait: reading positions
-	// without events, and events while nobody is there to see them. After a crash those lines are
-	// read again; of lines that cannot be, events wait for one tick at most.
+	// restTicks is how many ticks a commit may wait that is not urgent: of reading positions without
+	// events, and of events while nobody is there to see them. After a crash those lines are read
+	// again. Events of lines that cannot be read again wait for one tick at most.
 	restTicks = 5
 	// retryInterval is the pause after a commit that failed, such as on a full disk.
 	retryInterval = time.Second
@@ -218,7 +218,8 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	}
 }
 
-// tick tells the detector the time, and says whether events are pending, and of lines that cannot be read again.
+// tick tells the detector the time. It returns whether events are pending, and whether some are of lines that cannot
+// be read again.
 func (p *Pipeline) tick(now time.Time) (found, once bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

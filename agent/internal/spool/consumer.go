@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// SetConsumers says for whom events are kept. Events are kept until all of them have acknowledged
-// them; while there is none, everything is kept, within the bounds. A consumer that is new begins
-// with what the others still wait for, or with everything that nobody has had. It takes effect
-// even if it cannot be written down at once, which the error says.
+// SetConsumers says for whom events are kept: until each of these consumers has acknowledged them. While
+// there is none, everything is kept, within the bounds. A new consumer begins with what the others still
+// wait for, or with everything that nobody has had. It is in force even if it cannot be written down at
+// once, which the error says.
 func (s *Spool) SetConsumers(names []string) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -42,17 +42,17 @@ func (s *Spool) Numbering(name string) (epoch, first, next uint64, err error) {
 // held bounds by how many numbers a consumer may be ahead after the spool's end was cut off.
 const held = 1 << 20
 
-// Resume takes what a consumer says that it has committed of an epoch, and returns the number after
-// which it wants events. If its epoch is another by now, again is true, and the caller has to tell it its numbering anew.
+// Resume takes the number up to which a consumer has committed an epoch, and returns the number after
+// which to send it events. If its epoch is another by now, again is true: the caller asks for
+// [Spool.Numbering] and begins anew.
 //
-// A consumer that knows numbers never given here is ahead of us. If the end of the spool was found
-// cut off, those were in it: the lines will be read again, as the positions went back with the
-// events, and get the same numbers, so sending goes on when the consumer has been caught up with.
-// Otherwise the spool is an old copy: again is true, the consumer has a new epoch, and the caller
-// has to tell it its numbering anew. Events from before this run count as known to it then, later ones do not.
+// A consumer may have committed numbers that were never given here. If the end of the spool was found
+// cut off, they were in it. The positions went back with the events, so the lines are read again and get
+// the same numbers: sending goes on behind them. Otherwise the spool is an old copy: the consumer gets a
+// new epoch, and again is true. It counts as having the events of earlier runs, and gets all of this one.
 //
-// A consumer that knows nothing, though it acknowledged events, lost its history or knows
-// this agent under another name: it goes on after those, or they would count twice there.
+// A consumer that has committed nothing, though it acknowledged events, lost its history or knows
+// this agent under another name. It goes on after what it acknowledged, or that would count twice there.
 func (s *Spool) Resume(name string, epoch, committed uint64) (after uint64, again bool, err error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -100,9 +100,8 @@ func (s *Spool) Resume(name string, epoch, committed uint64) (after uint64, agai
 	return 0, true, nil
 }
 
-// Ack says that a consumer has committed all events up to a number. It returns an error wrapping
-// [ErrFuture] for a number that was never given, or not in that epoch, [ErrUnknown] for a name that is no
-// consumer.
+// Ack notes that a consumer has committed all events up to a number. The error wraps [ErrFuture] if the
+// number was never given, or not in that epoch, and [ErrUnknown] if the name is no consumer's.
 func (s *Spool) Ack(name string, epoch, committed uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,7 +18,7 @@ type ledger struct {
 	released  uint64     // numbers up to this one were acknowledged by every consumer of the time
 	consumers []consumer // in the order of their names
 	lost      Loss
-	cut       uint64        // numbers from here on may have been given before, to what was lost with the spool's end; 0 if not
+	cut       uint64        // first number that may have been given before, to events that were lost with the spool's end; 0 if none was
 	gaps      []gap         // runs of lost numbers, ascending
 	wall      time.Time     // when the frame was written, by the clock on the wall
 	age       time.Duration // how long the spool exists, by a clock that does not jump

@@ -43,10 +43,10 @@ func (h *History) Backup(ctx context.Context, begin func(size int64) error, out 
 	})
 }
 
-// Restore puts a copy that [History.Backup] wrote in the place of the history at path, of which no
-// process may have it open ([ErrInUse]). What was there is kept beside it under a name that it returns, empty if
-// there was nothing. The copy is read from in; it is checked before anything changes, and upgraded if it is of an
-// earlier version, of which progress is told if it is not nil. The files belong to the folder's owner afterwards.
+// Restore replaces the history at path by a copy that [History.Backup] wrote and in yields. It checks the copy before
+// anything changes, and upgrades one of an earlier version; progress, unless nil, hears how far that is. It keeps
+// what was there under the name that it returns, empty if there was nothing. The error is [ErrInUse] while a process
+// has the history open. The files belong to the folder's owner afterwards.
 func Restore(path string, in io.Reader, now time.Time, progress Progress) (aside string, err error) {
 	lock, err := lockFile(path)
 	if err != nil {
@@ -75,7 +75,7 @@ func Restore(path string, in io.Reader, now time.Time, progress Progress) (aside
 	return aside, errors.Join(err, giveAway(filepath.Dir(path), path, path+".lock", path+summarySuffix))
 }
 
-// freeName returns the name, or one with a number behind it, that no file has.
+// freeName returns a name that no file has: this one, or else this one with a number behind it.
 func freeName(name string) (string, error) {
 	for n := 1; n < 1000; n++ {
 		free := name

@@ -35,8 +35,8 @@ type Count struct {
 	Sum
 }
 
-// Counts counts between consecutive bounds: bar i is from bounds[i] to bounds[i+1]. What is counted under one
-// name says name, which leaves out what it has none for. Bars and names without anything are left out, and tests are
+// Counts counts between consecutive bounds: bar i is from bounds[i] to bounds[i+1]. name returns the name under which
+// something is counted, or "" to leave it out. Bars and names without anything are left out, and tests are
 // not counted. What corrections took away is taken from the bar of the correction, but leaves no less than nothing.
 //
 // Roll-ups answer: by days or hours where the bounds are on such of the history's zone, else by ten
@@ -82,7 +82,7 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter,
 	return c.list(), err
 }
 
-// name has what is counted of groups and keys of the list of machines counted under what names it.
+// name has each group and key of the list of machines counted under the name that name gives to it.
 func (r *reading) name(ctx context.Context, c *counting, name func(Counted) string) error {
 	agents, err := r.agentNames(ctx)
 	c.of = func(g group, key string) int {
@@ -115,9 +115,9 @@ func (r *reading) count(ctx context.Context, c *counting, filter Filter, longest
 }
 
 // NetworkCounts counts attempts between consecutive bounds, as [History.Counts] does, by a name of the networks that they
-// came from, such as a country. What lists left out, and networks without a name, have none. No list says from where a
-// user's or a machine's attempts came: the filter names neither. Where lists do not tell its agent apart from others, only the
-// newest 50,000 events are counted.
+// came from, such as a country. What lists left out, and networks without a name, count under "". The filter must name
+// neither a user nor a machine: no list says from where their attempts came. Where lists join its agent with others,
+// only the newest 50,000 events are counted.
 func (h *History) NetworkCounts(ctx context.Context, bounds []time.Time, filter Filter, name func(network netip.Prefix) string) ([]Count, error) {
 	if filter.User != "" || filter.Host != "" {
 		return nil, errors.New("no list says from where attempts of a user or a machine came")
@@ -157,7 +157,7 @@ func (h *History) NetworkCounts(ctx context.Context, bounds []time.Time, filter 
 	return c.list(), err
 }
 
-// byNetwork returns what finds the part of an address, or of the network of one, by the network's name.
+// byNetwork returns a function that finds the part of an address, or of a network, by the network's name.
 func (c *counting) byNetwork(name func(netip.Prefix) string) func(address []byte) (part int) {
 	known := make(map[string]int)
 	return func(address []byte) int {

@@ -14,9 +14,9 @@ import (
 
 var errReplaced = errors.New("another file was put in its place while the display runs; restart the display to use that one")
 
-// inPlace returns an error if the file is not at its path any more: SQLite goes on to write one that was deleted, and
-// all of that would be gone with the process. A deleted one is damage, and replaced by what is known; one in whose place
-// there is another is its owner's to end: nothing is committed to it, so that agents keep what it would not have.
+// inPlace returns an error if the file is not at its path any more: SQLite goes on writing to a deleted file, and all of
+// that would be gone with the process. Where nothing is at the path, the error is damage: the file is replaced by what is
+// known. Where another file is, it is errReplaced: nothing is committed until a restart, and agents keep their events.
 func (s *store) inPlace() error {
 	now, err := os.Stat(s.path)
 	switch {

@@ -121,8 +121,8 @@ const many = 255
 // groupLong is how many bytes a group takes beside its names, at most about.
 const groupLong = 16
 
-// leastOfMany returns with how many attempts names have room in part, how long these are together, and
-// the room that those with more leave.
+// leastOfMany finds where the room ends among names, those with the most attempts first: at names with least attempts,
+// which take equal bytes together, of the bytes that are left by those with more.
 func (l nameList) leastOfMany(room int) (least uint64, equal, left int) {
 	var all []*entry
 	for _, n := range l {

@@ -73,7 +73,7 @@ func (s *store) loadListed(zone *time.Location) error {
 	return nil
 }
 
-// tellPast has forgotten what lists added up to that are others now. It is to be called once that is committed.
+// tellPast lets go of the sums of lists that have changed. Call it once the change is committed.
 func (s *store) tellPast() {
 	if s.pastChanged && s.past != nil {
 		s.past.change()

@@ -93,7 +93,8 @@ func (s *store) sumUp(what nameKind, now time.Time) error {
 	return nil
 }
 
-// sumUpStep makes the lists of a step that are over by a time, from when on they are not made yet.
+// sumUpStep adds the lists of one step up to those of the next, for all of these that are over and not made yet. It
+// moves made behind each.
 func (s *store) sumUpStep(what nameKind, from, to, over int64, zone *time.Location, made *int64) error {
 	for {
 		var first sql.NullInt64

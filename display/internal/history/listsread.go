@@ -110,7 +110,7 @@ func (h *History) lists(tx querier) *reading {
 	return &reading{h: h, tx: tx, kept: make(map[listPart][]listRow), made: make(map[nameKind]listed), era: h.past.now()}
 }
 
-// parts are what lists of a kind tell a span by, of steps none longer than longest.
+// parts returns the parts of a span that lists of a kind have, in steps no longer than longest.
 func (r *reading) parts(ctx context.Context, what nameKind, span Span, longest int64) (parts []listPart, err error) {
 	now := r.h.now()
 	made, ok := r.made[what]

@@ -179,7 +179,8 @@ func (a *agent) mayName(kind attack.Kind) bool {
 	return true
 }
 
-// welcome notes that a session begins to deliver an epoch, and whether that shows that the agent lives.
+// welcome notes that a session begins to deliver an epoch. lives says that the agent itself is connected, rather than
+// somebody who kept its messages.
 func (a *agent) welcome(epoch uint64, version string, progress wake.Bell, now time.Time, lives bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -242,13 +243,13 @@ const (
 	logWelcome = "welcome"
 )
 
-// logged is when something was logged last, and how often it was not, since.
+// logged is when something was logged last, and how often it went unlogged since.
 type logged struct {
 	at       time.Time
 	unlogged int
 }
 
-// mayLog says whether to log something, and how many times that was not logged before.
+// mayLog says whether to log something now, and how often it went unlogged before.
 func (a *agent) mayLog(what string, now time.Time) (log bool, before int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

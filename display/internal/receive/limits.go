@@ -22,12 +22,12 @@ const (
 
 	// The attempts of all events may grow at twice the rate at which an agent can read lines,
 	// after a backlog that is hours of that. A limiter counts in int, which has 32 bits on a Pi
-	// Zero, so it is told of thousands.
+	// Zero, so it counts thousands.
 	attemptUnit  = 1000
 	attemptRate  = 20e6 / attemptUnit // per second
 	attemptBurst = 100e9 / attemptUnit
 
-	// Sessions cost a welcome each, and a new epoch a row that stays.
+	// Sessions cost a welcome each, and a new epoch a mark in the history that stays.
 	sessionEvery = time.Second
 	sessionBurst = 60
 	epochEvery   = time.Minute

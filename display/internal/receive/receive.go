@@ -45,7 +45,7 @@ type Store interface {
 	Heard(agent string, at time.Time)
 }
 
-// Show is told of events as they arrive, each once. It must not wait, nor change events, nor keep
+// Show shows events as they arrive, each once. It must not wait, nor change the events, nor keep
 // the slice.
 type Show interface {
 	Show(agent string, events []attack.Event)

@@ -21,7 +21,7 @@ type Session struct {
 	*life
 	name     string
 	greeted  bool
-	kept     bool // what comes may have been kept on the way
+	kept     bool // a broker may have kept what comes
 	epoch    uint64
 	lastSeq  atomic.Uint64 // last number that this session brought, or said would not come
 	acked    atomic.Uint64 // last number that was acknowledged on this session
@@ -34,8 +34,8 @@ func (a *Admission) Open(ctx context.Context, name string) (*Session, error) {
 	return a.open(ctx, &Session{name: name, progress: wake.New()})
 }
 
-// OpenKept does the same for an agent whose messages were kept by somebody on their way, so that they
-// say nothing of whether it lives now: only heartbeats do. Progress is rung by any number of sessions.
+// OpenKept does the same for an agent whose messages a broker may have kept for long: only its heartbeats show that
+// it lives now. Sessions may share progress, which rings for each of them.
 func (a *Admission) OpenKept(ctx context.Context, name string, progress wake.Bell) (*Session, error) {
 	return a.open(ctx, &Session{name: name, progress: progress, kept: true})
 }

@@ -12,9 +12,9 @@ import (
 // decompressor and what it looks ahead.
 const maxCatchingUp = 4
 
-// admit lets those logs go on with their backlog whose next file is the oldest of all. A log that got its
+// admit gives turns at reading backlogs, to the logs whose next rotated file is the oldest. A log that got its
 // turn keeps it to the end of that file, since a decompressor cannot be put aside. Logs without a
-// backlog are not held up: what happens now is seen now.
+// backlog need no turn: what happens now is seen now.
 func (f *Files) admit() {
 	granted := 0
 	var behind []*followed

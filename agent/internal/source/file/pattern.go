@@ -105,10 +105,10 @@ func newest(names []string, limit int) (paths []string, skipped int) {
 	return paths, skipped
 }
 
-// gone returns the logs that are not followed and not there, but were between since and now: a rotated file of
-// theirs was made and written to then. Compression leaves it the time at which it was written to. What was there
-// before, is copied back with its time, or has a time that is still to come, is no new log. A log whose names change
-// while they are looked at is taken for one: who follows it tells what is new.
+// gone returns the logs that came after since and went before now, and that nobody follows: only a rotated file of
+// theirs is left, made and written to in that time. Compression keeps the time of writing. A file that was there
+// before, that was copied back with its time, or whose time is still to come, shows no new log. A log whose names change
+// during the look counts as new: its follower finds out what was not read.
 func (p *pattern) gone(names []string, rotated map[string][]string, followed map[string]bool, now time.Time) (paths []string) {
 	absent := func(path string) bool {
 		_, err := os.Lstat(path)
