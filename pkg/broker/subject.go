@@ -2,7 +2,6 @@ package broker
 
 import (
 	"encoding/base64"
-	"fmt"
 	"strings"
 
 	"github.com/pialert/pialert/pkg/pairing"
@@ -26,15 +25,6 @@ type ID string
 
 // DisplayID returns the ID of the display with a key.
 func DisplayID(key pairing.Fingerprint) ID { return ID(base64.RawURLEncoding.EncodeToString(key[:])) }
-
-// ParseDisplayID returns the key's fingerprint in a display's ID.
-func ParseDisplayID(id ID) (pairing.Fingerprint, error) {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(string(id))
-	if err != nil || len(raw) != len(pairing.Fingerprint{}) {
-		return pairing.Fingerprint{}, fmt.Errorf("%q is no display's ID", id)
-	}
-	return pairing.Fingerprint(raw), nil
-}
 
 // Subject returns the subject of a sort, for a receiver, by a sender. Either may be [Any].
 func Subject(sort string, receiver, sender ID) string {

@@ -46,7 +46,12 @@ type candidate struct {
 }
 
 // startOf returns up to eight bytes that a text starts with, the first one lowest, and a mask of those
-// that there are.
+// that there are, so that one comparison tells whether another text starts with them:
+//
+//	bytes         of "Failed"             F  a  i  l  e  d  00 00
+//	mask                                  ff ff ff ff ff ff 00 00
+//	front         of "Failed password"    F  a  i  l  e  d  20 p
+//	front & mask  the same as bytes       F  a  i  l  e  d  00 00
 func startOf[T ~string | ~[]byte](text T) (s start) {
 	for i := range min(len(text), 8) {
 		s.bytes |= uint64(text[i]) << (8 * i)

@@ -80,7 +80,13 @@ func rarity(c byte) int {
 	return 2 * len(common)
 }
 
-// search adds the rules with a literal in text to found, and those without literals.
+// search adds the rules with a literal in text to found, and those without literals. It reads eight bytes at once, and
+// shifts the six grams out that are in them; the next eight begin six bytes on:
+//
+//	text      / W p - L o g i n . p h p
+//	| 0x20    / w p - l o g i            the first byte is the lowest
+//	grams     /wp wp- p-l -lo log ogi    behind shifts of 0 to 5 bytes
+//	next                  g i n . p h p  and so on, at the last ones byte by byte
 func (s *searcher) search(text []byte, found []*Rule) []*Rule {
 	for _, r := range s.others {
 		found = insert(found, r)

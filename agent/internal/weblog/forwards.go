@@ -20,6 +20,13 @@ func stepsOf(tokens []token) (steps []step) {
 	return append(steps, next)
 }
 
+// literalStep has up to eight bytes of the literal in a word, the first one lowest, and a mask of those that there
+// are, so that one comparison tells whether a text starts with them:
+//
+//	word         "] ["         ]  20 [  00 00 00 00 00
+//	mask                       ff ff ff 00 00 00 00 00
+//	text         "] [error]"   ]  20 [  e  r  r  o  r
+//	text & mask                ]  20 [  00 00 00 00 00    the same as the word
 func literalStep(literal string) step {
 	s := step{literal: literal}
 	for i := range min(len(literal), 8) {
