@@ -221,6 +221,8 @@ func TestLinesThatComeOnce(t *testing.T) {
 			c := chunk(0, "root")
 			c.Position, c.Once = nil, once
 			feed(t, p, c)
+			c.Once = false // others that follow can be read again
+			feed(t, p, c)
 			time.Sleep(tickInterval + tickInterval/2)
 			if synctest.Wait(); d.commits != want {
 				t.Errorf("once %v: %d commits, want %d", once, d.commits, want)
@@ -229,6 +231,33 @@ func TestLinesThatComeOnce(t *testing.T) {
 			<-done
 		})
 	}
+}
+
+// The first position of a log is committed at once, though nobody watches: without it a rotation would hide its
+// lines. A log that was gone for good and came again has a first one again.
+func TestFirstPositionIsUrgent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{}
+		p, _ := start(t, d, no)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- p.Run(ctx) }()
+		for _, step := range []struct {
+			what   string
+			forget bool
+			want   int
+		}{{"first", false, 1}, {"second", false, 1}, {"gone", true, 1}, {"back", false, 2}, {"second again", false, 2}} {
+			c := chunk(1)
+			c.Data, c.Forget = nil, step.forget
+			feed(t, p, c)
+			if synctest.Wait(); d.commits != step.want {
+				t.Errorf("%s: %d commits, want %d", step.what, d.commits, step.want)
+			}
+		}
+		stop()
+		<-done
+	})
 }
 
 // A source hears when its chunk is on the disk, at once though nobody watches, or that it never will be.
@@ -250,6 +279,7 @@ func TestCommittedIsTold(t *testing.T) {
 			go func() { done <- p.Run(ctx) }()
 			synctest.Wait()
 			c := chunk(2)
+			c.Data = nil // the wish alone is urgent
 			c.Committed = func(err error) { told = append(told, err) }
 			feed(t, p, c)
 			synctest.Wait()
