@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/pialert/pialert/pkg/attack"
 )
 
 // logins are successes of one kind, user and source.
@@ -16,10 +18,13 @@ type logins struct {
 
 // together groups successes: a backup's logins of every five minutes are one row.
 func together(successes []Success) (all []*logins) {
-	type alike struct{ kind, user, source string }
+	type alike struct {
+		kind, user, source string
+		grave              bool
+	}
 	known := make(map[alike]*logins)
 	for _, s := range successes {
-		of := alike{s.Kind, s.User, s.Source}
+		of := alike{s.Kind, s.User, s.Source, s.grave()}
 		if known[of] == nil {
 			known[of] = &logins{Success: s}
 			all = append(all, known[of])
@@ -28,8 +33,32 @@ func together(successes []Success) (all []*logins) {
 		one.times++
 		one.FailedBefore = max(one.FailedBefore, s.FailedBefore)
 	}
-	slices.SortStableFunc(all, func(a, b *logins) int { return int(min(b.FailedBefore, 1)) - int(min(a.FailedBefore, 1)) })
+	slices.SortStableFunc(all, func(a, b *logins) int { return b.rank() - a.rank() })
 	return all
+}
+
+// rank says how much a success means. Who mistyped a password where he always logs in means little.
+func (s *Success) rank() int {
+	switch {
+	case s.grave():
+		return 2
+	case s.FailedBefore > 0:
+		return 1
+	}
+	return 0
+}
+
+func (s *Success) grave() bool { return s.Severity == attack.High.String() }
+
+// after says what failed before a success, "" if nothing did.
+func (s *Success) after() string {
+	switch {
+	case s.FailedBefore > 0:
+		return "after " + counted(s.FailedBefore, "failed attempt")
+	case s.grave():
+		return s.Reason // detection's own words
+	}
+	return ""
 }
 
 // successes comes first: one of these may be the end of the story.
@@ -50,8 +79,8 @@ func (p *page) successes(r *Report) {
 		if s.times > 1 {
 			rest = "  ×" + grouped(s.times)
 		}
-		if s.FailedBefore > 0 {
-			rest, look = rest+"  after "+counted(s.FailedBefore, "failed attempt"), alarm
+		if after := s.after(); after != "" {
+			rest, look = rest+"  "+after, alarm
 		}
 		if utf8.RuneCountInString(text+rest) > p.width { // what matters most is not to be cut
 			p.line(look, strings.TrimRight(text, " "))

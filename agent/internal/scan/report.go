@@ -24,7 +24,7 @@ type Report struct {
 	First     time.Time `json:"first,omitzero"` // time of the first event
 	Last      time.Time `json:"last,omitzero"`
 	Successes uint64    `json:"successes"` // logins that succeeded
-	// Accepted lists the first successes.
+	// Accepted lists the first successes, before all those of high severity.
 	Accepted  []Success `json:"accepted"`
 	Kinds     []Kind    `json:"kinds"`
 	Hours     []Hour    `json:"hours"` // those with attempts, in order
@@ -42,6 +42,8 @@ type Report struct {
 type Success struct {
 	Time         time.Time `json:"time,omitzero"`
 	Kind         string    `json:"kind"`
+	Severity     string    `json:"severity"`
+	Reason       string    `json:"reason,omitempty"` // for the severity, in a few words
 	User         string    `json:"user"`
 	Source       string    `json:"source"`
 	Log          string    `json:"file"`

@@ -63,3 +63,28 @@ func TestSuccessesThatAreAlike(t *testing.T) {
 		t.Errorf("want\n%sin\n%s", want, out)
 	}
 }
+
+// However many logins there are, one after failures is not lost among them, and a user's failures or a network's are told, too.
+func TestGraveSuccessesAreNotCrowdedOut(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	for i := range 2 * maxSuccesses {
+		fmt.Fprintf(&log, "Jan 31 %02d:%02d:00 host sshd[%d]: Accepted publickey for backup from 198.51.100.3 port 40000 ssh2\n", i/60%20, i%60, 100+i)
+	}
+	log.WriteString(`Jan 31 21:00:00 host sshd[7]: Failed password for root from 192.0.2.7 port 51116 ssh2
+Jan 31 21:00:01 host sshd[8]: Accepted password for root from 192.0.2.8 port 51116 ssh2
+Jan 31 21:00:02 host sudo:      bob : 3 incorrect password attempts ; TTY=pts/0 ; PWD=/home/bob ; USER=root ; COMMAND=/bin/sh
+Jan 31 21:00:03 host sudo:      bob : TTY=pts/0 ; PWD=/home/bob ; USER=root ; COMMAND=/bin/sh
+`)
+	out, _, err := run(t, Options{Files: []string{"-"}, Stdin: strings.NewReader(log.String()), Summary: true, Detect: detect.Options{Year: 2025}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `2,002 logins succeeded
+  2025-01-31 21:00:01  root    192.0.2.8     after a failure from 192.0.2.0/24
+  2025-01-31 21:00:03  bob     -             after 3 failures from this user
+  2025-01-31 00:00:00  backup  198.51.100.3`
+	if !strings.Contains(out, want) {
+		t.Errorf("want\n%s\nin\n%s", want, out)
+	}
+}

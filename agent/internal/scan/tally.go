@@ -11,7 +11,7 @@ import (
 
 const (
 	maxNames     = 16 << 10 // names that are counted at a time
-	maxSuccesses = 1000     // successes that are kept
+	maxSuccesses = 1000     // successes that are kept, and as many of those that are suspicious
 )
 
 // Prefixes that attackers move about in: what one of them rents.
@@ -29,8 +29,9 @@ type tally struct {
 	hosts     counter[string]
 	users     counter[string]
 	targets   counter[string]
-	successes []Success
-	accepted  uint64 // successes in all
+	grave     []Success // successes of high severity
+	successes []Success // all others
+	accepted  uint64    // successes in all
 	first     time.Time
 	last      time.Time
 	attempts  uint64
@@ -103,10 +104,17 @@ func (t *tally) span(at time.Time) {
 // succeed keeps a success, with what was tried in vain before it.
 func (t *tally) succeed(ev *attack.Event) {
 	t.accepted++
-	if len(t.successes) >= maxSuccesses {
+	list := &t.successes
+	if ev.Severity >= attack.High {
+		list = &t.grave
+	}
+	if len(*list) >= maxSuccesses {
 		return
 	}
-	s := Success{Kind: ev.Kind.String(), Time: ev.Logged, User: readable(ev.User), Log: ev.Log}
+	s := Success{Kind: ev.Kind.String(), Severity: ev.Severity.String(), Time: ev.Logged, User: readable(ev.User), Log: ev.Log}
+	if accepted, ok := ev.Detail.(attack.Accepted); ok {
+		s.Reason = accepted.Reason
+	}
 	switch {
 	case ev.SourceIP.IsValid():
 		s.Source = ev.SourceIP.String()
@@ -115,7 +123,7 @@ func (t *tally) succeed(ev *attack.Event) {
 		s.Source = readable(ev.SourceHost)
 		s.FailedBefore = t.hosts.of(ev.SourceHost)
 	}
-	t.successes = append(t.successes, s)
+	*list = append(*list, s)
 }
 
 // networks adds the addresses up by the networks that they are in.
