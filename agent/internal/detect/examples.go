@@ -125,7 +125,7 @@ func check(r *rule.Rule, want *rule.Example, got *trace) error {
 	if got.rule != r {
 		return fmt.Errorf("rule %q matches it first", got.rule.ID)
 	}
-	f := &got.fields
+	f := &got.said
 	var problems []error
 	expect := func(name string, want, got any) {
 		if want != got {
@@ -133,22 +133,22 @@ func check(r *rule.Rule, want *rule.Example, got *trace) error {
 		}
 	}
 	if want.SourceIP.IsValid() {
-		expect("source_ip", want.SourceIP, f.Source)
+		expect("source_ip", want.SourceIP, f.source)
 	}
 	if want.SourceHost != "" {
-		expect("source_host", want.SourceHost, string(f.Host))
+		expect("source_host", want.SourceHost, string(f.host))
 	}
 	if want.SourcePort != 0 {
-		expect("source_port", want.SourcePort, f.Port)
+		expect("source_port", want.SourcePort, f.port)
 	}
 	if want.User != "" {
-		expect("user", want.User, string(f.User))
+		expect("user", want.User, string(f.user))
 	}
 	if want.Method != "" {
-		expect("method", want.Method, cmp.Or(string(f.Method), r.Method))
+		expect("method", want.Method, cmp.Or(string(f.method), r.Method))
 	}
 	if want.Count != 0 {
-		expect("count", want.Count, f.Count)
+		expect("count", want.Count, f.count)
 	}
 	return errors.Join(problems...)
 }

@@ -127,28 +127,28 @@ func (t *trace) list() []Field {
 			all = append(all, Field{name, value})
 		}
 	}
-	f := &t.fields
-	if f.Source.IsValid() {
-		add("source_ip", f.Source.String())
+	f := &t.said
+	if f.source.IsValid() {
+		add("source_ip", f.source.String())
 	}
-	add("source_host", string(f.Host))
-	if f.Port != 0 {
-		add("source_port", strconv.Itoa(int(f.Port)))
+	add("source_host", string(f.host))
+	if f.port != 0 {
+		add("source_port", strconv.Itoa(int(f.port)))
 	}
-	add("user", string(f.User))
-	add("method", string(f.Method))
-	add("reason", string(f.Reason))
-	add("target", string(f.Target))
+	add("user", string(f.user))
+	add("method", string(f.method))
+	add("reason", string(f.reason))
+	add("target", string(f.target))
 	if t.status != 0 {
 		add("status", strconv.Itoa(int(t.status)))
 	}
 	add("agent", string(t.agent))
-	add("tty", string(f.TTY))
-	add("jail", string(f.Jail))
-	if f.Count > 1 {
-		add("count", strconv.FormatUint(f.Count, 10))
+	add("tty", string(f.tty))
+	add("jail", string(f.jail))
+	if f.count > 1 {
+		add("count", strconv.FormatUint(f.count, 10))
 	}
-	if f.InvalidUser {
+	if f.invalidUser {
 		add("invalid_user", "true")
 	}
 	return all

@@ -36,9 +36,7 @@ type Matcher struct {
 	access weblog.Reader
 	clock  weblog.Clock
 
-	fields  rule.Reader
 	msg     header.Message
-	loc     []int
 	req     weblog.Access
 	fault   weblog.Error
 	text    []byte // of the web log's line at work
@@ -249,14 +247,14 @@ func (m *Matcher) message(line []byte, occurrences, host uint64, candidates *rul
 	f.Rule, f.Text, f.Repeats, f.Host, f.PID = found, text, repeats, host, msg.PID
 	f.Machine = m.src.machine(msg.Host)
 	f.Bare = msg.PID == 0 && msg.Stamp.Form == header.None
-	m.fields.Read(&f.Fields, found, text, match.Groups)
-	if found.Longest > 0 && length >= found.Longest && !found.SourceLeads(match.Groups) || match.SeveralHosts && ambiguous(msg) {
+	f.Fields = match.Fields
+	if found.Longest > 0 && length >= found.Longest && !match.SourceLeads || match.SeveralHosts && ambiguous(msg) {
 		f.Fields.Distrust()
 	}
 	f.counts = occurrences == 1 &&
 		(found.Role == rule.RoleAttempt || found.Role == rule.RoleAnnounce || found.Role == rule.RoleEvent)
 	if m.trace != nil {
-		m.trace.fields = f.Fields
+		m.trace.says(&f.Fields, text)
 	}
 }
 

@@ -105,17 +105,16 @@ func (m *Matcher) complaint(repeats uint64) {
 	line := &m.fault
 	var fields rule.Fields
 	var named *rule.Rule
-	found, loc := m.requests.Error(line, m.loc)
-	m.loc = loc
+	found := m.requests.Error(line, &fields)
+	user, target, reason := fields.User.In(line.Message), fields.Target.In(line.Message), fields.Reason.In(line.Message)
 	if found != nil {
-		m.fields.Read(&fields, found, line.Message, loc)
-		if fields.User == nil {
-			fields.User = line.User
+		if user == nil {
+			user = line.User
 		}
 		if found.In == rule.PartTarget {
 			// The server names what it was asked for; the rules for requests say what that means.
 			named = found
-			m.req = weblog.Access{Method: get, Target: fields.Target}
+			m.req = weblog.Access{Method: get, Target: target}
 			if len(found.Status) > 0 {
 				m.req.Status = found.Status[0]
 			}
@@ -130,7 +129,9 @@ func (m *Matcher) complaint(repeats uint64) {
 		}
 	}
 	if m.trace != nil {
-		m.trace.complaint(line, found, named, fields)
+		m.trace.says(&fields, line.Message)
+		m.trace.said.user = user
+		m.trace.complaint(line, found, named)
 	}
 	if found == nil && named == nil && m.missed {
 		m.batch.missed(m.text)
@@ -151,7 +152,7 @@ func (m *Matcher) complaint(repeats uint64) {
 	if len(named.Status) > 0 && named.Type == rule.TypeError {
 		r.answer = named.Status[0]
 	}
-	r.user, r.target, r.request, r.host, r.reason = fields.User, fields.Target, line.Request, line.Host, fields.Reason
+	r.user, r.target, r.request, r.host, r.reason = user, target, line.Request, line.Host, reason
 	r.unique, r.machine = line.Unique, m.machine
 }
 

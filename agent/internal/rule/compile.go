@@ -64,9 +64,9 @@ func (r *Rule) compilePattern() error {
 	return nil
 }
 
-// SourceLeads says whether a match's address directly follows the literal that the message starts
+// sourceLeads says whether a match's address directly follows the literal that the message starts
 // with, so that nothing of the client's can stand before it.
-func (r *Rule) SourceLeads(loc []int) bool {
+func (r *Rule) sourceLeads(loc []int) bool {
 	for _, g := range r.groups {
 		if g.name == groupSource {
 			return loc[g.slot] == len(r.prefix)

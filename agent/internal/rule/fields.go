@@ -7,52 +7,55 @@ import (
 	"github.com/pialert/pialert/agent/internal/value"
 )
 
-// Fields is what a rule read from a line. Its texts point into the line.
+// Fields is what a rule read from a text.
 type Fields struct {
-	Source      netip.Addr // invalid if the line has none, or a name
+	Source      netip.Addr // invalid if the text has none, or a name
 	Count       uint64     // at least 1
 	PID         uint32     // of the connection, if the rule says so
 	Port        uint16
-	InvalidUser bool   // the daemon says that there is no such account
-	Host        []byte // the name where an address was expected
-	User        []byte
-	Method      []byte
-	Reason      []byte
-	Target      []byte
-	TTY         []byte
-	Jail        []byte
-	Fingerprint []byte
+	InvalidUser bool // the daemon says that there is no such account
+	Host        Span // the name where an address was expected
+	User        Span
+	Method      Span
+	Reason      Span
+	Target      Span
+	TTY         Span
+	Jail        Span
+	Fingerprint Span
 }
 
-// Reader reads fields. It remembers the last address, since the next line mostly has the same, and
-// belongs to one goroutine.
-type Reader struct {
-	text   [len("255.255.255.255")]byte
-	length int
-	addr   netip.Addr
+// Span is where a field stands in the text that the rule matched; zero if it has none.
+type Span struct{ From, To uint32 }
+
+// In returns the field, nil if the text has none.
+func (s Span) In(text []byte) []byte {
+	if s.To == 0 {
+		return nil
+	}
+	return text[s.From:s.To]
 }
 
-// Read fills the fields from the groups of a match.
-func (x *Reader) Read(f *Fields, r *Rule, text []byte, loc []int) {
+// read fills the fields from the groups of a match.
+func (f *Fields) read(r *Rule, text []byte, loc []int) {
 	*f = Fields{}
 	f.Count = 1
 	for _, g := range r.groups {
-		from := loc[g.slot]
-		if from < 0 {
+		if loc[g.slot] < 0 {
 			continue
 		}
-		part := text[from:loc[g.slot+1]]
+		at := Span{uint32(loc[g.slot]), uint32(loc[g.slot+1])}
+		part := at.In(text)
 		switch g.name {
 		case groupSource:
-			x.readSource(f, part)
+			f.readSource(at, part)
 		case groupPort:
 			f.Port, _ = value.Port(part)
 		case groupUser:
-			f.User = part
+			f.User = at
 		case groupMethod:
-			f.Method = part
+			f.Method = at
 		case groupReason:
-			f.Reason = part
+			f.Reason = at
 		case groupInvalid:
 			f.InvalidUser = true
 		case groupCount:
@@ -60,13 +63,13 @@ func (x *Reader) Read(f *Fields, r *Rule, text []byte, loc []int) {
 				f.Count = min(n, header.MaxRepeats)
 			}
 		case groupTarget:
-			f.Target = part
+			f.Target = at
 		case groupTTY:
-			f.TTY = part
+			f.TTY = at
 		case groupJail:
-			f.Jail = part
+			f.Jail = at
 		case groupFingerprint:
-			f.Fingerprint = part
+			f.Fingerprint = at
 		case groupPID:
 			if n, ok := value.Uint(part); ok {
 				f.PID = uint32(n)
@@ -81,19 +84,14 @@ func (x *Reader) Read(f *Fields, r *Rule, text []byte, loc []int) {
 
 // Distrust drops what a cut message cannot be trusted to say.
 func (f *Fields) Distrust() {
-	f.Source, f.Port, f.Host, f.User = netip.Addr{}, 0, nil, nil
+	f.Source, f.Port, f.Host, f.User = netip.Addr{}, 0, Span{}, Span{}
 }
 
 // readSource reads what a daemon writes for a peer: an address, "[address]:port", or else a host
 // name. sshd writes UNKNOWN for a peer that it can no longer ask for.
-func (x *Reader) readSource(f *Fields, text []byte) {
-	if x.length > 0 && string(text) == string(x.text[:x.length]) {
-		f.Source = x.addr
-		return
-	}
+func (f *Fields) readSource(at Span, text []byte) {
 	if addr, ok := value.IPv4(text); ok { // as nearly always
 		f.Source = addr
-		x.addr, x.length = addr, copy(x.text[:], text)
 		return
 	}
 	read := value.ParsePeer
@@ -104,7 +102,10 @@ func (x *Reader) readSource(f *Fields, text []byte) {
 	if !ok || string(peer.Host) == "UNKNOWN" || string(peer.Host) == "unknown" {
 		return
 	}
-	if f.Source, f.Host = peer.Addr, peer.Host; peer.Port != 0 {
+	if f.Source = peer.Addr; peer.Host != nil {
+		f.Host = at
+	}
+	if peer.Port != 0 {
 		f.Port = peer.Port
 	}
 }

@@ -16,12 +16,13 @@ type index struct {
 	byType map[Type][]*Rule // rules for logs that are not syslog
 }
 
-// Candidates are the rules for one tag. They remember what matched lately, and belong to one goroutine.
+// Candidates are the rules for one tag. They belong to the goroutine of their [Lookup].
 type Candidates struct {
 	pam   bool         // for what PAM modules write
 	by    [256]inOrder // the first byte of what they match
-	known known
-	found Match // the last one that was not known
+	known *known       // of all tags
+
+	number uint64 // of those that the Lookup made, from 1
 }
 
 // inOrder are candidates in the order of the rules.
@@ -80,7 +81,7 @@ func (c *Candidates) compare() {
 			rule.digits = rule.expr.DigitsAlike()
 			for j := range rules[:i] {
 				before := &rules[j]
-				if bytes.HasPrefix(before.prefix, rule.prefix) || bytes.HasPrefix(rule.prefix, before.prefix) {
+				if n := min(len(before.prefix), len(rule.prefix)); sameButDigits(before.prefix[:n], rule.prefix[:n]) {
 					rule.digits = rule.digits && before.expr.DigitsAlike()
 				}
 			}
@@ -177,14 +178,17 @@ func (c *Candidates) addAt(first byte, s start, rule candidate) {
 	at.starts, at.rules = append(at.starts, s), append(at.rules, rule)
 }
 
-// Lookup finds the candidates of messages by tag and PAM service, and remembers them.
+// Lookup finds the candidates of messages by tag and PAM service. It remembers them, and what matched lately, and belongs to
+// one goroutine.
 type Lookup struct {
 	*index
 	tags, pam map[string]*Candidates
+	known     *known // made for the first message: web logs need none
+	made      uint64 // candidates
 }
 
 func (s *Set) Lookup() Lookup {
-	return Lookup{&s.index, map[string]*Candidates{}, map[string]*Candidates{}}
+	return Lookup{index: &s.index, tags: map[string]*Candidates{}, pam: map[string]*Candidates{}}
 }
 
 // ForTag returns the candidates for a syslog tag.
@@ -211,22 +215,31 @@ func (l *Lookup) ForPAM(service []byte) *Candidates {
 	return c
 }
 
-func (l *Lookup) learn(known map[string]*Candidates, name []byte, names func(*Rule) []string) *Candidates {
-	if c := known[string(name)]; c != nil {
+func (l *Lookup) learn(learned map[string]*Candidates, name []byte, names func(*Rule) []string) *Candidates {
+	if c := learned[string(name)]; c != nil {
 		return c
 	}
-	c := l.candidatesFor(name, names)
-	if len(known) >= maxTags {
-		clear(known)
+	if len(learned) >= maxTags {
+		clear(learned)
 	}
-	known[string(name)] = c
+	if l.known == nil {
+		l.known = &known{}
+	}
+	c := l.candidatesFor(name, names)
+	l.made++
+	c.number, c.known = l.made, l.known
+	learned[string(name)] = c
 	return c
 }
 
-// Find returns the first rule that matches the text, nil if none does. What it returns is valid until the next call.
+// Find returns the match of the first rule that takes the text, nil if none does. It is valid until the next call.
 func (c *Candidates) Find(text []byte) *Match {
 	if len(text) == 0 {
 		return nil
+	}
+	known := c.known.at(text)
+	if known.of == c.number && known.leads(text) {
+		return known
 	}
 	var front uint64
 	if len(text) >= 8 {
@@ -234,11 +247,7 @@ func (c *Candidates) Find(text []byte) *Match {
 	} else {
 		front = startOf(text).bytes
 	}
-	known := c.known.at(front, len(text))
-	if len(known.text) == len(text) && known.leads(text) {
-		return known
-	}
-	found := &c.found
+	found := &c.known.last
 	at := &c.by[text[0]]
 	for i, start := range at.starts {
 		if front&start.mask != start.bytes {
@@ -251,12 +260,14 @@ func (c *Candidates) Find(text []byte) *Match {
 		}
 		var ok bool
 		if rule.prefixed {
-			found.Groups, ok = rule.expr.MatchPrefixed(text, found.Groups)
+			found.groups, ok = rule.expr.MatchPrefixed(text, found.groups)
 		} else {
-			found.Groups, ok = rule.expr.Match(text, found.Groups)
+			found.groups, ok = rule.expr.Match(text, found.groups)
 		}
 		if ok {
-			found.Rule, found.digits = rule.Rule, rule.digits
+			found.Rule, found.of, found.digits = rule.Rule, c.number, rule.digits
+			found.Fields.read(rule.Rule, text, found.groups)
+			found.SourceLeads = rule.sourceLeads(found.groups)
 			found.SeveralHosts = c.pam && bytes.Count(text, rhost) > 1
 			return known.keep(text, found)
 		}

@@ -2,44 +2,68 @@ package rule
 
 import "encoding/binary"
 
-// known are texts that matched lately, each in a place of its own by its length and first bytes. Most lines of
-// sshd under attack say what one of the last lines said, but for the port: the same attacker failed, or hung up.
-type known [128]Match
+// known are texts that matched lately, each in a place of its own by its length and some of what is no digit. Most
+// lines of sshd under attack say what one of the last lines said, but for the port: an attacker failed, or hung up,
+// among others who do so in turns.
+type known struct {
+	texts [1 << knownBits]Match
+	last  Match // that is not among them
+}
 
-// Match is a text that matched, and what it led to. Where no rule can tell the digits apart, a text with other
-// digits leads there as well.
+const knownBits = 10
+
+// Match is a text that matched, and what it says. Where no rule can tell the digits apart, a text with other
+// digits leads to the same rule and groups.
 type Match struct {
+	of           uint64 // number of the candidates among which the rule was found; 0 if there is no text
 	Rule         *Rule
-	Groups       []int // indexes of the text
-	SeveralHosts bool  // the text is a PAM module's and has more than one " rhost="
+	Fields       Fields // of the text
+	SourceLeads  bool   // see [Rule.sourceLeads]
+	SeveralHosts bool   // the text is a PAM module's and has more than one " rhost="
 	digits       bool
+	groups       []int // indexes of the text
 	text         []byte
 }
 
 // maxRemembered bounds a text that is remembered, in bytes.
 const maxRemembered = 256
 
-// at returns the place of a text with these first bytes.
-func (k *known) at(front uint64, length int) *Match {
-	return &k[(front^uint64(length)<<32)*0x9e3779b97f4a7c15>>57]
+// at returns the place of a text, by its length and three samples of eight bytes. Of those the upper halves count, which
+// all digits have in common.
+func (k *known) at(text []byte) *Match {
+	n := len(text)
+	h := uint64(n)
+	if n >= 16 {
+		a, b, c := binary.LittleEndian.Uint64(text[n/4:]), binary.LittleEndian.Uint64(text[n/2:]), binary.LittleEndian.Uint64(text[n-8-n/8:])
+		h ^= a&halves ^ b&halves*3 ^ c&halves*5
+	}
+	return &k.texts[(h^h>>29)*0x9e3779b97f4a7c15>>(64-knownBits)]
 }
+
+const halves = 0xf0f0f0f0f0f0f0f0
 
 // keep remembers the match of a text in its place, if it is not too long, and returns where it is remembered.
 func (m *Match) keep(text []byte, found *Match) *Match {
 	if len(text) > maxRemembered {
 		return found
 	}
-	m.text, m.Groups = append(m.text[:0], text...), append(m.Groups[:0], found.Groups...)
-	m.Rule, m.SeveralHosts, m.digits = found.Rule, found.SeveralHosts, found.digits
+	kept := *found
+	kept.text, kept.groups = append(m.text[:0], text...), append(m.groups[:0], found.groups...)
+	*m = kept
 	return m
 }
 
-// leads says whether a text of the same length leads to the rule and the groups.
+// leads says whether a text leads to the match, which is the text's own then.
 func (m *Match) leads(text []byte) bool {
-	if m.digits {
-		return text[0] == m.text[0] && sameButDigits(text, m.text) // the candidates are those of the first byte
+	if string(text) == string(m.text) {
+		return true
 	}
-	return string(text) == string(m.text)
+	if !m.digits || len(text) != len(m.text) || text[0] != m.text[0] || !sameButDigits(text, m.text) { // the candidates are those of the first byte
+		return false
+	}
+	copy(m.text, text)
+	m.Fields.read(m.Rule, text, m.groups)
+	return true
 }
 
 // sameButDigits says whether two texts of one length differ in nothing but digits that stand in the same
@@ -50,15 +74,15 @@ func (m *Match) leads(text []byte) bool {
 //	differing    00 00 00 00 00 00 80 80    of each byte of a ^ b that is not zero the high bit
 //	digits       00 00 00 00 00 80 80 80    in both
 func sameButDigits(a, b []byte) bool {
-	at := 0
-	for ; at+8 <= len(a); at += 8 {
-		x, y := binary.LittleEndian.Uint64(a[at:]), binary.LittleEndian.Uint64(b[at:])
+	for len(a) >= 8 && len(b) >= 8 {
+		x, y := binary.LittleEndian.Uint64(a), binary.LittleEndian.Uint64(b)
 		if x != y && notZero(x^y)&^(digits(x)&digits(y)) != 0 {
 			return false
 		}
+		a, b = a[8:], b[8:]
 	}
-	for ; at < len(a); at++ {
-		if a[at] != b[at] && (a[at]-'0' > 9 || b[at]-'0' > 9) {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] && (a[i]-'0' > 9 || b[i]-'0' > 9) {
 			return false
 		}
 	}

@@ -188,7 +188,6 @@ func TestShowNamesWhatIsNear(t *testing.T) {
 // ask for its peer any more names nobody.
 func TestPeersInLines(t *testing.T) {
 	t.Parallel()
-	var x Reader // remembers the last address
 	for _, test := range []struct{ text, want string }{
 		{"192.0.2.7", `192.0.2.7 "" 0`}, {"192.0.2.7", `192.0.2.7 "" 0`}, {"2001:db8::7", `2001:db8::7 "" 0`},
 		{"192.0.2.70", `192.0.2.70 "" 0`}, {"[192.0.2.7]:22", `192.0.2.7 "" 22`}, {"[2001:db8::7]:22", `2001:db8::7 "" 22`},
@@ -196,8 +195,9 @@ func TestPeersInLines(t *testing.T) {
 		{"UNKNOWN", `invalid IP "" 0`}, {"unknown", `invalid IP "" 0`}, {"", `invalid IP "" 0`},
 	} {
 		var f Fields
-		x.readSource(&f, []byte(test.text))
-		if got := fmt.Sprintf("%v %q %d", f.Source, f.Host, f.Port); got != test.want {
+		text := []byte("by " + test.text)
+		f.readSource(Span{3, uint32(len(text))}, text[3:])
+		if got := fmt.Sprintf("%v %q %d", f.Source, f.Host.In(text), f.Port); got != test.want {
 			t.Errorf("%q is %s, want %s", test.text, got, test.want)
 		}
 	}

@@ -169,6 +169,11 @@ func (j *judged) keep(text []byte, rules []*Rule) {
 	}
 }
 
-// Error returns the first rule that matches the message of an error log, nil if none does, and the
-// indexes of its groups, stored over loc.
-func (w *Requests) Error(e *weblog.Error, loc []int) (*Rule, []int) { return w.rules.findError(e, loc) }
+// Error returns the first rule that matches the message of an error log, nil if none does, and reads its fields.
+func (w *Requests) Error(e *weblog.Error, f *Fields) *Rule {
+	found, loc := w.rules.findError(e, w.loc)
+	if w.loc = loc; found != nil {
+		f.read(found, e.Message, loc)
+	}
+	return found
+}

@@ -35,7 +35,7 @@ func (l *Log) try(c *connection, line *Line, n uint64) {
 	if n == 0 {
 		return
 	}
-	if !c.addr.IsValid() && line.Rule.Kind != attack.LocalAuth && (line.Fields.Host == nil || line.Rule.Join == rule.JoinPID) {
+	if !c.addr.IsValid() && line.Rule.Kind != attack.LocalAuth && (line.Fields.Host == (rule.Span{}) || line.Rule.Join == rule.JoinPID) {
 		l.await(c, line, n)
 		c.counted = true
 		return
@@ -51,7 +51,7 @@ func (l *Log) try(c *connection, line *Line, n uint64) {
 func (l *Log) await(c *connection, line *Line, n uint64) {
 	p := &c.pending
 	if p.Rule != nil && p.Rule.Role != rule.RoleDoubt && p.Rule.Role != rule.RoleTrial {
-		if p.Rule == line.Rule && p.User == string(line.Fields.User) {
+		if p.Rule == line.Rule && p.User == string(line.Fields.User.In(line.Text)) {
 			p.Count += n
 			return
 		}
@@ -86,10 +86,10 @@ func (l *Log) read(a *Attempt, line *Line, n uint64) {
 	a.Rule, a.Count = line.Rule, n
 	a.Addr, a.Port, a.InvalidUser = f.Source, f.Port, f.InvalidUser
 	a.Time, a.Log, a.Line, a.Observed = line.Time, line.Log, line.Number, line.Observed
-	a.Host, a.User = l.names.String(f.Host), l.names.String(f.User)
-	a.Method, a.Reason = l.names.String(f.Method), l.names.String(f.Reason)
-	a.Target, a.TTY, a.Jail = l.names.String(f.Target), l.names.String(f.TTY), l.names.String(f.Jail)
-	a.Fingerprint, a.Machine = l.names.String(f.Fingerprint), l.names.String(line.Machine)
+	a.Host, a.User = l.names.String(f.Host.In(line.Text)), l.names.String(f.User.In(line.Text))
+	a.Method, a.Reason = l.names.String(f.Method.In(line.Text)), l.names.String(f.Reason.In(line.Text))
+	a.Target, a.TTY, a.Jail = l.names.String(f.Target.In(line.Text)), l.names.String(f.TTY.In(line.Text)), l.names.String(f.Jail.In(line.Text))
+	a.Fingerprint, a.Machine = l.names.String(f.Fingerprint.In(line.Text)), l.names.String(line.Machine)
 }
 
 // settle counts what is pending.

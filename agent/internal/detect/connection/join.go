@@ -189,7 +189,7 @@ func (l *Log) doubt(c *connection, line *Line) {
 		return
 	}
 	if p := &c.pending; p.Rule != nil && p.Rule.Role == rule.RoleDoubt {
-		if p.User == string(line.Fields.User) {
+		if p.User == string(line.Fields.User.In(line.Text)) {
 			return
 		}
 		l.settle(c)
@@ -210,7 +210,7 @@ func (l *Log) end(c *connection, line *Line) {
 	if c.counted || c.accepted || l.inSession(c) {
 		return
 	}
-	if line.Rule.Defer || !c.addr.IsValid() && line.Fields.Host == nil {
+	if line.Rule.Defer || !c.addr.IsValid() && line.Fields.Host == (rule.Span{}) {
 		l.suspend(c, line, 1)
 		return
 	}
@@ -220,13 +220,13 @@ func (l *Log) end(c *connection, line *Line) {
 // succeed takes back what was in doubt about the user who is now known to be one.
 func (l *Log) succeed(c *connection, line *Line) {
 	if p := &c.pending; p.Rule != nil {
-		if p.Rule.Role == rule.RoleDoubt && p.User != string(line.Fields.User) {
+		if p.Rule.Role == rule.RoleDoubt && p.User != string(line.Fields.User.In(line.Text)) {
 			l.settle(c)
 		}
 		c.clear()
 	}
 	c.accepted, c.inAdvance = true, 0
-	l.dropDoubtsOf(c.key, line, line.Fields.User)
+	l.dropDoubtsOf(c.key, line, line.Fields.User.In(line.Text))
 	if line.Rule.Counts() {
 		l.count(line, 1, c)
 	}
@@ -250,7 +250,7 @@ func (l *Log) dropDoubtsOf(own key, line *Line, user []byte) {
 		if user != nil && p.User != string(user) {
 			continue
 		}
-		if p.Addr.IsValid() && p.Addr == line.Fields.Source || p.Host != "" && p.Host == string(line.Fields.Host) {
+		if p.Addr.IsValid() && p.Addr == line.Fields.Source || p.Host != "" && p.Host == string(line.Fields.Host.In(line.Text)) {
 			c.clear()
 			l.drop(c)
 		}

@@ -22,8 +22,8 @@ func (l *Log) keyOf(line *Line) (key, bool) {
 			return k, true
 		case f.Source.IsValid():
 			return l.sourceKey(k.family, f.Source), true
-		case f.Host != nil:
-			k.id = Hash(f.Host)
+		case f.Host != (rule.Span{}):
+			k.id = Hash(f.Host.In(line.Text))
 		default:
 			return k, false
 		}
