@@ -146,7 +146,7 @@ func (m *Matcher) line(line []byte) {
 func (m *Matcher) keep(line []byte) {
 	at := placeOf(line, len(m.msg.Stamp.Text))
 	if r := &m.recent[at]; r.Keep(&m.msg, line) {
-		r.hash, r.candidates, r.web = connection.Hash(r.Host()), m.lookup.ForTag(r.Tag()), fromWebServer(r.Tag())
+		r.hash, r.candidates, r.web = connection.Hash(m.msg.Host), m.lookup.ForTag(r.Tag()), fromWebServer(r.Tag())
 		m.last = r
 	}
 }

@@ -13,12 +13,10 @@ type Recent struct {
 	day    uint64 // "Jan  5 " or "2025-01-"
 	zone   int    // where the stamp's fraction ends and its zone begins, if it can have one
 	middle []byte // " host tag["
-	host   []byte
 	tag    []byte
-}
 
-// Host returns the host of the header that was kept.
-func (r *Recent) Host() []byte { return r.host }
+	hostEnd, length int // where the host and the middle end; 0 if none is kept
+}
 
 // Tag returns its tag.
 func (r *Recent) Tag() []byte { return r.tag }
@@ -50,7 +48,8 @@ func (r *Recent) Keep(m *Message, line []byte) bool {
 		return false
 	}
 	r.middle = append(r.middle[:0], line[stamp:end]...)
-	r.host, r.tag = append(r.host[:0], m.Host...), append(r.tag[:0], m.Tag...)
+	r.tag = append(r.tag[:0], m.Tag...)
+	r.hostEnd, r.length = stamp+1+len(m.Host), end
 	r.stamp = Stamp{m.Stamp.Form, append(r.stamp.Text[:0], m.Stamp.Text...)}
 	if r.day = dayKey(line); m.Stamp.Form == ISO {
 		r.zone = fraction(m.Stamp.Text, wholeBytes)
@@ -70,30 +69,23 @@ func isPlain(m *Message) bool {
 	return false
 }
 
-// Cut takes the header off a line that has the one that was kept. Where it cannot, [Message.Cut] can.
+// Cut takes the header off a line that has the one that was kept. Where it cannot, as off one that ends close behind it,
+// [Message.Cut] can.
 func (r *Recent) Cut(m *Message, line []byte) bool {
-	stamp := len(r.stamp.Text)
-	at := stamp + len(r.middle)
-	if len(r.middle) == 0 || len(line) < at+4 || string(line[stamp:at]) != string(r.middle) ||
-		dayKey(line) != r.day || !r.isStamp(line) {
+	stamp, at := len(r.stamp.Text), r.length
+	if at == 0 || len(line) < at+8 || string(line[stamp:at]) != string(r.middle) || dayKey(line) != r.day || !r.isStamp(line) {
 		return false
 	}
-	var pid uint32
 	rest := line[at:]
-	length := 0
-	for length < len(rest) && value.Digit(rest[length]) {
-		pid = pid*10 + uint32(rest[length]-'0')
-		length++
-	}
-	if length == 0 || length > 9 || length+3 >= len(rest) || string(rest[length:length+3]) != "]: " {
+	pid, digits := value.Leading(rest)
+	if digits == 0 || len(rest) <= digits+3 || string(rest[digits:digits+3]) != "]: " {
 		return false
 	}
-	body := rest[length+3:]
+	body := rest[digits+3:]
 	if body[0] == ' ' || body[0] == '[' || body[0] == 'k' {
 		return false
 	}
-	m.Host, m.Tag = r.host, r.tag
-	m.Stamp.Form, m.Stamp.Text = r.stamp.Form, line[:stamp]
+	m.Stamp.Form, m.Stamp.Text, m.Host, m.Tag = r.stamp.Form, line[:stamp], line[stamp+1:r.hostEnd], r.tag
 	m.PID, m.PAM, m.Body = pid, nil, TrimEnd(body)
 	return true
 }

@@ -8,12 +8,12 @@ import (
 )
 
 var plainHeaders = []string{
-	"Jan  5 01:31:41 host sshd[7]: a",
-	"2025-01-31T12:00:00.123456+01:00 host sshd[7]: a",
-	"2025-01-31T12:00:00,5Z host sshd[7]: a",
-	"2025-01-31T12:00:00Z host sshd[7]: a",
-	"2025-01-31T12:00:00-0530 host sshd[7]: a",
-	"2025-01-31T12:00:00Z 192.0.2.1 sshd[7]: a",
+	"Jan  5 01:31:41 host sshd[7]: a line",
+	"2025-01-31T12:00:00.123456+01:00 host sshd[7]: a line",
+	"2025-01-31T12:00:00,5Z host sshd[7]: a line",
+	"2025-01-31T12:00:00Z host sshd[7]: a line",
+	"2025-01-31T12:00:00-0530 host sshd[7]: a line",
+	"2025-01-31T12:00:00Z 192.0.2.1 sshd[7]: a line",
 }
 
 // The header that most lines share is taken off by comparison, with the same result.
@@ -30,15 +30,16 @@ func TestRecentHeader(t *testing.T) {
 	} {
 		for _, first := range append(slices.Clone(plainHeaders), line) {
 			sameAsSlow(t, first, []byte(line))
+			sameAsSlow(t, first, []byte(line+" and more"))
 		}
 	}
 	for first, next := range map[string]string{
-		plainHeaders[0]: "Jan  5 23:59:59 host sshd[4711]: x",
-		plainHeaders[1]: "2025-01-31T23:59:59.000001+01:00 host sshd[4711]: x",
-		plainHeaders[2]: "2025-01-31T23:59:59,6Z host sshd[4711]: x",
-		plainHeaders[3]: "2025-01-31T23:59:59Z host sshd[4711]: x",
-		plainHeaders[4]: "2025-01-31T23:59:59-0530 host sshd[4711]: x",
-		plainHeaders[5]: "2025-01-31T23:59:59Z 192.0.2.1 sshd[4711]: x",
+		plainHeaders[0]: "Jan  5 23:59:59 host sshd[4711]: x y",
+		plainHeaders[1]: "2025-01-31T23:59:59.000001+01:00 host sshd[4711]: x y",
+		plainHeaders[2]: "2025-01-31T23:59:59,6Z host sshd[4711]: x y",
+		plainHeaders[3]: "2025-01-31T23:59:59Z host sshd[4711]: x y",
+		plainHeaders[4]: "2025-01-31T23:59:59-0530 host sshd[4711]: x y",
+		plainHeaders[5]: "2025-01-31T23:59:59Z 192.0.2.1 sshd[4711]: x y",
 	} {
 		var recent Recent
 		if !keep(&recent, first) || !recent.Cut(new(Message), []byte(next)) {
