@@ -86,18 +86,27 @@ func (l *Log) read(a *Attempt, line *Line, n uint64) {
 	a.Rule, a.Count = line.Rule, n
 	a.Addr, a.Port, a.InvalidUser = f.Source, f.Port, f.InvalidUser
 	a.Time, a.Log, a.Line, a.Observed = line.Time, line.Log, line.Number, line.Observed
-	a.Host, a.User = l.names.String(f.Host.In(line.Text)), l.names.String(f.User.In(line.Text))
-	a.Method, a.Reason = l.names.String(f.Method.In(line.Text)), l.names.String(f.Reason.In(line.Text))
-	a.Target, a.TTY, a.Jail = l.names.String(f.Target.In(line.Text)), l.names.String(f.TTY.In(line.Text)), l.names.String(f.Jail.In(line.Text))
-	a.Fingerprint, a.Machine = l.names.String(f.Fingerprint.In(line.Text)), l.names.String(line.Machine)
+	a.Host, a.User = l.field(line, f.Host), l.field(line, f.User)
+	a.Method, a.Reason = l.field(line, f.Method), l.field(line, f.Reason)
+	a.Target, a.TTY, a.Jail = l.field(line, f.Target), l.field(line, f.TTY), l.field(line, f.Jail)
+	a.Fingerprint, a.Machine = l.field(line, f.Fingerprint), l.names.String(line.Machine)
+}
+
+// field returns a field of a line.
+func (l *Log) field(line *Line, at rule.Span) string {
+	if at.From == at.To { // as most are: decided where the call is inlined
+		return ""
+	}
+	return l.names.string(line.Text[at.From:at.To])
 }
 
 // settle counts what is pending.
 func (l *Log) settle(c *connection) {
-	a := &l.attempt
-	if *a = c.pending; a.Rule == nil {
+	if c.pending.Rule == nil {
 		return
 	}
+	a := &l.attempt
+	*a = c.pending
 	c.clear()
 	c.counted = true
 	c.attempts += uint32(min(a.Count, header.MaxRepeats))

@@ -12,7 +12,11 @@ import (
 // Join gives the line's role its meaning. It is the only place where roles have one.
 func (l *Log) Join(line *Line) {
 	if line.Rule.Role == rule.RoleEvent {
-		if n := line.Fields.Count*line.Repeats - l.reported(line, line.Fields.Source); n > 0 {
+		n := line.Fields.Count * line.Repeats
+		if family, ok := line.Rule.Asked(); ok {
+			n -= l.reported(line, line.Fields.Source, family)
+		}
+		if n > 0 {
 			l.count(line, n, nil)
 		}
 		return
@@ -55,8 +59,8 @@ func (l *Log) Join(line *Line) {
 		l.settle(c)
 	}
 	reported := uint64(0)
-	if c.asks(line) {
-		reported = l.reported(line, c.addr)
+	if family, ok := line.Rule.Asked(); ok && c.asks(line) {
+		reported = l.reported(line, c.addr, family)
 		if c = l.conns.find(k); c == nil { // it had to make room
 			if c = l.recall(k); c == nil {
 				c = l.open(k)
@@ -97,11 +101,10 @@ func (c *connection) isNamed(text []byte) bool {
 }
 
 // reported returns how many of a line's attempts by an address were reported before by the service that its daemon
-// asks about logins, as postfix asks dovecot, and notes those that were not. Lines of that service
+// asks about logins, as postfix asks dovecot, and notes those that were not. Lines of that service's family
 // are joined by source, in the log that all share. Connections may move.
-func (l *Log) reported(line *Line, by netip.Addr) uint64 {
-	family, ok := line.Rule.Asked()
-	if !ok || !by.IsValid() {
+func (l *Log) reported(line *Line, by netip.Addr, family uint32) uint64 {
+	if !by.IsValid() {
 		return 0
 	}
 	l = l.common
