@@ -32,7 +32,8 @@ func fleetInitCommand(s *settings) *cobra.Command {
 		Long: `init makes an authority of your own over a NATS server: keys that sign who may speak there, a
 certificate authority, and for each server a folder with its configuration and certificate. The
 folder is all that the server needs, now and when agents are added; the keys stay here. Run again, it
-writes the same fleet's folders anew; what --max-bytes and --sync-always said holds until they say otherwise.
+writes the same fleet's folders anew; what --max-bytes and --sync-always said holds until they say otherwise, and who
+was revoked in the configuration that is there stays revoked.
 
 Three servers make a cluster that goes on when one of them fails. Any nats-server from 2.9 on, as in
 Debian 12, will do; --sync-always needs 2.10.`,
@@ -106,6 +107,15 @@ func fleetInit(stderr io.Writer, cfg Config, wanted fleet.Settings, change func(
 		if len(authority.Servers) > 1 {
 			folder = filepath.Join(out, fleet.Host(server))
 		}
+		folders = append(folders, folder)
+		if former, err := os.ReadFile(filepath.Join(folder, fleet.ConfigurationFile)); err == nil {
+			if err := authority.Adopt(former); err != nil {
+				return withSudo(err)
+			}
+		}
+	}
+	for i, server := range authority.Servers {
+		folder := folders[i]
 		files, err := authority.Server(server, place, time.Now())
 		if err != nil {
 			return err
@@ -118,7 +128,6 @@ func fleetInit(stderr io.Writer, cfg Config, wanted fleet.Settings, change func(
 				return err
 			}
 		}
-		folders = append(folders, folder)
 	}
 	credentials, err := authority.Display(cfg.Name, keyring.Key())
 	if err != nil {

@@ -154,6 +154,9 @@ func (s FleetStatus) write(out io.Writer, now time.Time, all bool) error {
 		if b.Frail != "" {
 			fmt.Fprintf(out, "  acknowledged: stored is not safe there: %s\n", escape.Text(b.Frail))
 		}
+		for _, one := range b.Others {
+			fmt.Fprintf(out, "  %s wait for display %s; if it is gone: fleet forget %s\n", plural.Count(int(one.Messages), "message"), escape.Text(one.Name), one.Display)
+		}
 		if lost := b.Dropped; lost != (nats.Dropped{}) {
 			fmt.Fprintf(out, "  dropped messages: %d that did not open, %d of strangers, %d of agents of other displays, %d refused, %d stale heartbeats, %d requests to pair\n",
 				lost.Sealed, lost.Unpaired, lost.Unwanted, lost.Refused, lost.Stale, lost.Joins)

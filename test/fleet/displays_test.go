@@ -2,7 +2,12 @@ package fleet
 
 import (
 	"fmt"
+	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -83,4 +88,57 @@ func TestTwoDisplaysSplitAFleet(t *testing.T) {
 	web.attack(10)
 	web.counted()
 	rest.counts(200)
+}
+
+// A second display of a fleet brings its own agents in, with a copy of the first one's authority. When it is gone for good,
+// what waits for it at the broker is told, and cleared.
+func TestASecondDisplayOfAFleet(t *testing.T) {
+	s, _ := owned(t)
+	s.startDisplay()
+	s.joinFleet()
+	s.attack(50)
+	s.counted()
+
+	other := newStage(t, "nats://127.0.0.1:1", "")
+	other.named("mail", "office", "")
+	s.must(os.Mkdir(filepath.Join(other.Dir, "display"), 0o700))
+	s.must(exec.Command("cp", "-a", filepath.Join(s.Dir, "display", "fleet"), filepath.Join(other.Dir, "display")).Run())
+	base := withoutLink(t, other.DisplayConfig)
+	address, err := url.Parse(s.setting("servers"))
+	s.must(err)
+	port, err := strconv.Atoi(address.Port())
+	s.must(err)
+	s.must(os.WriteFile(other.DisplayConfig, []byte(base+linkOf(t, other, port)), 0o644))
+	other.startDisplay()
+	line, err := other.Display(s.ctx, "fleet", "add", "web1")
+	s.must(err)
+	_, err = s.Agent(s.ctx, "join", strings.Fields(line)[3])
+	s.must(err)
+	s.must(s.agent.Stop(s.ctx))
+	s.startAgent() // with the credentials that the second one made
+	s.attack(20)
+	s.counted()
+	other.counts(20)
+
+	s.must(other.display.Stop(s.ctx))
+	s.attack(500)
+	s.counts(570)
+	s.must(s.display.Stop(s.ctx))
+	s.startDisplay() // which asks the broker what it keeps
+	s.says(s.fleetStatus, "wait for display office; if it is gone: fleet forget ")
+	if said, err := s.Display(s.ctx, "fleet", "forget", "desk"); err == nil || !strings.Contains(err.Error(), "that is this display") {
+		t.Errorf("the display has forgotten what waits for itself: %s, %v", said, err)
+	}
+	said, err := s.Display(s.ctx, "fleet", "forget", "office")
+	s.must(err)
+	if ok, _ := regexp.MatchString(`^forgot \d+ messages for office\n$`, said); !ok {
+		t.Errorf("fleet forget says %q", said)
+	}
+	if said, err := s.Display(s.ctx, "fleet", "forget", "office"); err == nil || !strings.Contains(err.Error(), "keeps nothing for a display office") {
+		t.Errorf("again: %s, %v", said, err)
+	}
+	other.startDisplay() // it was not gone: the agent has all of it still
+	s.attack(10)         // whose numbers show that others are missing
+	other.counts(530)
+	s.counted()
 }

@@ -68,6 +68,8 @@ var examples = []example{
 	{"make proto", byGate, ""},
 	{"sudo pialert-agent rotate-key", byGate, ""},
 	{"sudo pialert-agent unpair DISPLAY", byGate, ""},
+	{"sudo tar -C /var/lib/pialert/display -c fleet | ssh pi2 sudo tar -C /var/lib/pialert/display -x", byGate, ""},
+	{"sudo pialert-display fleet forget office", byGate, ""},
 	{"make bench", byGate, ""},
 	{"make crash-test", byGate, ""},
 	{"go -C test run ./bench -only scan -sshd FILE -access FILE", byGate, ""},

@@ -2,6 +2,8 @@ package fleet_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -119,6 +121,53 @@ func TestRemove(t *testing.T) {
 	}
 	if _, revoked := configured(t, a); len(revoked) != 3 {
 		t.Errorf("revoked are %v", revoked)
+	}
+}
+
+// What a display revoked that has a copy of the keys stays revoked when another one writes the servers' configuration anew.
+func TestAdopt(t *testing.T) {
+	a, keys, dir := begin(t)
+	_, mine := invite(t, a, keys, "web1")
+	copied := t.TempDir()
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(copied, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if err := os.Chmod(file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := fleet.Open(copied)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, theirs := invite(t, b, keys, "web2")
+	for name, authority := range map[string]*fleet.Authority{"web1": a, "web2": b} {
+		if n, err := authority.Remove(name, noon); n != 1 || err != nil {
+			t.Fatalf("%d removed, %v", n, err)
+		}
+	}
+	written, err := b.Server(b.Servers[0], fleet.Place{}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, _, _ := begin(t)
+	for _, one := range []*fleet.Authority{a, stranger} {
+		for _, configuration := range [][]byte{written[0].Data, []byte("  noise: a.b.c\n"), nil} {
+			if err := one.Adopt(configuration); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, revoked := configured(t, a); len(revoked) != 2 || !slices.Contains(revoked, string(mine)) || !slices.Contains(revoked, string(theirs)) {
+		t.Errorf("revoked are %v, want %s and %s", revoked, mine, theirs)
+	}
+	if _, revoked := configured(t, stranger); len(revoked) > 0 {
+		t.Errorf("in another fleet %v are revoked", revoked)
 	}
 }
 

@@ -3,8 +3,14 @@ package fleet
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+
+	"github.com/pialert/pialert/pkg/broker"
 )
 
 // ErrNotIssued says that no credentials were made for a name.
@@ -43,4 +49,45 @@ func (a *Authority) Remove(name string, now time.Time) (int, error) {
 		return 0, err
 	}
 	return len(theirs), a.store(slices.DeleteFunc(all, func(i Invitation) bool { return i.Name == name }))
+}
+
+// accountToken finds the accounts in what [Authority.Server] returns.
+var accountToken = regexp.MustCompile(`(?m)^  A[A-Z2-7]{55}: (\S+)$`)
+
+// Adopt revokes what a configuration of the fleet's servers says is revoked, and this authority does not know of: another
+// display, which has a copy of its keys, wrote it. What is no configuration of this fleet says nothing.
+func (a *Authority) Adopt(configuration []byte) error {
+	signer, err := nkeys.FromSeed([]byte(a.keys.Operator))
+	if err != nil {
+		return err
+	}
+	operator, err := signer.PublicKey()
+	if err != nil {
+		return err
+	}
+	unlock, err := a.dir.Lock(lockFile)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	made, err := a.issued()
+	if err != nil {
+		return err
+	}
+	known := len(made.Revoked)
+	for _, found := range accountToken.FindAllSubmatch(configuration, -1) {
+		account, err := jwt.DecodeAccountClaims(string(found[1])) // which checks the signature
+		if err != nil || account.Issuer != operator {
+			continue
+		}
+		for id, at := range account.Revocations {
+			if _, is := made.Revoked[broker.ID(id)]; !is {
+				made.Revoked[broker.ID(id)] = time.Unix(at, 0)
+			}
+		}
+	}
+	if len(made.Revoked) == known {
+		return nil
+	}
+	return a.storeIssued(made)
 }

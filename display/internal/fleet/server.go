@@ -16,6 +16,9 @@ import (
 // clusterPort is where the servers of a cluster reach each other.
 const clusterPort = "6222"
 
+// ConfigurationFile is the name of a server's configuration in its folder.
+const ConfigurationFile = "nats-server.conf"
+
 // ServerFile is a file for the folder of a server.
 type ServerFile struct {
 	Name string
@@ -45,7 +48,7 @@ func (a *Authority) Server(address string, place Place, now time.Time) ([]Server
 	}
 	text, err := a.configuration(address, place)
 	return []ServerFile{
-		{"nats-server.conf", []byte(text), 0o640}, {"ca.pem", a.CA, 0o644}, {"server.pem", certificate, 0o644}, {"server.key", key, 0o640},
+		{ConfigurationFile, []byte(text), 0o640}, {"ca.pem", a.CA, 0o644}, {"server.pem", certificate, 0o644}, {"server.key", key, 0o640},
 	}, err
 }
 

@@ -193,7 +193,7 @@ func (s *Server) consume(ctx context.Context) error {
 	case <-s.again: // what it asks for begins here
 	default:
 	}
-	messages, err := s.open(ctx)
+	stream, messages, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -202,10 +202,18 @@ func (s *Server) consume(ctx context.Context) error {
 	done := make(chan struct{})
 	defer close(done)
 	go func() {
-		select {
-		case <-s.again:
-			messages.Stop()
-		case <-done:
+		every := time.NewTicker(weighEach)
+		defer every.Stop()
+		for {
+			select {
+			case <-s.again:
+				messages.Stop()
+				return
+			case <-done:
+				return
+			case <-every.C:
+				s.weigh(ctx, stream)
+			}
 		}
 	}()
 	defer messages.Stop()
@@ -226,12 +234,12 @@ func (s *Server) consume(ctx context.Context) error {
 
 // open makes the display's durable consumer anew, so that it begins with the first message that was not
 // acknowledged. One that goes on says what is under way only after its time, and what came later first.
-func (s *Server) open(ctx context.Context) (jetstream.MessagesContext, error) {
+func (s *Server) open(ctx context.Context) (jetstream.Stream, jetstream.MessagesContext, error) {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
 	stream, err := broker.EnsureStream(ctx, s.js, s.options.Broker.Stream, s.options.Room)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	switch changed, err := broker.Fit(ctx, s.js, stream, s.options.Room); {
 	case err != nil:
@@ -239,21 +247,20 @@ func (s *Server) open(ctx context.Context) (jetstream.MessagesContext, error) {
 	case changed:
 		s.options.Logger.Info("the stream holds another number of bytes now", "max_bytes", s.options.Room.MaxBytes)
 	}
-	name := "display-" + string(s.id)
-	if err := stream.DeleteConsumer(ctx, name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return nil, fmt.Errorf("cannot read the stream anew: %w", err)
+	reader := broker.Reader(s.id, s.options.Keyring.Name())
+	if err := stream.DeleteConsumer(ctx, reader.Durable); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil, nil, fmt.Errorf("cannot read the stream anew: %w", err)
 	}
 	s.forgetUnacknowledged()
 	s.reading.Add(1)
-	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
-		Durable: name, Description: "display " + s.options.Keyring.Name(), FilterSubject: broker.Subject(broker.Events, s.id, broker.Any),
-		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait, MaxAckPending: maxAckPending,
-	})
+	reader.AckWait, reader.MaxAckPending = ackWait, maxAckPending
+	consumer, err := stream.CreateConsumer(ctx, reader)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the stream: %w", err)
+		return nil, nil, fmt.Errorf("cannot read the stream: %w", err)
 	}
-	s.look(ctx, stream, consumer)
-	return consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(pullMessages, pullBytes))
+	s.look(ctx, stream)
+	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(pullMessages, pullBytes))
+	return stream, messages, err
 }
 
 // resync has the stream read again from the first message that was not acknowledged.
@@ -262,44 +269,4 @@ func (s *Server) resync() {
 	case s.again <- struct{}{}:
 	default:
 	}
-}
-
-// look finds out how safe the broker keeps what it has, and how much that is.
-func (s *Server) look(ctx context.Context, stream jetstream.Stream, consumer jetstream.Consumer) {
-	frail := ""
-	if info := stream.CachedInfo(); info != nil {
-		frail = broker.Frail(info.Config.Replicas, s.askSyncs(ctx))
-	}
-	s.frail.Store(&frail)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.status.Frail = frail
-	if info := consumer.CachedInfo(); info != nil {
-		s.status.Waiting = info.NumPending
-	}
-}
-
-const (
-	// askEach is how often the servers are asked how they keep their files.
-	askEach = 5 * time.Minute
-	// askTimeout bounds that.
-	askTimeout = 3 * time.Second
-)
-
-// askSyncs asks the servers how they keep their files, where that can be asked; nil is not known.
-func (s *Server) askSyncs(ctx context.Context) []broker.Sync {
-	if s.options.System == "" || time.Since(s.asked) < askEach {
-		return s.syncs
-	}
-	s.asked = time.Now()
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	system, err := broker.ReadCredentials(s.options.System)
-	if err == nil {
-		s.syncs, err = broker.Syncs(ctx, s.options.Broker, s.options.Keyring, system)
-	}
-	if err != nil && ctx.Err() == nil {
-		s.options.Logger.Warn("cannot ask the broker how it keeps its files", "error", err)
-	}
-	return s.syncs
 }

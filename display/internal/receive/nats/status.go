@@ -1,15 +1,22 @@
 package nats
 
-import "github.com/nats-io/nats.go/jetstream"
+import (
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/pialert/pialert/pkg/broker"
+)
 
 // Status is how the way through the broker stands.
 type Status struct {
-	Server  string  `json:"server,omitempty"`  // that is connected; empty while none is
-	Error   string  `json:"error,omitempty"`   // why nothing comes now
-	Frail   string  `json:"frail,omitempty"`   // why the broker may lose what it has acknowledged
-	Waiting uint64  `json:"waiting"`           // messages that the broker has for this display, when last asked
-	Dropped Dropped `json:"dropped,omitzero"`  // messages that were no agent's
-	Resyncs uint64  `json:"resyncs,omitempty"` // times that the stream was read again, since numbers were missing
+	Server  string  `json:"server,omitempty"` // that is connected; empty while none is
+	Error   string  `json:"error,omitempty"`  // why nothing comes now
+	Frail   string  `json:"frail,omitempty"`  // why the broker may lose what it has acknowledged
+	Waiting uint64  `json:"waiting"`          // messages that the broker has for this display, when last asked
+	Dropped Dropped `json:"dropped,omitzero"` // messages that were no agent's
+
+	// Others are what the broker keeps for other displays, when last asked.
+	Others  []broker.Waiting `json:"others,omitempty"`
+	Resyncs uint64           `json:"resyncs,omitempty"` // times that the stream was read again, since numbers were missing
 }
 
 // Dropped counts messages that were dropped, by why.
