@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -24,15 +25,15 @@ func TestAFloodOfRequestsToPair(t *testing.T) {
 			}
 			return []byte("no"), errors.New("no such token")
 		}
-		ask := func(request string) {
-			b.server.join(t.Context(), "pialert.v1.join.D.A", []byte(request), func(answer []byte) {
+		ask := func(request string, from int) {
+			b.server.join(t.Context(), fmt.Sprintf("pialert.v1.join.D.A%d", from), []byte(request), func(answer []byte) {
 				if string(answer) == "welcome" {
 					answered++
 				}
 			})
 		}
-		for range 1000 {
-			ask("guessed")
+		for n := range 1000 {
+			ask("guessed", n%50)
 		}
 		if n := b.server.Status().Dropped.Joins; n != 1000-maxJoins {
 			t.Errorf("%d requests were refused while %d wait, want %d", n, maxJoins, 1000-maxJoins)
@@ -42,9 +43,12 @@ func TestAFloodOfRequestsToPair(t *testing.T) {
 		if n := b.server.Status().Dropped.Joins; n != 1000 {
 			t.Errorf("%d requests were refused, want all 1000", n)
 		}
-		ask("right")
+		for range 1000 { // of one, whom nobody waits for
+			ask("guessed", 0)
+		}
+		ask("right", 77)
 		synctest.Wait()
-		if n := b.server.Status().Dropped.Joins; answered != 1 || n != 1000 {
+		if n := b.server.Status().Dropped.Joins; answered != 1 || n != 2000 {
 			t.Errorf("the right one was answered %d times, and %d were refused", answered, n)
 		}
 		if lines := strings.Count(log.String(), "\n"); lines == 0 || lines > 20 {

@@ -80,6 +80,8 @@ type Server struct {
 	syncs   []broker.Sync // how the servers keep their files, as they said at asked
 	asked   time.Time
 	ticks   ticks
+	beating senders // heartbeats
+	asking  senders // to pair
 
 	mu     sync.Mutex
 	agents map[string]*agent // by name
@@ -155,6 +157,10 @@ func (s *Server) join(ctx context.Context, subject string, request []byte, respo
 	refused := func(why error) {
 		s.dropped(&s.status.Dropped.Joins, "refused to pair by the broker", why.Error(), "subject", subject)
 	}
+	if !s.asking.allow(broker.Sender(subject)) {
+		refused(errManyJoins)
+		return
+	}
 	select {
 	case s.joining <- struct{}{}:
 	default:
@@ -173,7 +179,7 @@ func (s *Server) join(ctx context.Context, subject string, request []byte, respo
 	}()
 }
 
-var errManyJoins = errors.New("too many ask to pair now")
+var errManyJoins = errors.New("too many ask to pair now, or one too often")
 
 // respond answers a question where answers are waited for. This display may publish more than who asks may, who is
 // not to say where.

@@ -25,7 +25,7 @@ type Dropped struct {
 	Unpaired uint64 `json:"unpaired"`   // of machines that are not paired
 	Unwanted uint64 `json:"unwanted"`   // of agents that another display takes
 	Refused  uint64 `json:"refused"`    // of agents that were cut off
-	Stale    uint64 `json:"stale"`      // heartbeats that were kept or made up on the way
+	Stale    uint64 `json:"stale"`      // heartbeats that were kept or made up on the way, or came too often
 	Joins    uint64 `json:"joins"`      // requests to pair that were refused
 }
 

@@ -302,20 +302,24 @@ func TestAgentsOfOtherDisplaysAreRefused(t *testing.T) {
 	}
 }
 
+// beat is a heartbeat that answers a tick.
+func (b *bench) beat(subject string, tick []byte) []byte {
+	b.t.Helper()
+	raw, err := proto.Marshal(&pialertv1.Parcel{
+		Session: b.session, Epoch: 7, Protocol: receive.Protocol, Tick: tick,
+		Message: &pialertv1.FromAgent{Message: &pialertv1.FromAgent_Heartbeat{Heartbeat: &pialertv1.Heartbeat{Waiting: 12}}},
+	})
+	b.must(err)
+	sealed, err := b.agent.Seal(b.server.options.Keyring.Public(), subject, raw)
+	b.must(err)
+	return sealed
+}
+
 // A heartbeat shows that an agent lives only if it answers a tick that was just made.
 func TestOnlyAnswersToTicksAreHeard(t *testing.T) {
 	b := newBench(t)
 	subject := broker.Subject(broker.Beats, b.server.id, b.id)
-	beat := func(tick []byte) []byte {
-		raw, err := proto.Marshal(&pialertv1.Parcel{
-			Session: b.session, Epoch: 7, Protocol: receive.Protocol, Tick: tick,
-			Message: &pialertv1.FromAgent{Message: &pialertv1.FromAgent_Heartbeat{Heartbeat: &pialertv1.Heartbeat{Waiting: 12}}},
-		})
-		b.must(err)
-		sealed, err := b.agent.Seal(b.server.options.Keyring.Public(), subject, raw)
-		b.must(err)
-		return sealed
-	}
+	beat := func(tick []byte) []byte { return b.beat(subject, tick) }
 	up := func() bool {
 		status := b.server.options.Admission.Status()
 		return len(status) == 1 && status[0].Connected && status[0].Waiting == 12

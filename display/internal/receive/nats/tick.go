@@ -61,6 +61,8 @@ func (s *Server) tick(ctx context.Context) {
 	}
 	for {
 		s.publish(broker.Of(broker.Ticks, s.id), s.ticks.next()) // fails while the broker is away
+		s.beating.forgive()
+		s.asking.forgive()
 		select {
 		case <-every.C:
 		case <-ctx.Done():
@@ -71,6 +73,10 @@ func (s *Server) tick(ctx context.Context) {
 
 // beat takes a heartbeat.
 func (s *Server) beat(ctx context.Context, subject string, data []byte) {
+	if !s.beating.allow(broker.Sender(subject)) {
+		s.count(&s.status.Dropped.Stale)
+		return
+	}
 	from, raw, err := s.options.Keyring.Unseal(subject, data)
 	if err != nil {
 		s.count(&s.status.Dropped.Sealed)
