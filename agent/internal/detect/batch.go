@@ -80,7 +80,7 @@ type request struct {
 	answer               uint16 // the status that the client got: as logged, or by what the error log says
 }
 
-// copies says whether a message is the copy of the last line of its host: exim writes what it refuses
+// copies says whether a message is the copy of the last line of its process: exim writes what it refuses
 // to its main and its reject log, log.c, and both of them are syslog. In files of its own, which name
 // no host, each log has it once.
 func (m *message) copies(last []byte) bool {
@@ -92,6 +92,10 @@ func (m *message) copies(last []byte) bool {
 	_, text, _ := bytes.Cut(m.line, []byte(process))
 	return found && bytes.Equal(former, text)
 }
+
+// process is under which the last line of its process is remembered beside the last ones of hosts. Between the two copies
+// other processes may write.
+func (m *message) process() uint64 { return m.Host ^ uint64(m.PID)*0x9e3779b97f4a7c15 }
 
 var noHost = connection.Hash(nil)
 

@@ -11,6 +11,7 @@ func TestCopiesForTheRejectLogCountOnce(t *testing.T) {
 	const refused = "2025-01-31 12:00:00 login authenticator failed for (x) [192.0.2.7]: 535 Incorrect authentication data (set_id=alice)"
 	const syntax = "2025-01-31 12:00:00 SMTP syntax error in \"x\" H=(x) [192.0.2.7] unrecognized command"
 	const first, second = "Jan 31 12:00:00 host exim[7]: ", "Jan 31 12:00:01 host exim[7]: "
+	other := strings.Replace(first, "7", "8", 1)
 	forged := strings.Replace(refused, "alice", "[7]: x", 1)
 	for _, test := range []struct {
 		name  string
@@ -22,9 +23,10 @@ func TestCopiesForTheRejectLogCountOnce(t *testing.T) {
 		{"two attempts", []string{first + refused, first + refused, first + refused, first + refused}, 2},
 		{"no copy", []string{first + refused}, 1},
 		{"other user", []string{first + refused, first + strings.Replace(refused, "alice", "bob", 1)}, 2},
-		{"other process", []string{first + refused, strings.Replace(first, "7", "8", 1) + refused}, 2},
+		{"other process", []string{first + refused, other + refused}, 2},
 		{"other host", []string{first + refused, strings.Replace(first, "host", "other", 1) + refused}, 2},
-		{"something between", []string{first + refused, "Jan 31 12:00:00 host cron[1]: x", first + refused}, 2},
+		{"something between", []string{first + refused, "Jan 31 12:00:00 host cron[1]: x", first + refused}, 1},
+		{"processes in turn", []string{first + refused, other + refused, first + refused, other + refused}, 2},
 		{"message of one log", []string{first + syntax, first + syntax}, 2},
 		{"exim's own log", []string{refused, refused}, 2},
 		{"exim's own log, and a process in the name", []string{

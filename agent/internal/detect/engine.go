@@ -151,10 +151,14 @@ func (e *Engine) join(b *Batch, number uint64, until int64, again bool) (next in
 			m.Number = number + p.number
 			switch {
 			case again:
-			case m.Rule.Twice && m.copies(mem.last(m.Host)):
+			case m.Rule.Twice && m.copies(mem.last(m.process())):
+				mem.setLast(m.process(), nil)
 				mem.setLast(m.Host, nil)
 				continue
 			case m.counts:
+				if m.Rule.Twice {
+					mem.setLast(m.process(), m.line)
+				}
 				mem.setLast(m.Host, m.line)
 			default:
 				mem.setLast(m.Host, nil)
