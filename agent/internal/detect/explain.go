@@ -111,6 +111,7 @@ var meaning = map[rule.Role]string{
 	rule.RoleAnnounce: "counts one attempt, unless an earlier line of the connection counted it",
 	rule.RoleAttempt:  "counts one attempt, unless an earlier line of the connection counted it",
 	rule.RoleTrial:    "counts at the end of the connection, unless something else did or the login succeeded",
+	rule.RoleAgain:    "counts one attempt if the address has just failed before",
 	rule.RoleDoubt:    "counts unless the connection's next lines are of the same attempt, or of a success",
 	rule.RoleProbe:    "counts as a probe, unless something was counted on the connection",
 	rule.RoleEnd:      "ends the connection, and counts unless something was counted on it",

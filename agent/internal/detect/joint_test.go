@@ -2,8 +2,11 @@ package detect
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/pialert/pialert/pkg/attack"
 )
 
 // What several programs write to logs of their own about the same passwords counts once: whichever of them is
@@ -78,6 +81,41 @@ func TestSeveralLogsOfOnePassword(t *testing.T) {
 					t.Errorf("%s, log %d first, %s: %d attempts, want %d", name, first, way, logins+other, tries)
 				}
 			}
+		}
+	}
+}
+
+// Where postfix had no answer from dovecot it was the server's own trouble, and nobody is blamed, not even at the end of the
+// connection. But who has just failed is made to wait for longer than postfix waits.
+func TestATryWithoutAnAnswer(t *testing.T) {
+	t.Parallel()
+	const at = "Jan 31 12:00:00 host postfix/smtpd[7]: "
+	const connect, left, leave = at + "connect from unknown[192.0.2.7]", at + "lost connection after AUTH from unknown[192.0.2.7]", at + "disconnect from unknown[192.0.2.7] ehlo=1 auth=0/1 commands=1/2"
+	const wrong = at + "warning: unknown[192.0.2.7]: SASL LOGIN authentication failed: (reason unavailable), sasl_username=eve"
+	const late = at + "warning: unknown[192.0.2.7]: SASL LOGIN authentication failed: Connection lost to authentication server, sasl_username=eve"
+	const dovecot = "Jan 31 12:00:00 host dovecot: imap-login: Disconnected (auth failed, 1 attempts in 2 secs): user=<eve>, method=PLAIN, rip=192.0.2.7, lip=198.51.100.1"
+	other := strings.ReplaceAll(wrong, "192.0.2.7", "192.0.2.8")
+	for _, test := range []struct {
+		name  string
+		lines []string
+		count uint64
+	}{
+		{"dovecot is down", []string{connect, late, left, leave, connect, late, late, leave}, 0},
+		{"another address has failed", []string{other, connect, late, leave}, 1},
+		{"a wrong password before it", []string{connect, wrong, late, late, left, leave}, 3},
+		{"a wrong password on the connection before it", []string{connect, wrong, leave, connect, late, left, leave}, 2},
+		{"a wrong password at dovecot itself", []string{dovecot, connect, late, leave}, 2},
+		{"dovecot is down, and then it is not", []string{connect, late, wrong, leave}, 1},
+	} {
+		var count uint64
+		for _, ev := range detectAll(t, builtinRules(t), test.lines) {
+			count += ev.Count
+			if ev.Kind != attack.MailLogin {
+				t.Errorf("%s: %v", test.name, ev.Kind)
+			}
+		}
+		if count != test.count {
+			t.Errorf("%s: %d attempts, want %d", test.name, count, test.count)
 		}
 	}
 }

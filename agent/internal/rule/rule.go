@@ -51,6 +51,7 @@ const (
 	RoleAnnounce Role = "announce" // an attempt that a later attempt line will repeat
 	RoleAttempt  Role = "attempt"  // an attempt: one password
 	RoleTrial    Role = "trial"    // a weak try (a key, "none"): counts if nothing else on the connection does
+	RoleAgain    Role = "again"    // a try that the server could not judge: an attempt if the peer failed before, and excused otherwise
 	RoleDoubt    Role = "doubt"    // a failure that a later success takes back
 	RoleProbe    Role = "probe"    // the connection tried nothing; counts unless something else did
 	RoleEnd      Role = "end"      // the connection ends: what was in doubt counts now, and if nothing was, it was a probe
@@ -59,7 +60,7 @@ const (
 	RoleIgnore   Role = "ignore"   // known, and no attack: ends the search for a rule
 )
 
-var roles = []Role{RoleEvent, RoleStart, RoleAnnounce, RoleAttempt, RoleTrial, RoleDoubt,
+var roles = []Role{RoleEvent, RoleStart, RoleAnnounce, RoleAttempt, RoleTrial, RoleAgain, RoleDoubt,
 	RoleProbe, RoleEnd, RoleContext, RoleSuccess, RoleIgnore}
 
 // Rule is one way to recognise a line, checked and ready to use. It must not be changed. Its YAML
@@ -177,8 +178,8 @@ func (r *Rule) check() error {
 			problem("reporter %q is unknown: use one of %v", r.Reporter, reporters)
 		}
 	}
-	if r.Asks != "" && (r.reporter == 0 || r.Role != RoleAttempt && r.Role != RoleEvent && r.Role != RoleTrial) {
-		problem("asks: only an attempt, trial or event with a reporter can be logged by another service as well")
+	if r.Asks != "" && (r.reporter == 0 || r.Role != RoleAttempt && r.Role != RoleEvent && r.Role != RoleTrial && r.Role != RoleAgain) {
+		problem("asks: only an attempt, another one, a trial or an event with a reporter can be logged by another service as well")
 	}
 	if r.Type == TypeSyslog && len(r.Tags) == 0 && len(r.PAM) == 0 {
 		problem("tags are missing: which programs write the line? (\"*\" for any)")

@@ -58,6 +58,9 @@ func (l *Log) Join(line *Line) {
 	if c.pending.Rule != nil && c.list == waiting && c.pending.Rule.Role != rule.RoleTrial && c.addr.IsValid() {
 		l.settle(c)
 	}
+	if line.Rule.Role == rule.RoleAgain && !c.counted && !l.failed(line, c.addr) {
+		c.accepted = true
+	}
 	reported := uint64(0)
 	if family, ok := line.Rule.Asked(); ok && c.asks(line) {
 		reported = l.reported(line, c.addr, family)
@@ -127,10 +130,22 @@ func (l *Log) reported(line *Line, by netip.Addr, family uint32) uint64 {
 	return known
 }
 
+// failed says whether the service that the line's daemon asks about logins has just refused an address, be it on behalf of
+// another connection. dovecot lets who fails wait for longer than postfix waits for dovecot.
+func (l *Log) failed(line *Line, by netip.Addr) bool {
+	family, ok := line.Rule.Asked()
+	if !ok || !by.IsValid() {
+		return false
+	}
+	c := l.common.conns.find(l.common.sourceKey(family, by))
+	return c != nil && c.counted
+}
+
 // asks says whether the line is of a try that the service which its daemon asks about logins may have
 // reported, too.
 func (c *connection) asks(line *Line) bool {
-	return line.Rule.Role == rule.RoleAttempt || line.Rule.Role == rule.RoleTrial && !c.counted && !c.accepted && c.pending.Rule == nil
+	return line.Rule.Role == rule.RoleAttempt || line.Rule.Role == rule.RoleAgain && !c.accepted ||
+		line.Rule.Role == rule.RoleTrial && !c.counted && !c.accepted && c.pending.Rule == nil
 }
 
 // act applies the role and returns the list that the connection belongs to now. So many of the line's
@@ -143,7 +158,10 @@ func (l *Log) act(c *connection, line *Line, reported uint64) listID {
 			l.try(c, line, n)
 			c.inAdvance = uint32(min(n, header.MaxRepeats))
 		}
-	case rule.RoleAttempt:
+	case rule.RoleAttempt, rule.RoleAgain:
+		if line.Rule.Role == rule.RoleAgain && c.accepted {
+			break
+		}
 		reporter := line.Rule.ReporterNumber()
 		n = c.newAttempts(reporter, n)
 		n -= take(&c.inAdvance, n)

@@ -26,7 +26,7 @@ type connection struct {
 	port uint16
 
 	counted   bool                   // an attempt was counted for it, or waits in pending
-	accepted  bool                   // an authentication succeeded
+	accepted  bool                   // an authentication succeeded, or the server could not judge it: what ends badly is no probe
 	attempts  uint32                 // counted so far
 	inAdvance uint32                 // attempts that were counted in advance of their attempt line
 	reported  [rule.Reporters]uint32 // attempts that each reporter wrote of
