@@ -27,6 +27,8 @@ var (
 	metricRefused  = metrics.Counter("frames_failed_total", "Pictures that the LEDs or the digits did not take.")
 	metricCommits  = metrics.Counter("commits_total", "Commits to the history.")
 	metricLatency  = metrics.Counter("commit_seconds_total", "Time that commits to the history took.")
+	metricKept     = metrics.Gauge("history_kept_bytes", "Memory that what lists of names of the past add up to takes.")
+	metricEvicted  = metrics.Counter("history_kept_evicted_total", "Sums of the past that went for want of room, to be made anew when they are asked for.")
 	metricNotices  = metrics.Gauge("notices", "Messages in the outbox, by channel and state.", "channel", "state")
 	metricUnknown  = metrics.Gauge("notices_unknown", "Attempts, of messages in the outbox, of which nobody knows whether they arrived.", "channel")
 	metricPages    = metrics.Gauge("page_open", "Pages that browsers have open and follow.")
@@ -73,6 +75,9 @@ func (d *daemon) metrics() http.Handler {
 		commits, spent := d.history.Commits()
 		report(metricCommits, float64(commits))
 		report(metricLatency, spent.Seconds())
+		past := d.history.Past()
+		report(metricKept, float64(past.Bytes))
+		report(metricEvicted, float64(past.Evicted))
 		for _, n := range status.Notices {
 			report(metricNotices, float64(n.Queued), n.Channel, string(notice.Queued))
 			report(metricNotices, float64(n.Delivered), n.Channel, string(notice.Delivered))

@@ -66,6 +66,12 @@ type lampCounts struct {
 	lamps int
 }
 
+// lampSums is as what the names of [lampCounts] are known again.
+type lampSums struct {
+	routed uint64
+	lamps  int
+}
+
 // Between implements [today.Counts].
 func (c lampCounts) Between(ctx context.Context, bounds []time.Time) (lamps [][]uint64, attempts []uint64, err error) {
 	attempts = make([]uint64, len(bounds)-1)
@@ -77,19 +83,22 @@ func (c lampCounts) Between(ctx context.Context, bounds []time.Time) (lamps [][]
 		lamp     int // -1 if it is of none
 		attempts bool
 	}
-	named := map[string]of{}
-	counts, err := c.Counts(ctx, bounds, history.Filter{}, func(what history.Counted) string {
+	names, named := map[of]string{}, map[string]of{}
+	for lamp := -1; lamp < c.lamps; lamp++ {
+		for _, attempts := range []bool{false, true} {
+			if to := (of{lamp, attempts}); to != (of{-1, false}) {
+				names[to] = fmt.Sprint(to)
+				named[names[to]] = to
+			}
+		}
+	}
+	counts, err := c.Counts(ctx, bounds, history.Filter{}, history.Naming{As: lampSums{c.table.Routed(), c.lamps}, Of: func(what history.Counted) string {
 		to := of{-1, what.Kind.Attempt()}
 		if i, counted := c.table.RouteCount(what.Agent, what.Kind, what.Host, what.Key); counted && i < c.lamps {
 			to.lamp = i
 		}
-		if to == (of{-1, false}) {
-			return ""
-		}
-		name := fmt.Sprint(to)
-		named[name] = to
-		return name
-	})
+		return names[to]
+	}})
 	for _, count := range counts {
 		to := named[count.Name]
 		if to.attempts {

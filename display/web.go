@@ -110,7 +110,7 @@ func (d *daemon) pageState(ctx context.Context) (page.State, error) {
 	}
 	s := page.State{
 		Name: status.Name, Version: status.Version, Started: status.Started, Total: status.Total,
-		Problem: status.Problems, Lamp: d.screen.lamps.RouteCount, LampsOf: d.lampsOf,
+		Problem: status.Problems, Lamp: d.screen.lamps.RouteCount, Routes: d.screen.lamps.Routed(), LampsOf: d.lampsOf,
 	}
 	for _, l := range status.Lamps {
 		color, err := lamp.ParseColor(l.Color)

@@ -35,8 +35,10 @@ func pageSource(s history.Source) page.Source {
 }
 
 // Counts counts between consecutive bounds.
-func (h pageHistory) Counts(ctx context.Context, bounds []time.Time, f page.Filter, name func(page.Counted) string) ([]page.Count, error) {
-	counts, err := h.history.Counts(ctx, bounds, filter(f, page.Span{}), func(of history.Counted) string { return name(page.Counted(of)) })
+func (h pageHistory) Counts(ctx context.Context, bounds []time.Time, f page.Filter, name page.Naming) ([]page.Count, error) {
+	counts, err := h.history.Counts(ctx, bounds, filter(f, page.Span{}), history.Naming{
+		Of: func(of history.Counted) string { return name.Of(page.Counted(of)) }, As: name.As,
+	})
 	return pageCounts(counts), err
 }
 

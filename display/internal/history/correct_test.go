@@ -103,4 +103,8 @@ func TestACorrectionTakesFromItsOwn(t *testing.T) {
 	if err != nil || sum != 3 {
 		t.Errorf("%d attempts on the day of the correction, want 3, error %v", sum, err)
 	}
+	kinds, err := h.Top(t.Context(), history.Kinds, history.Filter{Span: history.Span{Since: noon.AddDate(0, 0, 1).Truncate(24 * time.Hour)}}, 10)
+	if err != nil || len(kinds) != 1 || kinds[0].Attempts != 3 {
+		t.Errorf("the kinds on the day of the correction are %v, want 3 attempts, error %v", kinds, err)
+	}
 }

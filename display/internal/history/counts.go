@@ -19,14 +19,20 @@ type Counted struct {
 	Key   string // of a counter
 }
 
+// Naming says under which name something is counted.
+type Naming struct {
+	Of func(Counted) string // "" leaves it out
+	As any                  // equal to that of any other naming that ever has the same names; nil of one that is not used again
+}
+
 // Attempts names what counts attempts, for [History.Counts] of all of them: each agent's of each kind apart, so that what a
 // correction took away of one is not taken from the others.
-func Attempts(of Counted) string {
+var Attempts = Naming{Of: func(of Counted) string {
 	if of.Kind.Attempt() {
 		return of.Kind.String() + " from " + of.Agent
 	}
 	return ""
-}
+}}
 
 // Count is what was counted under one name within one bar of a chart.
 type Count struct {
@@ -35,8 +41,8 @@ type Count struct {
 	Sum
 }
 
-// Counts counts between consecutive bounds: bar i is from bounds[i] to bounds[i+1]. name returns the name under which
-// something is counted, or "" to leave it out. Bars and names without anything are left out, and tests are
+// Counts counts between consecutive bounds: bar i is from bounds[i] to bounds[i+1]. What is counted under one
+// name says name. Bars and names without anything are left out, and tests are
 // not counted. What corrections took away is taken from the bar of the correction, but leaves no less than nothing.
 //
 // Roll-ups answer: by days or hours where the bounds are on such of the history's zone, else by ten
@@ -44,7 +50,7 @@ type Count struct {
 // A source or a user comes from lists of names, which leave out who was too seldom seen in a time of
 // very many. Where the filter asks for both, or for their minutes of more than two days ago, the
 // newest 50,000 events of the time are looked at instead; its ids are ignored.
-func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter, name func(Counted) string) ([]Count, error) {
+func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter, name Naming) ([]Count, error) {
 	if len(bounds) < 2 {
 		return nil, nil
 	}
@@ -53,11 +59,13 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter,
 	c := newCounting(bounds)
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 		lists := h.lists(tx)
-		if err = lists.name(ctx, c, name); err != nil {
+		if err = lists.name(ctx, c, name.Of); err != nil {
 			return err
 		}
 		what, in := filter.listing()
 		switch {
+		case filter == Filter{Span: filter.Span} && name.As != nil:
+			return lists.countNamed(ctx, c, filter.Span, step, name)
 		case filter.User == "" && filter.Host == "" && !filter.Source.IsValid():
 			return lists.count(ctx, c, filter, step)
 		case what == 0 || step < hour && bounds[0].Before(h.options.Now().Add(-minutesListed)):
@@ -179,7 +187,7 @@ func (c *counting) byNetwork(name func(netip.Prefix) string) func(address []byte
 // damage made unknown do not count.
 func (h *History) First(ctx context.Context) (first time.Time, err error) {
 	err = h.View(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
-		for _, step := range steps[:len(steps)-1] {
+		for _, step := range steps[:countedSteps] {
 			var start sql.NullInt64
 			err = errors.Join(err, each(ctx, tx, `SELECT min(start) FROM lists WHERE what = ? AND step = ? AND start > 0`,
 				[]any{&start}, func() {}, int64(machineNames), step.long))

@@ -16,8 +16,11 @@ func (h *History) Upkeep() { h.upkeep() }
 // RememberAll has what few lists add up to kept as well.
 func (h *History) RememberAll() { h.past.least = 0 }
 
+// RememberAtMost bounds what is kept of the past, in bytes.
+func (h *History) RememberAtMost(bytes int) { h.past.most = bytes }
+
 // Forgetful drops what is kept of the past.
-func (h *History) Forgetful() { h.past.change() }
+func (h *History) Forgetful() { h.past.forget() }
 
 // Remembered is of how many parts of the past something is kept.
 func (h *History) Remembered() int {

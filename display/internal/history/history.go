@@ -126,7 +126,7 @@ func Open(options Options) (*History, error) {
 	}
 	h.zone.Store(options.Zone())
 	h.room = sync.NewCond(&h.mu)
-	h.past.least = pastLeast
+	h.past.least, h.past.most = pastLeast, pastMost
 	lock, err := lockFile(options.Path)
 	if err != nil {
 		return nil, err
@@ -269,7 +269,7 @@ func (h *History) set(opened *store, known summary) {
 		opened.networksOnly, opened.past = h.options.NetworksOnly, &h.past
 	}
 	if opened != h.store {
-		h.past.change()
+		h.past.forget()
 	}
 	h.store, h.known = opened, known
 }

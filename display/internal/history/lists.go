@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Lists are the roll-ups: what was counted in a minute, an hour and a day, by agent and kind and by name.
+// Lists are the roll-ups: what was counted in a minute, an hour, a day and a month, by agent and kind and by name.
 // One list has all that was counted, by the machine that wrote the line or the key of a counter: charts are
 // made of it. The others have the networks, addresses, user names and targets that the events named: whoever
 // asks for the most frequent, or for a chart of one of them, is answered from those. How long lists are
@@ -43,7 +43,7 @@ func (k nameKind) has(step int64) bool { return k == machineNames || step != ten
 const listsTable = `
 CREATE TABLE IF NOT EXISTS lists (
 	what  INTEGER NOT NULL, -- 1 networks, 2 addresses, 3 users, 4 targets, 5 machines and counters
-	step  INTEGER NOT NULL, -- 60, 600, 3600 or 86400 seconds
+	step  INTEGER NOT NULL, -- 60, 600, 3600, 86400 or 2678400 seconds
 	start INTEGER NOT NULL, -- Unix time
 	part  INTEGER NOT NULL, -- parts are added up; -1 is a list that was cut for its age
 	list  BLOB NOT NULL,
@@ -56,7 +56,7 @@ const longName = 200
 func cutName(name string) string { return name[:min(len(name), longName)] }
 
 // listBytes is how long lists may get: those of an hour so much, those of a minute a quarter of it,
-// those of a day twice as much. Under an attack that fills all of them they take at most half of
+// those of a day twice and those of a month eight times as much. Under an attack that fills all of them they take at most half of
 // what the history may in the first year.
 func listBytes(most int64) int {
 	if most <= 0 {

@@ -41,7 +41,7 @@ func (s *store) putArrived(what nameKind, at time.Time, part int64, list nameLis
 }
 
 func (s *store) putList(what nameKind, step, start, part int64, list []byte) error {
-	s.pastChanged = s.pastChanged || step >= hour
+	s.changePast(what, step, start)
 	return s.exec(`INSERT INTO lists (what, step, start, part, list) VALUES (?,?,?,?,?)
 		ON CONFLICT DO UPDATE SET list = CAST(list || excluded.list AS BLOB)`, int64(what), step, start, part, list)
 }
@@ -75,10 +75,24 @@ func (s *store) loadListed(zone *time.Location) error {
 
 // tellPast lets go of the sums of lists that have changed. Call it once the change is committed.
 func (s *store) tellPast() {
-	if s.pastChanged && s.past != nil {
-		s.past.change()
+	switch {
+	case s.past == nil || len(s.pastChanged) == 0:
+	case len(s.pastChanged) < mostChanged:
+		s.past.change(s.pastChanged)
+	default:
+		s.past.forget()
 	}
-	s.pastChanged = false
+	s.pastChanged = nil
+}
+
+// mostChanged is from how many changed lists on nothing of the past is kept.
+const mostChanged = 1000
+
+// changePast notes that a list is another one now.
+func (s *store) changePast(what nameKind, step, start int64) {
+	if step >= hour && len(s.pastChanged) < mostChanged {
+		s.pastChanged = append(s.pastChanged, listPart{what, stretch{step, start, start}})
+	}
 }
 
 // forgetLists deletes lists of steps that are older than these are kept, and cuts names of old hours.
@@ -137,7 +151,7 @@ func (s *store) rewriteLists(condition string, change func(nameList) (part int64
 		if !changed {
 			continue
 		}
-		s.pastChanged = true
+		s.changePast(nameKind(k.what), k.step, k.start)
 		if err = s.exec(`DELETE FROM lists`+where, k.what, k.step, k.start, k.part); err == nil && len(list) > 0 {
 			err = s.putList(nameKind(k.what), k.step, k.start, part, list.append(nil))
 		}
@@ -176,13 +190,14 @@ func (s *store) renameKind(old, now int64) error {
 	})
 }
 
-// coarsenLists leaves only networks of the addresses in lists of a span, as [store.coarsen] does of events.
+// coarsenLists leaves only networks of the addresses in lists of a span, as [store.coarsen] does of events. A month
+// that the span reaches into may have been made since, of days of before.
 func (s *store) coarsenLists(since, until int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.tellPast()
 	return s.transaction(func() error {
-		return s.rewriteLists(`what IN (1, 2) AND start >= ? AND start < ?`, func(list nameList) (part int64, changed bool) {
+		return s.rewriteLists(`what IN (1, 2) AND start >= iif(step = ?, ?, ?) AND start < ?`, func(list nameList) (part int64, changed bool) {
 			for g, n := range list {
 				coarse := new(names)
 				for _, e := range n.entries {
@@ -193,6 +208,6 @@ func (s *store) coarsenLists(since, until int64) error {
 				list[g] = coarse
 			}
 			return 0, changed
-		}, since, until)
+		}, int64(monthLong), since-2*monthLong, since, until)
 	})
 }

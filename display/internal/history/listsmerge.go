@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"math"
 	"time"
 )
@@ -30,7 +31,7 @@ func (s *store) mergeParts(what nameKind, now time.Time) error {
 		var starts []int64
 		var start int64
 		err := s.each(context.Background(), `SELECT DISTINCT start FROM lists WHERE what = ? AND step = ? AND start >= ? AND start < ? AND part > 0`,
-			[]any{&start}, func() { starts = append(starts, start) }, int64(what), step.long, now.Add(-minutesListed).Unix(), now.Unix()-minute)
+			[]any{&start}, func() { starts = append(starts, start) }, int64(what), step.long, startOf(now.Add(-minutesListed), step.long), now.Unix()-minute)
 		if err != nil {
 			return err
 		}
@@ -64,6 +65,8 @@ func (s *store) listLong(step int64) int {
 		return s.listBytes / 4
 	case hour:
 		return s.listBytes
+	case monthLong:
+		return 8 * s.listBytes
 	}
 	return 2 * s.listBytes
 }
@@ -119,42 +122,74 @@ func (s *store) sumUpStep(what nameKind, from, to, over int64, zone *time.Locati
 	}
 }
 
-// followZone makes the lists of days anew that begin at no midnight of a zone, since the file was written in another one. They are
-// made of those of hours; where names of old hours were left out, days stay as they are.
+// makeMonths makes the lists of months of those of days, of a file that has none.
+func (s *store) makeMonths(now time.Time) error {
+	days, err := s.number(`SELECT count(*) FROM lists WHERE step = ?`, int64(dayLong))
+	if err = errors.Join(err, s.loadListed(now.Location())); err != nil || days == 0 {
+		return err
+	}
+	for what := nameKind(1); what <= nameKinds; what++ {
+		if err := s.sumUp(what, now); err != nil {
+			return err
+		}
+		if s.progress != nil {
+			s.progress("months", int64(what), nameKinds)
+		}
+	}
+	return nil
+}
+
+// followZone makes the lists of days and months anew that begin at no midnight of a zone, and at none of a first day, since the
+// file was written in another one. Days are made of hours, but where names of old hours were left out days stay as they are.
 func (s *store) followZone(now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.tellPast()
-	const day = len(steps) - 1
 	for i := range s.listed {
-		what, since := nameKind(i+1), int64(2*dayLong) // what begins before is of unknown days
-		if what.isCut() {
-			since = now.Add(-hoursListed).Unix()
-		}
-		var start int64
-		first := int64(math.MaxInt64)
-		err := s.each(context.Background(), `SELECT DISTINCT start FROM lists WHERE what = ? AND step = ? AND start >= ?`, []any{&start}, func() {
-			if startOfDay(time.Unix(start, 0).In(now.Location())) != start {
-				first = min(first, start)
-			}
-		}, int64(what), int64(dayLong), since)
-		if err == nil && first < math.MaxInt64 {
-			before := s.listed[i]
-			s.listed[i][day] = first
-			s.pastChanged = true
-			err = s.transaction(func() error {
-				if err := s.exec(`DELETE FROM lists WHERE what = ? AND step = ? AND start >= ?`, int64(what), int64(dayLong), first); err != nil {
-					return err
-				}
-				return s.sumUp(what, now)
-			})
-			if err != nil {
-				s.listed[i] = before
-			}
-		}
-		if err != nil {
+		before := s.listed[i]
+		if err := s.followZoneOf(nameKind(i+1), now); err != nil {
+			s.listed[i] = before
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *store) followZoneOf(what nameKind, now time.Time) error {
+	const day, month = len(steps) - 2, len(steps) - 1
+	since := int64(2 * dayLong) // what begins before is of unknown days
+	if what.isCut() {
+		since = now.Add(-hoursListed).Unix()
+	}
+	firstDay, err := s.firstOutside(what, dayLong, since, now.Location())
+	firstMonth, wrong := s.firstOutside(what, monthLong, begun, now.Location())
+	if err = errors.Join(err, wrong); err != nil || min(firstDay, firstMonth) == math.MaxInt64 {
+		return err
+	}
+	made := &s.listed[what-1]
+	made[day], made[month] = min(made[day], firstDay), begun
+	err = s.transaction(func() error {
+		const remade = `DELETE FROM lists WHERE what = ? AND step = ? AND start >= ?`
+		err := errors.Join(s.exec(remade, int64(what), int64(dayLong), firstDay), s.exec(remade, int64(what), int64(monthLong), int64(begun)))
+		if err != nil {
+			return err
+		}
+		return s.sumUp(what, now)
+	})
+	if s.past != nil {
+		s.past.forget()
+	}
+	return err
+}
+
+// firstOutside returns the first list of a step, from a time on, that does not begin where a step of a zone does.
+func (s *store) firstOutside(what nameKind, step, since int64, zone *time.Location) (first int64, err error) {
+	var start int64
+	first = math.MaxInt64
+	err = s.each(context.Background(), `SELECT DISTINCT start FROM lists WHERE what = ? AND step = ? AND start >= ?`, []any{&start}, func() {
+		if startOf(time.Unix(start, 0).In(zone), step) != start {
+			first = min(first, start)
+		}
+	}, int64(what), step, since)
+	return first, err
 }

@@ -86,4 +86,13 @@ func TestWhatIsKeptOfThePast(t *testing.T) {
 		t.Fatal(err)
 	}
 	same("after an agent was forgotten")
+	if use := h.Past(); use.Evicted > 0 || use.Bytes == 0 {
+		t.Errorf("of what is kept %+v is said", use)
+	}
+	h.Forgetful()
+	h.RememberAtMost(2000)
+	same("in little room")
+	if use := h.Past(); use.Evicted == 0 || use.Bytes > 2000 {
+		t.Errorf("of what is kept in little room %+v is said", use)
+	}
 }

@@ -44,9 +44,9 @@ func (s *store) takeRollups(now time.Time) error {
 }
 
 // fillMachines makes the lists of machines that are not there of the events, and of totals whose events are gone.
-// Lists that are there are better evidence, but those of days, which are made of hours.
+// Lists that are there are better evidence, but those of days and months, which are made of hours.
 func (s *store) fillMachines(now time.Time) error {
-	if err := s.exec(`DELETE FROM lists WHERE what = ? AND step = ?`, int64(machineNames), int64(dayLong)); err != nil {
+	if err := s.exec(`DELETE FROM lists WHERE what = ? AND step >= ?`, int64(machineNames), int64(dayLong)); err != nil {
 		return err
 	}
 	f := filling{s: s, zone: now.Location()}
@@ -88,7 +88,7 @@ type filling struct {
 	zone   *time.Location
 	id     int64 // of the event
 	failed error
-	steps  [len(steps) - 1]struct {
+	steps  [countedSteps]struct {
 		list         nameList
 		there        map[int64]bool // starts of which there are lists
 		since        int64          // lists that begin before are not kept

@@ -67,7 +67,7 @@ func TestCountsOfMachines(t *testing.T) {
 		t.Helper()
 		for name, b := range bounds {
 			got := map[string]uint64{}
-			counts, err := h.Counts(t.Context(), b, history.Filter{}, func(of history.Counted) string { return cmp.Or(of.Host, "own") })
+			counts, err := h.Counts(t.Context(), b, history.Filter{}, history.Naming{Of: func(of history.Counted) string { return cmp.Or(of.Host, "own") }})
 			for _, c := range counts {
 				got[c.Name] += c.Attempts
 			}

@@ -93,6 +93,8 @@ func (s *store) prepare(pragmas []string, now time.Time) error {
 				err = s.fillNames(now)
 			case err == nil && v == 7:
 				err = s.takeRollups(now)
+			case err == nil && v == 8:
+				err = s.makeMonths(now)
 			}
 			return err
 		})

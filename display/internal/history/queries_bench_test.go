@@ -50,7 +50,7 @@ func large(b *testing.B) *running {
 }
 
 // ofAgent names what is counted by its agent.
-func ofAgent(of history.Counted) string { return of.Agent }
+var ofAgent = history.Naming{Of: func(of history.Counted) string { return of.Agent }}
 
 func unix(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
 

@@ -86,7 +86,7 @@ func expected(all []arrival, bounds []time.Time, chosen func(*arrival) bool) map
 
 func (r *running) counts(bounds []time.Time, filter history.Filter) map[counted]history.Sum {
 	r.t.Helper()
-	list, err := r.Counts(r.t.Context(), bounds, filter, func(of history.Counted) string { return of.Agent + " " + of.Kind.String() })
+	list, err := r.Counts(r.t.Context(), bounds, filter, history.Naming{Of: func(of history.Counted) string { return of.Agent + " " + of.Kind.String() }})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -387,7 +387,7 @@ func TestCounters(t *testing.T) {
 			Detail: attack.Count{Key: fmt.Sprint("key", n%100), Value: 10}})
 	}
 	h.commit(batch{agent: "a", epoch: 1, first: 1, events: list})
-	counts, err := h.Counts(t.Context(), []time.Time{noon.Truncate(time.Hour), noon.Add(time.Hour).Truncate(time.Hour)}, history.Filter{Kind: attack.Counter}, func(of history.Counted) string { return cmp.Or(of.Key, "none") })
+	counts, err := h.Counts(t.Context(), []time.Time{noon.Truncate(time.Hour), noon.Add(time.Hour).Truncate(time.Hour)}, history.Filter{Kind: attack.Counter}, history.Naming{Of: func(of history.Counted) string { return cmp.Or(of.Key, "none") }})
 	keys, sum := map[string]uint64{}, uint64(0)
 	for _, c := range counts {
 		keys[c.Name] += c.Attempts

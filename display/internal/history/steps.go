@@ -10,7 +10,8 @@ const (
 	minute     = 60
 	tenMinutes = 600
 	hour       = 3600
-	dayLong    = 86400 // the step's name; days have 23, 24 or 25 hours
+	dayLong    = 86400   // the step's name; days have 23, 24 or 25 hours
+	monthLong  = 2678400 // the step's name; months have 28 to 31 days
 )
 
 // minutesListed is how long minutes are kept.
@@ -25,12 +26,20 @@ var steps = [...]struct {
 	{tenMinutes, 15 * 24 * time.Hour},
 	{hour, 0},
 	{dayLong, 0},
+	{monthLong, 0},
 }
+
+// countedSteps is how many of them, the shortest, are counted of events; days and months are made of hours.
+const countedSteps = 3
 
 // startOf returns when the step began that t is in, in Unix time.
 func startOf(t time.Time, long int64) int64 {
-	if long == dayLong {
+	switch long {
+	case dayLong:
 		return startOfDay(t)
+	case monthLong:
+		year, month, _ := t.Date()
+		return time.Date(year, month, 1, 0, 0, 0, 0, t.Location()).Unix()
 	}
 	_, ahead := t.Zone()
 	wall := t.Unix() + int64(ahead)
@@ -39,8 +48,11 @@ func startOf(t time.Time, long int64) int64 {
 
 // endOf returns when the step ends that begins at start, in Unix time.
 func endOf(start, long int64, zone *time.Location) int64 {
-	if long == dayLong {
+	switch long {
+	case dayLong:
 		return startOfDay(time.Unix(start, 0).In(zone).AddDate(0, 0, 1))
+	case monthLong:
+		return startOfDay(time.Unix(start, 0).In(zone).AddDate(0, 1, 0))
 	}
 	return start + long
 }

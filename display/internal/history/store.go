@@ -23,9 +23,9 @@ type store struct {
 	file, wal    os.FileInfo     // which files they are, see inPlace; wal is nil without one
 	oldest       map[int64]int64 // by agent: no event of its has a lower id
 	listed       [nameKinds]listed
-	past         *past  // what lists of hours and days add up to; nil is nobody's
-	pastChanged  bool   // since the past was told so
-	text         []byte // room for a list as it is written
+	past         *past      // what lists of hours and days add up to; nil is nobody's
+	pastChanged  []listPart // since the past was told so
+	text         []byte     // room for a list as it is written
 	names        agentNames
 	latest       int64 // arrival of an event, 0 if unknown; no event arrived later
 

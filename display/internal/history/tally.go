@@ -51,13 +51,44 @@ func (s *sums) place(key uint64) int {
 }
 
 func (s *sums) grow() {
+	if size := len(s.keys); size < 1<<16 {
+		s.resize(max(4*size, 16))
+	} else {
+		s.resize(2 * size)
+	}
+}
+
+// resize makes room for so many keys, a power of two and more than twice as many as there are.
+func (s *sums) resize(size int) {
 	before := *s
-	size := max(4*len(s.keys), 16)
 	*s = sums{make([]uint64, size), make([]uint64, size), before.used, rand.Uint64() | 1, 64 - bits.Len(uint(size-1))}
 	for i, key := range before.keys {
 		if key != 0 {
 			at := s.place(key)
 			s.keys[at], s.values[at] = key, before.values[i]
+		}
+	}
+}
+
+// packed returns the sums without what is free, to be added to others.
+func (s *sums) packed() sums {
+	to := sums{keys: make([]uint64, 0, s.used), values: make([]uint64, 0, s.used), used: s.used}
+	for i, key := range s.keys {
+		if key != 0 {
+			to.keys, to.values = append(to.keys, key), append(to.values, s.values[i])
+		}
+	}
+	return to
+}
+
+// addAll adds all of other sums, be they packed.
+func (s *sums) addAll(other *sums) {
+	if size := 1 << bits.Len(uint(2*max(s.used, other.used))); size > len(s.keys) && other.used > 0 {
+		s.resize(max(size, 16))
+	}
+	for i, key := range other.keys {
+		if key != 0 {
+			s.add(key, other.values[i])
 		}
 	}
 }
@@ -106,6 +137,20 @@ func (t *tallies) addBytes(name []byte, attempts uint64) {
 		t.long[string(name)] = sum
 	}
 	*sum += attempts
+}
+
+// packed returns the same tallies in little room, to be added to others.
+func (t *tallies) packed() *tallies {
+	return &tallies{short: t.short.packed(), long: t.long, others: t.others}
+}
+
+// addAll adds all of other ones, which stay as they are.
+func (t *tallies) addAll(other *tallies) {
+	t.others += other.others
+	t.short.addAll(&other.short)
+	for name, sum := range other.long {
+		t.addBytes([]byte(name), *sum)
+	}
 }
 
 // list returns the most frequent.

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
 )
@@ -133,16 +132,21 @@ func (r *reading) tallyNames(ctx context.Context, t *tallies, what nameKind, fil
 	}
 	counted := func(g group) bool { return attack.StoredKind(g.kind).Attempt() && of(g) }
 	t.text = func(name string) string { return nameText(what, name) }
-	parts, err := r.parts(ctx, what, filter.Span, dayLong)
+	longest := int64(monthLong)
+	if filter.Source.IsValid() {
+		longest = dayLong // these leave out fewer
+	}
+	parts, err := r.parts(ctx, what, filter.Span, longest)
 	if err != nil {
 		return err
 	}
 	all, joined := filter.Agent == "" && filter.Kind == 0 && !filter.Source.IsValid(), false
 	for _, part := range parts {
-		one, known := remembered{tallies: t}, false
+		key := pastKey{listPart: part}
 		over := all && part.step >= hour
+		one, known := remembered{tallies: t}, false
 		if over {
-			if one, known = r.h.past.get(r.era, part); !known {
+			if one, known = r.h.past.get(r.era, key); !known {
 				one.tallies = newTallies()
 			}
 		}
@@ -151,9 +155,9 @@ func (r *reading) tallyNames(ctx context.Context, t *tallies, what nameKind, fil
 			err := r.eachListedOf(ctx, []listPart{part}, counted, func(_ int64, _ group, name []byte, sum Sum) {
 				switch {
 				case len(name) == 0:
-					one.others += sum.Attempts
+					one.tallies.others += sum.Attempts
 				case in(name):
-					one.addBytes(name, sum.Attempts)
+					one.tallies.addBytes(name, sum.Attempts)
 				}
 			})
 			if err != nil {
@@ -166,7 +170,8 @@ func (r *reading) tallyNames(ctx context.Context, t *tallies, what nameKind, fil
 			t.addAll(one.tallies)
 		}
 		if over && !known && r.read >= r.h.past.least {
-			r.h.past.keep(r.era, part, one)
+			one.tallies = one.tallies.packed()
+			r.h.past.keep(r.era, key, one)
 		}
 	}
 	r.joined = joined
@@ -201,7 +206,7 @@ func (r *reading) tallyGroups(ctx context.Context, t *tallies, by Dimension, fil
 // tallyCounted counts by what all that is counted is kept by. What a correction took away may be of another time
 // than what it was taken from.
 func (r *reading) tallyCounted(ctx context.Context, sums map[Dimension]*tallies, by []Dimension, filter Filter) (err error) {
-	c := newCounting([]time.Time{time.Unix(begun, 0), time.Unix(1<<40, 0)}) // one bar
+	c := newCounting(always())
 	agents, err := r.agentNames(ctx)
 	if err != nil {
 		return err
@@ -211,7 +216,7 @@ func (r *reading) tallyCounted(ctx context.Context, sums map[Dimension]*tallies,
 		parts = append(parts, countedOf(agents, g, key))
 		return c.unnamed()
 	}
-	if err = r.count(ctx, c, filter, dayLong); err != nil {
+	if err = r.countOnce(ctx, c, filter); err != nil {
 		return err
 	}
 	for i, of := range parts {

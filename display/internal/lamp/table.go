@@ -34,6 +34,7 @@ type Table struct {
 	zone       *time.Location
 	lamps      []route
 	first      string
+	routed     uint64 // how often routes have changed
 	all, today map[source]uint64
 	apart      int // tallies of all with names
 	day        date
@@ -65,6 +66,7 @@ func (t *Table) Configure(lamps []Config, zone *time.Location) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lamps, t.zone = routes(lamps), zone
+	t.routed++
 	t.sum()
 	return nil
 }
@@ -74,8 +76,18 @@ func (t *Table) Configure(lamps []Config, zone *time.Location) error {
 func (t *Table) SetFirst(agent string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.first = agent
+	if t.first != agent {
+		t.first = agent
+		t.routed++
+	}
 	t.sum()
+}
+
+// Routed rises whenever [Table.Route] may answer otherwise than before.
+func (t *Table) Routed() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.routed
 }
 
 // Zone returns the zone whose midnight begins a day.

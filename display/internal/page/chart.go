@@ -38,11 +38,11 @@ func (c *chart) Clock() bool { return c.Step < 24*time.Hour }
 
 // stack says what a chart stacks.
 type stack struct {
-	name   func(Counted) string // which line a count belongs to, "" for none
-	lines  []line               // that come first, in their order, also when nothing was counted
-	most   int                  // how many others have lines of their own: those of which there is the most
-	others string               // the line of what is more than that
-	none   string               // the line, if there is one, of what belongs to none; it has no colour
+	name   Naming // which line a count belongs to, "" for none
+	lines  []line // that come first, in their order, also when nothing was counted
+	most   int    // how many others have lines of their own: those of which there is the most
+	others string // the line of what is more than that
+	none   string // the line, if there is one, of what belongs to none; it has no colour
 }
 
 // mostLines is how many lines a chart has: a table with more is read by nobody.
@@ -112,13 +112,24 @@ func stacked(step time.Duration, bounds []time.Time, counts []Count, by stack) *
 // hues is how many colours page.css has for what is no lamp.
 const hues = 8
 
+// lampLines is as which a chart by lamp is known again.
+type lampLines struct {
+	routes any
+	labels string
+}
+
 // byLamp stacks attempts, and what else lamps count, by lamp.
 func byLamp(state State) stack {
 	by := stack{none: "no lamp"}
 	for i, lamp := range state.Lamps {
 		by.lines = append(by.lines, line{Name: lamp.Label, Class: fmt.Sprintf("lamp-%d", i)})
 	}
-	by.name = func(of Counted) string {
+	as := lampLines{routes: state.Routes}
+	for _, line := range by.lines {
+		as.labels += line.Name + "\n"
+	}
+	by.name.As = as
+	by.name.Of = func(of Counted) string {
 		i, counts := state.Lamp(of.Agent, of.Kind, of.Host, of.Key)
 		switch {
 		case counts && i >= 0 && i < len(by.lines):

@@ -20,7 +20,7 @@ func (s *Server) countersPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := countersView{head: s.head(r, "Counters", "counters"), View: v}
-	if shown.Chart, err = s.chart(r.Context(), v, stack{name: byCounter, most: mostLines - 1, others: "others"}); err != nil {
+	if shown.Chart, err = s.chart(r.Context(), v, stack{name: Naming{Of: byCounter}, most: mostLines - 1, others: "others"}); err != nil {
 		return err
 	}
 	shown.Ranges = v.ranges()

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
 )
 
 // nowView is the first page: the device, what it counts, the last day, events and agents.
@@ -50,25 +49,22 @@ func (s *Server) nowPage(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) stacked(ctx context.Context, v view, state State) (*chart, error) {
 	switch v.By {
 	case stackAgent:
-		return s.chart(ctx, v, stack{name: byAgent, most: mostLines - 1, others: otherAgents})
+		return s.chart(ctx, v, stack{name: Naming{Of: byAgent}, most: mostLines - 1, others: otherAgents})
 	case stackCountry:
 		return s.countryChart(ctx, v)
 	}
 	return s.chart(ctx, v, byLamp(state))
 }
 
+// allKinds is at least how many kinds there are, known or not.
+const allKinds = 1 << 16
+
 // today counts the attempts since midnight.
 func (s *Server) today(ctx context.Context) (n uint64, err error) {
-	now := s.options.Now()
-	until := after(now, day, s.options.Zone())
-	counts, err := s.options.History.Counts(ctx, []time.Time{until.AddDate(0, 0, -1), until}, Filter{}, func(of Counted) string {
-		if of.Kind.Attempt() { // each apart: what a correction took away of one is not taken from the others
-			return of.Kind.String() + " from " + of.Agent
-		}
-		return ""
-	})
-	for _, c := range counts {
-		n += c.N
+	until := after(s.options.Now(), day, s.options.Zone())
+	tops, err := s.options.History.Tops(ctx, []Dimension{ByKind}, Span{until.AddDate(0, 0, -1), until}, Filter{}, allKinds)
+	for _, kind := range tops[ByKind] {
+		n += kind.N
 	}
 	return n, err
 }

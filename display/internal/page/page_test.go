@@ -186,33 +186,6 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// corrected is a history of a day on which more was taken away of one agent's logins than it had that day.
-type corrected struct{ *pagetest.History }
-
-func (corrected) Counts(_ context.Context, bounds []time.Time, _ page.Filter, name func(page.Counted) string) ([]page.Count, error) {
-	sums := map[string]int{}
-	sums[name(page.Counted{Agent: "vps", Kind: attack.SSHLogin})] += 5 - 100
-	sums[name(page.Counted{Agent: "blog", Kind: attack.SSHLogin})] += 2
-	sums[name(page.Counted{Agent: "vps", Kind: attack.HTTPProbe})]++
-	var counts []page.Count
-	for name, n := range sums {
-		if n > 0 {
-			counts = append(counts, page.Count{Bar: len(bounds) - 2, Name: name, N: uint64(n)})
-		}
-	}
-	return counts, nil
-}
-
-// What a correction took away of one agent's kind is not taken from the others.
-func TestACorrectionHidesNothingElse(t *testing.T) {
-	d := pagetest.NewDesk(noon)
-	s := page.New(page.Options{History: corrected{d.History}, State: d.State, Zone: utc, Now: d.Now})
-	if body := ask(s, "GET", "/", nil).Body.String(); !strings.Contains(body, `<b><data value="3">3</data></b> today`) {
-		_, today, _ := strings.Cut(body, `class="total"`)
-		t.Errorf("of today it says %.200s, want 3", today)
-	}
-}
-
 // A source's page opens with the time since it was first seen.
 func TestTheRangeOfASource(t *testing.T) {
 	s := desk(nil)
@@ -316,7 +289,7 @@ func TestACorrectionIsShown(t *testing.T) {
 // broken is a history whose file cannot be read.
 type broken struct{ *pagetest.Desk }
 
-func (broken) Counts(context.Context, []time.Time, page.Filter, func(page.Counted) string) ([]page.Count, error) {
+func (broken) Counts(context.Context, []time.Time, page.Filter, page.Naming) ([]page.Count, error) {
 	return nil, errors.New("cannot read the history: disk I/O error")
 }
 

@@ -34,6 +34,12 @@ type Count struct {
 	N    uint64 // attempts, or whatever the kinds count
 }
 
+// Naming says under which name something is counted.
+type Naming struct {
+	Of func(Counted) string // "" leaves it out
+	As any                  // equal to that of any other naming that ever has the same names; nil of one that is not used again
+}
+
 // Dimension is what a list of the most frequent is of.
 type Dimension string
 
@@ -95,9 +101,9 @@ type Page struct {
 // secrets.
 type History interface {
 	// Counts counts between consecutive bounds: bar i is from bounds[i] to bounds[i+1]. What is counted under one
-	// name says name, which leaves out what it has none for. Bars and names without anything are left out. Tests are
+	// name says name. Bars and names without anything are left out. Tests are
 	// not counted.
-	Counts(ctx context.Context, bounds []time.Time, filter Filter, name func(Counted) string) ([]Count, error)
+	Counts(ctx context.Context, bounds []time.Time, filter Filter, name Naming) ([]Count, error)
 	// NetworkCounts counts attempts between consecutive bounds by a name of the networks that they came from; what is
 	// not known of has none. The filter names no user.
 	NetworkCounts(ctx context.Context, bounds []time.Time, filter Filter, name func(network netip.Prefix) string) ([]Count, error)
@@ -129,6 +135,8 @@ type State struct {
 	// whether the lamp's total counts it. The host is the machine that wrote the lines, if it is not the
 	// agent's own, and key that of a counter.
 	Lamp func(agent string, kind attack.Kind, host, key string) (lamp int, counts bool)
+	// Routes is another one whenever Lamp may answer otherwise.
+	Routes any
 	// LampsOf returns the indexes of the lamps that an agent lights.
 	LampsOf func(agent string) []int
 }

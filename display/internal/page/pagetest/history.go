@@ -31,7 +31,7 @@ func chosen(r *page.Record, span page.Span, f page.Filter) bool {
 }
 
 // Counts counts between bounds.
-func (h *History) Counts(_ context.Context, bounds []time.Time, filter page.Filter, name func(page.Counted) string) ([]page.Count, error) {
+func (h *History) Counts(_ context.Context, bounds []time.Time, filter page.Filter, name page.Naming) ([]page.Count, error) {
 	type key struct {
 		bar  int
 		name string
@@ -47,7 +47,7 @@ func (h *History) Counts(_ context.Context, bounds []time.Time, filter page.Filt
 		if !exact {
 			bar--
 		}
-		if name := name(page.Counted{Agent: r.Agent, Kind: r.Event.Kind}); name != "" {
+		if name := name.Of(page.Counted{Agent: r.Agent, Kind: r.Event.Kind}); name != "" {
 			sums[key{bar, name}] += r.Event.Count
 		}
 	}
