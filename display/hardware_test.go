@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pialert/pialert/display/internal/animate"
+	process "github.com/pialert/pialert/packaging/demo/program"
 )
 
 // drawing are the pins that draw.
@@ -169,8 +170,11 @@ func TestMetricsSayThatLightsAreMissing(t *testing.T) {
 	if len(status.Problems) == 0 || !strings.HasPrefix(status.Problems[0], "lights: no GPIO") {
 		t.Errorf("status: %q", status.Problems)
 	}
-	response, err := http.Get("http://" + address + "/metrics")
-	b.must(err)
+	var response *http.Response
+	b.must(process.Poll(b.ctx, func() (err error) { // they may be served a moment later
+		response, err = http.Get("http://" + address + "/metrics")
+		return err
+	}))
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	b.must(err)
