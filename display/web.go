@@ -65,7 +65,7 @@ func (d *daemon) newPage() *page.Server {
 		place = func(a netip.Addr) page.Place { return page.Place(d.places.Place(a)) }
 	}
 	return page.New(page.Options{
-		History: pageHistory{d.history}, Place: place, State: d.pageState, Zone: d.screen.lamps.Zone, Logger: d.logger,
+		Name: d.keyring.Name(), History: pageHistory{d.history}, Place: place, State: d.pageState, Zone: d.screen.lamps.Zone, Logger: d.logger,
 		Access: page.Access{
 			Hosts:    d.cfg.Web.names(),
 			Password: func() (string, error) { return page.PasswordIn(d.cfg.State) },
@@ -109,7 +109,7 @@ func (d *daemon) pageState(ctx context.Context) (page.State, error) {
 		return page.State{}, err
 	}
 	s := page.State{
-		Name: status.Name, Version: status.Version, Started: status.Started, Total: status.Total,
+		Version: status.Version, Started: status.Started, Total: status.Total,
 		Problem: status.Problems, Lamp: d.screen.lamps.RouteCount, Routes: d.screen.lamps.Routed(), LampsOf: d.lampsOf,
 	}
 	for _, l := range status.Lamps {

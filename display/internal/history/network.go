@@ -23,19 +23,6 @@ func listedNetwork(address []byte) []byte {
 	return address[:min(len(address), keep)]
 }
 
-// networkName writes the network of an address.
-func networkName(addr netip.Addr) string {
-	bits := 8 * bytes6
-	if addr = addr.Unmap(); addr.Is4() {
-		bits = 8 * bytes4
-	}
-	network, err := addr.Prefix(bits)
-	if err != nil {
-		return ""
-	}
-	return network.String()
-}
-
 // What remains of an address that is not kept whole: a /24, or a /48 of IPv6.
 const (
 	coarse4 = 24

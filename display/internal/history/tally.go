@@ -118,9 +118,15 @@ func (t *tallies) add(name string, kind, attempts int64) { t.addRaw([]byte(name)
 
 // addRaw adds what a kind counts, if that is attempts, or a counter.
 func (t *tallies) addRaw(name []byte, kind, attempts int64) {
-	if k := attack.StoredKind(kind); len(name) > 0 && (k.Attempt() || k == attack.Counter) && attempts > 0 {
+	if len(name) > 0 && isRanked(kind) && attempts > 0 {
 		t.addBytes(name, uint64(attempts))
 	}
+}
+
+// isRanked says whether what a stored kind counts is attempts, or a counter's.
+func isRanked(kind int64) bool {
+	k := attack.StoredKind(kind)
+	return k.Attempt() || k == attack.Counter
 }
 
 func (t *tallies) addBytes(name []byte, attempts uint64) {

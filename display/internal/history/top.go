@@ -1,13 +1,11 @@
 package history
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pialert/pialert/pkg/attack"
@@ -245,53 +243,58 @@ func (of Counted) in(by Dimension) string {
 	return of.Kind.String()
 }
 
-// eventColumn says what dimensions need of an event.
-var eventColumn = map[Dimension]string{Sources: "source", Networks: "source", Users: "user", Targets: "detail", Agents: "agent", Hosts: "machine"}
+// eventColumn says what dimensions need of an event, beside its agent and kind.
+var eventColumn = map[Dimension]string{Sources: "source", Networks: "source", Users: "user", Targets: "detail", Hosts: "machine"}
 
 // tallyEvents looks at events. It says whether there were more than it looked at.
 func (r *reading) tallyEvents(ctx context.Context, sums map[Dimension]*tallies, by []Dimension, filter Filter) (more bool, err error) {
-	agents, err := r.agentNames(ctx)
-	if err != nil {
-		return false, err
-	}
-	columns := make([]string, len(by))
-	values := make([]sql.RawBytes, len(by))
-	var kind, attempts int64
-	targets := []any{&kind, &attempts}
+	var columns []string
+	at := make([]int, len(by)) // the column of each
 	for i, by := range by {
-		if by == Sources {
-			sums[by].text = func(name string) string { return nameText(addressNames, name) }
+		if t := sums[by]; listOf[by] == addressNames || listOf[by] == networkNames {
+			t.text = func(name string) string { return nameText(listOf[by], name) }
 		}
-		columns[i], targets = cmp.Or(eventColumn[by], "NULL"), append(targets, &values[i])
+		if column := eventColumn[by]; column != "" {
+			if at[i] = slices.Index(columns, column); at[i] < 0 {
+				at[i], columns = len(columns), append(columns, column)
+			}
+		}
 	}
-	return r.h.eachNewest(ctx, r.tx, filter, `SELECT kind, count, `+strings.Join(columns, ", ")+` FROM events`, ` AND NOT test`, targets, func() {
+	var kind, attempts, agent int64
+	values := make([]sql.RawBytes, len(columns))
+	targets := []any{&kind, &attempts, &agent}
+	for i := range values {
+		targets = append(targets, &values[i])
+	}
+	groups := make(map[group]uint64)
+	more, err = r.h.eachNewest(ctx, r.tx, filter, `SELECT `+strings.Join(append([]string{"kind, count, agent"}, columns...), ", ")+` FROM events`, ` AND NOT test`, targets, func() {
+		if !isRanked(kind) || attempts <= 0 {
+			return
+		}
+		groups[group{agent, kind}] += uint64(attempts)
 		for i, by := range by {
-			switch value := values[i]; {
-			case by == Agents:
-				id, _ := strconv.ParseInt(string(value), 10, 64)
-				sums[by].add(agents[id], kind, attempts)
-			case by == Users || by == Hosts || by == Sources:
-				sums[by].addRaw(value, kind, attempts)
+			switch by {
+			case Agents, Kinds:
+			case Networks:
+				sums[by].addRaw(listedNetwork(values[at[i]]), kind, attempts)
+			case Targets:
+				detail, _ := decodeDetail(values[at[i]])
+				sums[by].add(targetOf(detail), kind, attempts)
 			default:
-				sums[by].add(nameIn(by, value, kind), kind, attempts)
+				sums[by].addRaw(values[at[i]], kind, attempts)
 			}
 		}
 	})
-}
-
-// nameIn returns the name of a dimension in an event's column.
-func nameIn(by Dimension, raw []byte, kind int64) string {
-	switch by {
-	case Networks:
-		addr, _ := netip.AddrFromSlice(raw)
-		return networkName(addr)
-	case Targets:
-		detail, _ := decodeDetail(raw)
-		return targetOf(detail)
-	case Kinds:
-		return attack.StoredKind(kind).String()
+	agents, wrong := r.agentNames(ctx)
+	for g, attempts := range groups {
+		if t := sums[Agents]; slices.Contains(by, Agents) {
+			t.add(agents[g.agent], g.kind, int64(attempts))
+		}
+		if t := sums[Kinds]; slices.Contains(by, Kinds) {
+			t.add(attack.StoredKind(g.kind).String(), g.kind, int64(attempts))
+		}
 	}
-	return ""
+	return more, errors.Join(err, wrong)
 }
 
 // maxFound is among how many names a text is looked for.

@@ -25,7 +25,7 @@ var noon = time.Date(2026, time.November, 20, 18, 4, 30, 0, time.UTC)
 // desk is the example, with what the test changes.
 func desk(change func(*page.Options)) *page.Server {
 	d := pagetest.NewDesk(noon)
-	options := page.Options{History: d, State: d.State, Place: d.Place, Zone: utc, Now: d.Now}
+	options := page.Options{Name: "desk", History: d, State: d.State, Place: d.Place, Zone: utc, Now: d.Now}
 	if change != nil {
 		change(&options)
 	}

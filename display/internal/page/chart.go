@@ -163,13 +163,36 @@ func (s *Server) countryChart(ctx context.Context, v view) (*chart, error) {
 	return c, nil
 }
 
-// byAgent stacks attempts by agent.
-func byAgent(of Counted) string {
-	if !of.Kind.Attempt() {
-		return ""
+// byAgent stacks attempts by agent. Of all that is counted those that have a line are looked up first: of thousands the others
+// need no sums of their own.
+func (s *Server) byAgent(ctx context.Context, v view) (stack, error) {
+	by := stack{most: mostLines - 1, others: otherAgents}
+	as := agentLines{}
+	if v.User == "" && !v.Source.IsValid() {
+		bounds := v.bounds(s.options.Zone())
+		tops, err := s.options.History.Tops(ctx, []Dimension{ByAgent}, Span{bounds[0], bounds[len(bounds)-1]}, v.Filter, by.most)
+		if err != nil {
+			return by, err
+		}
+		for i, top := range tops[ByAgent] {
+			as[i] = top.Name
+		}
+		by.name.As = as
 	}
-	return cmp.Or(of.Agent, otherAgents)
+	by.name.Of = func(of Counted) string {
+		switch {
+		case !of.Kind.Attempt():
+			return ""
+		case of.Agent == "", by.name.As != nil && !slices.Contains(as[:], of.Agent):
+			return otherAgents
+		}
+		return of.Agent
+	}
+	return by, nil
 }
+
+// agentLines are the agents that have a line, as which a chart by agent is known again.
+type agentLines [mostLines - 1]string
 
 // otherAgents are those without a line, and those that lists of a fleet do not tell apart.
 const otherAgents = "other agents"

@@ -49,7 +49,11 @@ func (s *Server) nowPage(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) stacked(ctx context.Context, v view, state State) (*chart, error) {
 	switch v.By {
 	case stackAgent:
-		return s.chart(ctx, v, stack{name: Naming{Of: byAgent}, most: mostLines - 1, others: otherAgents})
+		by, err := s.byAgent(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		return s.chart(ctx, v, by)
 	case stackCountry:
 		return s.countryChart(ctx, v)
 	}

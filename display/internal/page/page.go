@@ -33,6 +33,7 @@ import (
 // Options says what a page shows and to whom.
 type Options struct {
 	History History
+	Name    string // of the display
 	State   func(context.Context) (State, error)
 	Place   func(netip.Addr) Place // nil: nothing is known of addresses
 	Zone    func() *time.Location  // whose days and hours bars are of; it may change; nil means time.Local

@@ -121,7 +121,6 @@ type History interface {
 
 // State is what the running display says of itself.
 type State struct {
-	Name    string
 	Version string
 	Started time.Time
 	Since   time.Time // of the first thing counted; zero if unknown

@@ -44,12 +44,10 @@ type head struct {
 }
 
 func (s *Server) head(r *http.Request, title, here string) head {
-	h := head{Title: title, Here: here, Now: s.options.Now().In(s.options.Zone()), zone: s.options.Zone()}
-	h.Login = s.sessions.has(r)
-	if state, err := s.options.State(r.Context()); err == nil {
-		h.Name = state.Name
+	return head{
+		Name: s.options.Name, Title: title, Here: here, Login: s.sessions.has(r),
+		Now: s.options.Now().In(s.options.Zone()), zone: s.options.Zone(),
 	}
-	return h
 }
 
 // Clock, Day and Moment write a time in the display's zone; the browser writes it anew as its

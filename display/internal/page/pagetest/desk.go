@@ -122,7 +122,7 @@ var lampsOf = map[string][]int{"blog": {1, 2, 3}, "mail": {2, 3}, "vps": {0}}
 
 // State is what the example's display says of itself.
 func (d *Desk) State(context.Context) (page.State, error) {
-	s := page.State{Name: "desk", Version: "1.0", Started: d.now.Add(-77 * time.Hour), Since: d.now.AddDate(0, 0, -90), Lamp: d.lamp, LampsOf: func(agent string) []int { return lampsOf[agent] }}
+	s := page.State{Version: "1.0", Started: d.now.Add(-77 * time.Hour), Since: d.now.AddDate(0, 0, -90), Lamp: d.lamp, LampsOf: func(agent string) []int { return lampsOf[agent] }}
 	s.Lamps = slices.Clone(d.lamps)
 	of := map[string]uint64{}
 	for i := range d.Records {

@@ -24,7 +24,7 @@ func main() {
 	flag.Parse()
 	now := time.Date(2026, time.November, 20, 18, 4, 30, 0, time.UTC)
 	desk := pagetest.NewDesk(now)
-	p := page.New(page.Options{History: desk, State: desk.State, Place: desk.Place, Zone: func() *time.Location { return time.UTC }, Now: desk.Now})
+	p := page.New(page.Options{Name: "desk", History: desk, State: desk.State, Place: desk.Place, Zone: func() *time.Location { return time.UTC }, Now: desk.Now})
 	p.Picture(desk.Rest())
 	listener, err := net.Listen("tcp", *listen)
 	if err != nil {
