@@ -9,12 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/pialert/pialert/agent/internal/header"
 	"github.com/pialert/pialert/agent/internal/source"
 	"github.com/pialert/pialert/agent/internal/source/sourcetest"
 )
@@ -182,6 +184,35 @@ func testJournal(t *testing.T, first, second string) {
 	daemon.log(4, "sshd", "and on")
 	wantMessage(t, r, "and on")
 	stop()
+}
+
+// What the journal held is read with who sent it, so that whoever reads can tell a forger; by journalctl and from the files.
+func TestReadWithSenders(t *testing.T) {
+	t.Parallel()
+	daemon := startJournald(t)
+	daemon.log(4, "sshd", "Invalid user admin from 192.0.2.7 port 50022")
+	daemon.logAs(65534, "sshd", "Failed password for root from 203.0.113.66 port 22 ssh2")
+	daemon.log(4, "sshd", "the end")
+	daemon.await("the end")
+	trust := &header.Trust{RootOnly: map[string]bool{"sshd": true}}
+	for name, options := range daemon.readers() {
+		var out bytes.Buffer
+		if err := New(options).Read(t.Context(), time.Time{}, time.Time{}, &out); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		var messages []string
+		for entry := range strings.Lines(out.String()) {
+			line, err := header.Unwrap([]byte(entry), trust)
+			_, message, _ := strings.Cut(string(line), "]: ")
+			if errors.Is(err, header.ErrUntrusted) {
+				message = "forged"
+			}
+			messages = append(messages, message)
+		}
+		if want := []string{"Invalid user admin from 192.0.2.7 port 50022", "forged", "the end"}; !slices.Equal(messages, want) {
+			t.Errorf("%s: %q, want %q", name, messages, want)
+		}
+	}
 }
 
 // journald rotates its journals, and copies what it kept in memory to the disk: each entry comes once.
