@@ -39,7 +39,7 @@ func (k nameKind) isCut() bool { return k != machineNames }
 // has says whether there are lists of a step: names are not kept by ten minutes, nobody ranks those.
 func (k nameKind) has(step int64) bool { return k == machineNames || step != tenMinutes }
 
-// listsTable holds lists, since version 7.
+// listsTable holds lists, from version 7 to 9; after that [listsAside] does.
 const listsTable = `
 CREATE TABLE IF NOT EXISTS lists (
 	what  INTEGER NOT NULL, -- 1 networks, 2 addresses, 3 users, 4 targets, 5 machines and counters
@@ -49,6 +49,22 @@ CREATE TABLE IF NOT EXISTS lists (
 	list  BLOB NOT NULL,
 	PRIMARY KEY (what, step, start, part)
 ) STRICT, WITHOUT ROWID;`
+
+// listsAside holds lists since version 10, with a tree of their own for what they are found by: where a list stands in the
+// tree that is searched, SQLite reads all of it for each step of the search.
+const listsAside = `
+ALTER TABLE lists RENAME TO lists_before;
+CREATE TABLE lists (
+	id    INTEGER PRIMARY KEY,
+	what  INTEGER NOT NULL,
+	step  INTEGER NOT NULL,
+	start INTEGER NOT NULL,
+	part  INTEGER NOT NULL,
+	list  BLOB NOT NULL
+) STRICT;
+INSERT INTO lists (what, step, start, part, list) SELECT what, step, start, part, list FROM lists_before;
+DROP TABLE lists_before;
+CREATE UNIQUE INDEX lists_by_start ON lists (what, step, start, part);`
 
 // longName is how many bytes of a name tell it apart.
 const longName = 200

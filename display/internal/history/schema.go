@@ -2,7 +2,7 @@ package history
 
 // version is written to the file as its user_version. A program refuses a file of a later one and
 // upgrades one of an earlier one.
-const version = 9
+const version = 10
 
 // schema holds the tables of the first version; [upgrades] has what came later. Numbers that
 // are uint64 in Go are kept as int64 with the same bits. Times are nanoseconds since 1970, what an
@@ -68,6 +68,7 @@ INSERT OR IGNORE INTO numbers SELECT 'last event', coalesce(max(id), 0) FROM eve
 	6: listsTable,
 	7: "", // [store.takeRollups] does it
 	8: "", // [store.makeMonths] does it
+	9: listsAside,
 }
 
 // storedTable counts the events that are stored of each agent.
