@@ -74,7 +74,7 @@ func (b *bench) vast(ctx context.Context) error {
 	}
 	row(what+"until the display serves, with roll-ups if these are made by an upgrade; the file", "", "%.0f s, %.0f s of a core; %.1f GiB",
 		time.Since(begun).Seconds(), used.Seconds(), float64(info.Size())/(1<<30))
-	for _, page := range []string{"/", "/history", "/history?range=90d", "/sources", "/sources?range=90d", "/source/14.2.20.24", "/user?user=root", "/agents", "/counters", "/search?q=14.2.20.24"} {
+	for _, page := range []string{"/", "/history", "/history?by=agent", "/history?range=7d", "/history?range=90d", "/history?range=90d&by=agent", "/sources", "/sources?range=90d", "/source/14.2.20.24", "/user?user=root", "/agents", "/counters", "/search?q=14.2.20.24"} {
 		took, core, err := tries(display, func() error {
 			answer, err := get(ctx, pair.Page+page)
 			if err != nil {
@@ -92,7 +92,7 @@ func (b *bench) vast(ctx context.Context) error {
 		}
 		row(what+"the page `"+page+"`", "below 100 ms", "%.0f ms of a core, %.0f ms by the clock", core.Seconds()*1000, took.Seconds()*1000)
 	}
-	for _, command := range []string{"status", "fleet status", "today", "top sources", "top sources --since 7d", "top networks", "top users", "events", "peers"} {
+	for _, command := range []string{"status", "fleet status", "today", "top sources", "top sources --since 7d", "top networks", "top users", "top agents", "events", "peers"} {
 		took, core, err := tries(display, func() error { _, err := pair.Display(ctx, strings.Fields(command)...); return err })
 		if err != nil {
 			return err
