@@ -212,7 +212,7 @@ func TestEveryFolderIsOnTheMap(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, parent := range []string{"agent/internal", "display/internal", "pkg", "test"} {
+	for _, parent := range []string{"agent/internal", "display/internal", "pkg", "test", "tools"} {
 		folders, err := os.ReadDir("../../" + parent)
 		if err != nil {
 			t.Fatal(err)

@@ -34,9 +34,13 @@ func TestLatest(t *testing.T) {
 		if seen != [2]int{3, 3} {
 			t.Errorf("seen %v, want 3 twice", seen)
 		}
+		set(4)
+		if value, _, err := l.Next(t.Context(), 3); value != 4 || err != nil {
+			t.Errorf("%d, error %v; want 4", value, err)
+		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, _, err := l.Next(ctx, 3); !errors.Is(err, context.Canceled) {
+		if _, _, err := l.Next(ctx, 4); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v, want the context's", err)
 		}
 	})
