@@ -76,6 +76,10 @@ func TestCounts(t *testing.T) {
 	if counts.Logs["log"][attack.SSHLogin] != 2 || counts.Kinds[attack.SSHLogin] != 2 || counts.Kinds[attack.Ban] != 1 {
 		t.Errorf("counts %v", counts)
 	}
+	feed(t, p, chunk(2, "root"))
+	if counts.Logs["log"][attack.SSHLogin] != 2 {
+		t.Errorf("counts that were asked for have changed: %v", counts)
+	}
 	feed(t, p, Chunk{Source: "log", Forget: true})
 	if counts := p.Counts(); len(counts.Logs) > 1 || counts.Logs["log"] != nil {
 		t.Errorf("the source was forgotten and counts are %v", counts)
@@ -274,13 +278,18 @@ func TestCommittedIsTold(t *testing.T) {
 			p, _ := start(t, d, no)
 			ctx, stop := context.WithCancel(t.Context())
 			done := make(chan error)
-			feed(t, p, chunk(1)) // the log's first position is urgent by itself
 			var told []error
+			hear := func(err error) { told = append(told, err) }
+			first := chunk(1) // the log's first position is urgent by itself
+			if full {
+				first.Committed = hear // it hears of the commit that is being tried, the next of the one that never is
+			}
+			feed(t, p, first)
 			go func() { done <- p.Run(ctx) }()
 			synctest.Wait()
 			c := chunk(2)
 			c.Data = nil // the wish alone is urgent
-			c.Committed = func(err error) { told = append(told, err) }
+			c.Committed = hear
 			feed(t, p, c)
 			synctest.Wait()
 			if full {
@@ -289,7 +298,7 @@ func TestCommittedIsTold(t *testing.T) {
 				}
 				stop()
 				<-done
-				if len(told) != 1 || !errors.Is(told[0], ErrStopped) {
+				if len(told) != 2 || !errors.Is(told[0], ErrStopped) || !errors.Is(told[1], ErrStopped) {
 					t.Errorf("told %v in the end", told)
 				}
 				return

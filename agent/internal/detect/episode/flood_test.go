@@ -387,6 +387,8 @@ func TestRestoreRefusesNonsenseOfASource(t *testing.T) {
 		{append([]byte{2, 15, 100, 0, 0, 0}, full...), true},
 		{append([]byte{2, 15, 100, 0, 0, 0, 1}, full...), false}, // more counts than steps
 		{[]byte{2, 15, 9, 7, 7, 9, 1}, true},
+		{append(binary.AppendUvarint([]byte{2, 15, 9}, attack.MaxEpisode), 0, 0), true},
+		{append(binary.AppendUvarint([]byte{2, 15, 9}, attack.MaxEpisode+1), 0, 0), false},
 		{[]byte{2, 15, 9, 7, 8, 9, 1}, false},  // more is reported than there was
 		{[]byte{2, 15, 9, 7, 7, 10, 1}, false}, // at a step that has not come
 		{[]byte{1, 15, 9, 0, 0, 0, 1}, false},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
+	"github.com/pialert/pialert/pkg/packed"
 )
 
 // Changes calls put with what changed since the last call: a source's name and what is known of
@@ -106,30 +107,23 @@ func (d *Detector) encode(e *entry) []byte {
 	return b
 }
 
+// decode reads what encode wrote, and refuses what it cannot have written with the same window.
 func (d *Detector) decode(k key, b []byte) (e entry, ok bool) {
-	ok = true
-	next := func(limit uint64) uint64 {
-		n, size := binary.Uvarint(b)
-		if size <= 0 || n > limit {
-			ok, b = false, nil
-			return 0
-		}
-		b = b[size:]
-		return n
+	r := packed.Reader{Rest: b}
+	step, steps := r.Uvarint(), r.Uvarint()
+	last, requests, reported, eventStep := r.Uvarint(), r.Uvarint(), r.Uvarint(), r.Uvarint()
+	if r.Failed || step != uint64(d.step) || steps != uint64(d.steps) ||
+		last > math.MaxInt32*1000 || requests > attack.MaxEpisode || reported > requests || eventStep > last {
+		return e, false
 	}
-	step, steps := next(math.MaxInt64), next(maxSteps)
-	e.key = k
-	e.last = int64(next(math.MaxInt32 * 1000))
-	e.requests, e.reported = next(attack.MaxEpisode), next(attack.MaxEpisode)
-	e.eventStep = int64(next(math.MaxInt32 * 1000))
-	ok = ok && int64(step) == d.step && int64(steps) == d.steps && e.reported <= e.requests && e.eventStep <= e.last
-	for s := e.last; ok && len(b) > 0; s-- {
-		if s <= e.last-d.steps || s < 0 {
+	e = entry{key: k, last: int64(last), requests: requests, reported: reported, eventStep: int64(eventStep)}
+	for s := e.last; len(r.Rest) > 0; s-- {
+		n := r.Uvarint()
+		if n > 1<<27 || s <= e.last-d.steps || s < 0 {
 			return e, false
 		}
-		n := uint32(next(1 << 27))
-		e.counts[s%d.steps] = n
-		e.sum += n
+		e.counts[s%d.steps] = uint32(n)
+		e.sum += uint32(n)
 	}
-	return e, ok
+	return e, !r.Failed
 }

@@ -72,8 +72,8 @@ type Server struct {
 	conn    *broker.Conn
 	publish func(subject string, data []byte) error // on the connection
 	js      jetstream.JetStream
-	bell    wake.Bell // rings when there may be something to acknowledge
-	again   chan struct{}
+	bell    wake.Bell     // rings when there may be something to acknowledge
+	again   wake.Bell     // rings when the stream is to be read again
 	reading atomic.Uint64 // how many times the stream was read from the beginning
 	joining chan struct{} // holds a token for each join that is being answered
 	frail   atomic.Pointer[string]
@@ -94,7 +94,7 @@ func New(options Options) *Server {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		options: options, id: broker.DisplayID(options.Keyring.Key()), bell: wake.New(), again: make(chan struct{}, 1), joining: make(chan struct{}, maxJoins), agents: map[string]*agent{},
+		options: options, id: broker.DisplayID(options.Keyring.Key()), bell: wake.New(), again: wake.New(), joining: make(chan struct{}, maxJoins), agents: map[string]*agent{},
 	}
 	s.frail.Store(new(string))
 	return s
@@ -270,9 +270,4 @@ func (s *Server) open(ctx context.Context) (jetstream.Stream, jetstream.Messages
 }
 
 // resync has the stream read again from the first message that was not acknowledged.
-func (s *Server) resync() {
-	select {
-	case s.again <- struct{}{}:
-	default:
-	}
-}
+func (s *Server) resync() { s.again.Ring() }
