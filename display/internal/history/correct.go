@@ -19,7 +19,7 @@ func (h *History) Correct(ctx context.Context, c Correction) error {
 		return fmt.Errorf("cannot correct a total by %d", c.By)
 	}
 	h.mu.Lock()
-	total, ok := h.known.totals[route{c.Agent, c.Kind, false}]
+	total, ok := h.known.totals[totalKey{c.Agent, c.Kind, false}]
 	h.mu.Unlock()
 	switch {
 	case !ok:
@@ -65,7 +65,7 @@ func (h *History) checkHost(ctx context.Context, c *Correction) error {
 // correct writes a correction.
 func (c *change) correct(p *pending) error {
 	k := p.correction
-	to := route{k.Agent, k.Kind, false}
+	to := totalKey{k.Agent, k.Kind, false}
 	agent, ok := c.next.agents[k.Agent]
 	total, counted := c.next.totals[to]
 	if !ok || !counted {
@@ -81,7 +81,7 @@ func (c *change) correct(p *pending) error {
 		int64(k.Kind), int64(attack.Info), []byte(correctionRule), detail, text(k.Host)); err != nil {
 		return err
 	}
-	if err := c.store.addTotal(dayRoute{dayOf(p.arrived), to}, agent.id, 0, by); err != nil {
+	if err := c.store.addTotal(dayKey{dayOf(p.arrived), to}, agent.id, 0, by); err != nil {
 		return err
 	}
 	c.rolled.begin(p.arrived, 0)

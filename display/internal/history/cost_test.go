@@ -51,7 +51,7 @@ func BenchmarkRollups(b *testing.B) {
 					defer func() { rolled += time.Since(begun) }()
 					c.rolled.begin(now, len(events))
 					for i := range events {
-						c.roll(route{"vps", attack.SSHLogin, false}, 1, &events[i])
+						c.roll(totalKey{"vps", attack.SSHLogin, false}, 1, &events[i])
 					}
 					return s.putLists(&c.rolled.lists, c.rolled.zone, known.last+1<<40)
 				})

@@ -46,7 +46,7 @@ func (s *store) loadInto(known *summary) error {
 		s.each(ctx, `SELECT agent, kind, test, sum(events), sum(attempts) FROM totals GROUP BY agent, kind, test`,
 			[]any{&id, &kind, &test, &sum.Events, &sum.Attempts}, func() {
 				if name, ok := names[id]; ok && attack.StoredKind(kind).Valid() {
-					to := route{name, attack.StoredKind(kind), test != 0}
+					to := totalKey{name, attack.StoredKind(kind), test != 0}
 					known.totals[to] = known.totals[to].plus(sum)
 				}
 			}),

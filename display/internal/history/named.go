@@ -51,7 +51,7 @@ type Named struct {
 }
 
 // name collects an event that has a name.
-func (c *change) name(to route, e *attack.Event, sum Sum) {
+func (c *change) name(to totalKey, e *attack.Event, sum Sum) {
 	at := named{agent: to.agent, kind: to.kind, host: e.Host}
 	if count, ok := e.Detail.(attack.Count); ok && to.kind == attack.Counter {
 		at.key = count.Key

@@ -45,7 +45,7 @@ func (h *History) TotalsOn(ctx context.Context, day time.Time) ([]Total, error) 
 
 // totalsIn returns what was counted in some time.
 func (h *History) totalsIn(ctx context.Context, span Span) ([]Total, error) {
-	totals := make(map[route]Sum)
+	totals := make(map[totalKey]Sum)
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		lists := h.lists(tx)
 		agents, err := lists.agentNames(ctx)
@@ -54,7 +54,7 @@ func (h *History) totalsIn(ctx context.Context, span Span) ([]Total, error) {
 		}
 		return lists.each(ctx, machineNames, span, dayLong, func(one listRow) {
 			eachName(one.list, nil, func(g group, _ []byte, sum Sum) {
-				to := route{agents[g.agent], attack.StoredKind(g.kind &^ testKind), g.kind&testKind != 0}
+				to := totalKey{agents[g.agent], attack.StoredKind(g.kind &^ testKind), g.kind&testKind != 0}
 				totals[to] = totals[to].with(sum)
 			})
 		})

@@ -93,8 +93,8 @@ type salvaged struct {
 	names  map[int64]string // agents by id
 	ids    map[string]int64
 	marks  map[stream]mark
-	days   map[dayRoute]Sum
-	taken  map[route]uint64 // attempts, by corrections
+	days   map[dayKey]Sum
+	taken  map[totalKey]uint64 // attempts, by corrections
 	agents map[string]agent
 	copied int // events
 	last   int64
@@ -102,14 +102,14 @@ type salvaged struct {
 	// What the events say, for want of a mark or total of their own: a mark or total that can
 	// be read is better evidence than events of which one may have a flipped bit.
 	lastSeen map[stream]mark
-	sumSeen  map[route]Sum
+	sumSeen  map[totalKey]Sum
 }
 
 func newSalvaged(known summary) *salvaged {
 	s := &salvaged{
 		known: known, names: make(map[int64]string), ids: make(map[string]int64), marks: make(map[stream]mark),
-		days: make(map[dayRoute]Sum), taken: make(map[route]uint64), agents: make(map[string]agent),
-		lastSeen: make(map[stream]mark), sumSeen: make(map[route]Sum),
+		days: make(map[dayKey]Sum), taken: make(map[totalKey]uint64), agents: make(map[string]agent),
+		lastSeen: make(map[stream]mark), sumSeen: make(map[totalKey]Sum),
 	}
 	for name, a := range known.agents {
 		s.meet(name, a.id)
@@ -162,10 +162,10 @@ func (s *salvaged) small(from *store) {
 		[]any{&day, &id, &kind, &test, &sum.Events, &attempts}, func() {
 			sum.Attempts = uint64(max(attempts, 0))
 			if name, ok := s.names[id]; ok && plausibleTotal(day, kind, sum) {
-				at := dayRoute{int(day), route{name, attack.StoredKind(kind), test != 0}}
+				at := dayKey{int(day), totalKey{name, attack.StoredKind(kind), test != 0}}
 				s.days[at] = s.days[at].plus(sum)
 				if attempts < 0 && attempts > -maxDay {
-					s.taken[at.route] += uint64(-attempts)
+					s.taken[at.totalKey] += uint64(-attempts)
 				}
 			}
 		})
@@ -179,9 +179,9 @@ func plausibleTotal(day, kind int64, sum Sum) bool {
 // write puts the small tables into the new file: of each mark and total the highest that the
 // damaged file, its events or the other source say. What days cannot account for goes to day 0.
 func (s *salvaged) write(to *store) error {
-	all := summary{agents: s.agents, marks: s.marks, totals: make(map[route]Sum), last: s.last}
+	all := summary{agents: s.agents, marks: s.marks, totals: make(map[totalKey]Sum), last: s.last}
 	for at, sum := range s.days {
-		all.totals[at.route] = all.totals[at.route].plus(sum)
+		all.totals[at.totalKey] = all.totals[at.totalKey].plus(sum)
 	}
 	for at, attempts := range s.taken {
 		all.totals[at] = all.totals[at].minus(Sum{Attempts: attempts})
@@ -200,7 +200,7 @@ func (s *salvaged) write(to *store) error {
 	all = all.merge(s.known)
 	for at, sum := range all.totals {
 		if missing := sum.minus(byDay[at]); missing != (Sum{}) {
-			unknown := dayRoute{0, at}
+			unknown := dayKey{0, at}
 			s.days[unknown] = s.days[unknown].plus(missing)
 		}
 	}
@@ -240,7 +240,7 @@ func (s *salvaged) write(to *store) error {
 		}
 	}
 	for at, attempts := range s.taken {
-		if err := to.addTotal(dayRoute{0, at}, id(at.agent), 0, -int64(attempts)); err != nil {
+		if err := to.addTotal(dayKey{0, at}, id(at.agent), 0, -int64(attempts)); err != nil {
 			return err
 		}
 	}

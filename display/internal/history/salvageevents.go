@@ -86,7 +86,7 @@ func (s *salvaged) admit(row *[19]any) bool {
 	if _, ok := s.lastSeen[at]; ok || len(s.lastSeen) < MaxAgents*maxEpochs {
 		s.lastSeen[at] = mark{committed: max(s.lastSeen[at].committed, uint64(sequence))}
 	}
-	to := route{name, attack.StoredKind(kind), test != 0}
+	to := totalKey{name, attack.StoredKind(kind), test != 0}
 	s.sumSeen[to] = s.sumSeen[to].plus(Sum{Events: 1, Attempts: uint64(count)})
 	return true
 }

@@ -21,7 +21,7 @@ import (
 type summary struct {
 	agents map[string]agent
 	marks  map[stream]mark
-	totals map[route]Sum
+	totals map[totalKey]Sum
 	last   int64 // id of the last event, whether it is still there or not
 }
 
@@ -37,8 +37,8 @@ type mark struct {
 	ordinal   int64 // rises with each new stream, to tell the newest
 }
 
-// route is what a total is kept by, beside the day.
-type route struct {
+// totalKey is what a total is kept by; the lamps have routes of their own.
+type totalKey struct {
 	agent string
 	kind  attack.Kind
 	test  bool
@@ -83,7 +83,7 @@ func (s Sum) minus(t Sum) Sum {
 }
 
 func newSummary() summary {
-	return summary{agents: map[string]agent{}, marks: map[stream]mark{}, totals: map[route]Sum{}}
+	return summary{agents: map[string]agent{}, marks: map[stream]mark{}, totals: map[totalKey]Sum{}}
 }
 
 func (s summary) clone() summary {
@@ -215,7 +215,7 @@ func readSummary(path string) (summary, error) {
 		s.marks[stream{m.Agent, m.Epoch}] = mark{m.Committed, m.Ordinal}
 	}
 	for _, t := range in.Totals {
-		s.totals[route{t.Agent, t.Kind, t.Test}] = t.Sum
+		s.totals[totalKey{t.Agent, t.Kind, t.Test}] = t.Sum
 	}
 	return s, nil
 }
@@ -228,7 +228,7 @@ type Total struct {
 	Sum
 }
 
-func listTotals(totals map[route]Sum) []Total {
+func listTotals(totals map[totalKey]Sum) []Total {
 	list := make([]Total, 0, len(totals))
 	for at, sum := range totals {
 		list = append(list, Total{at.agent, at.kind, at.test, sum})

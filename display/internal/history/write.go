@@ -11,7 +11,7 @@ import (
 type change struct {
 	store   *store
 	next    summary
-	days    map[dayRoute]Sum
+	days    map[dayKey]Sum
 	marks   map[stream]bool
 	agents  map[string]bool
 	ordinal int64
@@ -24,9 +24,9 @@ type change struct {
 	detail  []byte
 }
 
-type dayRoute struct {
+type dayKey struct {
 	day int
-	route
+	totalKey
 }
 
 // write commits a group and notes of who was heard in one transaction, and returns the summary
@@ -41,7 +41,7 @@ func (s *store) write(known summary, crowd *crowd, group []pending, heard map[st
 	defer s.tellPast()
 	c := change{
 		store: s, next: known.clone(), crowd: crowd, named: make(map[named]Sum), stored: make(map[int64]int64), short: s.networksOnly,
-		days: make(map[dayRoute]Sum), marks: make(map[stream]bool), agents: make(map[string]bool),
+		days: make(map[dayKey]Sum), marks: make(map[stream]bool), agents: make(map[string]bool),
 	}
 	for _, m := range known.marks {
 		c.ordinal = max(c.ordinal, m.ordinal)
@@ -143,17 +143,17 @@ func (c *change) insert(p *pending, agentID int64, sequence uint64, e *attack.Ev
 		return err
 	}
 	c.stored[agentID]++
-	to := route{p.agent, e.Kind, e.Test}
+	to := totalKey{p.agent, e.Kind, e.Test}
 	one := Sum{Events: 1, Attempts: e.Count}
 	c.next.totals[to] = c.next.totals[to].plus(one)
-	day := dayRoute{dayOf(p.arrived), to}
+	day := dayKey{dayOf(p.arrived), to}
 	c.days[day] = c.days[day].plus(one)
 	c.roll(to, agentID, e)
 	return nil
 }
 
 // roll adds an event to the roll-ups.
-func (c *change) roll(to route, agentID int64, e *attack.Event) {
+func (c *change) roll(to totalKey, agentID int64, e *attack.Event) {
 	sum := sumOfOne(e.Kind, e.Count, e.Detail)
 	c.name(to, e, sum)
 	listed, kind := &c.rolled.lists, int64(e.Kind)
@@ -233,7 +233,7 @@ func (s *store) putAgent(name string, a agent) error {
 
 // addTotal adds to a day's total. A correction takes attempts away, and may leave less than nothing
 // of one day.
-func (s *store) addTotal(at dayRoute, agentID, events, attempts int64) error {
+func (s *store) addTotal(at dayKey, agentID, events, attempts int64) error {
 	return s.exec(`INSERT INTO totals (day, agent, kind, test, events, attempts) VALUES (?1,?2,?3,?4,min(?5,?7),min(?6,?7))
 		ON CONFLICT (day, agent, kind, test) DO UPDATE SET
 		events=min(events+excluded.events,?7), attempts=min(attempts+excluded.attempts,?7)`,
