@@ -171,9 +171,7 @@ func (h *History) settle(group []pending, err error) {
 	for i := range group {
 		b := &group[i]
 		h.total -= b.size
-		if h.queued[b.agent] -= b.size; h.queued[b.agent] == 0 {
-			delete(h.queued, b.agent)
-		}
+		h.queued[b.agent] -= b.size
 	}
 	h.room.Broadcast()
 	h.mu.Unlock()
