@@ -3,7 +3,9 @@ package history_test
 import (
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pialert/pialert/display/internal/history"
@@ -80,6 +82,31 @@ func TestCorrect(t *testing.T) {
 	if got := h.totals(); got[0].Attempts != 400 {
 		t.Errorf("the total is %d, want 400", got[0].Attempts)
 	}
+}
+
+// Corrections that are checked before either is committed take no more than there is.
+func TestCorrectionsAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := options(file(t))
+		o.Interval = time.Hour
+		h := start(t, o)
+		defer h.stop()
+		h.commit(batch{agent: "a", epoch: 7, first: 1, events: events(10)}) // the first does not wait
+		before := h.totals()[0].Attempts
+		var asked sync.WaitGroup
+		for range 2 {
+			asked.Go(func() {
+				if err := h.Correct(t.Context(), history.Correction{Agent: "a", Kind: attack.SSHLogin, By: 1 - int64(before), Reason: "r"}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		asked.Wait()
+		if got := h.totals()[0].Attempts; before < 3 || got != 0 {
+			t.Errorf("of %d attempts %d are left, want none", before, got)
+		}
+	})
 }
 
 // What a correction takes away of one agent's kind leaves the attempts of the others, also on a day that had less.

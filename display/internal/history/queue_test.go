@@ -144,6 +144,23 @@ func TestAWaitForRoomWaitsForNoInterval(t *testing.T) {
 	})
 }
 
+// A queue that is a quarter full waits for no interval either: its memory is for what comes during the commit.
+func TestAQuarterOfTheQueueWaitsForNoInterval(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := options(file(t))
+		o.Interval, o.MaxQueue = time.Hour, history.SizeOf(events(100))
+		h := start(t, o)
+		defer h.stop()
+		h.commit(batch{agent: "a", epoch: 1, first: 1, events: events(1)}) // the first does not wait
+		begun := time.Now()
+		h.commit(batch{agent: "a", epoch: 1, first: 2, events: events(26)})
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("it was committed after %v", took)
+		}
+	})
+}
+
 func TestStopCommitsWhatWaits(t *testing.T) {
 	t.Parallel()
 	path := file(t)
