@@ -177,11 +177,9 @@ func (s *Session) Heartbeat(beat Beat) error {
 	}
 	s.note(func(status *Status) {
 		status.Dropped, status.Waiting, status.Logs = beat.Dropped, beat.Waiting, bounded(beat.Logs)
-		if s.kept {
-			status.LastHeard = now
-			if !status.Connected {
-				status.Connected, status.Since = true, now
-			}
+		status.LastHeard = now
+		if !status.Connected { // on a session of OpenKept nothing else connects
+			status.Connected, status.Since = true, now
 		}
 	})
 	s.options.Store.Heard(s.name, now)
