@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pialert/pialert/agent/internal/uplink"
-	"github.com/pialert/pialert/pkg/broker"
 	"github.com/pialert/pialert/pkg/cli"
 	"github.com/pialert/pialert/pkg/link"
 	"github.com/pialert/pialert/pkg/paircmd"
@@ -21,7 +20,7 @@ func pairingCommands(s *settings) []*cobra.Command {
 	return paircmd.Commands(pairing.Agent, func() (paircmd.Settings, error) {
 		cfg, err := s.Load()
 		return paircmd.Settings{
-			Name: cfg.Name, State: cfg.State, Control: cfg.Control, Listen: cfg.Link.sockets(), Address: cfg.Link.Address, Broker: cfg.Link.broker(), Config: s.Path(),
+			Name: cfg.Name, State: cfg.State, Control: cfg.Control, Listen: cfg.Link.sockets(), Address: cfg.Link.Address, Broker: cfg.Link.NATS.For(cfg.Link.Dial), Config: s.Path(),
 		}, err
 	})
 }
@@ -35,14 +34,6 @@ func (l Link) sockets() []string {
 		return []string{"unix:" + l.Relay}
 	}
 	return nil
-}
-
-// broker is what both ends dial; nil if they dial each other.
-func (l Link) broker() *broker.Config {
-	if l.Dial != broker.Dial {
-		return nil
-	}
-	return &l.NATS.Config
 }
 
 // states returns how the links stand.

@@ -27,7 +27,7 @@ func pairingCommands(s *settings) []*cobra.Command {
 		cfg, err := s.Load()
 		return paircmd.Settings{
 			Name: cfg.Name, State: cfg.State, Control: cfg.Control, Listen: cfg.Link.sockets(), Address: cfg.Link.Address,
-			SSH: cfg.Link.SSH.login(), Welcome: welcome(cfg), Broker: cfg.Link.broker(),
+			SSH: cfg.Link.SSH.login(), Welcome: welcome(cfg), Broker: cfg.Link.NATS.For(cfg.Link.Dial),
 		}, err
 	})
 }
@@ -38,14 +38,6 @@ func (l Link) sockets() []string {
 		return []string{l.Listen}
 	}
 	return nil
-}
-
-// broker is what both ends dial; nil if they dial each other.
-func (l Link) broker() *broker.Config {
-	if l.Dial != broker.Dial {
-		return nil
-	}
-	return &l.NATS.Config
 }
 
 // login is how the link logs in.

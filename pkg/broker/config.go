@@ -28,6 +28,14 @@ type Config struct {
 	Stream string `yaml:"stream"`
 }
 
+// For returns c if agents and displays come together by the broker, as dial says, and nil otherwise.
+func (c Config) For(dial string) *Config {
+	if dial != Dial {
+		return nil
+	}
+	return &c
+}
+
 // Defaults are those of a Config.
 func Defaults() Config { return Config{Stream: "pialert"} }
 
