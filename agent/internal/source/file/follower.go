@@ -52,7 +52,7 @@ type follower struct {
 	// the generations have been read to their ends, so that files, memory and positions stay bounded however
 	// many rotations were missed.
 	waiting []candidate
-	// limited means that a backlog is only read while it is granted, see Files.admit.
+	// limited means that a backlog is only read in turns, see Files.admit; granted, that this is its turn.
 	limited, granted bool
 	late             bool // see behind
 	// modified is when the newest file that was read had last been written to.
@@ -77,10 +77,9 @@ type follower struct {
 	stats source.Stats
 }
 
-// restore goes on at a stored position; without one (nil) the source is new since the given time. An error
-// says that the position, or a part of it, cannot be used: then files that are newer than the usable part
-// are read, or if there is none, those that were made after the positions were last stored (lastStored,
-// zero if nobody knows).
+// restore goes on at a stored position; without one (nil) the source is new since the given time. An error says
+// that the position, or a part of it, cannot be used. Then the files behind the usable part are read; if no part is,
+// those that were made after lastStored, when positions were last stored (zero if nobody knows).
 func (f *follower) restore(stored []byte, since, lastStored time.Time) error {
 	f.modified = since
 	if stored == nil {

@@ -83,8 +83,8 @@ func (f *follower) renamed(now time.Time) bool {
 	return found
 }
 
-// findKnown makes the follower's files members of the set. It returns the index of the newest one that
-// was there before what is new, -1 if there is none, and whether that is the newest that was read at all.
+// findKnown makes the follower's files members of the set. Files behind the index newest are new; it is -1
+// if all may be. complete says that the file at newest is the newest that was read at all.
 func (f *follower) findKnown(r *rotationSet) (newest int, complete bool, err error) {
 	places, err := r.find(f.generations)
 	if err != nil {
@@ -127,9 +127,8 @@ func (f *follower) findKnown(r *rotationSet) (newest int, complete bool, err err
 	return newest, complete, nil
 }
 
-// findNew returns the files that were not read before: those after newest. If that may not be the newest
-// file that was read, they must also have been written to after what was read last. A member of which
-// nothing was read waits behind them again.
+// findNew returns the files that were not read before: those behind newest, and unless complete, of those only
+// what was written to after the last read. A member of which nothing was read waits behind them again.
 func (f *follower) findNew(r *rotationSet, newest int, complete bool) (waiting []candidate, problem error) {
 	for i, c := range r.files {
 		if r.taken[i] {
