@@ -21,6 +21,16 @@ func TestEntry(t *testing.T) {
 			want:   "sshd[4711]: Connection closed by 192.0.2.7 port 50022 [preauth]",
 		},
 		{
+			name:   "the highest process number",
+			fields: `"SYSLOG_IDENTIFIER":"sshd","_PID":"4294967295","_UID":"0","MESSAGE":"hi"`,
+			want:   "sshd[4294967295]: hi",
+		},
+		{
+			name:   "no process number",
+			fields: `"SYSLOG_IDENTIFIER":"sshd","_PID":"4294967296","_UID":"0","MESSAGE":"hi"`,
+			want:   "sshd: hi",
+		},
+		{
 			name:   "a message with a newline stays one line",
 			fields: `"SYSLOG_IDENTIFIER":"sshd","_PID":"1","_UID":"0","MESSAGE":"user a\nb\u0000\u007f\tc"`,
 			want:   "sshd[1]: user a#012b#000#177#011c",
