@@ -67,6 +67,20 @@ func TestSlowRequestsAreNoFlood(t *testing.T) {
 	r.want(t)
 }
 
+// No window is shorter than the second that logs have.
+func TestTheShortestWindow(t *testing.T) {
+	t.Parallel()
+	for _, window := range []time.Duration{time.Millisecond, time.Second} {
+		var r record
+		d := episode.New(episode.Limits{MaxRequests: 10, Window: window}, r.emit)
+		add(d, "192.0.2.7", "GET", 0, 9)
+		add(d, "192.0.2.7", "GET", 1, 9)
+		r.want(t)
+		add(d, "192.0.2.7", "GET", 1, 1)
+		r.want(t, "start 192.0.2.7/32 GET 10 +10 @1")
+	}
+}
+
 func TestLongFloodIsToldOnceAWindow(t *testing.T) {
 	t.Parallel()
 	var r record
