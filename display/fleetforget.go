@@ -40,7 +40,7 @@ they go on; what they have forgotten on the broker's word (acknowledged: stored)
 }
 
 func fleetForget(ctx context.Context, stdout io.Writer, cfg Config, display string) error {
-	way := cfg.Link.broker()
+	way := cfg.Link.NATS.For(cfg.Link.Dial)
 	if way == nil {
 		return errors.New("this display comes to no broker: link.dial is not nats")
 	}
