@@ -18,7 +18,7 @@ func (s *scan) report() *Report {
 		Files: s.opts.Files, Lines: s.result.Lines, Bytes: s.result.Bytes, OverLong: s.result.OverLong, Untrusted: s.result.Untrusted, Unread: s.result.Unread, Examples: s.engine.Stats().Examples,
 		Ignored: s.engine.Stats().Ignored, Events: t.events, Attempts: t.attempts,
 		Seconds: s.opts.Now().Sub(s.started).Seconds(), First: t.first, Last: t.last,
-		Successes: t.accepted, Accepted: slices.Concat(t.grave, t.successes), Addresses: len(t.sources.counts) + len(t.hosts.counts),
+		Successes: t.accepted, Accepted: append(append([]Success{}, t.grave...), t.successes...), Addresses: len(t.sources.counts) + len(t.hosts.counts),
 		Networks: most(t.networks(), listed),
 		Sources:  most(append(t.sources.list(netip.Addr.String), t.hosts.list(readable)...), listed),
 		Users:    most(t.users.list(readable), listed), Targets: most(t.targets.list(readable), listed),
