@@ -23,8 +23,9 @@ func fleetForgetCommand(s *settings) *cobra.Command {
 		Use:   "forget DISPLAY",
 		Short: "Clear what waits at the broker for a display that is gone",
 		Long: `forget takes what agents have left at the broker for another display off the stream, where it would wait, and take
-room from all others, for ever. DISPLAY is what fleet status calls it there. Unpair it at the agents first, or
-they go on; what they have forgotten on the broker's word (acknowledged: stored) is gone then.`,
+room from all others, for ever, and takes no more for it unless it comes again. DISPLAY is what fleet status calls it
+there. Unpair it at the agents, too, or their spools keep what is new for it; what they have forgotten on the
+broker's word (acknowledged: stored) is gone.`,
 		Example: "  sudo pialert-display fleet forget office",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {

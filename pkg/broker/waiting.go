@@ -47,8 +47,8 @@ func AllWaiting(ctx context.Context, stream jetstream.Stream) (all []Waiting, er
 	return all, consumers.Err()
 }
 
-// Forget takes all that waits for a display off the stream. Choose names the display, of those that have read the stream. It
-// returns how many messages that were.
+// Forget takes all that waits for a display off the stream, which takes no more for it until it comes again. Choose names the
+// display, of those that have read the stream. It returns how many messages that were.
 func Forget(ctx context.Context, c Config, keyring *pairing.Keyring, choose func([]Waiting) (ID, error)) (n int, err error) {
 	conn, err := Connect(c, Options{Keyring: keyring, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -74,15 +74,16 @@ func Forget(ctx context.Context, c Config, keyring *pairing.Keyring, choose func
 	if err != nil {
 		return 0, err
 	}
-	return take(ctx, stream, Reader(id, ""))
+	return take(ctx, js, stream, id)
 }
 
 // takeAtOnce is how many messages are taken off the stream at a time.
 const takeAtOnce = 1000
 
-// take acknowledges all that a reader has before it, in the place of whoever it is, and removes it: the stream takes no
-// request to forget.
-func take(ctx context.Context, stream jetstream.Stream, reader jetstream.ConsumerConfig) (n int, err error) {
+// take acknowledges all that waits for a display, in its place, and has the stream take no more: it takes no request to
+// forget. What came while it was told so is taken, too.
+func take(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, id ID) (n int, err error) {
+	reader := Reader(id, "")
 	if err := stream.DeleteConsumer(ctx, reader.Durable); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return 0, fmt.Errorf("cannot read in the place of the display: %w", err)
 	}
@@ -91,6 +92,23 @@ func take(ctx context.Context, stream jetstream.Stream, reader jetstream.Consume
 	if err != nil {
 		return 0, fmt.Errorf("cannot read in the place of the display: %w", err)
 	}
+	if n, err = acknowledge(ctx, consumer); err != nil {
+		return n, err
+	}
+	config := stream.CachedInfo().Config
+	config.Subjects = slices.DeleteFunc(config.Subjects, func(subject string) bool { return subject == reader.FilterSubject })
+	if _, err := js.UpdateStream(ctx, config); err != nil {
+		return n, fmt.Errorf("cannot have the stream %s take no more for the display: %w", config.Name, err)
+	}
+	late, err := acknowledge(ctx, consumer)
+	if err != nil {
+		return n + late, err
+	}
+	return n + late, stream.DeleteConsumer(ctx, reader.Durable)
+}
+
+// acknowledge acknowledges all that a consumer has before it, and returns how much that was.
+func acknowledge(ctx context.Context, consumer jetstream.Consumer) (n int, err error) {
 	for {
 		batch, err := consumer.FetchNoWait(takeAtOnce)
 		if err != nil {
@@ -103,11 +121,8 @@ func take(ctx context.Context, stream jetstream.Stream, reader jetstream.Consume
 			}
 			n++
 		}
-		if err := batch.Error(); err != nil {
+		if err := batch.Error(); err != nil || n == before {
 			return n, err
-		}
-		if n == before {
-			return n, stream.DeleteConsumer(ctx, reader.Durable)
 		}
 	}
 }

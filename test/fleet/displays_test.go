@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/pialert/pialert/packaging/demo/program"
 )
@@ -137,8 +140,47 @@ func TestASecondDisplayOfAFleet(t *testing.T) {
 	if said, err := s.Display(s.ctx, "fleet", "forget", "office"); err == nil || !strings.Contains(err.Error(), "keeps nothing for a display office") {
 		t.Errorf("again: %s, %v", said, err)
 	}
+	s.attack(5)
+	s.counts(575)
+	s.says(func() (string, error) { return s.Agent(s.ctx, "status") }, "no display has come there yet")
 	other.startDisplay() // it was not gone: the agent has all of it still
 	s.attack(10)         // whose numbers show that others are missing
-	other.counts(530)
+	other.counts(535)
 	s.counted()
+}
+
+// Nobody fills the stream with what no display will ever read: it takes events for those that have come to it, whatever
+// an earlier version or another display had it take.
+func TestOnlyEventsForDisplaysAreTaken(t *testing.T) {
+	address := inProcess(t)
+	s := newStage(t, address, "")
+	s.start()
+	s.attack(50)
+	s.counted()
+	owner := newOwner(t, address)
+	strange := "pialert.v1.events.STRANGER.AGENT"
+	refused := func() {
+		t.Helper()
+		if _, err := owner.Publish(s.ctx, strange, []byte("mine")); !errors.Is(err, jetstream.ErrNoStreamResponse) {
+			t.Errorf("an event for a display that never came: %v", err)
+		}
+	}
+	refused()
+	take := func(subject string) {
+		t.Helper()
+		config := owner.stream(s.ctx, t).CachedInfo().Config
+		config.Subjects = []string{subject}
+		_, err := owner.UpdateStream(s.ctx, config)
+		s.must(err)
+	}
+	s.must(s.display.Stop(s.ctx))
+	take("pialert.v1.events.*.*") // as an earlier version's
+	s.startDisplay()
+	s.attack(50)
+	s.counted()
+	refused()
+	take("pialert.v1.events.ANOTHER.*") // by a display that came at the same moment
+	s.attack(50)
+	s.counted()
+	refused()
 }

@@ -22,10 +22,14 @@ func (s *Server) look(ctx context.Context, stream jetstream.Stream) {
 	s.weigh(ctx, stream)
 }
 
-// weigh finds out how much the broker keeps, for this display and for others.
+// weigh finds out how much the broker keeps, for this display and for others, and whether it still takes events for this one.
 func (s *Server) weigh(ctx context.Context, stream jetstream.Stream) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	if info, err := stream.Info(ctx); err == nil && !broker.Takes(info.Config, s.id) {
+		s.options.Logger.Warn("the stream takes no events for this display any more: another one has changed it; it is told again")
+		s.resync()
+	}
 	all, err := broker.AllWaiting(ctx, stream)
 	if err != nil {
 		s.options.Logger.Debug("cannot ask the broker how much it keeps", "error", err)

@@ -243,11 +243,11 @@ func (s *Server) consume(ctx context.Context) error {
 func (s *Server) open(ctx context.Context) (jetstream.Stream, jetstream.MessagesContext, error) {
 	ctx, cancel := context.WithTimeout(ctx, apiTimeout)
 	defer cancel()
-	stream, err := broker.EnsureStream(ctx, s.js, s.options.Broker.Stream, s.options.Room)
+	stream, err := broker.EnsureStream(ctx, s.js, s.options.Broker.Stream, s.options.Room, s.id)
 	if err != nil {
 		return nil, nil, err
 	}
-	switch changed, err := broker.Fit(ctx, s.js, stream, s.options.Room); {
+	switch changed, err := broker.Fit(ctx, s.js, stream, s.options.Room, s.id); {
 	case err != nil:
 		s.options.Logger.Warn("the stream stays as it is", "error", err)
 	case changed:
