@@ -202,6 +202,13 @@ var stories = []struct {
 		{rule: failed, pid: 7, user: "root"},
 		{rule: closed, pid: 7, peer: "192.0.2.7:1000"},
 	}, []string{"1 root 192.0.2.7:1000"}},
+	{"those that are alike wait for it together, and what is known of them counts when another one comes", []said{
+		{rule: failed, pid: 7, user: "root"},
+		{rule: failed, pid: 7, user: "root"},
+		{rule: failed, pid: 7, user: "admin"},
+		{rule: keyboard, pid: 7, user: "admin"},
+		{rule: closed, pid: 7, peer: "192.0.2.7:1000"},
+	}, []string{"2 root invalid IP", "1 admin invalid IP", "1 admin 192.0.2.7:1000"}},
 	{"processes of two hosts that log to one file have nothing to do with each other", []said{
 		{rule: refused, pid: 7, peer: "192.0.2.7", user: "root", host: "a"},
 		{rule: accepted, pid: 7, peer: "192.0.2.7:1000", user: "root", host: "b"},
