@@ -207,6 +207,20 @@ var scripts = []script{
 		"openvpn[3]: PEER:PORT VERIFY ERROR: depth=0, error=certificate has expired: CN=eve, serial=7",
 		"openvpn[3]: PEER:PORT TLS Error: TLS handshake failed",
 	}},
+	{"OpenVPN, a user name that is no common name", 0, 1, []string{
+		"openvpn[3]: PEER:PORT TLS Auth Error: --username-as-common name specified and username is longer than the maximum permitted Common Name length of 64 characters",
+		"openvpn[3]: PEER:PORT TLS Auth Error: Auth Username/Password verification failed for peer",
+		"openvpn[3]: PEER:PORT SENT CONTROL [UNDEF]: 'AUTH_FAILED' (status=1)",
+	}},
+	{"OpenVPN by UDP, a wrong certificate twice from one port", 0, 2, []string{
+		"openvpn[3]: PEER:PORT VERIFY ERROR: depth=0, error=certificate has expired: CN=eve, serial=7",
+		"openvpn[3]: PEER:PORT TLS Error: TLS object -> incoming plaintext read error",
+		"openvpn[3]: PEER:PORT TLS Error: TLS handshake failed",
+		"openvpn[3]: PEER:PORT SIGUSR1[soft,tls-error] received, client-instance restarting",
+		"openvpn[3]: PEER:PORT VERIFY ERROR: depth=0, error=certificate has expired: CN=eve, serial=7",
+		"openvpn[3]: PEER:PORT TLS Error: TLS handshake failed",
+		"openvpn[3]: PEER:PORT SIGUSR1[soft,tls-error] received, client-instance restarting",
+	}},
 	{"strongSwan, EAP with the numbers of IKE_SAs", 0, 2, []string{
 		"charon[3]: 07[NET] <83> received packet: from PEER[500] to 198.51.100.1[500] (464 bytes)",
 		"charon[3]: 07[IKE] <83> PEER is initiating an IKE_SA",
