@@ -12,10 +12,10 @@ import (
 	"github.com/pialert/pialert/agent/internal/detect/login"
 )
 
-// What two scans teach is known together; a damaged file is an error that names it.
+// What two scans teach is known together, also before the agent was ever started; a damaged file is an error that names it.
 func TestLearning(t *testing.T) {
 	t.Parallel()
-	state := t.TempDir()
+	state := filepath.Join(t.TempDir(), "agent")
 	alice := login.Known{Service: "sshd", User: "alice", Network: netip.MustParsePrefix("198.51.100.0/24"), Last: 100}
 	bob := login.Known{Service: "sshd", User: "bob", Network: netip.MustParsePrefix("2001:db8::/64"), Last: 50}
 	for _, found := range [][]login.Known{{alice}, {bob}, {{Service: alice.Service, User: alice.User, Network: alice.Network, Last: 90}}} {

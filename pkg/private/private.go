@@ -89,8 +89,13 @@ func (d Dir) Read(name string, limit int64) ([]byte, error) {
 }
 
 // Write replaces a file. When it returns nil the new content survives a power cut; at any time
-// before that the file holds either the old content or the new.
-func (d Dir) Write(name string, data []byte) error { return d.write(disk{}, name, data) }
+// before that the file holds either the old content or the new. It makes the directory if there is none.
+func (d Dir) Write(name string, data []byte) error {
+	if err := d.make(); err != nil {
+		return err
+	}
+	return d.write(disk{}, name, data)
+}
 
 func (d Dir) write(on storage, name string, data []byte) (err error) {
 	file, err := on.create(string(d), "."+name+".*")
