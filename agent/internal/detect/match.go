@@ -248,7 +248,8 @@ func (m *Matcher) message(line []byte, occurrences, host uint64, candidates *rul
 	f.Machine = m.src.machine(msg.Host)
 	f.Bare = msg.PID == 0 && msg.Stamp.Form == header.None
 	f.Fields = match.Fields
-	if found.Longest > 0 && length >= found.Longest && !match.SourceLeads || match.SeveralHosts && ambiguous(msg) {
+	clipped := msg.Clipped || found.Longest > 0 && length >= found.Longest
+	if clipped && !found.SourceLeads() || match.SeveralHosts && ambiguous(msg) {
 		f.Fields.Distrust()
 	}
 	f.counts = occurrences == 1 &&

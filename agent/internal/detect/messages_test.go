@@ -46,6 +46,43 @@ func TestEveryMessageOfTheInventory(t *testing.T) {
 	}
 }
 
+// A message whose end was cut off blames nobody whom a client's text names, wherever the cut is.
+func TestEveryMessageThatWasClipped(t *testing.T) {
+	t.Parallel()
+	rules, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := messages.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for _, file := range files {
+		reader := newMessageReader(t, rules)
+		for _, message := range file.Messages {
+			wrong := 0
+			for clipped := range message.Clip() {
+				lines++
+				reader.read(message, &clipped)
+				for _, ev := range reader.events {
+					if ev.SourceIP.IsValid() && ev.SourceIP != clipped.Addr || ev.SourceHost != "" {
+						if wrong++; wrong == 1 {
+							t.Errorf("%s: %s\n\t%s\n\t%s blames %v %s", file.Daemon, message.Format, strings.Join(clipped.Lines, "\n\t"), ev.Rule, ev.SourceIP, ev.SourceHost)
+						}
+					}
+				}
+			}
+			if wrong > 1 {
+				t.Errorf("%d more events of this format", wrong-1)
+			}
+		}
+	}
+	if lines < 10000 {
+		t.Errorf("only %d lines were tried", lines)
+	}
+}
+
 // messageReader feeds messages to an engine, each as if it had a log of its own.
 type messageReader struct {
 	*testing.T
@@ -67,20 +104,26 @@ func newMessageReader(t *testing.T, rules *rule.Set) *messageReader {
 	return r
 }
 
-// compare says what is wrong with what becomes of a message, or nothing.
-func (r *messageReader) compare(m *messages.Message, want *messages.Filled) string {
+// read feeds a message, and returns the rule that took its last line.
+func (r *messageReader) read(m *messages.Message, filled *messages.Filled) *rule.Rule {
 	source, err := NewSource("log", rule.Type(m.Type), "")
 	if err != nil {
 		r.Fatal(err)
 	}
 	r.events, r.engine.web.unique = nil, uniques{} // each is of another request
-	for _, line := range want.Lines {
+	for _, line := range filled.Lines {
 		r.engine.matcher.trace = &trace{}
 		r.engine.Feed(source, []byte(line), time.Date(2025, 1, 31, 12, 0, 1, 0, time.UTC))
 	}
 	found := r.engine.matcher.trace.rule
 	r.engine.Finish()
 	r.engine.Forget("log")
+	return found
+}
+
+// compare says what is wrong with what becomes of a message, or nothing.
+func (r *messageReader) compare(m *messages.Message, want *messages.Filled) string {
+	found := r.read(m, want)
 	switch {
 	case !taken(m, found) && (found != nil || !want.Vague):
 		id := "none"

@@ -55,6 +55,7 @@ func (m *Message) cutUnstamped(rest []byte) bool {
 
 func (m *Message) cutHostAndTag(rest []byte) bool {
 	if m.cutTag(rest, false) {
+		m.Clipped = m.Stamp.Form == BSD && clippedByBusyBox(rest) // as with -S
 		return true
 	}
 	space := bytes.IndexByte(rest, ' ')
@@ -72,10 +73,12 @@ func (m *Message) cutHostAndTag(rest []byte) bool {
 	}
 	if space := bytes.IndexByte(rest, ' '); space > 0 && isPriority(rest[:space]) { // BusyBox' syslogd
 		rest = bytes.TrimLeft(rest[space:], " ")
+		m.Clipped = clippedByBusyBox(rest)
 	}
 	if !m.cutTag(rest, true) {
 		return false
 	}
+	m.Clipped = m.Clipped || isClipped(rest, muslSends)
 	m.Host = host
 	if isPriority(host) { // OpenWrt's logread names no host
 		m.Host = nil

@@ -101,6 +101,35 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// What a line says of its end: the shortest and the longest of each buffer, with a control character that BusyBox writes as
+// two, and blanks that the body loses.
+func TestClipped(t *testing.T) {
+	t.Parallel()
+	x := func(n int) string { return "sshd[7]: " + strings.Repeat("x", n-len("sshd[7]: ")) }
+	for _, test := range []struct {
+		front, text string
+		want        bool
+	}{
+		{"Jan  5 01:31:41 host auth.info ", x(233), false}, {"Jan  5 01:31:41 host local0.info ", x(234), true},
+		{"Jan  5 01:31:41 host user.info ", x(236), true}, {"Jan  5 01:31:41 host auth.info ", x(237), false},
+		{"Jan  5 01:31:41 host auth.info ", x(234) + "^A^^", true}, {"Jan  5 01:31:41 host auth.info ", x(235) + "^_", true}, {"Jan  5 01:31:41 host auth.info ", x(235) + "^a", false},
+		{"Jan  5 01:31:41 host auth.info ", x(230) + "     ", true}, {"Jan  5 01:31:41 host auth.info ", x(491), true},
+		{"Jan  5 01:31:41 host auth.info ", x(1003), true}, {"Jan  5 01:31:41 ", x(235), true}, {"Jan  5 01:31:41 ", x(240), false},
+		{"Jan  5 01:31:41 host ", x(235), false}, {"Jan  5 01:31:41 host ", x(1001), false}, {"Jan  5 01:31:41 host ", x(1003), true},
+		{"Jan  5 01:31:41 host ", x(1005), false}, {"2025-01-31T12:00:00Z host ", x(1004), true},
+	} {
+		line := []byte(test.front + test.text)
+		var m Message
+		if !m.Cut(line) || m.Clipped != test.want {
+			t.Errorf("%s and %d bytes: clipped %v", test.front, len(test.text), m.Clipped)
+		}
+		var recent Recent
+		if recent.Keep(&m, line) && (!recent.Cut(&m, line) || m.Clipped != test.want) {
+			t.Errorf("%s and %d bytes, read as a recent one: clipped %v", test.front, len(test.text), m.Clipped)
+		}
+	}
+}
+
 // Some lines look as if they had a header.
 func TestWhatIsNoHeader(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,8 @@ type Message struct {
 	PID   uint32 // 0 if the line has none
 	PAM   []byte // PAM module, where one wrote the line: "pam_unix"
 	Body  []byte // what the program said, without trailing white space
+	// Clipped says that the line is as long as one whose end was cut off on its way.
+	Clipped bool
 }
 
 // TrimEnd takes off trailing spaces, tabs and carriage returns.

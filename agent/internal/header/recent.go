@@ -86,7 +86,7 @@ func (r *Recent) Cut(m *Message, line []byte) bool {
 		return false
 	}
 	m.Stamp.Form, m.Stamp.Text, m.Host, m.Tag = r.stamp.Form, line[:stamp], line[stamp+1:r.hostEnd], r.tag
-	m.PID, m.PAM, m.Body = pid, nil, TrimEnd(body)
+	m.PID, m.PAM, m.Body, m.Clipped = pid, nil, TrimEnd(body), isClipped(line[r.hostEnd+1:], muslSends)
 	return true
 }
 

@@ -362,6 +362,24 @@ func BenchmarkMatch(b *testing.B) {
 }
 
 // Where a pattern takes one digit for another, a text's match is that of any text with other digits.
+// An address behind a text that may be anything can be a part of that text, where the end of it is missing.
+func TestLeads(t *testing.T) {
+	t.Parallel()
+	for expr, want := range map[string]bool{
+		`^from (?P<ip>\S+)$`: true, `^(?:a|b c)? ?(?P<ip>\S+) .*$`: true, `^[^ \[]*\[(?P<ip>[^\]]+)\]`: true, `^(?:x (?P<ip>\d+)|y) .*`: true,
+		`^user (?P<user>.*) from (?P<ip>\S+)`: false, `^.+?(?P<ip>\d)`: false, `^(?:user=<(?P<user>.*)>)?(?P<ip>\d)`: false, `^x(?s:.{3,})(?P<ip>\d)`: false,
+		`^(?P<user>[^:]*): (?P<ip>\S+)$`: false, `^(?P<user>\S+) (?P<word>x) (?P<ip>\S+)$`: true, `^(?P<other>[^:]*): (?P<ip>\S+)$`: true, `^(?P<other>\S+)$`: false,
+	} {
+		p, err := pattern.Compile(expr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Leads("ip", "user", "word") != want {
+			t.Errorf("%q: %v", expr, !want)
+		}
+	}
+}
+
 func TestDigitsAlike(t *testing.T) {
 	t.Parallel()
 	for expr, want := range map[string]bool{

@@ -30,9 +30,10 @@ const (
 	groupPID         // process or number of the connection, where the header's process serves many
 	groupThread      // thread that serves the connection; if the line has no pid
 	groupFingerprint // of the key that was used
+	groupText        // anything else that the client wrote; no field
 )
 
-var groupNames = [...]string{"source", "port", "user", "method", "reason", "invalid", "count", "target", "tty", "jail", "pid", "thread", "fingerprint"}
+var groupNames = [...]string{"source", "port", "user", "method", "reason", "invalid", "count", "target", "tty", "jail", "pid", "thread", "fingerprint", "text"}
 
 // Ready compiles the pattern when it is first needed: most scans need the rules of few services.
 func (r *Rule) Ready() error {
@@ -60,17 +61,10 @@ func (r *Rule) compilePattern() error {
 		}
 		r.groups = append(r.groups, group{groupName(number), 2 * i})
 	}
-	r.expr, r.prefix = expr, []byte(expr.Prefix())
+	r.expr, r.prefix, r.sourceLeads = expr, []byte(expr.Prefix()), expr.Leads(groupNames[groupSource], groupNames[groupUser], groupNames[groupText])
 	return nil
 }
 
-// sourceLeads says whether a match's address directly follows the literal that the message starts
-// with, so that nothing of the client's can stand before it.
-func (r *Rule) sourceLeads(loc []int) bool {
-	for _, g := range r.groups {
-		if g.name == groupSource {
-			return loc[g.slot] == len(r.prefix)
-		}
-	}
-	return false
-}
+// SourceLeads says whether the address of a match stands before any text that a client may have chosen, so that it is the
+// daemon's own even where the end of the message was cut off.
+func (r *Rule) SourceLeads() bool { return r.sourceLeads }

@@ -267,7 +267,6 @@ func (c *Candidates) Find(text []byte) *Match {
 		if ok {
 			found.Rule, found.of, found.digits = rule.Rule, c.number, rule.digits
 			found.Fields.read(rule.Rule, text, found.groups)
-			found.SourceLeads = rule.sourceLeads(found.groups)
 			found.SeveralHosts = c.pam && bytes.Count(text, rhost) > 1
 			return known.keep(text, found)
 		}

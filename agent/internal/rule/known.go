@@ -18,7 +18,6 @@ type Match struct {
 	of           uint64 // number of the candidates among which the rule was found; 0 if there is no text
 	Rule         *Rule
 	Fields       Fields // of the text
-	SourceLeads  bool   // see [Rule.sourceLeads]
 	SeveralHosts bool   // the text is a PAM module's and has more than one " rhost="
 	digits       bool
 	groups       []int // indexes of the text

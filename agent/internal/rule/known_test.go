@@ -111,7 +111,7 @@ func TestSeveralHosts(t *testing.T) {
 
 // sameMatch says whether two texts led to the same.
 func sameMatch(a, b *Match) bool {
-	return a == b || a != nil && b != nil && a.Rule == b.Rule && a.SeveralHosts == b.SeveralHosts && a.SourceLeads == b.SourceLeads && a.Fields == b.Fields
+	return a == b || a != nil && b != nil && a.Rule == b.Rule && a.SeveralHosts == b.SeveralHosts && a.Fields == b.Fields
 }
 
 // Two bytes at every place of an eight, and behind the last one.

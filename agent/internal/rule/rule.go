@@ -102,6 +102,8 @@ type Rule struct {
 	prefix   []byte // literal that every match starts with, or empty
 	groups   []group
 	err      error
+
+	sourceLeads bool
 }
 
 // Reporters is how many parties may write of the same attempts on one connection.
