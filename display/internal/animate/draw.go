@@ -63,8 +63,11 @@ func (s *Scene) drawLights(lights *[Pixels]light, at time.Duration) {
 		s.drawRest(lights, at)
 	}
 	for i := range s.queue.length {
-		w := &s.queue.sweeps[i]
-		w.draw(lights, s.lamps[w.lamp].Color, at)
+		w, color := &s.queue.sweeps[i], white
+		if w.lamp != noLamp {
+			color = s.lamps[w.lamp].Color
+		}
+		w.draw(lights, color, at)
 	}
 	s.drawFlashes(lights, at)
 }

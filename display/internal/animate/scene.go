@@ -127,6 +127,15 @@ func (s *Scene) Add(lamp, events int, severity attack.Severity, sweep bool, now 
 	s.settle(at)
 }
 
+// Warn sweeps white for what matters though no lamp collects it. The digits stay.
+func (s *Scene) Warn(now time.Time) {
+	at := s.since(now)
+	s.settle(at)
+	s.boot = never
+	s.queue.add(noLamp, 1, attack.High, at)
+	s.settle(at)
+}
+
 // SetTotals says what has been counted, per lamp and in all. A lamp whose total falls to nothing,
 // as one of today's does at midnight, goes out.
 func (s *Scene) SetTotals(totals []uint64, grand uint64) {
@@ -207,7 +216,7 @@ func (s *Scene) since(now time.Time) time.Duration { return now.Sub(s.epoch) }
 // settle drops the sweeps that are over and notes whose total the digits have.
 func (s *Scene) settle(at time.Duration) {
 	for i := range s.queue.length {
-		if w := &s.queue.sweeps[i]; w.start <= at {
+		if w := &s.queue.sweeps[i]; w.start <= at && w.lamp != noLamp {
 			s.last, s.rest = w.lamp, min(at, w.end())
 		}
 	}

@@ -238,6 +238,27 @@ func TestSeverityShows(t *testing.T) {
 	}
 }
 
+// What no lamp collects sweeps in pure white, on bright eyes, and leaves nothing: no LED stays lit, and the digits keep what they had.
+func TestAWarningSweepsWhite(t *testing.T) {
+	t.Parallel()
+	scene := newScene(t)
+	before := scene.Frame(noon)
+	scene.Warn(noon)
+	for _, led := range []int{2, 5} {
+		if p := scene.Frame(after(2 * 32 * ms)).Pixels[led]; p.R != 255 || p.G != 255 || p.B != 255 {
+			t.Errorf("LED %d is %v, want white", led, p)
+		}
+	}
+	play(t, scene, after(2*32*ms), 10*time.Second, func(f animate.Frame) {
+		if f.Digits != before.Digits {
+			t.Fatalf("the digits are %v, were %v", f.Digits, before.Digits)
+		}
+	})
+	if rest := scene.Frame(after(time.Minute)); rest != before {
+		t.Errorf("%v stays, want %v", rest, before)
+	}
+}
+
 // TestTheFrameStaysUntilNextChange does anything at any time, and looks at every millisecond.
 func TestTheFrameStaysUntilNextChange(t *testing.T) {
 	for seed := range uint64(20) {

@@ -42,7 +42,10 @@ const perLamp = 2
 const maxEvents = 1 << 20
 
 // maxSweeps is all that can be in the queue: what waits, what plays and what fades.
-const maxSweeps = perLamp*maxLamps + 4
+const maxSweeps = perLamp*(maxLamps+1) + 4
+
+// noLamp stands for a sweep that no lamp collects.
+const noLamp = maxLamps
 
 // styles is how a sweep of a severity looks.
 var styles = [...]struct {

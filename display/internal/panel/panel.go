@@ -219,6 +219,9 @@ func (p *Panel) Add(lamp int, severity attack.Severity, sweep bool) {
 	p.change(func(scene *animate.Scene, now time.Time) { scene.Add(lamp, 1, severity, sweep, now) })
 }
 
+// Warn sweeps white for what matters though no lamp collects it.
+func (p *Panel) Warn() { p.change((*animate.Scene).Warn) }
+
 // Refresh has the totals read again, after they changed without an event.
 func (p *Panel) Refresh() { p.change(func(*animate.Scene, time.Time) {}) }
 

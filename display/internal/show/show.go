@@ -39,6 +39,7 @@ type Lamps interface {
 // Panel draws in its own time.
 type Panel interface {
 	Add(lamp int, severity attack.Severity, sweep bool)
+	Warn()
 	Refresh()
 }
 
@@ -75,8 +76,11 @@ func (f *Feed) Show(agent string, events []attack.Event) {
 	for i := range events {
 		event := &events[i]
 		lamp, sweep, total := f.lamps.Add(agent, event, now)
-		if lamp >= 0 {
+		switch {
+		case lamp >= 0:
 			f.panel.Add(lamp, event.Severity, sweep)
+		case isBreakIn(event):
+			f.panel.Warn()
 		}
 		f.latest[f.next%Keep] = Shown{At: now, Agent: agent, Event: *event, Lamp: lamp, Total: total}
 		f.next++
@@ -87,6 +91,11 @@ func (f *Feed) Show(agent string, events []attack.Event) {
 	}
 	f.mu.Unlock()
 	f.panel.Refresh()
+}
+
+// isBreakIn says whether somebody got in who had better not: a person has to hear of it whatever the lamps collect.
+func isBreakIn(e *attack.Event) bool {
+	return (e.Kind == attack.SSHAccepted || e.Kind == attack.LoginAccepted) && e.Severity == attack.High
 }
 
 // Subscribe returns a subscription to the events that are shown from now on.

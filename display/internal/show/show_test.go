@@ -15,11 +15,11 @@ import (
 
 var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
-// lamps has one lamp, which collects everything but visits and sweeps from high on.
+// lamps has one lamp, which collects everything but visits and successes, and sweeps from high on.
 type lamps struct{ total uint64 }
 
 func (l *lamps) Add(_ string, e *attack.Event, _ time.Time) (int, bool, uint64) {
-	if e.Kind == attack.Visit {
+	if e.Kind == attack.Visit || e.Kind == attack.SSHAccepted {
 		return -1, false, 0
 	}
 	l.total += e.Count
@@ -32,6 +32,8 @@ type panel struct{ told []string }
 func (p *panel) Add(lamp int, severity attack.Severity, sweep bool) {
 	p.told = append(p.told, fmt.Sprint(lamp, " ", severity, " ", sweep))
 }
+
+func (p *panel) Warn() { p.told = append(p.told, "warn") }
 
 func (p *panel) Refresh() { p.told = append(p.told, "refresh") }
 
@@ -67,6 +69,18 @@ func TestAnEventIsCountedDrawnAndSeen(t *testing.T) {
 }
 
 // Who subscribes late sees what comes after.
+// Somebody who gets in after failures is seen though no lamp collects successes; daily life is not.
+func TestABreakInIsSeenWithoutALamp(t *testing.T) {
+	t.Parallel()
+	feed, panel := feed()
+	daily, breakIn := login(1), login(1)
+	daily.Kind, breakIn.Kind, breakIn.Severity = attack.SSHAccepted, attack.SSHAccepted, attack.High
+	feed.Show("vps", []attack.Event{daily, breakIn})
+	if want := []string{"warn", "refresh"}; !reflect.DeepEqual(panel.told, want) {
+		t.Errorf("the panel was told %q, want %q", panel.told, want)
+	}
+}
+
 func TestSubscriptionsBeginNow(t *testing.T) {
 	t.Parallel()
 	feed, _ := feed()
