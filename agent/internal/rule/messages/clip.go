@@ -21,9 +21,9 @@ var clips = []struct {
 
 const written = "Jan 31 12:00:00 host "
 
-// Clip writes the message as a syslog daemon does that cuts the ends of long ones, where a client chose a text that
-// goes on as the message does, with another address. The cut goes through each byte of the forged end and right behind it,
-// and then, where the text goes on, the forged end stands in the middle. Nobody but the peer may be blamed.
+// Clip writes the message where a client chose a text that goes on as the message does, with another address: the whole of
+// it, and as a syslog daemon does that cuts the ends of long ones. The cut goes through each byte of the forged end and
+// right behind it, and then, where the text goes on, the forged end stands in the middle. Nobody but the peer may be blamed.
 func (m *Message) Clip() iter.Seq[Filled] {
 	return func(yield func(Filled) bool) {
 		for i, p := range m.parts {
@@ -43,6 +43,17 @@ func (m *Message) Clip() iter.Seq[Filled] {
 
 func (m *Message) clip(v values, yield func(Filled) bool) bool {
 	forged := m.forgedEnd(v)
+	for _, text := range []string{forged, "x" + forged, forged + " and so on", forged + ", " + forged} {
+		if v.text = text; m.Has("user") && !m.allows.MatchString(text) {
+			continue
+		}
+		for _, v.everywhere = range []bool{false, true} {
+			if !yield(m.fill(v)) {
+				return false
+			}
+		}
+	}
+	v.everywhere = false
 	for n, clip := range clips {
 		v.text = "\x01"
 		front, _, ok := strings.Cut(m.fill(v).message(), unbroken("\x01"))
