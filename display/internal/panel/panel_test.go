@@ -184,6 +184,20 @@ func TestAnEventIsDrawnWhenItComes(t *testing.T) {
 	})
 }
 
+func TestAWarningIsDrawnWhenItComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t)
+		defer f.stop()
+		before := len(f.strip.drawn())
+		came := time.Now()
+		f.Warn()
+		synctest.Wait()
+		if drawn := f.strip.drawn(); len(drawn) != before+1 || !drawn[before].at.Equal(came) {
+			t.Errorf("%d pictures were drawn at the warning's own time", len(drawn)-before)
+		}
+	})
+}
+
 func TestASweepIsDrawnSixtyTimesASecondAndThenNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t)

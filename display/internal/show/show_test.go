@@ -19,7 +19,7 @@ var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 type lamps struct{ total uint64 }
 
 func (l *lamps) Add(_ string, e *attack.Event, _ time.Time) (int, bool, uint64) {
-	if e.Kind == attack.Visit || e.Kind == attack.SSHAccepted {
+	if e.Kind == attack.Visit || e.Kind == attack.SSHAccepted || e.Kind == attack.LoginAccepted {
 		return -1, false, 0
 	}
 	l.total += e.Count
@@ -75,8 +75,10 @@ func TestABreakInIsSeenWithoutALamp(t *testing.T) {
 	feed, panel := feed()
 	daily, breakIn := login(1), login(1)
 	daily.Kind, breakIn.Kind, breakIn.Severity = attack.SSHAccepted, attack.SSHAccepted, attack.High
-	feed.Show("vps", []attack.Event{daily, breakIn})
-	if want := []string{"warn", "refresh"}; !reflect.DeepEqual(panel.told, want) {
+	sudo := breakIn
+	sudo.Kind = attack.LoginAccepted
+	feed.Show("vps", []attack.Event{daily, breakIn, sudo})
+	if want := []string{"warn", "warn", "refresh"}; !reflect.DeepEqual(panel.told, want) {
 		t.Errorf("the panel was told %q, want %q", panel.told, want)
 	}
 }
