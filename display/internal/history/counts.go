@@ -69,7 +69,7 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter,
 		case filter.User == "" && filter.Host == "" && !filter.Source.IsValid():
 			return lists.count(ctx, c, filter, step)
 		case what == 0 || step < hour && bounds[0].Before(h.options.Now().Add(-minutesListed)):
-			return c.events(ctx, tx, h, filter)
+			return c.events(ctx, lists, filter)
 		}
 		chosen, err := lists.chosen(ctx, filter)
 		if err != nil {
@@ -83,7 +83,7 @@ func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter,
 		})
 		if err == nil && lists.joined && filter.Agent != "" { // they do not tell
 			c.forget()
-			err = c.events(ctx, tx, h, filter)
+			err = c.events(ctx, lists, filter)
 		}
 		return err
 	})
@@ -158,7 +158,7 @@ func (h *History) NetworkCounts(ctx context.Context, bounds []time.Time, filter 
 		})
 		if err == nil && lists.joined && filter.Agent != "" { // they do not tell
 			c = newCounting(bounds)
-			err = c.networks(ctx, tx, h, filter, c.byNetwork(name))
+			err = c.networks(ctx, lists, filter, c.byNetwork(name))
 		}
 		return err
 	})
@@ -340,11 +340,11 @@ func (c *counting) list() []Count {
 }
 
 // events looks at events.
-func (c *counting) events(ctx context.Context, tx querier, h *History, filter Filter) error {
+func (c *counting) events(ctx context.Context, lists *reading, filter Filter) error {
 	var start, n, attempts int64
 	var g group
 	// Steps of UTC serve for bars: bounds are on full minutes.
-	_, err := h.eachNewest(ctx, tx, filter, `SELECT arrived/1000000000/?*?, agent, kind, count(*), sum(count) FROM events`,
+	_, err := lists.eachNewest(ctx, filter, `SELECT arrived/1000000000/?*?, agent, kind, count(*), sum(count) FROM events`,
 		` AND NOT test GROUP BY 1, 2, 3`, []any{&start, &g.agent, &g.kind, &n, &attempts}, func() {
 			c.add(start, g, nil, Sum{uint64(n), uint64(attempts)})
 		}, int64(minute), int64(minute))
@@ -352,10 +352,10 @@ func (c *counting) events(ctx context.Context, tx querier, h *History, filter Fi
 }
 
 // networks looks at events for the networks that attempts came from.
-func (c *counting) networks(ctx context.Context, tx querier, h *History, filter Filter, part func(address []byte) int) error {
+func (c *counting) networks(ctx context.Context, lists *reading, filter Filter, part func(address []byte) int) error {
 	var start, kind, n, attempts int64
 	var source sql.RawBytes
-	_, err := h.eachNewest(ctx, tx, filter, `SELECT arrived/1000000000/?*?, kind, source, count(*), sum(count) FROM events`,
+	_, err := lists.eachNewest(ctx, filter, `SELECT arrived/1000000000/?*?, kind, source, count(*), sum(count) FROM events`,
 		` AND NOT test GROUP BY 1, 2, 3`, []any{&start, &kind, &source, &n, &attempts}, func() {
 			if attack.StoredKind(kind).Attempt() {
 				c.addTo(part(source), start, Sum{uint64(n), uint64(attempts)})

@@ -45,7 +45,7 @@ func (h *History) read(ctx context.Context, limit int, filter Filter, order stri
 	limit = min(max(limit, 0), maxRecords)
 	var records []Record
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		ranges, err := h.ranges(ctx, tx, filter)
+		ranges, err := h.lists(tx).ranges(ctx, filter)
 		if err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (h *History) read(ctx context.Context, limit int, filter Filter, order stri
 // oldest of these: [History.Select] after it returns them.
 func (h *History) Newest(ctx context.Context, most int, filter Filter) (count int, after int64, err error) {
 	err = h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		ranges, err := h.ranges(ctx, tx, filter)
+		ranges, err := h.lists(tx).ranges(ctx, filter)
 		if err != nil {
 			return err
 		}

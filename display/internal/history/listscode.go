@@ -31,6 +31,13 @@ func (l nameList) append(b []byte) []byte {
 	return b
 }
 
+// listRow is a list with the step that it is of.
+type listRow struct {
+	stretch
+	list []byte // only until the next one; of the name alone that is asked for, if there is only one
+	out  bool   // it may have left out that name
+}
+
 // listReader reads a list. Of a damaged one it reads what comes before the damage.
 type listReader struct{ rest []byte }
 
@@ -54,57 +61,82 @@ func (l *listReader) long() uint64 {
 	return n
 }
 
-// mayHave says whether a list has a name that is looked for, or may have left it out. exact is how the only such name is
-// written, if that is known; else in is asked of each.
-func mayHave(list, exact []byte, in func(name []byte) bool) bool {
-	if exact != nil && bytes.Contains(list, exact) { // perhaps by chance
-		return true
+// entry reads what is counted under one name; ok is false where a damaged list ends.
+func (l *listReader) entry() (name []byte, sum Sum, ok bool) {
+	if rest := l.rest; len(rest) > 0 && rest[0] < 0x80 {
+		if end := 1 + int(rest[0]); end+1 < len(rest) && rest[end]|rest[end+1] < 0x80 { // as most are
+			l.rest = rest[end+2:]
+			return rest[1:end], Sum{uint64(rest[end]), uint64(rest[end+1])}, true
+		}
 	}
+	long := l.number()
+	if long >= uint64(len(l.rest)) { // two numbers follow
+		l.rest = nil
+		return nil, Sum{}, false
+	}
+	name, l.rest = l.rest[:long], l.rest[long:]
+	if sum.Events = l.number(); len(l.rest) == 0 {
+		return nil, Sum{}, false
+	}
+	sum.Attempts = l.number()
+	return name, sum, true
+}
+
+// mayHave says whether a list has a name that is chosen, or may have left it out.
+func mayHave(list []byte, in func(name []byte) bool) (may bool) {
+	intact := eachName(list, nil, func(_ group, name []byte, _ Sum) { may = may || len(name) == 0 || in(name) })
+	return may || !intact
+}
+
+// find returns what a list counts under one name, as a list, and whether it may have left out names. exact is how lists
+// write the name.
+func find(list, exact []byte) (found []byte, out bool) {
+	has := bytes.Contains(list, exact) // perhaps by chance
+	wanted := nameOf(exact)
 	l := listReader{list}
 	for len(l.rest) > 0 {
-		l.number() // the agent
-		l.number() // the kind
+		agent, kind := l.number(), l.number()
 		for n := l.number(); n > 0; n-- {
-			long := l.number()
-			if long > uint64(len(l.rest)) {
-				return false
+			name, sum, ok := l.entry()
+			if !ok {
+				return found, true
 			}
-			if long == 0 || exact == nil && in(l.rest[:long]) {
-				return true
-			}
-			l.rest = l.rest[long:]
-			l.number() // events
-			l.number() // attempts
-			if len(l.rest) == 0 && n > 1 {
-				return false
+			out = out || len(name) == 0
+			if has && bytes.Equal(name, wanted) {
+				for _, n := range []uint64{agent, kind, 1} {
+					found = binary.AppendUvarint(found, n)
+				}
+				found = binary.AppendUvarint(append(found, exact...), sum.Events)
+				found = binary.AppendUvarint(found, sum.Attempts)
 			}
 		}
 	}
-	return false
+	return found, out
 }
 
-// eachName reads a list, as far as it is intact.
-func eachName(list []byte, chosen func(g group) bool, row func(g group, name []byte, sum Sum)) {
+// nameOf returns the name that lists write exactly so.
+func nameOf(exact []byte) []byte {
+	_, long := binary.Uvarint(exact)
+	return exact[long:]
+}
+
+// eachName reads a list, as far as it is intact, and says whether it is.
+func eachName(list []byte, chosen func(g group) bool, row func(g group, name []byte, sum Sum)) (intact bool) {
 	l := listReader{list}
 	for len(l.rest) > 0 {
 		g := group{int64(l.number()), int64(l.number())}
 		wanted := chosen == nil || chosen(g)
 		for n := l.number(); n > 0; n-- {
-			long := l.number()
-			if long >= uint64(len(l.rest)) { // two numbers follow
-				return
+			name, sum, ok := l.entry()
+			if !ok {
+				return false
 			}
-			name := l.rest[:long]
-			l.rest = l.rest[long:]
-			sum := Sum{l.number(), 0}
-			if len(l.rest) == 0 {
-				return
-			}
-			if sum.Attempts = l.number(); wanted {
+			if wanted {
 				row(g, name, sum)
 			}
 		}
 	}
+	return true
 }
 
 // read adds a stored list.

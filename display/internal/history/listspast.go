@@ -18,7 +18,8 @@ type past struct {
 	most    int    // bytes that are kept
 }
 
-// pastKey is a part of a span, and by which [Naming] it is counted; nil is by the names in the lists.
+// pastKey is a part of a span, and what is kept of it: by which [Naming] it is counted, nil is
+// by the names in the lists, or what [traced] and [sieved] say.
 type pastKey struct {
 	listPart
 	as any
@@ -30,12 +31,14 @@ type listPart struct {
 	stretch
 }
 
-// remembered is what some lists add up to, in one of three forms. Nobody may change it.
+// remembered is what some lists add up to, in one of five forms. Nobody may change it.
 type remembered struct {
 	tallies *tallies // of names
 	joined  bool     // these do not tell all agents apart
 	list    []byte   // of machines: one list
 	named   []namedSum
+	rows    []listRow // what lists have of one name, or which left out names
+	sieve   *sieve    // of the names that lists have
 }
 
 // namedSum is what is counted under a name.
@@ -124,6 +127,12 @@ func (r remembered) size() int {
 		for name := range r.tallies.long {
 			long += 64 + len(name)
 		}
+	}
+	for _, row := range r.rows {
+		long += 64 + len(row.list)
+	}
+	if r.sieve != nil {
+		long += 8 * len(r.sieve.bits)
 	}
 	return long
 }

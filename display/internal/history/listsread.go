@@ -86,17 +86,11 @@ func (c *cover) above(t, step int64) int64 {
 	return t
 }
 
-// listRow is a list with the step that it is of.
-type listRow struct {
-	stretch
-	list []byte // only until the next one
-}
-
 // reading reads lists in one transaction.
 type reading struct {
 	h      *History
 	tx     querier
-	exact  []byte // how lists write the only name that is asked for; lists without it are passed over. nil asks for all
+	exact  []byte // how lists write the only name that is asked for; lists that cannot have it are passed over. nil asks for all
 	joined bool   // what was read last does not tell all agents apart
 	room   int    // bytes of lists that are kept for the next time
 	kept   map[listPart][]listRow
@@ -137,38 +131,51 @@ func (r *reading) each(ctx context.Context, what nameKind, span Span, longest in
 
 // eachOf reads the lists of parts.
 func (r *reading) eachOf(ctx context.Context, parts []listPart, row func(listRow)) error {
-	for _, at := range parts {
-		part := at.stretch
-		if kept, ok := r.kept[at]; ok {
-			for _, one := range kept {
-				if r.exact == nil || bytes.Contains(one.list, r.exact) {
-					row(one)
-				}
-			}
-			continue
-		}
-		kept := []listRow{}
-		var start int64
-		var list sql.RawBytes
-		err := each(ctx, r.tx, `SELECT start, list FROM lists WHERE what = ? AND step = ? AND start >= ? AND start < ? ORDER BY start`, []any{&start, &list}, func() {
-			r.read += len(list)
-			one := listRow{stretch{part.step, start, start + part.step}, list}
-			if r.room -= len(list); r.room >= 0 {
-				one.list = bytes.Clone(list)
-				kept = append(kept, one)
-			}
-			if r.exact == nil || bytes.Contains(list, r.exact) {
+	one := row
+	if r.exact != nil {
+		one = func(one listRow) {
+			if one.list, one.out = find(one.list, r.exact); one.out || len(one.list) > 0 {
 				row(one)
 			}
-		}, int64(at.what), part.step, part.since, part.until)
+		}
+	}
+	for _, at := range parts {
+		var err error
+		switch kept, ok := r.kept[at]; {
+		case ok:
+			for _, list := range kept {
+				one(list)
+			}
+		case r.exact != nil && at.step == dayLong:
+			err = r.eachTraced(ctx, at, row)
+		default:
+			err = r.eachStored(ctx, at, one)
+		}
 		if err != nil {
 			return err
 		}
-		if r.room >= 0 {
-			r.kept[at] = kept
-		}
 	}
 	return nil
+}
+
+// eachStored reads the lists of a part from the file, and keeps them as long as there is room.
+func (r *reading) eachStored(ctx context.Context, at listPart, row func(listRow)) error {
+	kept := []listRow{}
+	var start int64
+	var list sql.RawBytes
+	err := each(ctx, r.tx, `SELECT start, list FROM lists WHERE what = ? AND step = ? AND start >= ? AND start < ? ORDER BY start`, []any{&start, &list}, func() {
+		r.read += len(list)
+		one := listRow{stretch: stretch{at.step, start, start + at.step}, list: list}
+		if r.room -= len(list); r.room >= 0 {
+			one.list = bytes.Clone(list)
+			kept = append(kept, one)
+		}
+		row(one)
+	}, int64(at.what), at.step, at.since, at.until)
+	if err == nil && r.room >= 0 {
+		r.kept[at] = kept
+	}
+	return err
 }
 
 // eachListed reads the names of a span, but those of tests. It notes whether some lists do not tell all agents apart.

@@ -3,7 +3,6 @@ package history
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"slices"
 	"time"
 )
@@ -16,7 +15,8 @@ import (
 const maxRanges = 256
 
 // ranges returns where events are that a filter may choose, the newest first.
-func (h *History) ranges(ctx context.Context, tx querier, filter Filter) ([]idRange, error) {
+func (r *reading) ranges(ctx context.Context, filter Filter) ([]idRange, error) {
+	h, tx := r.h, r.tx
 	all, err := filter.ids(ctx, tx)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (h *History) ranges(ctx context.Context, tx querier, filter Filter) ([]idRa
 	}
 	spots, known := h.spottedBefore(asked)
 	if !known {
-		if spots, err = h.spots(ctx, tx, what, source.exactly(what), in, filter); err != nil {
+		if spots, err = r.spots(ctx, what, source.exactly(what), in, filter); err != nil {
 			return nil, err
 		}
 		spots = near(spots)
@@ -96,49 +96,49 @@ func (h *History) keepSpotted(asked spotted, spots []stretch) {
 
 // spots returns the minutes, or hours where minutes are not kept, in which lists have a chosen name, or
 // may have left it out.
-func (h *History) spots(ctx context.Context, tx querier, what nameKind, exact []byte, in func([]byte) bool, filter Filter) ([]stretch, error) {
-	now := h.now()
-	zone := now.Location()
-	made, err := readListed(ctx, tx, what, zone)
+func (r *reading) spots(ctx context.Context, what nameKind, exact []byte, in func([]byte) bool, filter Filter) ([]stretch, error) {
+	defer func(before []byte) { r.exact = before }(r.exact)
+	r.exact = exact
+	now := r.h.now()
+	kept := now.Add(-minutesListed).Unix() + hour
+	var spots []stretch
+	look := func(parts ...listPart) (met []listRow, err error) {
+		err = r.eachOf(ctx, parts, func(one listRow) {
+			if exact != nil || mayHave(one.list, in) {
+				met = append(met, one)
+			}
+		})
+		return met, err
+	}
+	parts, err := r.parts(ctx, what, filter.Span, dayLong)
 	if err != nil {
 		return nil, err
 	}
-	kept := now.Add(-minutesListed).Unix() + hour
-	var spots []stretch
-	var look func(part stretch) error
-	look = func(part stretch) error {
-		var met []int64
-		var start int64
-		var list sql.RawBytes
-		err := each(ctx, tx, `SELECT start, list FROM lists WHERE what = ? AND step = ? AND start >= ? AND start < ?`, []any{&start, &list}, func() {
-			if n := len(met); n > 0 && met[n-1] == start {
-				return
+	met, err := look(parts...)
+	for len(met) > 0 && err == nil {
+		var shorter []listRow
+		for i, one := range met {
+			if i > 0 && met[i-1].stretch == one.stretch { // another part of the list
+				continue
 			}
-			if mayHave(list, exact, in) {
-				met = append(met, start)
-			}
-		}, int64(what), part.step, part.since, part.until)
-		for _, start := range met {
-			if err != nil {
-				return err
-			}
+			var rows []listRow
+			hours := listPart{what, stretch{hour, one.since, endOf(one.since, dayLong, now.Location())}}
 			switch {
-			case part.step == dayLong:
-				err = look(stretch{hour, start, startOfDay(time.Unix(start, 0).In(zone).AddDate(0, 0, 1))})
-			case part.step == hour && start >= kept:
-				err = look(stretch{minute, start, start + hour})
+			case err != nil:
+			case one.step == dayLong && exact != nil:
+				rows, err = r.hoursOf(ctx, hours, len(one.list) > 0)
+			case one.step == dayLong:
+				rows, err = look(hours)
+			case one.step == hour && one.since >= kept:
+				rows, err = look(listPart{what, stretch{minute, one.since, one.until}})
 			default:
-				spots = append(spots, stretch{part.step, start, start + part.step})
+				spots = append(spots, one.stretch)
 			}
+			shorter = append(shorter, rows...)
 		}
-		return err
+		met = shorter
 	}
-	for _, part := range stretches(what, filter.Span, dayLong, made, now) {
-		if err := look(part); err != nil {
-			return nil, err
-		}
-	}
-	return spots, nil
+	return spots, err
 }
 
 // near makes one of stretches that are near each other until they are few.
@@ -161,33 +161,33 @@ func near(spots []stretch) []stretch {
 
 // eachNewest runs a query for the newest events that a filter chooses, without corrections, the oldest
 // first. It says whether there were more than it looked at.
-func (h *History) eachNewest(ctx context.Context, tx querier, filter Filter, query, end string, targets []any, row func(), args ...any) (more bool, err error) {
-	ranges, err := h.ranges(ctx, tx, filter)
+func (r *reading) eachNewest(ctx context.Context, filter Filter, query, end string, targets []any, row func(), args ...any) (more bool, err error) {
+	ranges, err := r.ranges(ctx, filter)
 	if err != nil {
 		return false, err
 	}
 	last := int64(0)
-	if err := each(ctx, tx, `SELECT coalesce(max(id), 0) FROM events`, []any{&last}, func() {}); err != nil {
+	if err := each(ctx, r.tx, `SELECT coalesce(max(id), 0) FROM events`, []any{&last}, func() {}); err != nil {
 		return false, err
 	}
 	where, values := filter.where()
 	var looked []idRange
-	for _, r := range ranges {
+	for _, ids := range ranges {
 		left := int64(maxScan)
 		for _, l := range looked {
 			left -= l.last - l.first + 1
 		}
-		r.last = min(r.last, last)
-		if r.last-r.first >= left {
-			r.first, more = r.last-left+1, true
+		ids.last = min(ids.last, last)
+		if ids.last-ids.first >= left {
+			ids.first, more = ids.last-left+1, true
 		}
-		if r.first <= r.last {
-			looked = append(looked, r)
+		if ids.first <= ids.last {
+			looked = append(looked, ids)
 		}
 	}
-	for _, r := range slices.Backward(looked) {
-		err := each(ctx, tx, query+" "+where+" AND sequence > 0 AND events.id BETWEEN ? AND ?"+end, targets, row,
-			slices.Concat(args, values, []any{r.first, r.last})...)
+	for _, ids := range slices.Backward(looked) {
+		err := each(ctx, r.tx, query+" "+where+" AND sequence > 0 AND events.id BETWEEN ? AND ?"+end, targets, row,
+			slices.Concat(args, values, []any{ids.first, ids.last})...)
 		if err != nil {
 			return more, err
 		}

@@ -24,6 +24,7 @@ func (h *History) Source(ctx context.Context, filter Filter) (Source, error) {
 	p := newPortrait(filter.Source)
 	what, in := filter.listing()
 	err := h.View(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		lists := h.lists(tx)
 		if what != 0 {
 			of := func(name []byte) *portrait {
 				if in(name) {
@@ -31,7 +32,6 @@ func (h *History) Source(ctx context.Context, filter Filter) (Source, error) {
 				}
 				return nil
 			}
-			lists := h.lists(tx)
 			lists.exact = filter.exactly(what)
 			if err := lists.sketch(ctx, what, filter.Span, dayLong, filter, of); err != nil {
 				return err
@@ -41,7 +41,7 @@ func (h *History) Source(ctx context.Context, filter Filter) (Source, error) {
 			}
 		}
 		var e portrayed
-		_, err := h.eachNewest(ctx, tx, filter, portrayedColumns, "", e.targets(), func() { p.see(&e) })
+		_, err := lists.eachNewest(ctx, filter, portrayedColumns, "", e.targets(), func() { p.see(&e) })
 		return err
 	})
 	return p.source(), err

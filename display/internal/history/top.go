@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -79,7 +80,7 @@ func (r *reading) tally(ctx context.Context, by []Dimension, filter Filter) (sum
 	filtered, _ := filter.listing()
 	all := filter.User == "" && filter.Host == "" && !filter.Source.IsValid()
 	sums, newest = make(map[Dimension]*tallies), make(map[Dimension]bool)
-	var counted, looked []Dimension
+	var counted, grouped, looked []Dimension
 	for _, by := range by {
 		names := listOf[by]
 		listed := true // lists answer it
@@ -93,8 +94,7 @@ func (r *reading) tally(ctx context.Context, by []Dimension, filter Filter) (sum
 			err = r.tallyNames(ctx, sums[by], names, filter)
 			listed = !r.joined || filter.Agent == ""
 		case filtered != 0 && names == 0 && by != Hosts:
-			err = r.tallyGroups(ctx, sums[by], by, filter)
-			listed = !r.joined || filter.Agent == "" && by != Agents
+			grouped = append(grouped, by)
 		default:
 			listed = false
 		}
@@ -105,7 +105,15 @@ func (r *reading) tally(ctx context.Context, by []Dimension, filter Filter) (sum
 			sums[by], looked = newTallies(), append(looked, by)
 		}
 	}
-	if len(counted) > 0 {
+	if len(grouped) > 0 {
+		err = r.tallyGroups(ctx, sums, grouped, filter)
+		for _, by := range grouped {
+			if r.joined && (filter.Agent != "" || by == Agents) { // they do not tell
+				sums[by], looked = newTallies(), append(looked, by)
+			}
+		}
+	}
+	if len(counted) > 0 && err == nil {
 		err = r.tallyCounted(ctx, sums, counted, filter)
 	}
 	if len(looked) > 0 && err == nil {
@@ -177,11 +185,7 @@ func (r *reading) tallyNames(ctx context.Context, t *tallies, what nameKind, fil
 }
 
 // tallyGroups counts the agents or kinds of a source or user.
-func (r *reading) tallyGroups(ctx context.Context, t *tallies, by Dimension, filter Filter) error {
-	agents, err := r.agentNames(ctx)
-	if err != nil {
-		return err
-	}
+func (r *reading) tallyGroups(ctx context.Context, tallied map[Dimension]*tallies, by []Dimension, filter Filter) error {
 	chosen, err := r.chosen(ctx, filter)
 	if err != nil {
 		return err
@@ -189,16 +193,34 @@ func (r *reading) tallyGroups(ctx context.Context, t *tallies, by Dimension, fil
 	what, in := filter.listing()
 	r.exact = filter.exactly(what)
 	defer func() { r.exact = nil }()
-	return r.eachListed(ctx, what, filter.Span, dayLong, chosen, func(_ int64, g group, name []byte, sum Sum) {
-		if !in(name) {
-			return
+	var groups sums
+	err = r.eachListed(ctx, what, filter.Span, dayLong, chosen, func(_ int64, g group, name []byte, sum Sum) {
+		if in(name) {
+			groups.add(groupKey(g), sum.Attempts)
 		}
-		who := agents[g.agent]
-		if by == Kinds {
-			who = attack.StoredKind(g.kind).String()
-		}
-		t.add(who, g.kind, int64(sum.Attempts))
 	})
+	return errors.Join(err, r.addGroups(ctx, tallied, by, &groups))
+}
+
+// groupKey is the key of a group that is no test's; it is not 0.
+func groupKey(g group) uint64 { return uint64(g.agent)*testKind + uint64(g.kind) }
+
+// addGroups adds attempts, by [groupKey], to those of the agents and kinds that they are of.
+func (r *reading) addGroups(ctx context.Context, tallied map[Dimension]*tallies, by []Dimension, groups *sums) error {
+	agents, err := r.agentNames(ctx)
+	for i, key := range groups.keys {
+		agent, kind := int64(key/testKind), int64(key%testKind)
+		for _, by := range by {
+			switch {
+			case key == 0:
+			case by == Agents:
+				tallied[by].add(agents[agent], kind, int64(groups.values[i]))
+			case by == Kinds:
+				tallied[by].add(attack.StoredKind(kind).String(), kind, int64(groups.values[i]))
+			}
+		}
+	}
+	return err
 }
 
 // tallyCounted counts by what all that is counted is kept by. What a correction took away may be of another time
@@ -247,11 +269,11 @@ func (of Counted) in(by Dimension) string {
 var eventColumn = map[Dimension]string{Sources: "source", Networks: "source", Users: "user", Targets: "detail", Hosts: "machine"}
 
 // tallyEvents looks at events. It says whether there were more than it looked at.
-func (r *reading) tallyEvents(ctx context.Context, sums map[Dimension]*tallies, by []Dimension, filter Filter) (more bool, err error) {
+func (r *reading) tallyEvents(ctx context.Context, tallied map[Dimension]*tallies, by []Dimension, filter Filter) (more bool, err error) {
 	var columns []string
 	at := make([]int, len(by)) // the column of each
 	for i, by := range by {
-		if t := sums[by]; listOf[by] == addressNames || listOf[by] == networkNames {
+		if t := tallied[by]; listOf[by] == addressNames || listOf[by] == networkNames {
 			t.text = func(name string) string { return nameText(listOf[by], name) }
 		}
 		if column := eventColumn[by]; column != "" {
@@ -260,41 +282,54 @@ func (r *reading) tallyEvents(ctx context.Context, sums map[Dimension]*tallies, 
 			}
 		}
 	}
-	var kind, attempts, agent int64
+	var g group
+	var attempts int64
 	values := make([]sql.RawBytes, len(columns))
-	targets := []any{&kind, &attempts, &agent}
+	targets := []any{&g.kind, &attempts, &g.agent}
 	for i := range values {
 		targets = append(targets, &values[i])
 	}
-	groups := make(map[group]uint64)
-	more, err = r.h.eachNewest(ctx, r.tx, filter, `SELECT `+strings.Join(append([]string{"kind, count, agent"}, columns...), ", ")+` FROM events`, ` AND NOT test`, targets, func() {
-		if !isRanked(kind) || attempts <= 0 {
+	var groups sums
+	var alike struct { // the last events, which are of one burst if they are alike
+		group
+		values   [][]byte
+		attempts int64
+	}
+	alike.values = make([][]byte, len(columns))
+	add := func() {
+		if alike.attempts <= 0 || !isRanked(alike.kind) {
 			return
 		}
-		groups[group{agent, kind}] += uint64(attempts)
+		groups.add(groupKey(alike.group), uint64(alike.attempts))
 		for i, by := range by {
 			switch by {
 			case Agents, Kinds:
 			case Networks:
-				sums[by].addRaw(listedNetwork(values[at[i]]), kind, attempts)
+				tallied[by].addRaw(listedNetwork(alike.values[at[i]]), alike.kind, alike.attempts)
 			case Targets:
-				detail, _ := decodeDetail(values[at[i]])
-				sums[by].add(targetOf(detail), kind, attempts)
+				detail, _ := decodeDetail(alike.values[at[i]])
+				tallied[by].add(targetOf(detail), alike.kind, alike.attempts)
 			default:
-				sums[by].addRaw(values[at[i]], kind, attempts)
+				tallied[by].addRaw(alike.values[at[i]], alike.kind, alike.attempts)
 			}
 		}
-	})
-	agents, wrong := r.agentNames(ctx)
-	for g, attempts := range groups {
-		if t := sums[Agents]; slices.Contains(by, Agents) {
-			t.add(agents[g.agent], g.kind, int64(attempts))
-		}
-		if t := sums[Kinds]; slices.Contains(by, Kinds) {
-			t.add(attack.StoredKind(g.kind).String(), g.kind, int64(attempts))
-		}
 	}
-	return more, errors.Join(err, wrong)
+	more, err = r.eachNewest(ctx, filter, `SELECT `+strings.Join(append([]string{"kind, count, agent"}, columns...), ", ")+` FROM events`, ` AND NOT test`, targets, func() {
+		same := g == alike.group
+		for i := range values {
+			same = same && bytes.Equal(values[i], alike.values[i])
+		}
+		if !same {
+			add()
+			alike.group, alike.attempts = g, 0
+			for i := range values {
+				alike.values[i] = append(alike.values[i][:0], values[i]...)
+			}
+		}
+		alike.attempts += max(attempts, 0)
+	})
+	add()
+	return more, errors.Join(err, r.addGroups(ctx, tallied, by, &groups))
 }
 
 // maxFound is among how many names a text is looked for.
