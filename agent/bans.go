@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -169,7 +168,7 @@ func bansCommand(s *settings) *cobra.Command {
 
 // writeBans prints the bans for people.
 func writeBans(out io.Writer, bans io.Reader, status responder.Status, now time.Time) error {
-	table, n := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0), 0
+	table, n := cli.NewTable(out), 0
 	err := responder.ReadBans(bans, func(ban responder.Listed) error {
 		if n++; n == 1 {
 			fmt.Fprintln(table, "WHO\tSINCE\tENDS IN\tIN FORCE\tWHY\tEVIDENCE")

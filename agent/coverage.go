@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -91,7 +90,7 @@ func cover(rules *rule.Set, words []string) ([]messages.Coverage, error) {
 }
 
 func printCoverage(out io.Writer, covered []messages.Coverage) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	table := cli.NewTable(out)
 	fmt.Fprintln(table, "DAEMON\tMESSAGES\tATTACKS\tTAKEN\tHARMLESS\tTRIED AS")
 	var sum messages.Coverage
 	for _, c := range covered {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -111,7 +110,7 @@ func writeJudged(out io.Writer, r *replay.Result, from time.Time) error {
 	if len(r.Banned) == 0 {
 		fmt.Fprintf(out, "nobody would have been banned since %s, by %s\n", from.Format(time.DateOnly), plural.Count(r.Events, "event"))
 	} else {
-		table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+		table := cli.NewTable(out)
 		fmt.Fprintln(table, "WHO\tBANS\tFIRST\tLAST\tLOGINS FROM THERE\tWHY FIRST")
 		for _, one := range r.Banned {
 			fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%d\t%s\n", one.Target, one.Bans, one.First.Local().Format(time.DateTime),

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -50,7 +49,7 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 			if format == "json" {
 				return cli.WriteJSON(command.OutOrStdout(), listed(rules.List()))
 			}
-			table := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
+			table := cli.NewTable(command.OutOrStdout())
 			fmt.Fprintln(table, "ID\tKIND\tLOG\tROLE\tFROM")
 			for _, r := range rules.List() {
 				kind := "-"

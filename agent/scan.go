@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -231,7 +230,7 @@ func explainCommand(s *settings) *cobra.Command {
 
 // explain prints an explanation, with what an attacker wrote in quotes.
 func explain(out io.Writer, x detect.Explanation) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	table := cli.NewTable(out)
 	fmt.Fprintf(table, "log\t%s\n", x.Type)
 	if x.Tag != "" {
 		fmt.Fprintf(table, "daemon\t%q, process %d on %q\n", x.Tag, x.PID, x.Host)

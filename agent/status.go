@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -166,7 +165,7 @@ func statusCommand(s *settings) *cobra.Command {
 // write prints the status for people.
 func (s Status) write(out io.Writer, now time.Time) error {
 	fmt.Fprintf(out, "%s (%s), up %s\n\n", s.Name, s.Version, now.Sub(s.Started).Round(time.Second))
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	table := cli.NewTable(out)
 	fmt.Fprintln(table, "LOG\tSTATE\tLINES\tFOUND\tLAST LINE")
 	var waiting []string
 	for _, log := range s.Sources {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -162,7 +161,7 @@ func (s FleetStatus) write(out io.Writer, now time.Time, all bool) error {
 				lost.Sealed, lost.Unpaired, lost.Unwanted, lost.Refused, lost.Stale, lost.Joins)
 		}
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	table := cli.NewTable(out)
 	listed := 0
 	for _, agent := range s.Agents {
 		if !all && agent.trouble() == 0 {

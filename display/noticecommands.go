@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -93,7 +92,7 @@ func writeNotices(out io.Writer, all []notice.Entry, now time.Time) error {
 		_, err := fmt.Fprintln(out, "no notices yet")
 		return err
 	}
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	table := cli.NewTable(out)
 	fmt.Fprintln(table, "ID\tCHANNEL\tCREATED\tSTATE\tATTEMPTS\tNOTICE\tANSWER")
 	for _, e := range all {
 		state := string(e.State)

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -152,7 +151,7 @@ func (s Status) kinds() []attack.Kind {
 // write prints the status for people.
 func (s Status) write(out io.Writer, now time.Time) error {
 	fmt.Fprintf(out, "%s (%s), driver %s, up %s\n\n", s.Name, s.Version, s.Driver, now.Sub(s.Started).Round(time.Second))
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	table := cli.NewTable(out)
 	fmt.Fprintln(table, "LAMP\tCOLOUR\tLED\tTOTAL\tCOUNTS")
 	for _, lamp := range s.Lamps {
 		fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%s\n", lamp.Name, lamp.Color, lamp.LED, lamp.Total, lamp.Label)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -94,7 +93,7 @@ func (r report) print(w io.Writer, p *program) error {
 		return nil
 	}
 	fmt.Fprintln(w)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	table := cli.NewTable(w)
 	fmt.Fprintf(table, "%s\tLINK\tADDRESS\tPAIRED\tKEY\n", strings.ToUpper(p.role.Other().String()))
 	for _, peer := range r.Peers {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", peer.Name, peer.linkText(), peer.addressText(), peer.Paired.Format(time.DateOnly), peer.Key)
