@@ -52,7 +52,7 @@ func topCommand(s *settings) *cobra.Command {
 		Long: `top prints the most frequent names with the attempts that they stand for, of the last 24 hours unless
 --since says otherwise: by full minutes of the last two days, and by full hours before, for as long as
 totals last. In a time with very many names the seldom ones are not kept apart; it then says how many
-attempts these had. Users of a source, and sources of a user, are those of the newest 50,000 events.`,
+attempts these had. Users of a source, and sources of a user, are those of the newest 30,000 events.`,
 		Example: `  pialert-display top sources
   pialert-display top users --since 30d --limit 50
   pialert-display top networks --since 2026-01-01 --format json`,
@@ -71,7 +71,7 @@ attempts these had. Users of a source, and sources of a user, are those of the n
 				fmt.Fprintf(command.ErrOrStderr(), "and %s of %s that are too many to be kept apart\n", plural.Count(ranking.Others, "attempt"), args[0])
 			}
 			if ranking.Newest {
-				fmt.Fprintln(command.ErrOrStderr(), "these are of the newest 50,000 events, by which alone this can be known")
+				fmt.Fprintln(command.ErrOrStderr(), "these are of the newest 30,000 events, by which alone this can be known")
 			}
 			if format == "json" {
 				return tallyJSON(command.OutOrStdout(), ranking.Names)

@@ -49,7 +49,7 @@ type Count struct {
 // minutes for 15 days and by minutes for two days. A step belongs to the bar in which it begins.
 // A source or a user comes from lists of names, which leave out who was too seldom seen in a time of
 // very many. Where the filter asks for both, or for their minutes of more than two days ago, the
-// newest 50,000 events of the time are looked at instead; its ids are ignored.
+// newest 30,000 events of the time are looked at instead; its ids are ignored.
 func (h *History) Counts(ctx context.Context, bounds []time.Time, filter Filter, name Naming) ([]Count, error) {
 	if len(bounds) < 2 {
 		return nil, nil
@@ -125,7 +125,7 @@ func (r *reading) count(ctx context.Context, c *counting, filter Filter, longest
 // NetworkCounts counts attempts between consecutive bounds, as [History.Counts] does, by a name of the networks that they
 // came from, such as a country. What lists left out, and networks without a name, count under "". The filter must name
 // neither a user nor a machine: no list says from where their attempts came. Where lists join its agent with others,
-// only the newest 50,000 events are counted.
+// only the newest 30,000 events are counted.
 func (h *History) NetworkCounts(ctx context.Context, bounds []time.Time, filter Filter, name func(network netip.Prefix) string) ([]Count, error) {
 	if filter.User != "" || filter.Host != "" {
 		return nil, errors.New("no list says from where attempts of a user or a machine came")

@@ -196,4 +196,4 @@ func (r *reading) eachNewest(ctx context.Context, filter Filter, query, end stri
 }
 
 // maxScan bounds the newest events of a span that a question looks at which roll-ups do not answer.
-const maxScan = 50_000
+const maxScan = 30_000

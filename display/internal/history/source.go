@@ -19,7 +19,7 @@ const (
 )
 
 // Source returns what is known of a filter's source: attempts, kinds and times by lists, and users,
-// targets and bans by the newest 50,000 events of the hours in which it was seen.
+// targets and bans by the newest 30,000 events of the hours in which it was seen.
 func (h *History) Source(ctx context.Context, filter Filter) (Source, error) {
 	p := newPortrait(filter.Source)
 	what, in := filter.listing()

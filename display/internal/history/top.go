@@ -36,7 +36,7 @@ func Dimensions() []Dimension {
 type Ranking struct {
 	Names  []Tally `json:"names"`
 	Others uint64  `json:"others,omitempty"` // attempts of names that were too many to be kept apart
-	Newest bool    `json:"newest,omitempty"` // only the newest 50,000 events of the span were looked at
+	Newest bool    `json:"newest,omitempty"` // only the newest 30,000 events of the span were looked at
 }
 
 // Top lists the most frequent names, the most frequent first: at most limit. See [History.Rank].
@@ -51,7 +51,7 @@ var listOf = map[Dimension]nameKind{Networks: networkNames, Sources: addressName
 // Rank ranks names by attempts, the most frequent first: at most limit. Only attempts count, except for
 // counters, and tests do not. Roll-ups answer: by minutes as far as these are kept, which is two days, and
 // before by full hours. What a filter asks of users by their source, or the other way round, or of a
-// machine, comes from the newest 50,000 events of the hours in which it was seen.
+// machine, comes from the newest 30,000 events of the hours in which it was seen.
 func (h *History) Rank(ctx context.Context, by Dimension, filter Filter, limit int) (Ranking, error) {
 	rankings, err := h.Ranks(ctx, []Dimension{by}, filter, limit)
 	return rankings[by], err
