@@ -1,16 +1,18 @@
-// Package versions runs programs of unlike versions against each other: those of an earlier commit,
+// Package versions runs programs of unlike versions against each other: those of earlier commits,
 // built from the repository's history, and those of this one.
 package versions
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,7 +33,7 @@ const brokered = "a1f1ece9ca9b1a3fc3882e7456c8e169fe59a870"
 // timeout is how long a test waits for what must happen before it fails.
 const timeout = 2 * time.Minute
 
-var before, atBroker, now program.Binaries
+var before, atBroker, previous, now program.Binaries
 
 func TestMain(m *testing.M) {
 	suite.Main(m, func(s *suite.Suite) error { return build(s.Dir) })
@@ -45,12 +47,33 @@ func build(dir string) (err error) {
 	if atBroker, err = buildFormer(filepath.Join(dir, "broker"), brokered); err != nil {
 		return err
 	}
+	parent, err := parent()
+	if err != nil {
+		return err
+	}
+	if previous, err = buildFormer(filepath.Join(dir, "previous"), parent); err != nil {
+		return err
+	}
 	folder := filepath.Join(dir, "now")
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		return err
 	}
 	now, err = program.Build(context.Background(), "../..", folder)
 	return err
+}
+
+// parent returns the commit before this one, which a shallow clone knows of, too.
+func parent() (string, error) {
+	commit, err := exec.Command("git", "-C", "../..", "cat-file", "-p", "HEAD").Output()
+	if err != nil {
+		return "", fmt.Errorf("cannot read this commit: %w", err)
+	}
+	for line := range strings.Lines(string(commit)) {
+		if parent, ok := strings.CutPrefix(line, "parent "); ok {
+			return strings.TrimSpace(parent), nil
+		}
+	}
+	return "", errors.New("this commit has none before it")
 }
 
 // buildFormer builds a commit's programs below dir, which it makes.
@@ -103,6 +126,9 @@ type stage struct {
 	agent, display *program.Process
 }
 
+// stages is how many there were.
+var stages atomic.Int32
+
 func newStage(t *testing.T) *stage {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "versions") // t.TempDir's paths are too long for Unix sockets
@@ -110,7 +136,7 @@ func newStage(t *testing.T) *stage {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := net.Listen("tcp", fmt.Sprintf("127.0.1.%d:0", stages.Add(1))) // which no other stage takes once it is closed
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,10 +156,17 @@ func (s *stage) must(err error) {
 // use has the next programs be those of a version each.
 func (s *stage) use(agent, display program.Binaries) {
 	s.t.Helper()
-	pair, err := program.LayOut(s.dir, program.Binaries{Agent: agent.Agent, Display: display.Display}, program.Settings{
+	settings := program.Settings{
 		Listen: s.listen, Logs: []string{"{path: " + s.log() + "}"}, Dial: s.dial, AgentNATS: s.broker, DisplayNATS: s.broker,
-	})
+	}
+	if s.dial == "ssh" {
+		settings.Address = "ssh://user@server"
+	}
+	pair, err := program.LayOut(s.dir, program.Binaries{Agent: agent.Agent, Display: display.Display}, settings)
 	s.must(err)
+	if s.dial == "ssh" {
+		s.login(pair, agent)
+	}
 	text, err := os.ReadFile(pair.DisplayConfig)
 	s.must(err)
 	if display == before { // which knows no page
@@ -141,6 +174,19 @@ func (s *stage) use(agent, display program.Binaries) {
 		s.must(os.WriteFile(pair.DisplayConfig, []byte(known), 0o640))
 	}
 	s.pair = pair
+}
+
+// login has ssh be a login at the server that ends at the agent's relay, as the line in authorized_keys has it.
+func (s *stage) login(pair *program.Pair, agent program.Binaries) {
+	s.t.Helper()
+	folder := filepath.Join(s.dir, "bin")
+	s.must(os.MkdirAll(folder, 0o755))
+	s.must(os.WriteFile(filepath.Join(folder, "ssh"), fmt.Appendf(nil, "#!/bin/sh\nexec %s relay --config %s\n", agent.Agent, pair.AgentConfig), 0o755))
+	pair.Command = func(name string, args ...string) *exec.Cmd {
+		command := exec.Command(name, args...)
+		command.Env = append(os.Environ(), "PATH="+folder+":"+os.Getenv("PATH"))
+		return command
+	}
 }
 
 func (s *stage) startAgent() {
@@ -225,8 +271,19 @@ func TestUnlikeVersions(t *testing.T) {
 		"an older display":                   {now, before, "display"},
 		"an older agent, which dials":        {before, now, "agent"},
 		"an older display, which is dialled": {now, before, "agent"},
+		"an older agent, by SSH":             {before, now, "ssh"},
+		"an older display, by SSH":           {now, before, "ssh"},
 		"an older agent, through a broker":   {atBroker, now, "nats"},
 		"an older display, through a broker": {now, atBroker, "nats"},
+
+		"the previous agent":                     {previous, now, "display"},
+		"the previous display":                   {now, previous, "display"},
+		"the previous agent, which dials":        {previous, now, "agent"},
+		"the previous display, which is dialled": {now, previous, "agent"},
+		"the previous agent, by SSH":             {previous, now, "ssh"},
+		"the previous display, by SSH":           {now, previous, "ssh"},
+		"the previous agent, through a broker":   {previous, now, "nats"},
+		"the previous display, through a broker": {now, previous, "nats"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
