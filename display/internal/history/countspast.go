@@ -32,7 +32,7 @@ func (r *reading) countOnce(ctx context.Context, c *counting, filter Filter) err
 // oneList returns what lists of machines add up to as one list.
 func (r *reading) oneList(ctx context.Context, part listPart) ([]byte, error) {
 	key := pastKey{listPart: part}
-	if one, known := r.h.past.get(r.era, key); known {
+	if one, known := r.recall(key); known {
 		return one.list, nil
 	}
 	c := newCounting(always())
@@ -62,9 +62,7 @@ func (r *reading) oneList(ctx context.Context, part listPart) ([]byte, error) {
 		list = binary.AppendUvarint(list, c.sums[i][0].Events)
 		list = binary.AppendUvarint(list, c.sums[i][0].Attempts)
 	}
-	if r.read >= r.h.past.least {
-		r.h.past.keep(r.era, key, remembered{list: list})
-	}
+	r.remember(key, remembered{list: list})
 	return list, nil
 }
 
@@ -86,7 +84,7 @@ func (r *reading) countNamed(ctx context.Context, c *counting, span Span, longes
 		zone := r.h.now().Location()
 		for start, end := part.since, int64(0); start < part.until; start = end {
 			end = endOf(start, part.step, zone)
-			one, known := r.h.past.get(r.era, pastKey{listPart{machineNames, stretch{part.step, start, end}}, name.As})
+			one, known := r.recall(pastKey{listPart{machineNames, stretch{part.step, start, end}}, name.As})
 			switch last := len(unknown) - 1; {
 			case known:
 				c.addNamed(start, one.named)
@@ -124,9 +122,9 @@ func (r *reading) nameLists(ctx context.Context, c *counting, step int64, bounds
 			}
 		}
 		c.addNamed(these.bounds[bar], named)
-		if r.read >= r.h.past.least && len(named) <= pastNames {
+		if len(named) <= pastNames {
 			key := listPart{machineNames, stretch{step, these.bounds[bar], these.bounds[bar+1]}}
-			r.h.past.keep(r.era, pastKey{key, name.As}, remembered{named: named})
+			r.remember(pastKey{key, name.As}, remembered{named: named})
 		}
 	}
 	return nil

@@ -43,7 +43,7 @@ func (r *reading) eachTraced(ctx context.Context, at listPart, row func(listRow)
 // trace returns what the lists of a part have of the name that is asked for.
 func (r *reading) trace(ctx context.Context, at listPart) ([]listRow, error) {
 	key := pastKey{at, traced(r.exact)}
-	one, known := r.h.past.get(r.era, key)
+	one, known := r.recall(key)
 	if known {
 		return one.rows, nil
 	}
@@ -53,8 +53,8 @@ func (r *reading) trace(ctx context.Context, at listPart) ([]listRow, error) {
 			one.rows = append(one.rows, list)
 		}
 	})
-	if err == nil && r.read >= r.h.past.least {
-		r.h.past.keep(r.era, key, one)
+	if err == nil {
+		r.remember(key, one)
 	}
 	return one.rows, err
 }
@@ -66,13 +66,13 @@ type sieved struct{}
 // day's list has it.
 func (r *reading) hoursOf(ctx context.Context, at listPart, listed bool) ([]listRow, error) {
 	key, all := pastKey{at, traced(r.exact)}, pastKey{at, sieved{}}
-	one, known := r.h.past.get(r.era, key)
+	one, known := r.recall(key)
 	if known {
 		return one.rows, nil
 	}
 	var names *sieve
 	if !listed {
-		if one, known = r.h.past.get(r.era, all); known && !one.sieve.mayHave(r.exact) {
+		if one, known = r.recall(all); known && !one.sieve.mayHave(r.exact) {
 			return one.rows, nil
 		}
 		if !known {
@@ -101,10 +101,10 @@ func (r *reading) hoursOf(ctx context.Context, at listPart, listed bool) ([]list
 			out = append(out, list)
 		}
 	})
-	if err == nil && r.read >= r.h.past.least {
-		r.h.past.keep(r.era, key, remembered{rows: rows})
+	if err == nil {
+		r.remember(key, remembered{rows: rows})
 		if names != nil {
-			r.h.past.keep(r.era, all, remembered{sieve: names, rows: out})
+			r.remember(all, remembered{sieve: names, rows: out})
 		}
 	}
 	return rows, err

@@ -99,6 +99,21 @@ type reading struct {
 	read   int    // bytes of lists
 }
 
+// recall returns what is kept of the past under a key.
+func (r *reading) recall(key pastKey) (one remembered, known bool) { return r.h.past.get(r.era, key) }
+
+// remember keeps what the lists that were read since read was set to 0 add up to, if they were long. Nobody may change it
+// from then on.
+func (r *reading) remember(key pastKey, one remembered) {
+	if r.read < r.h.past.least {
+		return
+	}
+	if one.tallies != nil {
+		one.tallies = one.tallies.packed()
+	}
+	r.h.past.keep(r.era, key, one)
+}
+
 // lists begins to read in a transaction that has not read anything yet.
 func (h *History) lists(tx querier) *reading {
 	return &reading{h: h, tx: tx, kept: make(map[listPart][]listRow), made: make(map[nameKind]listed), era: h.past.now()}

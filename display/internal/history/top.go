@@ -152,7 +152,7 @@ func (r *reading) tallyNames(ctx context.Context, t *tallies, what nameKind, fil
 		over := all && part.step >= hour
 		one, known := remembered{tallies: t}, false
 		if over {
-			if one, known = r.h.past.get(r.era, key); !known {
+			if one, known = r.recall(key); !known {
 				one.tallies = newTallies()
 			}
 		}
@@ -175,9 +175,8 @@ func (r *reading) tallyNames(ctx context.Context, t *tallies, what nameKind, fil
 		if over {
 			t.addAll(one.tallies)
 		}
-		if over && !known && r.read >= r.h.past.least {
-			one.tallies = one.tallies.packed()
-			r.h.past.keep(r.era, key, one)
+		if over && !known {
+			r.remember(key, one)
 		}
 	}
 	r.joined = joined
