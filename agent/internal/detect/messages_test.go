@@ -17,14 +17,7 @@ import (
 // that the inventory names, counts what it says, and blames who sent it and nobody else.
 func TestEveryMessageOfTheInventory(t *testing.T) {
 	t.Parallel()
-	rules, err := Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := messages.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
+	rules, files := inventory(t)
 	for _, file := range files {
 		t.Run(file.Daemon, func(t *testing.T) {
 			t.Parallel()
@@ -49,14 +42,7 @@ func TestEveryMessageOfTheInventory(t *testing.T) {
 // A message whose end was cut off blames nobody whom a client's text names, wherever the cut is.
 func TestEveryMessageThatWasClipped(t *testing.T) {
 	t.Parallel()
-	rules, err := Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := messages.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
+	rules, files := inventory(t)
 	lines := 0
 	for _, file := range files {
 		reader := newMessageReader(t, rules)
@@ -81,6 +67,20 @@ func TestEveryMessageThatWasClipped(t *testing.T) {
 	if lines < 10000 {
 		t.Errorf("only %d lines were tried", lines)
 	}
+}
+
+// inventory returns the rules, and the messages that daemons can write.
+func inventory(t *testing.T) (*rule.Set, []*messages.File) {
+	t.Helper()
+	rules, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := messages.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rules, files
 }
 
 // messageReader feeds messages to an engine, each as if it had a log of its own.
