@@ -105,6 +105,54 @@ func TestEveryStepIsSummedUp(t *testing.T) {
 	}
 }
 
+// A commit adds a part to the lists of its minute, and of the hour if that is summed up already. Upkeep makes one part of
+// them once the minute is over, with the same sums: a chart of today reads a list a minute, not one a commit.
+func TestPartsAreMergedOnceTheirStepIsOver(t *testing.T) {
+	t.Parallel()
+	now := noon
+	o := optionsAt(t, &now)
+	h := start(t, o)
+	want := map[string]uint64{}
+	next := uint64(1)
+	commit := func(n int) {
+		list := events(n)
+		for i := range list {
+			want[list[i].SourceIP.String()] += list[i].Count
+		}
+		h.commit(batch{agent: "a", epoch: 1, first: next, events: list})
+		next += uint64(n)
+	}
+	check := func(say string, step, parts int64) {
+		t.Helper()
+		got := number(t, h, fmt.Sprintf("SELECT max(parts) FROM (SELECT count(*) AS parts FROM lists WHERE step = %d GROUP BY what, start)", step))
+		if got != parts {
+			t.Errorf("%s: lists of %d s have %d parts, want %d", say, step, got, parts)
+		}
+		if got := h.ranked(history.Sources, history.Filter{}); !maps.Equal(got, want) {
+			t.Errorf("%s: the sources are %v, want %v", say, got, want)
+		}
+	}
+	for n := range 3 {
+		commit(n + 1)
+	}
+	h.Upkeep()
+	check("in the same minute", 60, 3)
+	now = noon.Add(2 * time.Minute)
+	h.Upkeep()
+	check("when the minute is over", 60, 1)
+
+	now = noon.Add(2 * time.Hour)
+	h.Upkeep()
+	now = noon // the clock was set back
+	commit(2)
+	commit(3)
+	check("into an hour that is summed up", 3600, 3)
+	now = noon.Add(2 * time.Hour)
+	h.Upkeep()
+	check("when the clock is right again", 3600, 1)
+	check("when the clock is right again", 60, 1)
+}
+
 // Hours and days tell what minutes that are no longer kept did.
 func TestListsOfLongAgo(t *testing.T) {
 	t.Parallel()
