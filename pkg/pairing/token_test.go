@@ -1,7 +1,9 @@
 package pairing
 
 import (
+	"encoding/base64"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -51,6 +53,10 @@ func TestTokenErrorsSayWhatToDo(t *testing.T) {
 		change(&token)
 		return token.String()
 	}
+	encoded := func(body ...byte) string {
+		return tokenPrefix + base64.RawURLEncoding.EncodeToString(append(body, checksum(body)...))
+	}
+	key := exampleToken().Key
 	for _, test := range []struct{ name, text, want string }{
 		{"empty", "", "tokens begin with pialert1-"},
 		{"something else", "hello", "tokens begin with pialert1-"},
@@ -59,6 +65,7 @@ func TestTokenErrorsSayWhatToDo(t *testing.T) {
 		{"endless", tokenPrefix + strings.Repeat("A", 1<<20), "copy the whole line"},
 		{"unknown role", bad(func(t *Token) { t.Role = 7 }), "role 7"},
 		{"no key", bad(func(t *Token) { t.Key = Fingerprint{} }), "no key"},
+		{"no secret between the key and a name", encoded(slices.Concat([]byte{byte(Agent)}, key[:], []byte{1, 'd', 0})...), "copy the whole line"},
 		{"bad name", bad(func(t *Token) { t.Name = "a b" }), "a-z, 0-9"},
 		{"bad address", bad(func(t *Token) { t.Addresses = []string{"\x1b[2J"} }), "no address has"},
 		{"too many addresses", bad(func(t *Token) { t.Addresses = make([]string, 9) }), "at most 8"},
