@@ -3,6 +3,7 @@ package pairing
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/hpke"
 	"encoding/hex"
 	"errors"
 	"testing"
@@ -89,6 +90,22 @@ func TestSealedMessagesServeOneUse(t *testing.T) {
 	}
 	if from, _, err := other.Unseal("events.a", passed); err != nil || from != display.Public() {
 		t.Errorf("what a display passed on is from %s, %v", from.Fingerprint(), err)
+	}
+}
+
+// Whoever knows a machine's public key can encrypt to it. What has no room for a key and a signature is no message.
+func TestWhatNobodySignedIsNotSealed(t *testing.T) {
+	_, display := sealers(t)
+	own := display.snapshot().own
+	kdf, aead := suite()
+	for n := range ed25519.PublicKeySize + ed25519.SignatureSize {
+		sealed, err := hpke.Seal(own.sealing.PublicKey(), kdf, aead, sealedFor(own.fingerprint, "events"), make([]byte, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from, message, err := display.Unseal("events", sealed); !errors.Is(err, ErrNotSealed) {
+			t.Errorf("%d bytes that nobody signed are %d bytes from %s, %v", n, len(message), from.Fingerprint(), err)
+		}
 	}
 }
 
