@@ -2,9 +2,12 @@ package rule
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
+	"sync"
 
 	"github.com/pialert/pialert/agent/internal/pattern"
+	"github.com/pialert/pialert/agent/internal/value"
 )
 
 // group is a named group of a pattern.
@@ -35,11 +38,29 @@ const (
 
 var groupNames = [...]string{"source", "port", "user", "method", "reason", "invalid", "count", "target", "tty", "jail", "pid", "thread", "fingerprint", "text"}
 
-// Ready compiles the pattern when it is first needed: most scans need the rules of few services.
+// compiled is what Ready makes of a rule.
+type compiled struct {
+	once   sync.Once
+	err    error
+	expr   *pattern.Pattern
+	prefix []byte // literal that every match starts with, or empty
+	groups []group
+	parts  []part         // that In stands for
+	from   value.Networks // that From names
+
+	sourceLeads bool
+}
+
+// Ready compiles the rule when it is first needed: most scans need the rules of few services.
 func (r *Rule) Ready() error {
-	r.compile.Do(func() {
+	r.once.Do(func() {
 		if r.err = r.compilePattern(); r.err != nil {
 			r.expr = nil
+		}
+		r.parts = partsOf[r.In]
+		for _, text := range r.From {
+			network, _ := netip.ParsePrefix(text) // check says if it is none
+			r.from = r.from.With(network)
 		}
 	})
 	return r.err

@@ -1,12 +1,5 @@
 package rule
 
-// made is a built-in file as table.go has it, so that a short scan need not read YAML. It
-// holds as long as the file has the sum that it was made of.
-type made struct {
-	sum  uint32
-	file file
-}
-
 // file is a file with rules: what its rules have in common, and the rules.
 type file struct {
 	Type    Type     `yaml:"type"`

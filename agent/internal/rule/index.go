@@ -63,9 +63,7 @@ func startOf[T ~string | ~[]byte](text T) (s start) {
 
 func newIndex(rules []*Rule) index {
 	x := index{byType: map[Type][]*Rule{}}
-	for i, rule := range rules {
-		rule.number = i
-		rule.family, rule.asked = familyOf(rule.Service), familyOf(rule.Asks)
+	for _, rule := range rules {
 		x.byType[rule.Type] = append(x.byType[rule.Type], rule)
 	}
 	return x

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"path"
 	"slices"
@@ -29,30 +28,52 @@ type Set struct {
 	web   requests
 }
 
-// Load reads the built-in rules and those of the user: every *.yaml and *.yml of each of dirs, in the order
-// of their names. The user's rules are tried before the built-in ones. A rule whose id is taken or
-// whose pattern or fields make no sense is an error; the error names all of them.
+// Load reads the rules of the user, every *.yaml and *.yml of each of dirs, in the order of their names, and
+// puts them before the built-in ones. A rule whose id is taken or whose pattern or fields make no sense is an
+// error; the error names all of them.
 //
 // The examples of the built-in rules are left out; see [LoadWithExamples].
-func Load(dirs ...fs.FS) (*Set, error) { return load(false, dirs) }
+func Load(dirs ...fs.FS) (*Set, error) { return newSet(table, dirs) }
 
 // LoadWithExamples is [Load] with the examples of the built-in rules, for who wants to see or run
-// them. It takes several times as long.
-func LoadWithExamples(dirs ...fs.FS) (*Set, error) { return load(true, dirs) }
+// them. It takes many times as long.
+func LoadWithExamples(dirs ...fs.FS) (*Set, error) {
+	rules, err := readBuiltin()
+	if err != nil {
+		return nil, err
+	}
+	return newSet(rules, dirs)
+}
 
-func load(examples bool, dirs []fs.FS) (*Set, error) {
+// readBuiltin reads what table has.
+func readBuiltin() ([]*Rule, error) {
+	rules, err := read(builtin, "rules")
+	number(rules, 0)
+	return rules, err
+}
+
+func newSet(builtin []*Rule, dirs []fs.FS) (*Set, error) {
 	var set Set
 	var problems []error
 	for _, dir := range dirs {
-		problems = append(problems, set.read(dir, ".", true))
+		rules, err := read(dir, ".")
+		set.rules, problems = append(set.rules, rules...), append(problems, err)
 	}
+	number(set.rules, len(builtin))
 	set.user = len(set.rules)
-	problems = append(problems, set.read(builtin, "rules", examples), set.unique())
-	if err := errors.Join(problems...); err != nil {
+	set.rules = append(set.rules, builtin...)
+	if err := errors.Join(append(problems, set.unique())...); err != nil {
 		return nil, err
 	}
 	set.index = newIndex(set.rules)
 	return &set, nil
+}
+
+// number gives rules their numbers. Others are tried behind them.
+func number(rules []*Rule, others int) {
+	for i, rule := range rules {
+		rule.number = others + len(rules) - 1 - i
+	}
 }
 
 // Folder is a folder with rules and the name that stands before mistakes in its files.
@@ -69,30 +90,28 @@ func place(files fs.FS, name string) string {
 	return name
 }
 
-// read adds the rules of the files in dir.
-func (s *Set) read(files fs.FS, dir string, examples bool) error {
+// read returns the rules of the files in dir that can be used.
+func read(files fs.FS, dir string) ([]*Rule, error) {
 	var names []string
 	for _, pattern := range []string{"*.yaml", "*.yml"} {
 		found, err := fs.Glob(files, path.Join(dir, pattern))
 		if err != nil {
-			return fmt.Errorf("cannot list the rules: %w", err)
+			return nil, fmt.Errorf("cannot list the rules: %w", err)
 		}
 		names = append(names, found...)
 	}
 	slices.Sort(names)
 	names = slices.Compact(names) // a folder of one file has it under every pattern
+	var rules []*Rule
 	var problems []error
 	for _, name := range names {
-		rules, err := readRules(files, name, examples)
-		if err != nil {
-			problems = append(problems, err)
-		}
-		s.rules = append(s.rules, rules...)
+		more, err := readRules(files, name)
+		rules, problems = append(rules, more...), append(problems, err)
 	}
-	return errors.Join(problems...)
+	return rules, errors.Join(problems...)
 }
 
-func readRules(files fs.FS, name string, examples bool) ([]*Rule, error) {
+func readRules(files fs.FS, name string) ([]*Rule, error) {
 	text, err := fs.ReadFile(files, name)
 	place := place(files, name)
 	if err != nil {
@@ -107,20 +126,11 @@ func readRules(files fs.FS, name string, examples bool) ([]*Rule, error) {
 	}
 	var f file
 	var problems []error
-	if made, ok := table[name]; ok && !examples && made.sum == crc32.ChecksumIEEE(text) {
-		f = made.file
-	} else {
-		for mistake := range config.Each(config.Unmarshal(text, &f)) {
-			problems = append(problems, fmt.Errorf("%s:%w", place, mistake))
-		}
+	for mistake := range config.Each(config.Unmarshal(text, &f)) {
+		problems = append(problems, fmt.Errorf("%s:%w", place, mistake))
 	}
 	var rules []*Rule
 	for i, e := range f.Rules {
-		if e != nil && !examples {
-			bare := *e // the table's own is everybody's
-			bare.Match, bare.NoMatch = nil, nil
-			e = &bare
-		}
 		if e == nil {
 			if len(problems) == 0 { // else it is one that could not be read
 				problems = append(problems, fmt.Errorf("%s: rule %d is empty", place, i+1))
@@ -128,11 +138,9 @@ func readRules(files fs.FS, name string, examples bool) ([]*Rule, error) {
 			continue
 		}
 		rule, err := f.rule(e)
-		if examples {
-			err = errors.Join(err, rule.Ready())
-			if len(rule.Match) == 0 {
-				err = errors.Join(err, errors.New("match is missing: give at least one example line"))
-			}
+		err = errors.Join(err, rule.Ready())
+		if len(rule.Match) == 0 {
+			err = errors.Join(err, errors.New("match is missing: give at least one example line"))
 		}
 		if err != nil {
 			for problem := range config.Each(err) {
@@ -159,6 +167,10 @@ func (h *file) rule(e *entry) (*Rule, error) {
 	if e.Tags == nil && e.PAM == nil {
 		r.Tags, r.PAM = h.Tags, h.PAM
 	}
+	r.family = familyOf(r.Service)
+	if r.Asks != "" {
+		r.asked = familyOf(r.Asks)
+	}
 	var problems []error
 	switch {
 	case e.Kind == "" && r.Counts():
@@ -180,14 +192,17 @@ func (h *file) rule(e *entry) (*Rule, error) {
 	return r, errors.Join(append(problems, r.check())...)
 }
 
+// unique refuses rules of the user that have another rule's id. No two built-in ones have the same.
 func (s *Set) unique() error {
 	var problems []error
 	first := map[string]*Rule{}
+	for _, rule := range slices.Backward(s.rules[:s.user]) {
+		first[rule.ID] = rule
+	}
 	for _, rule := range s.rules {
-		if other := first[rule.ID]; other != nil && rule.ID != "" {
+		if other := first[rule.ID]; other != nil && other != rule && rule.ID != "" {
 			problems = append(problems, fmt.Errorf("rule %q of %s has the id of a rule of %s", rule.ID, rule.Origin, other.Origin))
 		}
-		first[rule.ID] = rule
 	}
 	return errors.Join(problems...)
 }

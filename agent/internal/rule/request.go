@@ -1,7 +1,5 @@
 package rule
 
-import "github.com/pialert/pialert/agent/internal/value"
-
 // Request is what is particular to rules for web logs: which requests of access logs a rule looks
 // at, and where in them.
 //
@@ -14,9 +12,6 @@ type Request struct {
 	From    []string `yaml:"from,omitempty"`     // networks of the clients; default all
 	Always  bool     `yaml:"always,omitempty"`   // of a rule for error logs with in: target: an event even if no rule for requests matches
 	AnyKind bool     `yaml:"any_kind,omitempty"` // of a rule for error logs: what the access log says of the request may be of another kind
-
-	parts []part         // that In stands for
-	from  value.Networks // that From names
 }
 
 // Part is a part of a request.

@@ -102,13 +102,11 @@ func (r *Rule) checkRequest() error {
 		r.In = PartTarget
 	}
 	for _, text := range r.From {
-		network, err := netip.ParsePrefix(text)
-		if err != nil {
+		if _, err := netip.ParsePrefix(text); err != nil {
 			return fmt.Errorf("from: %q is no network: write it as 192.0.2.0/24", text)
 		}
-		r.from = r.from.With(network)
 	}
-	if r.parts = partsOf[r.In]; r.parts == nil && r.In != "" {
+	if partsOf[r.In] == nil && r.In != "" {
 		return fmt.Errorf("in: %q is no part of a request: use target, referer, agent, user, malformed or any", r.In)
 	}
 	return nil

@@ -15,12 +15,10 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
-	"github.com/pialert/pialert/agent/internal/pattern"
 	"github.com/pialert/pialert/agent/internal/value"
 	"github.com/pialert/pialert/pkg/attack"
 )
@@ -64,7 +62,7 @@ var roles = []Role{RoleEvent, RoleStart, RoleAnnounce, RoleAttempt, RoleTrial, R
 	RoleProbe, RoleEnd, RoleContext, RoleSuccess, RoleIgnore}
 
 // Rule is one way to recognise a line, checked and ready to use. It must not be changed. Its YAML
-// form is that of entry, in load.go.
+// form is that of entry, in file.go.
 type Rule struct {
 	ID       string          `yaml:"id"`
 	Kind     attack.Kind     `yaml:"kind,omitempty"`
@@ -94,16 +92,11 @@ type Rule struct {
 	Origin string `yaml:"-"` // file that the rule stands in
 
 	reporter uint8  // place in reporters, from 1; 0 if there is none
-	number   int    // place in the set of rules
+	number   int    // see Number
 	family   uint32 // hash of the service
 	asked    uint32 // hash of the service that is asked, 0 if none is
-	compile  sync.Once
-	expr     *pattern.Pattern
-	prefix   []byte // literal that every match starts with, or empty
-	groups   []group
-	err      error
 
-	sourceLeads bool
+	compiled `yaml:"-"`
 }
 
 // Reporters is how many parties may write of the same attempts on one connection.
@@ -122,7 +115,8 @@ func (r *Rule) Family() uint32 { return r.family }
 // Asked is the family of the service that the daemon asks about logins, and false if it asks none.
 func (r *Rule) Asked() (uint32, bool) { return r.asked, r.Asks != "" }
 
-// Number is the rule's place in its set, from 0: rules are tried in that order.
+// Number is the rule's place in its set, counted from the last one, which has 0: rules are tried from the highest
+// number to the lowest. So a built-in rule has the same number beside any rules of the user.
 func (r *Rule) Number() int { return r.number }
 
 // Join says what the lines of one connection share.

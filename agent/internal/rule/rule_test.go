@@ -50,6 +50,34 @@ func TestLoadingWithoutExamples(t *testing.T) {
 		if err := without[i].Ready(); err != nil {
 			t.Errorf("rule %q: %v", rule.ID, err)
 		}
+		if got, want := made(without[i]), made(rule); got != want {
+			t.Errorf("rule %q: %v, want %v", rule.ID, got, want)
+		}
+	}
+}
+
+// made is what is made of a rule's fields when it is read.
+func made(r *Rule) [4]int {
+	return [...]int{r.Number(), int(r.ReporterNumber()), int(r.family), int(r.asked)}
+}
+
+// Rules are tried from the highest number to 0, those of the user first.
+func TestNumbers(t *testing.T) {
+	t.Parallel()
+	one := func(id string) fstest.MapFS {
+		return fstest.MapFS{"mine.yaml": {Data: []byte("rules: [{id: " + id + ", kind: ssh_login, tags: [a], pattern: '^a$', match: [a]}]")}}
+	}
+	for name, load := range map[string]func(...fs.FS) (*Set, error){"without examples": Load, "with examples": LoadWithExamples} {
+		rules, err := load(one("first"), one("second"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := rules.List()
+		for i, r := range all {
+			if r.Number() != len(all)-1-i {
+				t.Errorf("%s: rule %d of %d, %s, has the number %d", name, i, len(all), r.ID, r.Number())
+			}
+		}
 	}
 }
 

@@ -140,7 +140,7 @@ func (s *searcher) verify(text []byte, at int, gram uint32, found []*Rule) []*Ru
 // insert adds a rule in the order of the rules, once.
 func insert(rules []*Rule, r *Rule) []*Rule {
 	at := len(rules)
-	for at > 0 && rules[at-1].number >= r.number {
+	for at > 0 && rules[at-1].number <= r.number {
 		at--
 	}
 	if at < len(rules) && rules[at] == r {
