@@ -1,9 +1,6 @@
 package weblog
 
-import (
-	"bytes"
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // stepsOf joins tokens to steps.
 func stepsOf(tokens []token) (steps []step) {
@@ -62,9 +59,7 @@ func (f *Format) forwards(line []byte, a *Access) bool {
 		}
 		size, ok := 0, false
 		if t.shape == quoted {
-			if size = bytes.IndexByte(rest, '"'); size > 0 && rest[size-1] == '\\' {
-				size = unescapedQuote(rest, 0)
-			}
+			size = closingQuote(rest)
 			ok = size >= 0
 		} else {
 			size, ok = t.take(rest)

@@ -2,6 +2,15 @@ package weblog
 
 import "bytes"
 
+// closingQuote returns where the first quote without a backslash before it stands, or -1.
+func closingQuote(text []byte) int {
+	end := bytes.IndexByte(text, '"')
+	if end > 0 && text[end-1] == '\\' {
+		return unescapedQuote(text, 0)
+	}
+	return end
+}
+
 // unescapedQuote returns where the first quote without a backslash before it stands, or -1. Apache
 // sets a backslash before quotes and backslashes in what clients send (util.c, ap_escape_logitem).
 func unescapedQuote(text []byte, from int) int {

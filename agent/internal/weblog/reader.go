@@ -43,6 +43,8 @@ func compileAll(logFormats ...string) []*Format {
 // of the first one that it has, whatever the lines before it had.
 type Reader struct {
 	Formats []*Format // the formats to expect, nil for those that are recognised
+
+	clients clients // of the combined format
 }
 
 // Access reads a line and reports whether it is one of an access log.
@@ -51,6 +53,9 @@ func (r *Reader) Access(line []byte, a *Access) bool {
 	if formats == nil {
 		if len(line) > 0 && line[0] == '{' {
 			return a.JSON(line)
+		}
+		if r.combined(trimRight(line), a) {
+			return true
 		}
 		formats = known
 	}

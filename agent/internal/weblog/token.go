@@ -79,9 +79,17 @@ func (t *token) takeBack(text []byte) (int, bool) {
 	return start, start < len(text) && (t.shape != number || isNumber(text[start:]))
 }
 
+// isNone says whether a field is the - for what is not known.
+func isNone(text []byte) bool { return len(text) == 1 && text[0] == '-' }
+
 // isStatus says whether three digits stand at the front of a text that has as many bytes.
 func isStatus(text []byte) bool {
 	return value.Digit(text[0]) && value.Digit(text[1]) && value.Digit(text[2])
+}
+
+// statusOf returns the number of three digits.
+func statusOf(text []byte) uint16 {
+	return uint16(text[0])*100 + uint16(text[1])*10 + uint16(text[2]) - '0'*111
 }
 
 func isNumber(b []byte) bool {
@@ -94,7 +102,7 @@ func isNumber(b []byte) bool {
 
 // set gives a field its text, and says whether the text can be of that field.
 func (a *Access) set(f field, text []byte) bool {
-	if len(text) == 1 && text[0] == '-' {
+	if isNone(text) {
 		return f != client && f != when
 	}
 	switch f {
@@ -144,7 +152,7 @@ func (a *Access) set(f field, text []byte) bool {
 		a.Proto = text
 	case status:
 		if len(text) == 3 && isStatus(text) {
-			a.Status = uint16(text[0]-'0')*100 + uint16(text[1]-'0')*10 + uint16(text[2]-'0')
+			a.Status = statusOf(text)
 			return true
 		}
 		n, ok := value.Int(text, 999)

@@ -9,8 +9,8 @@
 //
 // Fields are slices of the line that was given and hold what the daemon wrote, escapes included
 // (see [Normalise]); they are valid as long as the line is. Nothing is allocated per line. A syslog
-// header before a line has to be cut off by the caller. Functions and a [Reader] are pure; a
-// [Clock], which remembers the last second, belongs to one goroutine.
+// header before a line has to be cut off by the caller. Functions are pure; a [Reader], which remembers
+// the last clients, and a [Clock], which remembers the last second, belong to one goroutine.
 package weblog
 
 import (
