@@ -93,7 +93,7 @@ func (s *agents) get(name string) (*agent, error) {
 		turn:   make(chan struct{}, 1),
 		status: Status{Agent: name},
 		limits: newLimits(),
-		logged: make(map[string]*logged), unknown: make(map[attack.Kind]bool),
+		logged: make(map[string]logged), unknown: make(map[attack.Kind]bool),
 	}
 	s.byName[name] = a
 	return a, nil
@@ -116,7 +116,7 @@ type agent struct {
 	committed uint64    // last number of epoch that the store committed since
 	progress  wake.Bell // of the session that was welcomed last: rings when committed grows
 	refused   time.Time // until when sessions are refused
-	logged    map[string]*logged
+	logged    map[string]logged
 }
 
 // life is how long a session may last.
@@ -253,15 +253,12 @@ type logged struct {
 func (a *agent) mayLog(what string, now time.Time) (log bool, before int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	l, ok := a.logged[what]
-	if !ok {
-		a.logged[what] = &logged{at: now}
-		return true, 0
-	}
+	l := a.logged[what]
 	if now.Sub(l.at) < logEvery {
 		l.unlogged++
+		a.logged[what] = l
 		return false, 0
 	}
-	before, l.unlogged, l.at = l.unlogged, 0, now
-	return true, before
+	a.logged[what] = logged{at: now}
+	return true, l.unlogged
 }
