@@ -263,6 +263,7 @@ func TestBadFilesAreRefused(t *testing.T) {
 		{"no PEM", keyFile, "hello", 0o600, "no PEM block"},
 		{"another PEM", keyFile, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", 0o600, "CERTIFICATE"},
 		{"a broken key", keyFile, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", 0o600, "restore it"},
+		{"a byte behind the key", keyFile, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\nx", 0o600, "something follows the key"},
 		{"a broken next key", nextKeyFile, "hello", 0o600, nextKeyFile},
 	} {
 		t.Run(test.name, func(t *testing.T) {
