@@ -233,3 +233,27 @@ func TestAgeIsBounded(t *testing.T) {
 		t.Errorf("first %d after all events had become too old", s.First())
 	}
 }
+
+// Time makes events old once, however often the spool looks at the clock meanwhile, and also while no agent runs.
+func TestAgeIsTheTimeThatPassed(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_800_000_000, 0)
+	options := Options{Dir: t.TempDir(), MaxAge: 8 * 24 * time.Hour, Now: func() time.Time { return now }}
+	s := open(t, options)
+	for range 7 * 24 {
+		commit(t, s, eventsFrom(int(s.Next()), 1), nil)
+		now = now.Add(time.Hour)
+	}
+	if s.First() != 1 {
+		t.Errorf("first %d after seven days, want 1", s.First())
+	}
+	for range 3 {
+		s.Close()
+		now = now.Add(24 * time.Hour)
+		s = open(t, options)
+		commit(t, s, eventsFrom(int(s.Next()), 1), nil)
+	}
+	if s.First() != 26 { // the first segment holds what came in its first day
+		t.Errorf("first %d after ten days, want 26", s.First())
+	}
+}

@@ -42,14 +42,14 @@ func (s *Spool) Read(after uint64, maxBytes int) (first uint64, count int, batch
 		}
 		p.after = g.next - 1 // what we want of it was released since we looked, or cannot be read any more
 	}
-	if p.count > 0 && p.first > after+1 {
+	if p.count > 0 {
 		s.miss(after+1, p.first-1)
 	}
 	return p.first, p.count, p.batch, nil
 }
 
-// miss takes note that the events numbered first to last cannot be read; the next commit counts
-// them.
+// miss takes note that the events numbered first to last, if there are any, cannot be read; the next commit
+// counts them.
 func (s *Spool) miss(first, last uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

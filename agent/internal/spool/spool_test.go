@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"testing"
@@ -336,6 +338,23 @@ func TestRestoredFromAnOldCopy(t *testing.T) {
 	s = open(t, Options{Dir: dir})
 	if got, _, _, _ := s.Numbering("desk"); got != epoch {
 		t.Errorf("epoch %x became %x in a restart", epoch, got)
+	}
+}
+
+// Where nothing is left but a file that was set aside, numbers begin anew, and a consumer that has more of them is ahead of an
+// old copy as well.
+func TestASpoolBesideADamagedFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	damaged := damagedPrefix + "20261120T120000Z-" + filepath.Base(segmentPath(dir, 1, 2))
+	if err := os.WriteFile(filepath.Join(dir, damaged), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, Options{Dir: dir})
+	s.SetConsumers([]string{"desk"})
+	commit(t, s, eventsFrom(1, 3), nil)
+	if _, again, err := s.Resume("desk", epochOf(s, "desk"), 9); err != nil || !again {
+		t.Errorf("a consumer from the future: %t, %v", again, err)
 	}
 }
 
