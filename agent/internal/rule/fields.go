@@ -82,6 +82,32 @@ func (f *Fields) read(r *Rule, text []byte, loc []int) {
 	}
 }
 
+// readFrom reads them again where the text is the one that they were read from, but for digits from a place on.
+func (f *Fields) readFrom(from int, r *Rule, text []byte, loc []int) {
+	for _, g := range r.groups {
+		if loc[g.slot+1] <= from {
+			continue // it says what it said
+		}
+		switch g.name {
+		case groupPort:
+			f.Port, _ = value.Port(text[loc[g.slot]:loc[g.slot+1]])
+		case groupSource, groupCount, groupPID, groupThread:
+			f.read(r, text, loc)
+			return
+		}
+	}
+}
+
+// portIn returns where in a text the port stands, by the groups of its match; the end of the text if it names none.
+func (r *Rule) portIn(loc []int, end int) int {
+	for _, g := range r.groups {
+		if g.name == groupPort && loc[g.slot] >= 0 {
+			return loc[g.slot]
+		}
+	}
+	return end
+}
+
 // Distrust drops what a cut message cannot be trusted to say.
 func (f *Fields) Distrust() {
 	f.Source, f.Port, f.Host, f.User = netip.Addr{}, 0, Span{}, Span{}

@@ -21,6 +21,7 @@ type Match struct {
 	SeveralHosts bool   // the text is a PAM module's and has more than one " rhost="
 	digits       bool
 	groups       []int // indexes of the text
+	port         int   // where in the text the port stands; its end if it names none
 	text         []byte
 }
 
@@ -48,20 +49,31 @@ func (m *Match) keep(text []byte, found *Match) *Match {
 	}
 	kept := *found
 	kept.text, kept.groups = append(m.text[:0], text...), append(m.groups[:0], found.groups...)
+	kept.port = kept.Rule.portIn(kept.groups, len(text))
 	*m = kept
 	return m
 }
 
-// leads says whether a text leads to the match, which is the text's own then.
+// leads says whether a text leads to the match, which is the text's own then. Mostly it is the same up to its port.
 func (m *Match) leads(text []byte) bool {
-	if string(text) == string(m.text) {
-		return true
-	}
-	if !m.digits || len(text) != len(m.text) || text[0] != m.text[0] || !sameButDigits(text, m.text) { // the candidates are those of the first byte
+	if len(text) != len(m.text) || text[0] != m.text[0] { // the candidates are those of the first byte
 		return false
 	}
-	copy(m.text, text)
-	m.Fields.read(m.Rule, text, m.groups)
+	same := 0
+	if string(text[:m.port]) == string(m.text[:m.port]) {
+		if same = m.port; same == len(text) {
+			return true
+		}
+	}
+	rest, known := text[same:], m.text[same:]
+	if !m.digits {
+		return string(rest) == string(known)
+	}
+	if !sameButDigits(rest, known) {
+		return false
+	}
+	copy(known, rest)
+	m.Fields.readFrom(same, m.Rule, text, m.groups)
 	return true
 }
 
