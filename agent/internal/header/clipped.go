@@ -13,22 +13,26 @@ const (
 )
 
 // isClipped says whether program and message, up to the end of the line, are as long as what a buffer of this size
-// holds at most. BusyBox writes a control character as "^A".
+// holds at most. Mostly they are short, which is decided where the call is inlined.
 func isClipped(text []byte, buffer int) bool {
-	most := buffer - 1 - priorityBytes - len("Jan  5 01:31:41 ")
-	if len(text) < most-morePriority {
-		return false
-	}
-	written := len(text)
-	for rest := text; ; {
-		at := bytes.IndexByte(rest, '^')
-		if at < 0 || at+1 == len(rest) {
-			return written <= most
+	return len(text) >= buffer-aroundText-morePriority && written(text) <= buffer-aroundText
+}
+
+// aroundText is what else is in a buffer, in bytes: the priority, the stamp and a byte that ends it.
+const aroundText = priorityBytes + len("Jan  5 01:31:41 ") + 1
+
+// written returns how many bytes a program sent of what BusyBox' syslogd wrote, which has "^A" for a control character.
+func written(text []byte) int {
+	n := len(text)
+	for {
+		at := bytes.IndexByte(text, '^')
+		if at < 0 || at+1 == len(text) {
+			return n
 		}
-		if c := rest[at+1]; '@' <= c && c <= '_' {
-			written--
+		if c := text[at+1]; '@' <= c && c <= '_' {
+			n--
 		}
-		rest = rest[at+1:]
+		text = text[at+1:]
 	}
 }
 

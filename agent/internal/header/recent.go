@@ -12,10 +12,27 @@ type Recent struct {
 	stamp  Stamp  // Text is a copy
 	day    uint64 // "Jan  5 " or "2025-01-"
 	zone   int    // where the stamp's fraction ends and its zone begins, if it can have one
-	middle []byte // " host tag["
+	clock  int    // where its time stands
 	tag    []byte
+	middle middle
 
 	hostEnd, length int // where the host and the middle end; 0 if none is kept
+}
+
+// middle is the " host tag[" behind a stamp: its first and its last eight bytes, to be compared at once, which are the same ones in
+// part where it has less than sixteen, and what is between them where it has more.
+type middle struct {
+	first, last uint64
+	between     []byte
+}
+
+// shortestMiddle is how many bytes a middle has at least.
+const shortestMiddle = 8
+
+// isOf says whether a text is the one whose middle it is, but for the length.
+func (m *middle) isOf(text []byte) bool {
+	return binary.LittleEndian.Uint64(text) == m.first && binary.LittleEndian.Uint64(text[len(text)-8:]) == m.last &&
+		(len(m.between) == 0 || string(text[8:len(text)-8]) == string(m.between))
 }
 
 // Tag returns its tag.
@@ -43,16 +60,17 @@ func (r *Recent) Keep(m *Message, line []byte) bool {
 	}
 	stamp := len(m.Stamp.Text)
 	end := stamp + 1 + len(m.Host) + 1 + len(m.Tag) + 1
-	if len(line) < end || string(line[:stamp]) != string(m.Stamp.Text) ||
+	if end-stamp < shortestMiddle || len(line) < end || string(line[:stamp]) != string(m.Stamp.Text) ||
 		string(line[stamp:end]) != " "+string(m.Host)+" "+string(m.Tag)+"[" {
 		return false
 	}
-	r.middle = append(r.middle[:0], line[stamp:end]...)
+	text := line[stamp:end]
+	r.middle = middle{binary.LittleEndian.Uint64(text), binary.LittleEndian.Uint64(text[len(text)-8:]), append(r.middle.between[:0], text[8:max(8, len(text)-8)]...)}
 	r.tag = append(r.tag[:0], m.Tag...)
 	r.hostEnd, r.length = stamp+1+len(m.Host), end
 	r.stamp = Stamp{m.Stamp.Form, append(r.stamp.Text[:0], m.Stamp.Text...)}
-	if r.day = dayKey(line); m.Stamp.Form == ISO {
-		r.zone = fraction(m.Stamp.Text, wholeBytes)
+	if r.day, r.clock = dayKey(line), dayBytes; m.Stamp.Form == ISO {
+		r.clock, r.zone = dateBytes, fraction(m.Stamp.Text, wholeBytes)
 	}
 	return true
 }
@@ -73,34 +91,35 @@ func isPlain(m *Message) bool {
 // [Message.Cut] can.
 func (r *Recent) Cut(m *Message, line []byte) bool {
 	stamp, at := len(r.stamp.Text), r.length
-	if at == 0 || len(line) < at+8 || string(line[stamp:at]) != string(r.middle) || dayKey(line) != r.day || !r.isStamp(line) {
+	if at == 0 || len(line) < at+8 || dayKey(line) != r.day || !r.middle.isOf(line[stamp:at]) ||
+		!value.IsTime(line[r.clock:]) || r.stamp.Form != BSD && !r.isISO(line) {
 		return false
 	}
-	rest := line[at:]
-	pid, digits := value.Leading(rest)
-	if digits == 0 || len(rest) <= digits+3 || string(rest[digits:digits+3]) != "]: " {
+	pid, digits := value.Leading(line[at:])
+	at += digits
+	if digits == 0 || len(line) < at+4 {
 		return false
 	}
-	body := rest[digits+3:]
-	if body[0] == ' ' || body[0] == '[' || body[0] == 'k' {
+	behind := binary.LittleEndian.Uint32(line[at:]) // "]: " and the body's first byte
+	if behind&0xffffff != ']'|':'<<8|' '<<16 {
+		return false
+	}
+	switch behind >> 24 {
+	case ' ', '[', 'k':
 		return false
 	}
 	m.Stamp.Form, m.Stamp.Text, m.Host, m.Tag = r.stamp.Form, line[:stamp], line[stamp+1:r.hostEnd], r.tag
-	m.PID, m.PAM, m.Body, m.Clipped = pid, nil, TrimEnd(body), isClipped(line[r.hostEnd+1:], muslSends)
+	m.PID, m.PAM, m.Body, m.Clipped = pid, nil, TrimEnd(line[at+3:]), isClipped(line[r.hostEnd+1:], muslSends)
 	return true
 }
 
-// isStamp says whether a line of the same first bytes starts with a stamp of the same length and zone:
+// isISO says whether a line of the same first bytes and with a time starts with a stamp of the same length and zone:
 //
 //	2025-01-31T12:00:00.123456+01:00
 //	same.......time....digits.same..
-func (r *Recent) isStamp(line []byte) bool {
-	if r.stamp.Form == BSD {
-		return value.IsTime(line[dayBytes:])
-	}
+func (r *Recent) isISO(line []byte) bool {
 	kept := r.stamp.Text
-	if string(line[dayBytes:dateBytes]) != string(kept[dayBytes:dateBytes]) || !value.IsTime(line[dateBytes:]) ||
-		string(line[r.zone:len(kept)]) != string(kept[r.zone:]) {
+	if string(line[dayBytes:dateBytes]) != string(kept[dayBytes:dateBytes]) || string(line[r.zone:len(kept)]) != string(kept[r.zone:]) {
 		return false
 	}
 	return r.zone == wholeBytes || line[wholeBytes] == kept[wholeBytes] && value.IsDigits(line[wholeBytes+1:r.zone])
