@@ -84,7 +84,9 @@ func (m *Matcher) Match(lines []byte, b *Batch) {
 			lines = nil
 		}
 		b.lines++
-		m.line(line)
+		if !m.likeRecent(line) {
+			m.line(line)
+		}
 	}
 }
 
@@ -96,14 +98,11 @@ func (m *Matcher) use(src *Source) {
 // bom is the mark of byte order in UTF-8.
 const bom = "\ufeff"
 
-// line reads one line by what it is. What starts with a stamp is syslog's; what has a format of web
+// line reads one line, whose header is no recent one, by what it is. What starts with a stamp is syslog's; what has a format of web
 // logs is of one, before anything in it that a client wrote can pass for another header.
 func (m *Matcher) line(line []byte) {
 	if len(line) > 0 && line[0] == bom[0] { // at the start of a file
 		line = bytes.TrimPrefix(line, []byte(bom))
-	}
-	if m.likeRecent(line) {
-		return
 	}
 	if header.Wrapped(line) {
 		inner, err := header.Unwrap(line, &m.trust)
@@ -201,31 +200,31 @@ func (m *Matcher) cutLine(line []byte, occurrences uint64) {
 	m.message(line, occurrences, m.hostHash(), last.candidates)
 }
 
+// wraps has the first bytes of what stands around messages: "last message", "message repeated", "pam_unix", "(pam_unix)", "error: "
+// and "fatal: ".
+var wraps = [256]bool{'l': true, 'm': true, 'p': true, '(': true, 'e': true, 'f': true}
+
 // message finds the rule for m.msg.
 func (m *Matcher) message(line []byte, occurrences, host uint64, candidates *rule.Candidates) {
 	msg := &m.msg
-	body, repeats := msg.Body, occurrences
-	if len(body) > 0 && (body[0] == 'l' || body[0] == 'm') {
-		if n, ok := header.LastRepeated(body); ok {
+	text, repeats, length := msg.Body, occurrences, len(msg.Body)
+	if msg.PAM != nil || length > 0 && wraps[text[0]] {
+		if n, ok := header.LastRepeated(text); ok {
 			m.batch.repeat(host, n, msg.Stamp)
 			return
 		}
-		if inner, n, ok := header.Repeated(body); ok {
-			msg.Body, repeats = inner, min(n*occurrences, header.MaxRepeats)
+		if inner, n, ok := header.Repeated(text); ok {
+			msg.Body, repeats, length = inner, min(n*occurrences, header.MaxRepeats), len(inner)
 			if fromWebServer(msg.Tag) && m.webBody(inner, repeats) {
 				return
 			}
 		}
-	}
-	length := len(msg.Body)
-	if len(msg.Body) > 0 && (msg.PAM != nil || msg.Body[0] == 'p' || msg.Body[0] == '(') {
 		if found := m.candidatesForPAM(); found != nil {
 			candidates = found
 		}
-	}
-	text := msg.Body
-	if msg.PAM == nil {
-		text = cutLevel(text)
+		if text = msg.Body; msg.PAM == nil {
+			text = cutLevel(text)
+		}
 	}
 	match := candidates.Find(text)
 	var found *rule.Rule

@@ -48,6 +48,13 @@ func (s *Source) Forgeable() { s.forgeable = true }
 
 // machine returns what events call the machine of a line with this host in its header.
 func (s *Source) machine(host []byte) []byte {
+	if s.hosts == OwnHost { // decided where the call is inlined
+		return nil
+	}
+	return s.named(host)
+}
+
+func (s *Source) named(host []byte) []byte {
 	switch s.hosts {
 	case HeaderHost:
 		return host
