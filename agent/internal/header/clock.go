@@ -120,7 +120,7 @@ func (c *Clock) bsd(text []byte, observed time.Time) (int64, int32, bool) {
 	if !whole {
 		at = text[bytes.IndexByte(text, ':')-2:]
 	}
-	seconds := int64(two(at))*3600 + int64(two(at[3:]))*60 + int64(two(at[6:]))
+	seconds := value.SecondOfDay(at)
 	var nsec int32
 	if len(at) > 8 {
 		nsec = nanoseconds(at[9:])

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	blockSize = 128 << 10 // bytes read at a time: to take turns costs as much as to match some KiB
-	maxLine   = 1 << 20   // bytes of the longest line that is looked at
+	blockSize = 32 << 10 // bytes read at a time: what is made of them stays near the core
+	maxLine   = 1 << 20  // bytes of the longest line that is looked at
 )
 
 // block is some whole lines of a file, and what they say by themselves.

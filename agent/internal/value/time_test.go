@@ -1,6 +1,7 @@
 package value
 
 import (
+	"fmt"
 	"regexp"
 	"testing"
 )
@@ -22,5 +23,18 @@ func TestClock(t *testing.T) {
 	}
 	if IsTime([]byte("00:00:0")) {
 		t.Error("seven bytes are a time")
+	}
+}
+
+// Each of the three numbers at each value, beside the highest and the lowest of the others.
+func TestSecondOfDay(t *testing.T) {
+	t.Parallel()
+	for n := range 100 {
+		for _, clock := range [][3]int{{n, 0, 99}, {99, n, 0}, {0, 99, n}} {
+			text := fmt.Sprintf("%02d:%02d:%02d and more", clock[0], clock[1], clock[2])
+			if got, want := SecondOfDay([]byte(text)), int64(clock[0]*3600+clock[1]*60+clock[2]); got != want {
+				t.Errorf("%s: %d, want %d", text, got, want)
+			}
+		}
 	}
 }
