@@ -4,6 +4,9 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 PROGRAMS := agent display
 PACKAGE  := github.com/pialert/pialert
 LDFLAGS  := -s -w -X $(PACKAGE)/pkg/cli.Version=$(VERSION)
+# How the agent spends its time in a scan, for the compiler; see profile. Go knows what it compiled by the profile's name.
+PROFILE  := $(wildcard agent/scan-*.pgo)
+GCFLAGS  := $(PACKAGE)/agent/...=-pgoprofile=$(PROFILE)
 PROTOS   := pialert/v1/event.proto pialert/v1/delivery.proto pialert/v1/pairing.proto
 
 export CGO_ENABLED := 0
@@ -21,7 +24,7 @@ NEEDS := sshd=openssh-server ssh=openssh-client sshpass=sshpass rsyslogd=rsyslog
 	/usr/share/doc/rsyslog-gnutls=rsyslog-gnutls busybox=busybox \
 	/lib/systemd/systemd-journal-remote=systemd-journal-remote
 
-.PHONY: help demo build test check fmt vet lint race cross proto docs packages images release mutate bench crash-test hostile case clean
+.PHONY: help demo build test check fmt vet lint race cross proto docs packages images release mutate bench profile crash-test hostile case clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,7 +35,7 @@ demo: build ## watch recorded attacks become light, in this terminal
 build: ## both programs for this machine, in build/
 	@tools/needgo
 	@mkdir -p build
-	go build -trimpath -ldflags '$(LDFLAGS)' -o build/pialert-agent ./agent
+	go build -trimpath -gcflags '$(GCFLAGS)' -ldflags '$(LDFLAGS)' -o build/pialert-agent ./agent
 	go build -trimpath -ldflags '$(LDFLAGS)' -o build/pialert-display ./display
 
 test: ## every test; installs what they run against, or names it
@@ -67,7 +70,7 @@ cross: ## both programs for every processor they are packaged for
 		for program in $(PROGRAMS); do \
 			echo "building pialert-$$program for $$target"; \
 			GOOS=linux GOARCH=$$(echo $$target | cut -d/ -f2) GOARM=$$(echo $$target | cut -d/ -f3) \
-				go build -trimpath -ldflags '$(LDFLAGS)' -o build/$$target/pialert-$$program ./$$program || exit 1; \
+				go build -trimpath -gcflags '$(GCFLAGS)' -ldflags '$(LDFLAGS)' -o build/$$target/pialert-$$program ./$$program || exit 1; \
 		done; \
 	done
 
@@ -82,6 +85,12 @@ mutate: ## change the programs in small ways, and name each change that no test 
 
 bench: build ## measure what is promised, beside peers in the same run; see docs/benchmarks.md
 	@go -C test run ./bench -programs ../build
+
+profile: ## measure anew which calls of the agent the compiler should make cheap: agent/scan-*.pgo
+	@mkdir -p build
+	go test ./agent -run '^$$' -bench Scan -benchtime 5s -o build/agent.test -cpuprofile build/scan.pgo
+	rm -f agent/scan-*.pgo
+	mv build/scan.pgo agent/scan-$$(sha256sum build/scan.pgo | cut -c1-8).pgo
 
 hostile: build ## strangers and lying peers at both programs for ten minutes, in memory cgroups; as root
 	@ulimit -n 20000 && go -C test build -o ../build/hostile ./hostile && build/hostile -programs build
