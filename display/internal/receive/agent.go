@@ -249,16 +249,16 @@ type logged struct {
 	unlogged int
 }
 
-// mayLog says whether to log something now, and how often it went unlogged before.
-func (a *agent) mayLog(what string, now time.Time) (log bool, before int) {
+// mayLog says how often something went unlogged before, and whether to log it now.
+func (a *agent) mayLog(what string, now time.Time) (before int, log bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	l := a.logged[what]
 	if now.Sub(l.at) < logEvery {
 		l.unlogged++
 		a.logged[what] = l
-		return false, 0
+		return 0, false
 	}
 	a.logged[what] = logged{at: now}
-	return true, l.unlogged
+	return l.unlogged, true
 }

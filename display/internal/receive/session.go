@@ -71,7 +71,7 @@ func (s *Session) Close(reason error) {
 		return
 	}
 	s.cutOff(refusal.Text, now)
-	if log, before := s.mayLog(logCutOff, now); log {
+	if before, log := s.mayLog(logCutOff, now); log {
 		s.options.Logger.Warn("cut an agent off", "agent", s.name, "reason", refusal.Text, "times before, not logged", before)
 	}
 }
@@ -124,7 +124,7 @@ func (s *Session) Hello(hello Hello) (committed uint64, err error) {
 	s.lastSeq.Store(committed)
 	s.acked.Store(committed)
 	s.greeted = true
-	if log, before := s.mayLog(logWelcome, now); log {
+	if before, log := s.mayLog(logWelcome, now); log {
 		s.options.Logger.Info("receiving from an agent", "agent", s.name, "version", version, "committed", committed,
 			"times before, not logged", before)
 	}

@@ -1,9 +1,11 @@
 package receive_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -28,7 +30,8 @@ func wantRefusal(t *testing.T, err error, reason receive.Reason, text string) {
 func TestASessionGoesOnWhereTheStoreIs(t *testing.T) {
 	t.Parallel()
 	store, shown := &slowStore{committed: 7}, new(count)
-	s := open(t, receive.New(receive.Options{Store: store, Show: shown}), 1)
+	a := receive.New(receive.Options{Store: store, Show: shown})
+	s := open(t, a, 1)
 	if got, ok := s.Acknowledgement(); ok {
 		t.Errorf("%d is acknowledged, which the welcome said already", got)
 	}
@@ -40,6 +43,11 @@ func TestASessionGoesOnWhereTheStoreIs(t *testing.T) {
 	store.commit(9, nil)
 	if got, ok := s.Acknowledgement(); got != 9 || !ok {
 		t.Errorf("%d is acknowledged, %v; want 9", got, ok)
+	}
+	s.Close(nil)
+	store.committed = 9
+	if got, ok := open(t, a, 1).Acknowledgement(); ok {
+		t.Errorf("%d is acknowledged, which the next welcome said already", got)
 	}
 }
 
@@ -144,11 +152,13 @@ func TestTheNewestSessionTakesOver(t *testing.T) {
 	})
 }
 
-// Sessions end with what ended them.
+// Sessions end with what ended them, and whoever looks for faults is told of it.
 func TestTheEndOfASession(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_790_000_000, 0)
-	a := receive.New(receive.Options{Store: &slowStore{}, Show: new(count), Now: func() time.Time { return now }})
+	var log bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	a := receive.New(receive.Options{Store: &slowStore{}, Show: new(count), Now: func() time.Time { return now }, Logger: logger})
 	s := open(t, a, 1)
 	if web := a.Status()[0]; !web.Connected || !web.Since.Equal(now) || !web.LastHeard.Equal(now) || web.Version != "v1" {
 		t.Errorf("after the hello: %+v", web)
@@ -166,6 +176,9 @@ func TestTheEndOfASession(t *testing.T) {
 	}
 	if web := a.Status()[0]; web.Connected || !web.Since.Equal(now) || web.LastError != "" {
 		t.Errorf("after the end: %+v", web)
+	}
+	if !strings.Contains(log.String(), `level=DEBUG msg="an agent's stream ended" agent=web reason=over`) {
+		t.Errorf("the log does not say what ended the session:\n%s", &log)
 	}
 }
 
