@@ -256,4 +256,20 @@ func TestAgeIsTheTimeThatPassed(t *testing.T) {
 	if s.First() != 26 { // the first segment holds what came in its first day
 		t.Errorf("first %d after ten days, want 26", s.First())
 	}
+	for step, want := range map[time.Duration]time.Duration{time.Hour: time.Hour, maxStep + 1: maxStep, maxAway: maxStep, maxAway + 1: 0, -time.Hour: 0} {
+		s.seen = now
+		if got := s.grow(now.Add(step)) - s.ledger.age; got != want {
+			t.Errorf("it ages by %v in %v, want %v", got, step, want)
+		}
+	}
+}
+
+// What has to give way goes by segments: an eighth of all, of a large spool less.
+func TestSegmentsArePartsOfTheSpool(t *testing.T) {
+	t.Parallel()
+	for most, want := range map[int64]int64{1: 32 << 10, 256 << 10: 32 << 10, 8 << 20: 1 << 20, DefaultMaxBytes: 4 << 20} {
+		if s := open(t, Options{Dir: t.TempDir(), MaxBytes: most}); s.segmentBytes != want {
+			t.Errorf("of %d bytes segments have %d, want %d", most, s.segmentBytes, want)
+		}
+	}
 }

@@ -115,7 +115,7 @@ func Open(options Options) (*Spool, error) {
 	}
 	s := &Spool{
 		options:      options,
-		segmentBytes: min(max(options.MaxBytes/8, 32<<10), 4<<20),
+		segmentBytes: min(options.MaxBytes/8, 4<<20),
 		lock:         lock,
 		state:        map[string][]byte{},
 		next:         1,
