@@ -1,27 +1,19 @@
 package rule
 
 import (
-	"bytes"
 	"encoding/binary"
 	"slices"
 
 	"github.com/pialert/pialert/agent/internal/weblog"
 )
 
-// normal is the normalised text of a part of a request, made when it is first asked for.
-type normal struct {
-	text  []byte
-	known bool
-}
-
 // Requests judges the lines of web logs. It remembers which rules match targets, referers and user agents,
 // and belongs to one goroutine.
 type Requests struct {
 	rules   *requests
-	access  *weblog.Access // the request at work
-	matched []*Rule        // that match some part of it, in the order of the rules
-	found   []*Rule        // candidates for the part at work
-	text    [parts]normal  // of the request at work
+	matched []*Rule // that match some part of the request at work, in the order of the rules
+	found   []*Rule // candidates for the part at work
+	normal  []byte  // the text of that part as patterns see it
 	loc     []int
 	seen    [parts]seen
 }
@@ -32,19 +24,15 @@ func (s *Set) Requests() *Requests { return &Requests{rules: s.requests()} }
 // Verdict returns the most severe rule for a request, nil if none matches it. A rule with the role
 // ignore hides those behind it, and is the verdict if there is none before.
 func (w *Requests) Verdict(a *weblog.Access) *Rule {
-	w.access = a
 	w.matched = w.matched[:0]
-	for i := range w.text {
-		w.text[i].known = false
-	}
-	w.match(target)
-	w.match(referer)
-	w.match(agent)
+	w.match(target, a.Target)
+	w.match(referer, a.Referer)
+	w.match(agent, a.Agent)
 	if a.User != nil {
-		w.match(user)
+		w.match(user, a.User)
 	}
 	if isMalformed(a) {
-		w.match(malformed)
+		w.match(malformed, a.Request)
 	}
 	var best *Rule
 	for _, r := range w.matched {
@@ -71,69 +59,55 @@ func isMalformed(a *weblog.Access) bool {
 	return a.Target[0] != '/' && string(a.Method) != "OPTIONS"
 }
 
-// match adds the rules that match a part of the request, which mostly has the text of an earlier request.
-func (w *Requests) match(p part) {
-	text := w.raw(p)
-	seen := w.seen[p].at(text)
-	rules := seen.rules
-	if !seen.known || !bytes.Equal(seen.text, text) {
-		w.found = w.rules.searchers[p].search(w.searched(p), w.found[:0])
-		rules = slices.DeleteFunc(w.found, func(r *Rule) (not bool) {
-			var ok bool
-			w.loc, ok = r.expr.Match(w.normalised(p), w.loc)
-			return !ok
-		})
-		seen.keep(text, rules)
+// match adds the rules that match the text of a part of the request, which mostly is that of an earlier request.
+func (w *Requests) match(p part, text []byte) {
+	place := w.seen[p].at(text)
+	rules := place.rules
+	if !place.known || string(place.text) != string(text) {
+		rules = w.search(p, text)
+		place.keep(text, rules)
 	}
 	for _, r := range rules {
 		w.matched = insert(w.matched, r)
 	}
 }
 
-// searched returns the text of a part as it is best searched: as logged where it has no escapes,
-// otherwise normalised.
-func (w *Requests) searched(p part) []byte {
-	text := w.raw(p)
+// search returns the rules that match the text of a part. It looks for their literals in the text as logged where that
+// has no escapes, and makes what patterns see only if there are some.
+func (w *Requests) search(p part, text []byte) []*Rule {
+	searcher := &w.rules.searchers[p]
+	if hasEscapes(text, p) {
+		w.normal = normalised(w.normal[:0], text, p)
+		w.found = searcher.search(w.normal, w.found[:0])
+	} else if w.found = searcher.search(text, w.found[:0]); len(w.found) > 0 {
+		w.normal = normalised(w.normal[:0], text, p)
+	}
+	return slices.DeleteFunc(w.found, func(r *Rule) (not bool) {
+		var ok bool
+		w.loc, ok = r.expr.Match(w.normal, w.loc)
+		return !ok
+	})
+}
+
+// hasEscapes says whether what a text means can differ from the text in more than the case of letters.
+func hasEscapes(text []byte, p part) bool {
 	for _, c := range text {
 		if escapes[c] && (c != '+' || p == target) {
-			return w.normalised(p)
+			return true
 		}
 	}
-	return text
+	return false
 }
 
 // escapes are the bytes by which a text can differ from what it means.
 var escapes = [256]bool{'%': true, '\\': true, '#': true, '+': true}
 
-// normalised returns the text of a part that patterns see.
-func (w *Requests) normalised(p part) []byte {
-	n := &w.text[p]
-	if !n.known {
-		n.known = true
-		if p == user {
-			n.text = append(n.text[:0], w.raw(p)...)
-		} else {
-			n.text = weblog.Normalise(n.text[:0], w.raw(p))
-		}
+// normalised appends the text of a part as patterns see it.
+func normalised(dst, text []byte, p part) []byte {
+	if p == user {
+		return append(dst, text...)
 	}
-	return n.text
-}
-
-func (w *Requests) raw(p part) []byte {
-	a := w.access
-	switch p {
-	case target:
-		return a.Target
-	case referer:
-		return a.Referer
-	case agent:
-		return a.Agent
-	case user:
-		return a.User
-	case malformed:
-		return a.Request
-	}
-	return nil
+	return weblog.Normalise(dst, text)
 }
 
 // seen remembers the rules that match a text, mostly none: there are few different referers and agents, a
