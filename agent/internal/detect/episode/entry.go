@@ -6,15 +6,15 @@ import (
 	"github.com/pialert/pialert/pkg/attack"
 )
 
-// idle says whether no request of the last window is left at a step. A step far back is another
+// idle says whether no request of the last window is left now. One that is far ahead is another
 // log's, and idle as well.
-func (d *Detector) idle(e *entry, step int64) bool {
-	return step-e.last >= d.steps || e.last-step >= d.steps
+func (d *Detector) idle(e *entry) bool {
+	return d.now-e.last >= d.steps || e.last-d.now >= d.steps
 }
 
-// advance moves the window of an entry that is not idle to a step.
-func (d *Detector) advance(e *entry, step int64) {
-	for e.last < step {
+// advance moves the window of an entry that is not idle on.
+func (d *Detector) advance(e *entry) {
+	for e.last < d.now {
 		e.last++
 		slot := &e.counts[e.last%d.steps]
 		e.sum -= *slot
@@ -22,9 +22,8 @@ func (d *Detector) advance(e *entry, step int64) {
 	}
 }
 
-// subtract takes the requests in a single address' window out of its network's.
-func (d *Detector) subtract(network, single int32) {
-	from, what := &d.entries[network], &d.entries[single]
+// subtract takes the requests in the window of an address, what, out of its network's.
+func (d *Detector) subtract(from, what *entry) {
 	for s := max(0, max(from.last, what.last)-d.steps+1); s <= min(from.last, what.last); s++ {
 		n := min(from.counts[s%d.steps], what.counts[s%d.steps])
 		from.counts[s%d.steps] -= n
@@ -33,11 +32,10 @@ func (d *Detector) subtract(network, single int32) {
 	d.touch(from.key)
 }
 
-// settle moves an entry's window to a step and says whether it is in an episode. One whose window
+// settle moves an entry's window on and says whether it is in an episode. One whose window
 // lost more than half of what makes a flood ends.
-func (d *Detector) settle(i int32, step int64, at time.Time) bool {
-	e := &d.entries[i]
-	d.advance(e, step)
+func (d *Detector) settle(e *entry, at time.Time) bool {
+	d.advance(e)
 	d.touch(e.key)
 	if e.requests > 0 && e.sum < d.limits.MaxRequests/2 {
 		d.end(e, at)
@@ -46,9 +44,8 @@ func (d *Detector) settle(i int32, step int64, at time.Time) bool {
 }
 
 // hit counts a request and says whether it belongs to an episode.
-func (d *Detector) hit(i int32, step int64, at time.Time) bool {
-	e := &d.entries[i]
-	if slot := &e.counts[step%d.steps]; *slot < 1<<27 { // the sum has room for all
+func (d *Detector) hit(e *entry, at time.Time) bool {
+	if slot := &e.counts[d.slot]; *slot < 1<<27 { // the sum has room for all
 		*slot++
 		e.sum++
 	}
@@ -86,10 +83,10 @@ func (d *Detector) tell(e *entry, phase attack.Phase, at time.Time) {
 }
 
 // get returns the entry of a key as the newest one, made anew if there is none. An entry that is
-// idle at the step is as good as none.
-func (d *Detector) get(k key, step int64) int32 {
+// idle is as good as none.
+func (d *Detector) get(k key) int32 {
 	i, known := d.find(k)
-	if known && d.idle(&d.entries[i], step) {
+	if known && d.idle(&d.entries[i]) {
 		d.remove(i, d.lastTime(i))
 		known = false
 	}
@@ -104,7 +101,7 @@ func (d *Detector) get(k key, step int64) int32 {
 		d.evicted++
 		d.remove(d.oldest, d.lastTime(d.oldest))
 	}
-	i = d.insert(entry{key: k, last: step})
+	i = d.insert(entry{key: k, last: d.now})
 	d.link(i)
 	return i
 }

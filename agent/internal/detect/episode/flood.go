@@ -54,7 +54,9 @@ type Detector struct {
 	step    int64 // seconds in a part of the window
 	steps   int64 // parts of a window
 	emit    func(Event)
-	now     int64 // the step of the last request
+	second  int64 // of the last request: to divide takes as long as much of the rest
+	now     int64 // its step
+	slot    int64 // of that step in the counts of an entry
 	sources map[key]int32
 	recent  [1024]int32 // entries by a hash of their key, in front of the map; may be outdated
 	entries []entry
@@ -125,33 +127,38 @@ func (d *Detector) Evicted() uint64 { return d.evicted }
 // window; one that is further back starts its source anew, as another log does that is read.
 func (d *Detector) Add(addr netip.Addr, method []byte, at time.Time) {
 	d.Tick(at)
-	step := d.stepOf(at)
 	address, network := keysOf(addr, method)
-	net := d.get(network, step)
-	if d.settle(net, step, at) {
-		d.hit(net, step, at)
+	net := d.get(network)
+	if e := &d.entries[net]; d.settle(e, at) {
+		d.hit(e, at)
 		return
 	}
-	single := d.get(address, step)
-	running := d.settle(single, step, at)
-	if d.hit(single, step, at) {
+	single := &d.entries[d.get(address)]
+	running := d.settle(single, at)
+	if d.hit(single, at) {
 		if !running {
-			d.subtract(net, single)
+			d.subtract(&d.entries[net], single)
 		}
 		return
 	}
-	d.hit(net, step, at)
+	d.hit(&d.entries[net], at)
 }
 
 // Tick tells the time when there is no request: episodes that stopped end.
 func (d *Detector) Tick(at time.Time) {
 	d.order()
-	step := d.stepOf(at)
+	second := max(0, at.Unix())
+	if second == d.second {
+		return
+	}
+	d.second = second
+	step := second / d.step
 	if step == d.now {
 		return
 	}
 	d.now = step
-	for d.oldest >= 0 && d.idle(&d.entries[d.oldest], step) {
+	d.slot = step % d.steps
+	for d.oldest >= 0 && d.idle(&d.entries[d.oldest]) {
 		d.remove(d.oldest, at)
 	}
 }
@@ -163,8 +170,6 @@ func (d *Detector) Finish() {
 		d.remove(d.oldest, d.lastTime(d.oldest))
 	}
 }
-
-func (d *Detector) stepOf(at time.Time) int64 { return max(0, at.Unix()) / d.step }
 
 // lastTime returns the time of an entry's last request, to the step.
 func (d *Detector) lastTime(i int32) time.Time { return time.Unix(d.entries[i].last*d.step, 0).UTC() }
