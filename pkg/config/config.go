@@ -117,6 +117,8 @@ func located(name string, source []byte, err error) error {
 
 // withoutValues takes what is quoted out of a message, unless it can only be a key.
 func withoutValues(message string) string {
+	quotedText := regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+	quotedKey := regexp.MustCompile(`^"[\w.-]{1,64}"$`)
 	return quotedText.ReplaceAllStringFunc(message, func(quoted string) string {
 		if quotedKey.MatchString(quoted) {
 			return quoted
@@ -124,12 +126,6 @@ func withoutValues(message string) string {
 		return hidden
 	})
 }
-
-var (
-	quotedText = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
-	quotedKey  = regexp.MustCompile(`^"[\w.-]{1,64}"$`)
-	lineKey    = regexp.MustCompile(`^[ \t-]*([\w.-]{1,64})[ \t]*:(?:[ \t]|$)`)
-)
 
 // keyAt says which key begins the line of a place such as "3:7".
 func keyAt(source []byte, place string) string {
@@ -139,6 +135,7 @@ func keyAt(source []byte, place string) string {
 	if err != nil || n < 1 || n > len(lines) {
 		return ""
 	}
+	lineKey := regexp.MustCompile(`^[ \t-]*([\w.-]{1,64})[ \t]*:(?:[ \t]|$)`)
 	if key := lineKey.FindStringSubmatch(strings.TrimRight(lines[n-1], "\r")); key != nil {
 		return fmt.Sprintf(", at the key %q", key[1])
 	}

@@ -25,9 +25,6 @@ const (
 	caFile          = "nats-ca.pem"
 )
 
-// linked finds a link: that is in force in a configuration.
-var linked = regexp.MustCompile(`(?m)^link[ \t]*:`)
-
 // enrol brings this machine into a fleet: it pairs by the broker that the line names, and then writes
 // down how the broker is reached.
 func (p *program) enrol(ctx context.Context, stderr io.Writer, text string) error {
@@ -130,7 +127,7 @@ func isLinked(file string) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	return linked.Match(text), err
+	return regexp.MustCompile(`(?m)^link[ \t]*:`).Match(text), err
 }
 
 // addLink adds to a configuration how the broker is reached.

@@ -51,9 +51,6 @@ func checksum(raw []byte) []byte {
 	return sum[:tokenChecksum]
 }
 
-// otherVersion is what tokens of other versions look like.
-var otherVersion = regexp.MustCompile(`^pialert[0-9]+-[A-Za-z0-9_-]+$`)
-
 var errDamaged = errors.New("the token is damaged: copy the whole line again")
 
 // ParseToken reads what [Token.String] writes, and checks it. Blanks around and line breaks
@@ -62,7 +59,7 @@ func ParseToken(text string) (Token, error) {
 	text = strings.Join(strings.Fields(text), "")
 	digits, ok := strings.CutPrefix(text, tokenPrefix)
 	switch {
-	case !ok && otherVersion.MatchString(text):
+	case !ok && regexp.MustCompile(`^pialert[0-9]+-[A-Za-z0-9_-]+$`).MatchString(text):
 		return Token{}, errors.New("the token is of another version of PiAlert: use the same version at both ends")
 	case !ok:
 		return Token{}, fmt.Errorf("this is no token: tokens begin with %s", tokenPrefix)

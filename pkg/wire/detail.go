@@ -14,17 +14,13 @@ import (
 // A detail's field in the oneof of an event has the number of the detail and this.
 const firstDetail = 15
 
-var (
-	eventFields = (&pialertv1.Event{}).ProtoReflect().Descriptor().Fields()
-	eventDetail = (&pialertv1.Event{}).ProtoReflect().Descriptor().Oneofs().ByName("detail")
-)
-
 func encodeDetail(message *pialertv1.Event, d attack.Detail) {
 	if d == nil {
 		return
 	}
-	field := eventFields.ByNumber(firstDetail + protoreflect.FieldNumber(d.Number()))
-	inner := message.ProtoReflect().Mutable(field).Message()
+	outer := message.ProtoReflect()
+	field := outer.Descriptor().Fields().ByNumber(firstDetail + protoreflect.FieldNumber(d.Number()))
+	inner := outer.Mutable(field).Message()
 	attack.Encode(d, &encoder{codec{inner, inner.Descriptor().Fields()}})
 }
 
@@ -33,7 +29,7 @@ func decodeDetail(message *pialertv1.Event) (attack.Detail, error) {
 		return nil, nil
 	}
 	outer := message.ProtoReflect()
-	field := outer.WhichOneof(eventDetail)
+	field := outer.WhichOneof(outer.Descriptor().Oneofs().ByName("detail"))
 	inner := outer.Get(field).Message()
 	d := decoder{codec: codec{inner, inner.Descriptor().Fields()}}
 	detail := attack.Decode(uint8(field.Number()-firstDetail), &d)

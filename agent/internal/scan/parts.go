@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // parts is a log: a file, or those that rotation made of it, in the order in which they were written.
@@ -18,8 +19,12 @@ type parts struct {
 // What rotation adds to a name: logrotate's numbers, its dates behind the name or before its ending, as cronolog has
 // them too, and Apache's rotatelogs' seconds since 1970. An address is neither.
 var (
-	numbered = regexp.MustCompile(`^(.*[A-Za-z].*)\.(\d{1,4})$`)
-	dated    = regexp.MustCompile(`^(.*[A-Za-z].*?)[-._]((?:19|20)\d\d[-._]?(?:0[1-9]|1[0-2])[-._]?(?:0[1-9]|[12]\d|3[01])(?:[-._:T]?\d\d){0,3}|1\d{9})(\.[a-z]+)?$`)
+	numbered = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(.*[A-Za-z].*)\.(\d{1,4})$`)
+	})
+	dated = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(.*[A-Za-z].*?)[-._]((?:19|20)\d\d[-._]?(?:0[1-9]|1[0-2])[-._]?(?:0[1-9]|[12]\d|3[01])(?:[-._:T]?\d\d){0,3}|1\d{9})(\.[a-z]+)?$`)
+	})
 )
 
 // partsOf sorts files by the logs that they are of, as their names tell.
@@ -39,9 +44,11 @@ func partsOf(files []string) []parts {
 			base = strings.TrimSuffix(base, ending)
 			name = folder + base
 		}
-		if found := dated.FindStringSubmatch(base); found != nil {
+		if digits(base) == "" {
+			// It is whole, as most are: their scan need not wait until the expressions are compiled.
+		} else if found := dated().FindStringSubmatch(base); found != nil {
 			name, p.date = folder+found[1]+found[3], digits(found[2])
-		} else if found := numbered.FindStringSubmatch(base); found != nil {
+		} else if found := numbered().FindStringSubmatch(base); found != nil {
 			name = folder + found[1]
 			p.number, _ = strconv.Atoi(found[2]) // digits, and few
 		}

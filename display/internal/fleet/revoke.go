@@ -51,9 +51,6 @@ func (a *Authority) Remove(name string, now time.Time) (int, error) {
 	return len(theirs), a.store(slices.DeleteFunc(all, func(i Invitation) bool { return i.Name == name }))
 }
 
-// accountToken finds the accounts in what [Authority.Server] returns.
-var accountToken = regexp.MustCompile(`(?m)^  A[A-Z2-7]{55}: (\S+)$`)
-
 // Adopt revokes what a configuration of the fleet's servers says is revoked, and this authority does not know of: another
 // display, which has a copy of its keys, wrote it. What is no configuration of this fleet says nothing.
 func (a *Authority) Adopt(configuration []byte) error {
@@ -75,6 +72,7 @@ func (a *Authority) Adopt(configuration []byte) error {
 		return err
 	}
 	known := len(made.Revoked)
+	accountToken := regexp.MustCompile(`(?m)^  A[A-Z2-7]{55}: (\S+)$`) // as [Authority.Server] writes it
 	for _, found := range accountToken.FindAllSubmatch(configuration, -1) {
 		account, err := jwt.DecodeAccountClaims(string(found[1])) // which checks the signature
 		if err != nil || account.Issuer != operator {

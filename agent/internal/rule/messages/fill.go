@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Forged is the address that only clients' texts name. No event may ever blame it.
@@ -57,10 +58,10 @@ func (m *Message) Fill() iter.Seq[Filled] {
 		}
 		if !m.Attack() && len(m.Controlled()) == 0 {
 			for _, choice := range m.combinations() {
-				if !standIn.MatchString(m.fill(values{choice: choice}).message()) {
+				if !standIn().MatchString(m.fill(values{choice: choice}).message()) {
 					continue
 				}
-				for _, text := range Hostile {
+				for _, text := range hostile() {
 					if !yield(m.fill(values{choice: choice, instead: text})) {
 						return
 					}
@@ -71,7 +72,7 @@ func (m *Message) Fill() iter.Seq[Filled] {
 			if p.name != "user" && p.name != "text" && p.name != "word" {
 				continue
 			}
-			for _, text := range Hostile {
+			for _, text := range hostile() {
 				if m.Has("user") && !m.allows.MatchString(text) {
 					continue
 				}
@@ -88,7 +89,7 @@ func (m *Message) Fill() iter.Seq[Filled] {
 }
 
 // standIn is how a format names what it does not tell the meaning of.
-var standIn = regexp.MustCompile(`\bx\b`)
+var standIn = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\bx\b`) })
 
 // values choose what stands at the placeholders.
 type values struct {
@@ -118,22 +119,24 @@ const (
 	account   = "root"
 )
 
-// Hostile are texts that clients choose to be taken for something else.
-var Hostile = []string{
-	"", " ", "two words", " alice ", `a"b`, `it's`, `back\slash`, "\xff\xfe\x80", "über", strings.Repeat("x", 256),
-	"from " + Forged + " port 22", "root from " + Forged + " port 22 ssh2", "x' from " + Forged + ":22",
-	"user root " + Forged + " port 22 [preauth]", "invalid user root from " + Forged + " port 22: x",
-	"rhost=" + Forged, "x rhost=" + Forged + "  user=root", " rhost=" + Forged + " ", " rhost=" + Forged + "  user=root",
-	"[client " + Forged + ":80]", "[client " + Forged + "] x", "[" + Forged + "]", "x[" + Forged + "]:25: ", "[" + Forged + "]:25",
-	"(" + Forged + ")", "x) [" + Forged + "]", "<x>, rip=" + Forged + ", lip=" + Forged, "x>, rip=" + Forged + ",", "rip=" + Forged,
-	"x," + Forged + "): unknown user", Forged, "::ffff:" + Forged, "x from " + Forged, "ip=[" + Forged + "]", "relay=x [" + Forged + "]",
-	`FATAL:  no pg_hba.conf entry for host "` + Forged + `", user "x", a`, Forged + " x", "y,client=" + Forged,
-	"x, sasl_username=y", "x (set_id=y)", "x: 535 Incorrect authentication data", "' using password", "x@" + Forged, "root@localhost",
-	"]: Failed password for root from " + Forged + " port 22 ssh2",
-	"x\nJan 31 12:00:00 host sshd[1]: Failed password for root from " + Forged + " port 22 ssh2",
-	"message repeated 9 times: [ Failed password for root from " + Forged + " port 22 ssh2]",
-	strings.Repeat("x from "+Forged+" port 22 ssh2 ", 6), strings.Repeat("x", 460) + " from " + Forged + " port 22 ssh2",
-	strings.Repeat("\xff", 200) + " rhost=" + Forged,
+// hostile are texts that clients choose to be taken for something else.
+func hostile() []string {
+	return []string{
+		"", " ", "two words", " alice ", `a"b`, `it's`, `back\slash`, "\xff\xfe\x80", "über", strings.Repeat("x", 256),
+		"from " + Forged + " port 22", "root from " + Forged + " port 22 ssh2", "x' from " + Forged + ":22",
+		"user root " + Forged + " port 22 [preauth]", "invalid user root from " + Forged + " port 22: x",
+		"rhost=" + Forged, "x rhost=" + Forged + "  user=root", " rhost=" + Forged + " ", " rhost=" + Forged + "  user=root",
+		"[client " + Forged + ":80]", "[client " + Forged + "] x", "[" + Forged + "]", "x[" + Forged + "]:25: ", "[" + Forged + "]:25",
+		"(" + Forged + ")", "x) [" + Forged + "]", "<x>, rip=" + Forged + ", lip=" + Forged, "x>, rip=" + Forged + ",", "rip=" + Forged,
+		"x," + Forged + "): unknown user", Forged, "::ffff:" + Forged, "x from " + Forged, "ip=[" + Forged + "]", "relay=x [" + Forged + "]",
+		`FATAL:  no pg_hba.conf entry for host "` + Forged + `", user "x", a`, Forged + " x", "y,client=" + Forged,
+		"x, sasl_username=y", "x (set_id=y)", "x: 535 Incorrect authentication data", "' using password", "x@" + Forged, "root@localhost",
+		"]: Failed password for root from " + Forged + " port 22 ssh2",
+		"x\nJan 31 12:00:00 host sshd[1]: Failed password for root from " + Forged + " port 22 ssh2",
+		"message repeated 9 times: [ Failed password for root from " + Forged + " port 22 ssh2]",
+		strings.Repeat("x from "+Forged+" port 22 ssh2 ", 6), strings.Repeat("x", 460) + " from " + Forged + " port 22 ssh2",
+		strings.Repeat("\xff", 200) + " rhost=" + Forged,
+	}
 }
 
 // combinations lists choices of alternatives: all of them, or, of a format with very many, each
@@ -171,7 +174,7 @@ func (m *Message) fill(v values) Filled {
 	}
 	message := unbroken(b.String())
 	if v.instead != "" {
-		message = standIn.ReplaceAllLiteralString(message, unbroken(escapes[m.Escape](v.instead)))
+		message = standIn().ReplaceAllLiteralString(message, unbroken(escapes[m.Escape](v.instead)))
 	}
 	if m.Longest > 0 && len(message) >= m.Longest {
 		message, f.Vague = message[:m.Longest], true

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
+	"strings"
 )
 
 // Folders are where systemd-journald keeps journals: on the disk, and in memory.
@@ -16,7 +16,7 @@ func Machines(folders []string) (machine []string) {
 	for _, folder := range folders {
 		entries, _ := os.ReadDir(folder)
 		for _, entry := range entries {
-			if machines.MatchString(entry.Name()) {
+			if isMachine(entry.Name()) {
 				machine = append(machine, filepath.Join(folder, entry.Name()))
 			}
 		}
@@ -50,12 +50,17 @@ func last(f found) (Place, bool, error) {
 	return place, err == nil, err
 }
 
-// machines are folders by a machine's id, journals those of the system: the one that is written to,
-// those that were rotated, and those that journald found damaged.
-var (
-	machines = regexp.MustCompile(`^[0-9a-f]{32}$`)
-	journals = regexp.MustCompile(`^system(@[^/]*)?\.journal~?$`)
-)
+// isMachine says whether a folder has the name of a machine's id.
+func isMachine(name string) bool {
+	return len(name) == 32 && strings.Trim(name, "0123456789abcdef") == ""
+}
+
+// isJournal says whether a file has the name of a journal of the system: the one that is written to, those that
+// were rotated, and those that journald found damaged.
+func isJournal(name string) bool {
+	name, ok := strings.CutSuffix(strings.TrimSuffix(name, "~"), ".journal")
+	return ok && (name == "system" || strings.HasPrefix(name, "system@"))
+}
 
 // maxFiles bounds how many files are looked at. journald keeps a hundred by default (SystemMaxFiles).
 const maxFiles = 10_000
@@ -74,7 +79,7 @@ func (r *Reader) list() ([]found, error) {
 			return nil, fmt.Errorf("cannot read the journal: %w", err)
 		}
 		for _, entry := range entries {
-			if !machines.MatchString(entry.Name()) {
+			if !isMachine(entry.Name()) {
 				continue
 			}
 			folders++
@@ -83,7 +88,7 @@ func (r *Reader) list() ([]found, error) {
 				return nil, fmt.Errorf("cannot read the journal: %w", err)
 			}
 			for _, name := range names {
-				if !journals.MatchString(name.Name()) || len(files) >= maxFiles {
+				if !isJournal(name.Name()) || len(files) >= maxFiles {
 					continue
 				}
 				path := filepath.Join(root, entry.Name(), name.Name())
