@@ -157,7 +157,7 @@ func KindNames() []string {
 // ParseKind returns the kind of a snake case name such as "ssh_login", or of what [Kind.String]
 // returns for an unknown one.
 func ParseKind(name string) (Kind, error) {
-	for _, k := range Kinds() {
+	for k := Kind(1); k.known(); k++ {
 		if kinds[k].name == name {
 			return k, nil
 		}

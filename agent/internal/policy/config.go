@@ -89,9 +89,11 @@ func (c *Config) Validate() (problems []error) {
 	require(b.Remember >= b.Within, "ban.remember", b.Remember, "give at least as much as ban.within")
 	for _, name := range slices.Sorted(maps.Keys(c.Kinds)) {
 		kind, path := c.Kinds[name], "kinds."+name
-		parsed, err := attack.ParseKind(name)
-		require(err == nil, path, name, "there is no such kind"+config.Meant(name, attack.KindNames()))
-		require(err != nil || bannable(parsed), path, name, "events of this kind are no attempts: nobody is banned for them")
+		if parsed, err := attack.ParseKind(name); err != nil {
+			require(false, path, name, "there is no such kind"+config.Meant(name, attack.KindNames()))
+		} else {
+			require(bannable(parsed), path, name, "events of this kind are no attempts: nobody is banned for them")
+		}
 		require(kind.After == nil || *kind.After >= 0 && *kind.After <= maxAfter, path+".after", kind.After, fmt.Sprintf("give 0 to %d", maxAfter))
 		require(kind.For <= b.Most, path+".for", kind.For, "give at most ban.most")
 	}
