@@ -108,7 +108,7 @@ func (d *daemon) newDetection(cfg Config) (*detection, error) {
 	if err != nil {
 		return nil, err
 	}
-	if run.sources, err = logs.open(run.pipeline.Position, run.pipeline.Positions(), d.spool.Stats().Written, rules.Trust(), d.logger); err != nil {
+	if run.sources, err = logs.open(run.pipeline.Position, run.pipeline.Positions(), d.spool.Stats().Written, *rules.Trust(), d.logger); err != nil {
 		return nil, err
 	}
 	run.listens = cfg.Syslog

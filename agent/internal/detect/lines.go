@@ -19,8 +19,7 @@ type Lines struct {
 func NewLines(in io.Reader, rules *rule.Set) *Lines {
 	peeking := bufio.NewReader(in)
 	if start, _ := peeking.Peek(len("__REALTIME_TIMESTAMP=")); header.IsExport(start) {
-		trust := rules.Trust()
-		export := header.NewExport(peeking, &trust)
+		export := header.NewExport(peeking, rules.Trust())
 		return &Lines{export, export}
 	}
 	return &Lines{Reader: peeking}

@@ -20,7 +20,6 @@ type Matcher struct {
 	rules    *rule.Set
 	lookup   rule.Lookup
 	requests *rule.Requests // made for the first line of a web log
-	trust    header.Trust   // in the senders of a journal's entries
 	all      bool           // requests that no rule takes are wanted, too
 	missed   bool           // so are messages that no rule takes
 
@@ -62,7 +61,7 @@ type named struct {
 
 // NewMatcher returns a Matcher for an Engine with the same options.
 func NewMatcher(opts Options) *Matcher {
-	m := &Matcher{rules: opts.Rules, lookup: opts.Rules.Lookup(), trust: opts.Rules.Trust(), clock: weblog.Clock{Zone: opts.Location}, all: opts.Floods != nil || opts.Spreads != nil, missed: opts.Missed != nil}
+	m := &Matcher{rules: opts.Rules, lookup: opts.Rules.Lookup(), clock: weblog.Clock{Zone: opts.Location}, all: opts.Floods != nil || opts.Spreads != nil, missed: opts.Missed != nil}
 	if m.clock.Zone == nil {
 		m.clock.Zone = time.Local
 	}
@@ -105,7 +104,7 @@ func (m *Matcher) line(line []byte) {
 		line = bytes.TrimPrefix(line, []byte(bom))
 	}
 	if header.Wrapped(line) {
-		inner, err := header.Unwrap(line, &m.trust)
+		inner, err := header.Unwrap(line, m.rules.Trust())
 		switch {
 		case errors.Is(err, header.ErrUntrusted):
 			m.batch.untrusted++

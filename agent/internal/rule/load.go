@@ -9,7 +9,9 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
+	"github.com/pialert/pialert/agent/internal/header"
 	"github.com/pialert/pialert/pkg/attack"
 	"github.com/pialert/pialert/pkg/config"
 )
@@ -26,6 +28,7 @@ type Set struct {
 	user  int     // how many of them are the user's
 	index index
 	web   requests
+	trust func() *header.Trust
 }
 
 // Load reads the rules of the user, every *.yaml and *.yml of each of dirs, in the order of their names, and
@@ -66,6 +69,7 @@ func newSet(builtin []*Rule, dirs []fs.FS) (*Set, error) {
 		return nil, err
 	}
 	set.index = newIndex(set.rules)
+	set.trust = sync.OnceValue(set.senders) // only journals' entries need it
 	return &set, nil
 }
 
