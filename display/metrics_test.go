@@ -18,7 +18,7 @@ func TestMetricsOfTheBroker(t *testing.T) {
 		want[dropped.Type().Field(i).Tag.Get("json")] = float64(10 + i)
 	}
 	got := map[string]float64{}
-	reportBroker(func(m metrics.Metric, value float64, labels ...string) {
+	reportBroker(func(m *metrics.Metric, value float64, labels ...string) {
 		switch m {
 		case metricUnheard:
 			got[labels[0]] = value

@@ -68,22 +68,23 @@ func forThisHost(configured string, handler http.Handler) http.Handler {
 
 // Metric is a number that a program has, with the names of its labels.
 type Metric struct {
-	desc *prometheus.Desc
-	kind prometheus.ValueType
+	name, help string
+	labels     []string
+	kind       prometheus.ValueType
 }
 
 // Counter is a number that only grows while the program runs.
-func Counter(name, help string, labels ...string) Metric {
-	return Metric{prometheus.NewDesc("pialert_"+name, help, labels, nil), prometheus.CounterValue}
+func Counter(name, help string, labels ...string) *Metric {
+	return &Metric{name, help, labels, prometheus.CounterValue}
 }
 
 // Gauge is a number that goes up and down.
-func Gauge(name, help string, labels ...string) Metric {
-	return Metric{prometheus.NewDesc("pialert_"+name, help, labels, nil), prometheus.GaugeValue}
+func Gauge(name, help string, labels ...string) *Metric {
+	return &Metric{name, help, labels, prometheus.GaugeValue}
 }
 
 // Report takes a metric's value and those of its labels.
-type Report func(m Metric, value float64, labels ...string)
+type Report func(m *Metric, value float64, labels ...string)
 
 // collector asks the program at each scrape.
 type collector func(Report)
@@ -92,10 +93,16 @@ type collector func(Report)
 func (collector) Describe(chan<- *prometheus.Desc) {}
 
 func (c collector) Collect(out chan<- prometheus.Metric) {
-	c(func(m Metric, value float64, labels ...string) {
-		metric, err := prometheus.NewConstMetric(m.desc, m.kind, value, labels...)
+	descs := map[*Metric]*prometheus.Desc{} // made here: most commands of a program serve no metrics
+	c(func(m *Metric, value float64, labels ...string) {
+		desc := descs[m]
+		if desc == nil {
+			desc = prometheus.NewDesc("pialert_"+m.name, m.help, m.labels, nil)
+			descs[m] = desc
+		}
+		metric, err := prometheus.NewConstMetric(desc, m.kind, value, labels...)
 		if err != nil {
-			metric = prometheus.NewInvalidMetric(m.desc, err)
+			metric = prometheus.NewInvalidMetric(desc, err)
 		}
 		out <- metric
 	})
