@@ -101,7 +101,10 @@ func versionCommand(program string) *cobra.Command {
 
 // Release is [Version], or what Go's build recorded of the module for a build without it.
 func Release() string {
-	if info, ok := debug.ReadBuildInfo(); ok && Version == "devel" && info.Main.Version != "" && info.Main.Version != "(devel)" {
+	if Version != "devel" {
+		return Version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version
 	}
 	return Version
