@@ -29,11 +29,10 @@ func setAside(path string, names []string, now time.Time) (aside string, ok bool
 // asideAfter reports whether a segment newer than all others was set aside: nothing of it could be read.
 func asideAfter(names []string, segments []*segment) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
-		if !strings.HasPrefix(name, damagedPrefix) || len(name) < len(damagedPrefix)+len("20060102T150405Z-") {
-			return false
-		}
-		ordinal, _, ok := parseSegmentName(name[len(damagedPrefix)+len("20060102T150405Z-"):])
-		return ok && (len(segments) == 0 || ordinal > segments[len(segments)-1].ordinal)
+		name, aside := strings.CutPrefix(name, damagedPrefix)
+		_, name, _ = strings.Cut(name, "-") // behind the time
+		ordinal, _, ok := parseSegmentName(name)
+		return aside && ok && (len(segments) == 0 || ordinal > segments[len(segments)-1].ordinal)
 	})
 }
 

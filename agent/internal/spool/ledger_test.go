@@ -35,3 +35,43 @@ func TestLoseCountsEachNumberOnce(t *testing.T) {
 		t.Errorf("%d gaps, the last %v", len(l.gaps), l.gaps[len(l.gaps)-1])
 	}
 }
+
+// Numbers that may have been given before are forgotten once every consumer has gone on beyond the first of them, with numbers
+// that were given since.
+func TestWhenTheCutIsSettled(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		acked []uint64
+		cut   uint64
+	}{
+		{nil, 5}, {[]uint64{4}, 5}, {[]uint64{5}, 0}, {[]uint64{7}, 0}, {[]uint64{8}, 5}, {[]uint64{7, 4}, 5}, {[]uint64{9, 7}, 5}, {[]uint64{6, 5}, 0},
+	} {
+		l := ledger{cut: 5}
+		for _, acked := range test.acked {
+			l.consumers = append(l.consumers, consumer{acked: acked})
+		}
+		if l.settleCut(8); l.cut != test.cut {
+			t.Errorf("8 is due and %d are acknowledged: the cut is at %d, want %d", test.acked, l.cut, test.cut)
+		}
+	}
+}
+
+// What one consumer waits for is not delivered, and without consumers only what every former one had is.
+func TestWhatIsDelivered(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		released uint64
+		acked    []uint64
+		want     uint64
+	}{
+		{3, nil, 3}, {3, []uint64{7}, 7}, {3, []uint64{7, 5, 9}, 5}, {6, []uint64{7, 5}, 6},
+	} {
+		l := ledger{released: test.released}
+		for _, acked := range test.acked {
+			l.consumers = append(l.consumers, consumer{acked: acked})
+		}
+		if got := l.delivered(); got != test.want {
+			t.Errorf("released %d, acknowledged %d: %d are delivered, want %d", test.released, test.acked, got, test.want)
+		}
+	}
+}
