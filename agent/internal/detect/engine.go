@@ -29,6 +29,7 @@ type Engine struct {
 	shared   *memory
 	gone     []*memory // whose saved part is still to be deleted
 	observed time.Time // of the line or tick at work
+	nano     int64     // the same, in nanoseconds since 1970
 
 	event   attack.Event
 	names   connection.Names
@@ -119,7 +120,7 @@ func (e *Engine) Join(b *Batch, observed time.Time) { e.JoinUntil(b, observed, f
 // those that matter that was logged after until, in seconds since 1970, and returns when that was. Called again, it
 // goes on there.
 func (e *Engine) JoinUntil(b *Batch, observed time.Time, until int64) (next int64, more bool) {
-	e.observed = observed
+	e.observe(observed)
 	if b.src.mem == nil {
 		b.src.mem = e.memory(b.src.log)
 	}
@@ -129,6 +130,9 @@ func (e *Engine) JoinUntil(b *Batch, observed time.Time, until int64) (next int6
 	}
 	return next, more
 }
+
+// observe sets when the line or tick at work was observed.
+func (e *Engine) observe(at time.Time) { e.observed, e.nano = at, at.UnixNano() }
 
 // forever is behind all times, in seconds since 1970.
 const forever = math.MaxInt64
@@ -237,7 +241,7 @@ func (e *Engine) joinMessage(src *Source, m *message) {
 		sec, nsec = e.observed.Unix(), int32(e.observed.Nanosecond())
 	}
 	m.Sec, m.Nsec, m.Dated = sec, nsec, dated
-	m.Log, m.Observed = src.name, e.observed.UnixNano()
+	m.Log, m.Observed = src.name, e.nano
 	if m.Rule.Join != rule.JoinPID {
 		mem = e.shared
 	}
@@ -276,7 +280,7 @@ var sshdTag = []byte("sshd")
 // the clock that Feed's observed comes from. It ends nothing in a log that is behind: the line that settles
 // a doubt may stand there unread, and would count again what time had counted.
 func (e *Engine) Tick(now time.Time) {
-	e.observed = now
+	e.observe(now)
 	late := false
 	for name, mem := range e.memories {
 		switch {

@@ -199,25 +199,29 @@ func (m *Matcher) cutLine(line []byte, occurrences uint64) {
 	m.message(line, occurrences, m.hostHash(), last.candidates)
 }
 
-// wraps has the first bytes of what stands around messages: "last message", "message repeated", "pam_unix", "(pam_unix)", "error: "
-// and "fatal: ".
-var wraps = [256]bool{'l': true, 'm': true, 'p': true, '(': true, 'e': true, 'f': true}
+// The first bytes of what stands around messages.
+var (
+	repeated = [256]bool{'l': true, 'm': true}                       // "last message repeated", "message repeated"
+	wrapped  = [256]bool{'p': true, '(': true, 'e': true, 'f': true} // "pam_unix", "(pam_unix)", "error: ", "fatal: "
+)
 
 // message finds the rule for m.msg.
 func (m *Matcher) message(line []byte, occurrences, host uint64, candidates *rule.Candidates) {
 	msg := &m.msg
 	text, repeats, length := msg.Body, occurrences, len(msg.Body)
-	if msg.PAM != nil || length > 0 && wraps[text[0]] {
+	if length > 0 && repeated[text[0]] {
 		if n, ok := header.LastRepeated(text); ok {
 			m.batch.repeat(host, n, msg.Stamp)
 			return
 		}
 		if inner, n, ok := header.Repeated(text); ok {
-			msg.Body, repeats, length = inner, min(n*occurrences, header.MaxRepeats), len(inner)
+			msg.Body, text, repeats, length = inner, inner, min(n*occurrences, header.MaxRepeats), len(inner)
 			if fromWebServer(msg.Tag) && m.webBody(inner, repeats) {
 				return
 			}
 		}
+	}
+	if msg.PAM != nil || length > 0 && wrapped[text[0]] {
 		if found := m.candidatesForPAM(); found != nil {
 			candidates = found
 		}
