@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"time"
 
@@ -151,14 +152,16 @@ func (b *Batch) quiet(host uint64) {
 	b.add(place{kind: quietLine, host: host})
 }
 
+// roomMessages is for how many messages room is made at a time: as many lines as 32 KiB of a log have.
+const roomMessages = 384
+
 // message returns a new message to be filled in.
 func (b *Batch) message() *message {
 	b.add(place{kind: messageLine, index: int32(len(b.messages))})
-	if len(b.messages) < cap(b.messages) {
-		b.messages = b.messages[:len(b.messages)+1]
-	} else {
-		b.messages = append(b.messages, message{})
+	if len(b.messages) == cap(b.messages) {
+		b.messages = slices.Grow(b.messages, roomMessages)
 	}
+	b.messages = b.messages[:len(b.messages)+1]
 	f := &b.messages[len(b.messages)-1]
 	f.Number = b.lines
 	return f

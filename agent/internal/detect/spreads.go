@@ -28,6 +28,7 @@ type spreads struct {
 	addr                       netip.Addr      // of the last line; the next one's is often the same
 	network, user              episode.Subject // of that address, and of the line at work
 	observed                   time.Time       // when the last one was read
+	event                      attack.Event    // of the episode at work
 }
 
 func (e *Engine) newSpreads() {
@@ -98,14 +99,15 @@ func (s *spreads) request(v *visit, log, machine string, at, observed time.Time)
 
 // emitSpread reports an event of an episode.
 func (e *Engine) emitSpread(kind attack.Kind, rule string, s episode.SpreadEvent) {
-	ev := attack.Event{
+	ev := &e.spreads.event
+	*ev = attack.Event{
 		Kind: kind, Severity: kind.Severity(), Rule: rule, Logged: s.At.In(e.opts.Location), Observed: e.observed,
 		Count: min(s.Count, attack.MaxCount), Log: e.spreads.log, Host: e.spreads.machine, SourceIP: s.Addr, User: s.User, Detail: s.Episode,
 	}
 	if ev.Observed.IsZero() { // nothing was read since a restart
 		ev.Observed = ev.Logged
 	}
-	e.opts.Emit(&ev, 0)
+	e.opts.Emit(ev, 0)
 }
 
 // tickSpreads ends episodes that stopped, by the clock, once nothing was read for a while.

@@ -91,7 +91,7 @@ type arena struct {
 const none int32 = -1
 
 func newArena() *arena {
-	a := &arena{}
+	a := &arena{entries: make([]connection, 0, 256)}
 	for i := range a.buckets {
 		a.buckets[i] = none
 	}
