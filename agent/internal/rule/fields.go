@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"math"
 	"net/netip"
 
 	"github.com/pialert/pialert/agent/internal/header"
@@ -35,6 +36,17 @@ func (s Span) In(text []byte) []byte {
 	return text[s.From:s.To]
 }
 
+// port reads the port that stands there, 0 if none does: at once where that many bytes are left in the text.
+func (s Span) port(text []byte) uint16 {
+	if int(s.From)+8 <= len(text) {
+		if n, digits := value.Leading(text[s.From:]); digits == int(s.To-s.From) && n <= math.MaxUint16 {
+			return uint16(n)
+		}
+	}
+	port, _ := value.Port(s.In(text))
+	return port
+}
+
 // read fills the fields from the groups of a match.
 func (f *Fields) read(r *Rule, text []byte, loc []int) {
 	*f = Fields{}
@@ -49,7 +61,7 @@ func (f *Fields) read(r *Rule, text []byte, loc []int) {
 		case groupSource:
 			f.readSource(at, part)
 		case groupPort:
-			f.Port, _ = value.Port(part)
+			f.Port = at.port(text)
 		case groupUser:
 			f.User = at
 		case groupMethod:
@@ -90,7 +102,7 @@ func (f *Fields) readFrom(from int, r *Rule, text []byte, loc []int) {
 		}
 		switch g.name {
 		case groupPort:
-			f.Port, _ = value.Port(text[loc[g.slot]:loc[g.slot+1]])
+			f.Port = Span{uint32(loc[g.slot]), uint32(loc[g.slot+1])}.port(text)
 		case groupSource, groupCount, groupPID, groupThread:
 			f.read(r, text, loc)
 			return

@@ -85,19 +85,26 @@ func (m *Match) leads(text []byte) bool {
 //	differing    00 00 00 00 00 00 80 80    of each byte of a ^ b that is not zero the high bit
 //	digits       00 00 00 00 00 80 80 80    in both
 func sameButDigits(a, b []byte) bool {
-	for len(a) >= 8 && len(b) >= 8 {
-		x, y := binary.LittleEndian.Uint64(a), binary.LittleEndian.Uint64(b)
-		if x != y && notZero(x^y)&^(digits(x)&digits(y)) != 0 {
+	if len(a) < 8 || len(b) < 8 {
+		for i := range min(len(a), len(b)) {
+			if a[i] != b[i] && (a[i]-'0' > 9 || b[i]-'0' > 9) {
+				return false
+			}
+		}
+		return true
+	}
+	end := min(len(a), len(b)) - 8
+	for at := 0; at < end; at += 8 {
+		if !eightButDigits(a[at:], b[at:]) {
 			return false
 		}
-		a, b = a[8:], b[8:]
 	}
-	for i := range min(len(a), len(b)) {
-		if a[i] != b[i] && (a[i]-'0' > 9 || b[i]-'0' > 9) {
-			return false
-		}
-	}
-	return true
+	return eightButDigits(a[end:], b[end:])
+}
+
+func eightButDigits(a, b []byte) bool {
+	x, y := binary.LittleEndian.Uint64(a), binary.LittleEndian.Uint64(b)
+	return x == y || notZero(x^y)&^(digits(x)&digits(y)) == 0
 }
 
 const (

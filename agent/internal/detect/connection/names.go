@@ -32,13 +32,14 @@ func (n *Names) string(text []byte) string {
 // place spreads texts by their length and their ends. Who makes many that share a place gains no more
 // than strings that are made anew.
 func place(text []byte) uint64 {
-	h := uint64(len(text))
-	if len(text) >= 8 {
-		h = h*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(text) ^ binary.LittleEndian.Uint64(text[len(text)-8:])<<1
-	} else {
-		for _, c := range text {
-			h = h<<8 ^ h>>56 ^ uint64(c)
-		}
+	h, n := uint64(len(text)), len(text)
+	switch {
+	case n >= 8:
+		h = h*0x9e3779b97f4a7c15 ^ binary.LittleEndian.Uint64(text) ^ binary.LittleEndian.Uint64(text[n-8:])<<1
+	case n >= 4:
+		h = h<<61 ^ uint64(binary.LittleEndian.Uint32(text))<<24 ^ uint64(binary.LittleEndian.Uint32(text[n-4:]))
+	default:
+		h = h<<24 ^ uint64(text[0])<<16 ^ uint64(text[n/2])<<8 ^ uint64(text[n-1])
 	}
 	return h * 0x9e3779b97f4a7c15 >> 54 // of the 1024 places of Names
 }
