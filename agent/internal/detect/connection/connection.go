@@ -15,6 +15,8 @@
 package connection
 
 import (
+	"math"
+
 	"github.com/pialert/pialert/agent/internal/rule"
 )
 
@@ -162,15 +164,28 @@ func (l *Log) advance(sec int64) {
 	case sec < l.clock:
 		return
 	}
-	l.clock, l.moved = sec, true
+	if l.clock, l.moved = sec, true; sec > l.conns.due {
+		l.forgetDue()
+	}
+}
+
+// forgetDue forgets what is too old by the clock.
+func (l *Log) forgetDue() {
+	due := int64(math.MaxInt64)
 	for list := range lists {
 		if l.ticked && list == settled {
 			continue
 		}
-		for c := l.conns.oldest(list); c != nil && c.seen < sec-timeouts[list]; c = l.conns.oldest(list) {
+		c := l.conns.oldest(list)
+		for c != nil && l.clock > c.due() {
 			l.forget(c)
+			c = l.conns.oldest(list)
+		}
+		if c != nil {
+			due = min(due, c.due())
 		}
 	}
+	l.conns.due = due
 }
 
 // backwards is how many seconds a log's stamps may go back and still be of the same run: lines of

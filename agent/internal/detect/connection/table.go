@@ -64,6 +64,9 @@ const (
 // by 2 s or so; what is settled is kept for the lines that repeat what was counted.
 var timeouts = [lists]int64{settled: 15 * 60, doubted: 30, waiting: 150, session: 24 * 60 * 60}
 
+// due is until when a connection is kept, in seconds since 1970.
+func (c *connection) due() int64 { return c.seen + timeouts[c.list] }
+
 // MaxConnections bounds the connections remembered per log. Above it the one that was quiet for
 // longest is forgotten: what was pending on it is counted first. See also [MaxAllConnections].
 const MaxConnections = 4096
@@ -76,6 +79,7 @@ type table struct {
 	lengths [lists]int
 	used    int
 	touches uint64
+	due     int64 // no list's oldest connection is too old up to then, in seconds since 1970
 
 	evicted uint64 // forgotten for want of room
 }
@@ -152,14 +156,15 @@ func (t *table) remove(c *connection) {
 	t.used--
 }
 
-// touch makes a connection the most recently used of the given list.
+// touch makes a connection, whose last line is noted, the most recently used of the given list.
 func (t *table) touch(c *connection, list listID) {
 	if c.list == list && c.next == none {
 		t.touches++
 		c.touched = t.touches
-		return
+	} else {
+		t.append(t.unlink(c), list)
 	}
-	t.append(t.unlink(c), list)
+	t.due = min(t.due, c.due())
 }
 
 // unlink takes a connection out of its list and returns its number.
@@ -168,7 +173,9 @@ func (t *table) unlink(c *connection) int32 {
 	t.lengths[c.list]--
 	if c.prev == none {
 		i = t.heads[c.list]
-		t.heads[c.list] = c.next
+		if t.heads[c.list] = c.next; c.next != none {
+			t.due = min(t.due, t.entries[c.next].due())
+		}
 	} else {
 		i = t.entries[c.prev].next
 		t.entries[c.prev].next = c.next
