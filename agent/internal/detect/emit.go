@@ -1,7 +1,6 @@
 package detect
 
 import (
-	"cmp"
 	"net/netip"
 	"time"
 
@@ -78,12 +77,18 @@ func (e *Engine) ignores(addr netip.Addr) bool {
 
 // detail makes what is particular to the kind of event.
 func (e *Engine) detail(a *connection.Attempt) attack.Detail {
-	r, reason := a.Rule, cmp.Or(a.Reason, a.Rule.Reason)
+	r, method, reason := a.Rule, a.Method, a.Reason
+	if method == "" {
+		method = r.Method
+	}
+	if reason == "" {
+		reason = r.Reason
+	}
 	switch r.Kind {
 	case attack.SSHLogin, attack.SSHProbe:
 		known := &e.details[r.Number()]
 		ssh := attack.SSH{
-			Method: attack.Clip(cmp.Or(a.Method, r.Method), attack.MaxWord), InvalidUser: a.InvalidUser, Reason: attack.Clip(reason, attack.MaxText),
+			Method: attack.Clip(method, attack.MaxWord), InvalidUser: a.InvalidUser, Reason: attack.Clip(reason, attack.MaxText),
 		}
 		if known.detail == nil || known.ssh != ssh {
 			known.ssh, known.detail = ssh, ssh
@@ -98,7 +103,7 @@ func (e *Engine) detail(a *connection.Attempt) attack.Detail {
 		return attack.BanInfo{Jail: attack.Clip(a.Jail, attack.MaxWord)}
 	case attack.SSHAccepted, attack.LoginAccepted:
 		e.accepted = attack.Accepted{
-			Service: attack.Clip(r.Service, attack.MaxWord), Method: attack.Clip(cmp.Or(a.Method, r.Method), attack.MaxWord),
+			Service: attack.Clip(r.Service, attack.MaxWord), Method: attack.Clip(method, attack.MaxWord),
 			Fingerprint: attack.Clip(a.Fingerprint, attack.MaxName),
 		}
 		return nil // report knows how much it means
