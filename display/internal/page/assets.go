@@ -20,7 +20,9 @@ import (
 var assetFiles embed.FS
 
 // assets serves the files that pages load. Their addresses hold a version, so browsers keep them.
-var assets = &assetHandler{version: versionOf(assetFiles), packed: map[string][]byte{}}
+var assets = sync.OnceValue(func() *assetHandler {
+	return &assetHandler{version: versionOf(assetFiles), packed: map[string][]byte{}}
+})
 
 type assetHandler struct {
 	version string

@@ -85,7 +85,7 @@ func (s *Server) rows(ctx context.Context, after int64) (m []byte, last int64, e
 	}
 	rows := s.rowsOf(s.bare(), state, records)
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, "rows", rows); err != nil {
+	if err := templates().ExecuteTemplate(&b, "rows", rows); err != nil {
 		return nil, after, err
 	}
 	return message("rows", strconv.AppendInt(nil, rows.Last, 10), oneLine(b.Bytes())), rows.Last, nil
@@ -98,7 +98,7 @@ func (s *Server) agents(ctx context.Context) []byte {
 		return nil
 	}
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, "links", linksOf(s.bare(), state.Agents)); err != nil {
+	if err := templates().ExecuteTemplate(&b, "links", linksOf(s.bare(), state.Agents)); err != nil {
 		s.options.Logger.Error("cannot show the agents", "error", err)
 		return nil
 	}

@@ -72,7 +72,7 @@ func New(options Options) *Server {
 // routes says what is served where. All but the assets and the login are for those who may read.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /assets/", assets)
+	mux.Handle("GET /assets/", assets())
 	mux.Handle("GET /assets/lamps.css", s.readers(http.HandlerFunc(s.lampStyle)))
 	mux.HandleFunc("GET /login", s.loginForm)
 	mux.HandleFunc("POST /login", s.login)

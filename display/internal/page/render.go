@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pialert/pialert/pkg/attack"
@@ -17,20 +18,22 @@ import (
 //go:embed assets/*.html
 var templateFiles embed.FS
 
-// templates are parsed once; what they call is below.
-var templates = template.Must(template.New("").Funcs(template.FuncMap{
-	"shown":   shown,
-	"typed":   printable,
-	"kind":    kindWords,
-	"num":     number,
-	"words":   func(name string) string { return strings.ReplaceAll(name, "_", " ") },
-	"source":  sourcePath,
-	"user":    func(name string) string { return "/user?user=" + url.QueryEscape(name) },
-	"history": func(key, value string) string { return "/history?" + url.Values{key: {value}}.Encode() },
-	"asset":   func(name string) string { return "/assets/" + name + "?v=" + assets.version },
-	"join":    strings.Join,
-	"list":    func(values ...any) []any { return values },
-}).ParseFS(templateFiles, "assets/*.html"))
+// templates are parsed once, for the first page; what they call is below.
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"shown":   shown,
+		"typed":   printable,
+		"kind":    kindWords,
+		"num":     number,
+		"words":   func(name string) string { return strings.ReplaceAll(name, "_", " ") },
+		"source":  sourcePath,
+		"user":    func(name string) string { return "/user?user=" + url.QueryEscape(name) },
+		"history": func(key, value string) string { return "/history?" + url.Values{key: {value}}.Encode() },
+		"asset":   func(name string) string { return "/assets/" + name + "?v=" + assets().version },
+		"join":    strings.Join,
+		"list":    func(values ...any) []any { return values },
+	}).ParseFS(templateFiles, "assets/*.html"))
+})
 
 // head is what every page has around what it shows.
 type head struct {
@@ -80,7 +83,7 @@ func kindWords(kind attack.Kind) string { return strings.ReplaceAll(kind.String(
 // page.
 func (s *Server) render(w io.Writer, name string, view any) error {
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, name, view); err != nil {
+	if err := templates().ExecuteTemplate(&b, name, view); err != nil {
 		return err
 	}
 	if response, ok := w.(http.ResponseWriter); ok {

@@ -7,12 +7,14 @@ import (
 	"image/color"
 	"image/png"
 	"io"
+	"sync"
 
 	"github.com/pialert/pialert/display/internal/notice/channel"
 )
 
 // page is the HTML part: no style but what every mail program keeps.
-var page = template.Must(template.New("mail").Parse(`<!DOCTYPE html>
+var page = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("mail").Parse(`<!DOCTYPE html>
 <html><body style="font-family:sans-serif;max-width:40em">
 <h2 style="font-size:1.2em">{{.Subject}}</h2>
 {{range .Lines}}<p>{{.}}</p>
@@ -23,13 +25,14 @@ var page = template.Must(template.New("mail").Parse(`<!DOCTYPE html>
 {{end}}{{if .Link}}<p><a href="{{.Link}}">{{.Link}}</a></p>
 {{end}}</body></html>
 `))
+})
 
 const pictureName = "attempts.png"
 
 // render writes the HTML part, and the picture that it shows, if any.
 func render(m *channel.Message) (string, io.Reader, error) {
 	var out bytes.Buffer
-	err := page.Execute(&out, struct {
+	err := page().Execute(&out, struct {
 		*channel.Message
 		Picture string
 	}{m, pictureName})
