@@ -24,7 +24,7 @@ line and column. The exit code is 0 if all is well, 1 if not.`,
 			if err != nil {
 				return good, err
 			}
-			rules, err := detect.LoadWithExamples(dirs...)
+			rules, err := detect.Load(dirs...)
 			if err != nil {
 				return good, err
 			}

@@ -25,17 +25,20 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 	}
 	var extra string
 	group.PersistentFlags().StringVar(&extra, "rules", "", "file or folder with more rules, tried before the built-in ones")
-	load := func() (*rule.Set, error) {
-		cfg, err := s.Load()
-		if err != nil {
-			return nil, err
+	loader := func(load func(...fs.FS) (*rule.Set, error)) func() (*rule.Set, error) {
+		return func() (*rule.Set, error) {
+			cfg, err := s.Load()
+			if err != nil {
+				return nil, err
+			}
+			dirs, err := ruleDirs(cfg, extra)
+			if err != nil {
+				return nil, err
+			}
+			return load(dirs...)
 		}
-		dirs, err := ruleDirs(cfg, extra)
-		if err != nil {
-			return nil, err
-		}
-		return detect.LoadWithExamples(dirs...)
 	}
+	load, withExamples := loader(detect.Load), loader(detect.LoadWithExamples)
 	var format string
 	list := &cobra.Command{
 		Use:   "list",
@@ -73,7 +76,7 @@ the configured folder (/etc/pialert/rules.d) and are tried first. Both have the 
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
-	group.AddCommand(coverageCommand(load), list, showRule(load, ids), testRules(load))
+	group.AddCommand(coverageCommand(load), list, showRule(withExamples, ids), testRules(withExamples))
 	return group
 }
 
