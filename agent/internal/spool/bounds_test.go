@@ -273,3 +273,30 @@ func TestSegmentsArePartsOfTheSpool(t *testing.T) {
 		}
 	}
 }
+
+// The oldest segments give way to what is too much or too old, and no more of them than needed; what nobody had is lost with them.
+func TestWhatGivesWay(t *testing.T) {
+	t.Parallel()
+	segments := []*segment{
+		{first: 1, next: 4, attempts: 30, size: 100, last: 10}, {first: 4, next: 4, size: 100, last: 20},
+		{first: 4, next: 5, attempts: 7, size: 100, last: 30}, {first: 5, next: 9, attempts: 40, size: 100, last: 40},
+	}
+	for _, test := range []struct {
+		released      uint64
+		bytes         int64
+		age, expected int64
+		segments      int
+		lost          Loss
+	}{
+		{0, 450, 40, 50, 0, Loss{}}, {0, 449, 40, 50, 1, Loss{3, 30}}, {0, 350, 40, 50, 1, Loss{3, 30}}, {0, 349, 40, 50, 2, Loss{3, 30}},
+		{0, 249, 40, 50, 3, Loss{4, 37}}, {0, 1, 40, 50, 3, Loss{4, 37}}, {4, 1, 40, 50, 3, Loss{}},
+		{0, 1000, 40, 0, 0, Loss{}}, {0, 1000, 41, 0, 1, Loss{3, 30}}, {0, 1000, 50, 0, 1, Loss{3, 30}}, {0, 1000, 61, 0, 3, Loss{4, 37}}, {0, 1000, 90, 0, 3, Loss{4, 37}},
+	} {
+		s := &Spool{options: Options{MaxBytes: test.bytes, MaxAge: 30}}
+		l := ledger{released: test.released, age: time.Duration(test.age)}
+		given := s.overdue(segments, &l, test.expected)
+		if len(given) != test.segments || len(given) > 0 && given[0] != segments[0] || l.lost != test.lost {
+			t.Errorf("%+v: %d segments give way, and %+v is lost", test, len(given), l.lost)
+		}
+	}
+}

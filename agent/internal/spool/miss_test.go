@@ -3,7 +3,9 @@ package spool
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -60,11 +62,15 @@ func TestMuchDamageIsCountedOnce(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s = open(t, Options{Dir: dir})
+	var log bytes.Buffer
+	s = open(t, Options{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	for range 2 {
 		if events, _ := s.Dropped(); events != 2*maxGaps-1 {
 			t.Errorf("%d events are counted as lost, want %d", events, 2*maxGaps-1)
 		}
 		commit(t, s, nil, nil)
+	}
+	if told := fmt.Sprintf(`msg="events in the spool were lost with the damage" events=%d`, 2*maxGaps-1); strings.Count(log.String(), told) != 1 {
+		t.Errorf("the log says\n%s, want once %s", &log, told)
 	}
 }
