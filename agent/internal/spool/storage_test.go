@@ -239,3 +239,29 @@ func TestAFailedCommitLeavesNothing(t *testing.T) {
 		}
 	}
 }
+
+// A segment stays as long as a power cut could bring back the one before it, which is deleted already.
+func TestSegmentsAreDeletedOneAfterTheOther(t *testing.T) {
+	t.Parallel()
+	d := &failing{}
+	s := open(t, Options{Dir: t.TempDir(), storage: d})
+	s.segmentBytes = 1 // each commit begins a segment
+	for n := range 6 {
+		commit(t, s, eventsFrom(1+n, 1), nil)
+	}
+	if err := s.SetConsumers([]string{"desk"}); err != nil {
+		t.Fatal(err)
+	}
+	d.what = "sync of the directory"
+	if err := s.Ack("desk", epochOf(s, "desk"), 6); err != nil {
+		t.Fatal(err)
+	}
+	if s.segments[0].ordinal != 2 {
+		t.Errorf("the oldest segment is %d while nobody knows whether the first is gone, want 2", s.segments[0].ordinal)
+	}
+	d.what = ""
+	commit(t, s, nil, nil)
+	if s.segments[0].ordinal != 7 {
+		t.Errorf("the oldest segment is %d once that is known, want 7", s.segments[0].ordinal)
+	}
+}
