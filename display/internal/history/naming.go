@@ -56,9 +56,9 @@ func (n *naming) set(g group) {
 	}
 }
 
-// address adds the address that an event came from.
+// address adds the address that an event came from, which is never mapped: see [attack.Event.Check].
 func (n *naming) address(ip netip.Addr, sum Sum) {
-	if ip = ip.Unmap(); ip.Is4() {
+	if ip.Is4() {
 		raw := ip.As4()
 		n.of(addressNames).addBytes(raw[:], sum)
 	} else if ip.IsValid() {
@@ -69,7 +69,7 @@ func (n *naming) address(ip netip.Addr, sum Sum) {
 
 // network adds the network of the address that an event came from.
 func (n *naming) network(ip netip.Addr, sum Sum) {
-	if ip = ip.Unmap(); ip.Is4() {
+	if ip.Is4() {
 		raw := ip.As4()
 		n.of(networkNames).addBytes(raw[:bytes4], sum)
 	} else if ip.IsValid() {
