@@ -160,6 +160,10 @@ func (d *failing) syncDir(dir string) error {
 	return errors.Join(d.fail("sync of the directory"), d.disk.syncDir(dir))
 }
 
+func (d *failing) remove(path string) error {
+	return errors.Join(d.fail("removal"), d.disk.remove(path))
+}
+
 type failingFile struct {
 	file
 	d *failing
@@ -244,14 +248,7 @@ func TestAFailedCommitLeavesNothing(t *testing.T) {
 func TestSegmentsAreDeletedOneAfterTheOther(t *testing.T) {
 	t.Parallel()
 	d := &failing{}
-	s := open(t, Options{Dir: t.TempDir(), storage: d})
-	s.segmentBytes = 1 // each commit begins a segment
-	for n := range 6 {
-		commit(t, s, eventsFrom(1+n, 1), nil)
-	}
-	if err := s.SetConsumers([]string{"desk"}); err != nil {
-		t.Fatal(err)
-	}
+	s := segmentsOf(t, Options{Dir: t.TempDir(), storage: d}, 6)
 	d.what = "sync of the directory"
 	if err := s.Ack("desk", epochOf(s, "desk"), 6); err != nil {
 		t.Fatal(err)
