@@ -45,7 +45,7 @@ func (s *Spool) attempts(g *segment, after uint64) uint64 {
 	var attempts uint64
 	scan(data, g.salt, func(f *frame, _, _ int) {
 		switch {
-		case f.count == 0 || f.first+uint64(f.count)-1 <= after:
+		case f.first+uint64(f.count)-1 <= after:
 		case f.first > after:
 			attempts += f.attempts
 		default:
