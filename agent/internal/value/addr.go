@@ -107,7 +107,7 @@ func HexDigit(c byte) int {
 // IPv4 reads four decimal numbers. Leading zeros, which netip refuses, occur in logs and are
 // no octal.
 func IPv4(b []byte) (netip.Addr, bool) {
-	if len(b) < len("0.0.0.0") || len(b) > len("255.255.255.255") || !Digit(b[0]) {
+	if len(b) < len("0.0.0.0") || len(b) > len("255.255.255.255") {
 		return netip.Addr{}, false
 	}
 	part, digits, number, all := 0, 0, uint(0), uint32(0)

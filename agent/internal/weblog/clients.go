@@ -9,7 +9,7 @@ import (
 )
 
 // clients remembers the IPv4 addresses of the last clients by their text: who visits a site asks it for many things.
-type clients [512]struct {
+type clients [1024]struct {
 	low, high uint64 // the text, its first byte lowest
 	length    int32  // of the text
 	addr      uint32
@@ -31,7 +31,7 @@ func (c *clients) read(line []byte) (addr netip.Addr, length int) {
 	} else if end := spaces(high); end != 0 {
 		high, length = high&before(end), 8+bits.TrailingZeros64(end)/8
 	}
-	last := &c[(low^high*0x9e3779b97f4a7c15)*0x9e3779b97f4a7c15>>55] // of 512 places
+	last := &c[(low^high*0x9e3779b97f4a7c15)*0x9e3779b97f4a7c15>>54] // of 1024 places
 	if last.low == low && last.high == high && int(last.length) == length {
 		return value.FromWords(0, 0xffff<<32|uint64(last.addr)), length
 	}

@@ -186,8 +186,10 @@ func keysOf(addr netip.Addr, method []byte) (address, network key) {
 	addr = addr.Unmap()
 	address.high, address.low = value.Words(addr)
 	address.bits = 128
-	for int(address.method) < len(methods)-1 && string(method) != methods[address.method] {
-		address.method++
+	if string(method) != "GET" { // as nearly all are, and the first of methods
+		for int(address.method) < len(methods)-1 && string(method) != methods[address.method] {
+			address.method++
+		}
 	}
 	network = key{high: address.high, bits: 64, method: address.method}
 	if addr.Is4() {
