@@ -140,10 +140,6 @@ func addr4(all uint32) netip.Addr {
 // Words returns the 16 bytes of an address as numbers, the first byte highest; of an IPv4 address those
 // of the IPv6 address that it is mapped to.
 func Words(addr netip.Addr) (high, low uint64) {
-	if addr.Is4() {
-		quad := addr.As4()
-		return 0, 0xffff<<32 | uint64(binary.BigEndian.Uint32(quad[:]))
-	}
 	raw := addr.As16()
 	return binary.BigEndian.Uint64(raw[:8]), binary.BigEndian.Uint64(raw[8:])
 }
