@@ -3,6 +3,7 @@ package rule
 import (
 	"slices"
 	"testing"
+	"testing/fstest"
 )
 
 // What a daemon's rule file says of who writes its lines is what the journal's senders are held to.
@@ -32,5 +33,14 @@ func TestSenders(t *testing.T) {
 	}
 	if len(setuid["sshd"]) > 0 {
 		t.Errorf("sshd writes under its caller's user id: %v", setuid["sshd"])
+	}
+
+	own := "rules: [{id: mine, kind: local_auth, tags: [become], setuid: [/usr/bin/become], pattern: '^a$', match: [a]}]"
+	if rules, err = Load(fstest.MapFS{"mine.yaml": {Data: []byte(own)}}); err != nil {
+		t.Fatal(err)
+	}
+	trust = rules.Trust()
+	if files := trust.Setuid["become"]; !slices.Equal(files, []string{"/usr/bin/become"}) || trust.RootOnly["become"] {
+		t.Errorf("become's files are %v, and it is root's alone: %v", files, trust.RootOnly["become"])
 	}
 }
