@@ -162,9 +162,7 @@ func (b *Batch) message() *message {
 		b.messages = slices.Grow(b.messages, roomMessages)
 	}
 	b.messages = b.messages[:len(b.messages)+1]
-	f := &b.messages[len(b.messages)-1]
-	f.Number = b.lines
-	return f
+	return &b.messages[len(b.messages)-1]
 }
 
 // visit returns a new request of an access log, to be filled in.

@@ -29,8 +29,8 @@ type Engine struct {
 	shared   *memory
 	gone     []*memory // whose saved part is still to be deleted
 	observed time.Time // of the line or tick at work
-	nano     int64     // the same, in nanoseconds since 1970
 
+	origin  connection.Origin // of the line at work
 	event   attack.Event
 	names   connection.Names
 	details []details // by rule
@@ -120,7 +120,7 @@ func (e *Engine) Join(b *Batch, observed time.Time) { e.JoinUntil(b, observed, f
 // those that matter that was logged after until, in seconds since 1970, and returns when that was. Called again, it
 // goes on there.
 func (e *Engine) JoinUntil(b *Batch, observed time.Time, until int64) (next int64, more bool) {
-	e.observe(observed)
+	e.observed = observed
 	if b.src.mem == nil {
 		b.src.mem = e.memory(b.src.log)
 	}
@@ -131,9 +131,6 @@ func (e *Engine) JoinUntil(b *Batch, observed time.Time, until int64) (next int6
 	return next, more
 }
 
-// observe sets when the line or tick at work was observed.
-func (e *Engine) observe(at time.Time) { e.observed, e.nano = at, at.UnixNano() }
-
 // forever is behind all times, in seconds since 1970.
 const forever = math.MaxInt64
 
@@ -142,6 +139,7 @@ const forever = math.MaxInt64
 func (e *Engine) join(b *Batch, number uint64, until int64, again bool) (next int64, more bool) {
 	mem := b.src.mem
 	defer mem.settleLast()
+	e.origin.Log, e.origin.Observed = b.src.name, e.observed.UnixNano()
 	for ; b.joined < len(b.places); b.joined++ {
 		p := &b.places[b.joined]
 		if until != forever {
@@ -152,7 +150,6 @@ func (e *Engine) join(b *Batch, number uint64, until int64, again bool) (next in
 		switch p.kind {
 		case messageLine:
 			m := &b.messages[p.index]
-			m.Number = number + p.number
 			switch {
 			case again:
 			case m.Rule.Twice && m.copies(mem.last(m.process())):
@@ -167,7 +164,7 @@ func (e *Engine) join(b *Batch, number uint64, until int64, again bool) (next in
 			default:
 				mem.setLast(m.Host, nil)
 			}
-			e.joinMessage(b.src, m)
+			e.joinMessage(b.src, m, number+p.number)
 		case requestLine:
 			e.joinRequest(b.src, &b.requests[p.index], number+p.number)
 		case visitLine:
@@ -234,14 +231,15 @@ const (
 )
 
 // joinMessage dates a message and joins it with its connection.
-func (e *Engine) joinMessage(src *Source, m *message) {
+func (e *Engine) joinMessage(src *Source, m *message, number uint64) {
 	mem := src.mem
 	sec, nsec, dated := mem.clock.Read(m.stamp, e.observed)
 	if !dated {
 		sec, nsec = e.observed.Unix(), int32(e.observed.Nanosecond())
 	}
-	m.Sec, m.Nsec, m.Dated = sec, nsec, dated
-	m.Log, m.Observed = src.name, e.nano
+	o := &e.origin
+	o.Number, o.Sec, o.Nsec, o.Dated = number, sec, nsec, dated
+	m.Origin = o
 	if m.Rule.Join != rule.JoinPID {
 		mem = e.shared
 	}
@@ -280,7 +278,7 @@ var sshdTag = []byte("sshd")
 // the clock that Feed's observed comes from. It ends nothing in a log that is behind: the line that settles
 // a doubt may stand there unread, and would count again what time had counted.
 func (e *Engine) Tick(now time.Time) {
-	e.observe(now)
+	e.observed = now
 	late := false
 	for name, mem := range e.memories {
 		switch {

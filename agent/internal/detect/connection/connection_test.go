@@ -81,7 +81,7 @@ func (j *joined) say(s said) {
 		j.Fatal(err)
 	}
 	j.sec++
-	line := Line{Rule: r, Text: []byte(s.text + s.user), Repeats: max(s.repeats, 1), Host: Hash([]byte(s.host)), PID: s.pid, Log: "auth.log", Observed: j.sec * 1e9}
+	line := Line{Rule: r, Text: []byte(s.text + s.user), Repeats: max(s.repeats, 1), Host: Hash([]byte(s.host)), PID: s.pid, Origin: &Origin{Log: "auth.log", Observed: j.sec * 1e9}}
 	line.Sec, line.Dated = j.sec, true
 	line.Fields = rule.Fields{Count: 1, User: rule.Span{From: uint32(len(s.text)), To: uint32(len(line.Text))}, InvalidUser: s.rule == invalid}
 	if peer, err := netip.ParseAddrPort(s.peer); err == nil {

@@ -9,18 +9,23 @@ import (
 // Line is a line that a rule took. Its texts are valid during [Log.Join] only. What every line is asked for stands
 // first, in few lines of the processor's cache.
 type Line struct {
-	Rule     *rule.Rule
-	Host     uint64 // hash of the name of the host that wrote it
-	PID      uint32 // process that wrote it, 0 if it does not say
-	Bare     bool   // it has no header at all
-	Repeats  uint64 // times that the line stands for
-	Number   uint64 // in its log, from 1
-	Observed int64  // when it was read, in nanoseconds since 1970
-	Time
-	Log     string // name of the log that it stands in
+	*Origin
+	Rule    *rule.Rule
+	Host    uint64 // hash of the name of the host that wrote it
+	PID     uint32 // process that wrote it, 0 if it does not say
+	Bare    bool   // it has no header at all
+	Repeats uint64 // times that the line stands for
 	Fields  rule.Fields
 	Text    []byte // that the rule matched
 	Machine []byte // the host's name, where events are to have it
+}
+
+// Origin is where a line stands, and when it was logged and read.
+type Origin struct {
+	Log      string // its name
+	Number   uint64 // in its log, from 1
+	Observed int64  // when it was read, in nanoseconds since 1970
+	Time
 }
 
 // Time is when a line was logged.
