@@ -152,7 +152,7 @@ func (b *Batch) quiet(host uint64) {
 	b.add(place{kind: quietLine, host: host})
 }
 
-// roomMessages is for how many messages room is made at a time: as many lines as 32 KiB of a log have.
+// roomMessages is for how many messages room is made at a time: as many lines as 32 KiB of a log have, mostly.
 const roomMessages = 384
 
 // message returns a new message to be filled in.
