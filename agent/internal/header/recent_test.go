@@ -14,6 +14,8 @@ var plainHeaders = []string{
 	"2025-01-31T12:00:00Z host sshd[7]: a line",
 	"2025-01-31T12:00:00-0530 host sshd[7]: a line",
 	"2025-01-31T12:00:00Z 192.0.2.1 sshd[7]: a line",
+	"Jan  5 01:31:41 mail.example.org sshd-session[7]: a line",
+	"Jan  5 01:31:41 h su[7]: a line",
 }
 
 // The header that most lines share is taken off by comparison, with the same result.

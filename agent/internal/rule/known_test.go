@@ -23,6 +23,9 @@ func TestOtherDigits(t *testing.T) {
 		`^5 more (?P<user>.*)$`,
 		`^(?P<count>\d) more (?P<user>.*)$`,
 		`^user(?P<user>.*) from (?P<source>[0-9.]+) port (?P<port>\d+)$`,
+		`^tried (?P<count>\d+) times by (?P<user>.*)$`,
+		`^at port (?P<port>\d+), process (?P<pid>\d+), of (?P<user>.*)$`,
+		`^at port (?P<port>\d+) by thread (?P<thread>\d+)$`,
 	} {
 		text += ownRule(fmt.Sprint("own-", i), pattern)
 	}
@@ -36,7 +39,8 @@ func TestOtherDigits(t *testing.T) {
 	digit := regexp.MustCompile(`#`)
 	met := map[string]int{}
 	for range 5_000 {
-		form := []string{"gone a: # times from 192.0.2.#", "gone a: # times from 192.0.2.# port #2", "lost # root", "# more root", "user# from 192.0.2.# port ##", "user a from # from 1 port #"}[random.IntN(6)]
+		form := []string{"gone a: # times from 192.0.2.#", "gone a: # times from 192.0.2.# port #2", "lost # root", "# more root", "user# from 192.0.2.# port ##", "user a from # from 1 port #",
+			"tried #2 times by root", "at port ##, process ##, of root", "at port ##### by thread ##", "at port ###, process 1, of a#"}[random.IntN(10)]
 		text := digit.ReplaceAllFunc([]byte(form), func([]byte) []byte { return []byte{"0123456789"[random.IntN(10)]} })
 		fresh := rules.Lookup()
 		want, got := fresh.ForTag([]byte("own")).Find(text), known.Find(text)
@@ -47,7 +51,7 @@ func TestOtherDigits(t *testing.T) {
 			met[got.Rule.ID]++
 		}
 	}
-	if len(met) != 8 {
+	if len(met) != 11 {
 		t.Errorf("not every rule was met: %v", met)
 	}
 }

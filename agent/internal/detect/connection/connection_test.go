@@ -3,6 +3,7 @@ package connection
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -296,6 +297,36 @@ func TestTime(t *testing.T) {
 	j.say(said{rule: closedBy, pid: 7, peer: "192.0.2.7", user: "root"})
 	if len(j.attempts) != 4 {
 		t.Errorf("%q, want another one behind a clock that was set back", j.attempts)
+	}
+}
+
+// However the lines of hosts whose clocks differ come, each line's time ends what is too old by it, and nothing else.
+func TestEachLineEndsWhatIsTooOld(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	j := newJoined(t)
+	latest := j.sec
+	for range 5_000 {
+		j.sec = latest - random.Int64N(backwards)*random.Int64N(2) + random.Int64N(60)
+		latest = max(latest, j.sec+1)
+		j.say(said{rule: []string{refused, connected, failed, closed, accepted}[random.IntN(5)], pid: random.Uint32N(40), peer: "192.0.2.7:1000", user: "root"})
+		before := j.log.conns.lengths
+		oldest := map[listID]int64{}
+		for list := range lists {
+			if c := j.log.conns.oldest(list); c != nil {
+				oldest[list] = c.seen
+			}
+		}
+		latest++
+		j.log.advance(latest)
+		for list := range lists {
+			if c := j.log.conns.oldest(list); c != nil && c.seen < latest-timeouts[list] {
+				t.Fatalf("one of list %d is kept %d s", list, latest-c.seen)
+			}
+			if kept := j.log.conns.lengths[list] == before[list]; before[list] > 0 && kept != (oldest[list] >= latest-timeouts[list]) {
+				t.Fatalf("the oldest of list %d after %d s: kept %v", list, latest-oldest[list], kept)
+			}
+		}
 	}
 }
 

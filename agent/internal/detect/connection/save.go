@@ -122,7 +122,7 @@ func (t *table) restore(k key, c *connection) {
 	} else {
 		t.entries[entry.next].prev = i
 	}
-	t.touches, t.due = max(t.touches, c.touched), min(t.due, c.due())
+	t.touches = max(t.touches, c.touched)
 }
 
 // encode writes a connection without its key.
