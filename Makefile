@@ -24,7 +24,7 @@ NEEDS := sshd=openssh-server ssh=openssh-client sshpass=sshpass rsyslogd=rsyslog
 	/usr/share/doc/rsyslog-gnutls=rsyslog-gnutls busybox=busybox \
 	/lib/systemd/systemd-journal-remote=systemd-journal-remote
 
-.PHONY: help demo build test check fmt vet lint race cross proto docs packages images release mutate bench profile crash-test hostile case clean
+.PHONY: help demo build test check fmt vet lint race cross proto rules docs packages images release mutate bench profile crash-test hostile case clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -95,8 +95,10 @@ profile: ## measure anew which calls of the agent the compiler should make cheap
 hostile: build ## strangers and lying peers at both programs for ten minutes, in memory cgroups; as root
 	@ulimit -n 20000 && go -C test build -o ../build/hostile ./hostile && build/hostile -programs build
 
-docs: build ## the table of built-in rules, what docs/detection.md says of them, the sample configurations, their manual pages, docs/configuration.md, the README's picture and those of the page, from the code
+rules: ## the table of the built-in rules that programs have, from their YAML
 	go test ./agent/internal/rule -run '^TestTable$$' -update
+
+docs: rules build ## that table, what docs/detection.md says of the rules, the sample configurations, their manual pages, docs/configuration.md, the README's picture and those of the page, from the code
 	go test ./agent ./display ./pkg/paircmd -run Documented -update
 	go run ./display/internal/portrait docs
 	go -C test run ./browser/pictures ../docs

@@ -37,6 +37,8 @@ var examples = []example{
 	{"make crash-test", byGate, ""},
 	{"make case", byGate, ""},
 	{"make mutate", byGate, ""},
+	{"make profile", byGate, ""},
+	{"make rules", byGate, ""},
 	{"make hostile", byGate, ""},
 	{"make release", byGate, ""},
 	{"sudo pialert-display notices test phone", byGate, ""},
