@@ -142,9 +142,9 @@ func (c *Clock) sameMinute(stamp []byte) (time.Time, bool) {
 		string(stamp[:at]) != string(c.second[:at]) || string(stamp[at+2:]) != string(c.second[at+2:c.length]) {
 		return time.Time{}, false
 	}
-	was, _ := value.Int(c.second[at:at+2], 60)
+	was, digits := value.Int(c.second[at:at+2], 60)
 	second, ok := value.Int(stamp[at:at+2], 60)
-	if !ok {
+	if !digits || !ok { // a space may stand in place of a zero
 		return time.Time{}, false
 	}
 	copy(c.second[at:], stamp[at:at+2])
