@@ -72,7 +72,7 @@ func cutMySQL(text []byte) ([]byte, bool) {
 // process, or the peer, as in "UTC:192.0.2.7(51112):a@b:[4711]:", behind the zone.
 func cutPostgres(text []byte) (pid uint32, rest []byte, ok bool) {
 	end := 0
-	for end < min(len(text), 7) && isZone(text[end]) && (text[end] != ':' || value.Digit(text[end-1])) {
+	for end < min(len(text), 7) && isZone(text[end]) && (text[end] != ':' || end > 0 && value.Digit(text[end-1])) {
 		end++
 	}
 	if end < 2 || end+2 > len(text) {
