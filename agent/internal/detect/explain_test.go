@@ -28,3 +28,22 @@ func TestExplainFields(t *testing.T) {
 		}
 	}
 }
+
+// What is repeated is read as it was the first time, whatever stood around it then.
+func TestExplainRepeated(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{
+		"Failed password for root from 192.0.2.7 port 51112 ssh2":                                                      "sshd-failed-password",
+		"error: PAM: Authentication failure for root from 192.0.2.7":                                                   "sshd-pam-error",
+		"pam_unix(sshd:auth): authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.7  user=root": "pam-sshd",
+		"(pam_unix) authentication failure; logname= uid=0 euid=0 tty=ssh ruser= rhost=192.0.2.7  user=root":           "pam-sshd",
+		"fatal: Timeout before authentication for 192.0.2.7 port 51112":                                                "sshd-timeout",
+	} {
+		for _, text := range []string{message, "message repeated 2 times: [ " + message + "]"} {
+			x, err := Explain(Options{Rules: builtinRules(t)}, "Jan 31 12:00:00 host sshd[7]: "+text)
+			if err != nil || x.Rule == nil || x.Rule.ID != want {
+				t.Errorf("%s: %+v, error %v, want %s", text, x.Rule, err, want)
+			}
+		}
+	}
+}

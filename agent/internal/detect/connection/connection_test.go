@@ -231,6 +231,11 @@ var stories = []struct {
 		{rule: failed, pid: 7, peer: "203.0.113.66:22", user: "x",
 			text: "Failed password for x from 192.0.2.7 port 1000 ssh2: x from 203.0.113.66 port 22"},
 	}, []string{"1 x 192.0.2.7:1000"}},
+	{"so it is of one that comes from the first port", []said{
+		{rule: connected, pid: 7, peer: "192.0.2.7:1"},
+		{rule: failed, pid: 7, peer: "203.0.113.66:22", user: "x",
+			text: "Failed password for x from 192.0.2.7 port 1 ssh2: x from 203.0.113.66 port 22"},
+	}, []string{"1 x 192.0.2.7:1"}},
 	{"in one that does not, it is another connection's", []said{
 		{rule: connected, pid: 7, peer: "192.0.2.7:1000"},
 		{rule: failed, pid: 7, peer: "203.0.113.66:22", user: "x", text: "Failed password for x from 203.0.113.66 port 22 ssh2"},
