@@ -89,9 +89,9 @@ func (m *Matcher) Match(lines []byte, b *Batch) {
 	}
 }
 
-// use forgets what was of another log.
+// use goes on with another log.
 func (m *Matcher) use(src *Source) {
-	m.src, m.last, m.access = src, nil, weblog.Reader{Formats: src.formats}
+	m.src, m.last, m.access.Formats = src, nil, src.formats
 }
 
 // bom is the mark of byte order in UTF-8.
