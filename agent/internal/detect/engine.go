@@ -32,7 +32,7 @@ type Engine struct {
 
 	origin  connection.Origin // of the line at work
 	event   attack.Event
-	names   connection.Names
+	names   rule.Names
 	details []details // by rule
 
 	ignored   uint64

@@ -249,10 +249,11 @@ func (m *Matcher) message(line []byte, occurrences, host uint64, candidates *rul
 	f.Rule, f.Text, f.Repeats, f.Host, f.PID = found, text, repeats, host, msg.PID
 	f.Machine = m.src.machine(msg.Host)
 	f.Bare = msg.PID == 0 && msg.Stamp.Form == header.None
-	f.Fields = match.Fields
+	f.Fields, f.User = match.Fields, match.User
 	clipped := msg.Clipped || found.Longest > 0 && length >= found.Longest
 	if clipped && !found.SourceLeads() || match.SeveralHosts && ambiguous(msg) {
 		f.Fields.Distrust()
+		f.User = ""
 	}
 	f.counts = occurrences == 1 &&
 		(found.Role == rule.RoleAttempt || found.Role == rule.RoleAnnounce || found.Role == rule.RoleEvent)

@@ -236,7 +236,7 @@ func (c *Candidates) Find(text []byte) *Match {
 		return nil
 	}
 	known := c.known.at(text)
-	if known.of == c.number && known.leads(text) {
+	if known.of == c.number && known.leads(text, &c.known.names) {
 		return known
 	}
 	var front uint64
@@ -265,6 +265,7 @@ func (c *Candidates) Find(text []byte) *Match {
 		if ok {
 			found.Rule, found.of, found.digits = rule.Rule, c.number, rule.digits
 			found.Fields.read(rule.Rule, text, found.groups)
+			found.User = c.known.names.String(found.Fields.User.In(text))
 			found.SeveralHosts = c.pam && bytes.Count(text, rhost) > 1
 			return known.keep(text, found)
 		}

@@ -8,6 +8,7 @@ import "encoding/binary"
 type known struct {
 	texts [1 << knownBits]Match
 	last  Match // that is not among them
+	names Names // of users in them
 }
 
 const knownBits = 10
@@ -18,6 +19,7 @@ type Match struct {
 	of           uint64 // number of the candidates among which the rule was found; 0 if there is no text
 	Rule         *Rule
 	Fields       Fields // of the text
+	User         string // of the fields
 	SeveralHosts bool   // the text is a PAM module's and has more than one " rhost="
 	digits       bool
 	groups       []int // indexes of the text
@@ -55,7 +57,7 @@ func (m *Match) keep(text []byte, found *Match) *Match {
 }
 
 // leads says whether a text leads to the match, which is the text's own then. Mostly it is the same up to its port.
-func (m *Match) leads(text []byte) bool {
+func (m *Match) leads(text []byte, names *Names) bool {
 	if len(text) != len(m.text) || text[0] != m.text[0] { // the candidates are those of the first byte
 		return false
 	}
@@ -73,7 +75,9 @@ func (m *Match) leads(text []byte) bool {
 		return false
 	}
 	copy(known, rest)
-	m.Fields.readFrom(same, m.Rule, text, m.groups)
+	if m.Fields.readFrom(same, m.Rule, text, m.groups); int(m.Fields.User.To) > same {
+		m.User = names.String(m.Fields.User.In(text))
+	}
 	return true
 }
 

@@ -78,7 +78,7 @@ func TestOtherDigitsNeedNoSearch(t *testing.T) {
 			t.Fatalf("no rule takes %s", text)
 		}
 		known := candidates.known.at([]byte(text))
-		if other := strings.Replace(text, ".7", ".8", 1); known.leads([]byte(other)) != want {
+		if other := strings.Replace(text, ".7", ".8", 1); known.leads([]byte(other), &candidates.known.names) != want {
 			t.Errorf("%s leads where %s does: %v", other, text, !want)
 		}
 	}
@@ -115,7 +115,7 @@ func TestSeveralHosts(t *testing.T) {
 
 // sameMatch says whether two texts led to the same.
 func sameMatch(a, b *Match) bool {
-	return a == b || a != nil && b != nil && a.Rule == b.Rule && a.SeveralHosts == b.SeveralHosts && a.Fields == b.Fields
+	return a == b || a != nil && b != nil && a.Rule == b.Rule && a.SeveralHosts == b.SeveralHosts && a.Fields == b.Fields && a.User == b.User
 }
 
 // Two bytes at every place of an eight, and behind the last one.
@@ -140,7 +140,7 @@ func TestFirstByteLeads(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{"5 more of 3": true, "5 more of 4": true, "6 more of 3": false, "5 more of x": false} {
 		m := Match{Rule: &Rule{}, text: []byte("5 more of 3"), digits: true}
-		if m.leads([]byte(text)) != want {
+		if m.leads([]byte(text), new(Names)) != want {
 			t.Errorf("%s leads there: %v", text, !want)
 		}
 	}

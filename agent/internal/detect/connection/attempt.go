@@ -86,7 +86,7 @@ func (l *Log) read(a *Attempt, line *Line, n uint64) {
 	a.Rule, a.Count = line.Rule, n
 	a.Addr, a.Port, a.InvalidUser = f.Source, f.Port, f.InvalidUser
 	a.Time, a.Log, a.Line, a.Observed = line.Time, line.Log, line.Number, line.Observed
-	a.Host, a.User = l.field(line, f.Host), l.field(line, f.User)
+	a.Host, a.User = l.field(line, f.Host), line.User
 	a.Method, a.Reason = l.field(line, f.Method), l.field(line, f.Reason)
 	a.Target, a.TTY, a.Jail = l.field(line, f.Target), l.field(line, f.TTY), l.field(line, f.Jail)
 	a.Fingerprint, a.Machine = l.field(line, f.Fingerprint), l.names.String(line.Machine)
@@ -97,7 +97,7 @@ func (l *Log) field(line *Line, at rule.Span) string {
 	if at.From == at.To { // as most are: decided where the call is inlined
 		return ""
 	}
-	return l.names.string(line.Text[at.From:at.To])
+	return l.names.String(line.Text[at.From:at.To])
 }
 
 // settle counts what is pending.

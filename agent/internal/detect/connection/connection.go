@@ -33,7 +33,7 @@ type Joiner struct {
 	rules        *rule.Set
 	remember     bool
 	emit         func(*Attempt)
-	names        Names
+	names        rule.Names
 	attempt      Attempt
 	unattributed uint64
 

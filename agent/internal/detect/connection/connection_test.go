@@ -85,6 +85,7 @@ func (j *joined) say(s said) {
 	line := Line{Rule: r, Text: []byte(s.text + s.user), Repeats: max(s.repeats, 1), Host: Hash([]byte(s.host)), PID: s.pid, Origin: &Origin{Log: "auth.log", Observed: j.sec * 1e9}}
 	line.Sec, line.Dated = j.sec, true
 	line.Fields = rule.Fields{Count: 1, User: rule.Span{From: uint32(len(s.text)), To: uint32(len(line.Text))}, InvalidUser: s.rule == invalid}
+	line.User = j.log.names.String([]byte(s.user))
 	if peer, err := netip.ParseAddrPort(s.peer); err == nil {
 		line.Fields.Source, line.Fields.Port = peer.Addr(), peer.Port()
 	} else if s.peer != "" {
@@ -420,27 +421,6 @@ func TestWhatIsPendingCountsWhenItIsEvicted(t *testing.T) {
 	j.say(said{rule: failed, pid: 1, peer: "192.0.2.7:1000", user: "user0"}) // the daemon says what the module did
 	if !slices.Contains(j.attempts[1:], "1 user1 192.0.2.7") || len(j.attempts) != 2 {
 		t.Errorf("got %q, want no other attempt than that of the one that had to go", j.attempts)
-	}
-}
-
-// Names are cut to the bound of an event, and are what was written whatever shared their place before.
-func TestNames(t *testing.T) {
-	t.Parallel()
-	var n Names
-	for range 2 {
-		for i := range 5000 {
-			if want := fmt.Sprintf("user-%d", i); n.String([]byte(want)) != want {
-				t.Fatalf("%q became another name", want)
-			}
-		}
-	}
-	if long := n.String([]byte(strings.Repeat("x", attack.MaxUser+1))); len(long) != attack.MaxUser {
-		t.Errorf("a name of %d bytes, want %d", len(long), attack.MaxUser)
-	}
-	text := []byte("root")
-	name := n.String(text)
-	if text[0] = 'b'; name != "root" {
-		t.Errorf("the name became %q with the line that it was read from", name)
 	}
 }
 

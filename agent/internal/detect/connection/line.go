@@ -16,6 +16,7 @@ type Line struct {
 	Bare    bool   // it has no header at all
 	Repeats uint64 // times that the line stands for
 	Fields  rule.Fields
+	User    string // of the fields
 	Text    []byte // that the rule matched
 	Machine []byte // the host's name, where events are to have it
 }

@@ -54,6 +54,7 @@ type History struct {
 
 	addr   netip.Addr // of the last failure; the next one's is mostly the same
 	origin origin     // that it is of
+	last   *failures  // of that
 }
 
 // New returns a History that remembers nothing.
@@ -83,14 +84,17 @@ func Network(addr netip.Addr) netip.Prefix {
 // Failed takes note of attempts that failed. The user counts for who has no address only: names
 // are easily invented.
 func (h *History) Failed(addr netip.Addr, user string, attempts uint64, at int64) {
-	if !addr.IsValid() || addr != h.addr {
+	if addr.IsValid() && addr == h.addr {
+		h.failed.touch(&h.origin)
+	} else {
 		o, ok := originOf(addr, user)
 		if !ok {
 			return
 		}
 		h.addr, h.origin = addr, o
+		h.last = h.failed.at(&h.origin)
 	}
-	f := h.failed.at(&h.origin)
+	f := h.last
 	if at-f.last > failedFor {
 		f.count = 0
 	}

@@ -1,4 +1,4 @@
-package connection
+package rule
 
 import (
 	"encoding/binary"
@@ -22,16 +22,16 @@ func (n *Names) string(text []byte) string {
 	if len(text) > attack.MaxUser {
 		text = text[:attack.MaxUser]
 	}
-	at := &n[place(text)]
+	at := &n[placeOf(text)]
 	if *at != string(text) {
 		*at = string(text)
 	}
 	return *at
 }
 
-// place spreads texts by their length and their ends. Who makes many that share a place gains no more
+// placeOf spreads texts by their length and their ends. Who makes many that share a place gains no more
 // than strings that are made anew.
-func place(text []byte) uint64 {
+func placeOf(text []byte) uint64 {
 	h, n := uint64(len(text)), len(text)
 	switch {
 	case n >= 8:
@@ -42,23 +42,4 @@ func place(text []byte) uint64 {
 		h = h<<24 ^ uint64(text[0])<<16 ^ uint64(text[n/2])<<8 ^ uint64(text[n-1])
 	}
 	return h * 0x9e3779b97f4a7c15 >> 54 // of the 1024 places of Names
-}
-
-// Hash is FNV-1a: stable across restarts, and good enough for names that the machine's own daemons
-// choose.
-func Hash(text []byte) uint64 {
-	h := uint64(0xcbf29ce484222325)
-	for _, c := range text {
-		h = (h ^ uint64(c)) * 0x100000001b3
-	}
-	return h
-}
-
-// ShortHash is FNV-1a of 32 bits.
-func ShortHash[T ~string | ~[]byte](text T) uint32 {
-	h := uint32(0x811c9dc5)
-	for i := range len(text) {
-		h = (h ^ uint32(text[i])) * 0x01000193
-	}
-	return h
 }
