@@ -94,30 +94,19 @@ func (f *Fields) read(r *Rule, text []byte, loc []int) {
 	}
 }
 
-// readFrom reads them again where the text is the one that they were read from, but for digits from a place on.
-func (f *Fields) readFrom(from int, r *Rule, text []byte, loc []int) {
+// portIn returns where in a text the port stands that its fields have, by the groups of its match; the end of the text if there is none.
+func (r *Rule) portIn(loc []int, end int) Span {
+	at := Span{uint32(end), uint32(end)}
 	for _, g := range r.groups {
-		if loc[g.slot+1] <= from {
-			continue // it says what it said
-		}
-		switch g.name {
-		case groupPort:
-			f.Port = Span{uint32(loc[g.slot]), uint32(loc[g.slot+1])}.port(text)
-		case groupSource, groupCount, groupPID, groupThread:
-			f.read(r, text, loc)
-			return
+		switch {
+		case loc[g.slot] < 0:
+		case g.name == groupPort:
+			at = Span{uint32(loc[g.slot]), uint32(loc[g.slot+1])}
+		case g.name == groupSource: // which may name a port as well
+			at = Span{uint32(end), uint32(end)}
 		}
 	}
-}
-
-// portIn returns where in a text the port stands, by the groups of its match; the end of the text if it names none.
-func (r *Rule) portIn(loc []int, end int) int {
-	for _, g := range r.groups {
-		if g.name == groupPort && loc[g.slot] >= 0 {
-			return loc[g.slot]
-		}
-	}
-	return end
+	return at
 }
 
 // Distrust drops what a cut message cannot be trusted to say.

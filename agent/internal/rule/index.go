@@ -264,8 +264,7 @@ func (c *Candidates) Find(text []byte) *Match {
 		}
 		if ok {
 			found.Rule, found.of, found.digits = rule.Rule, c.number, rule.digits
-			found.Fields.read(rule.Rule, text, found.groups)
-			found.User = c.known.names.String(found.Fields.User.In(text))
+			found.read(text, &c.known.names)
 			found.SeveralHosts = c.pam && bytes.Count(text, rhost) > 1
 			return known.keep(text, found)
 		}

@@ -23,7 +23,7 @@ type Match struct {
 	SeveralHosts bool   // the text is a PAM module's and has more than one " rhost="
 	digits       bool
 	groups       []int // indexes of the text
-	port         int   // where in the text the port stands; its end if it names none
+	port         Span  // where in the text the port stands; its end if it names none
 	text         []byte
 }
 
@@ -56,29 +56,36 @@ func (m *Match) keep(text []byte, found *Match) *Match {
 	return m
 }
 
-// leads says whether a text leads to the match, which is the text's own then. Mostly it is the same up to its port.
+// leads says whether a text leads to the match, which is the text's own then. Mostly it differs in its port alone.
 func (m *Match) leads(text []byte, names *Names) bool {
 	if len(text) != len(m.text) || text[0] != m.text[0] { // the candidates are those of the first byte
 		return false
 	}
-	same := 0
-	if string(text[:m.port]) == string(m.text[:m.port]) {
-		if same = m.port; same == len(text) {
+	if from, to := m.port.From, m.port.To; string(text[:from]) == string(m.text[:from]) && string(text[to:]) == string(m.text[to:]) {
+		if from == to {
+			return true
+		}
+		if port := m.port.port(text); port != 0 && m.digits {
+			m.Fields.Port = port
+			copy(m.text[from:to], text[from:to])
 			return true
 		}
 	}
-	rest, known := text[same:], m.text[same:]
 	if !m.digits {
-		return string(rest) == string(known)
+		return string(text) == string(m.text)
 	}
-	if !sameButDigits(rest, known) {
+	if !sameButDigits(text, m.text) {
 		return false
 	}
-	copy(known, rest)
-	if m.Fields.readFrom(same, m.Rule, text, m.groups); int(m.Fields.User.To) > same {
-		m.User = names.String(m.Fields.User.In(text))
-	}
+	copy(m.text, text)
+	m.read(text, names)
 	return true
+}
+
+// read reads what a text says by its groups.
+func (m *Match) read(text []byte, names *Names) {
+	m.Fields.read(m.Rule, text, m.groups)
+	m.User = names.String(m.Fields.User.In(text))
 }
 
 // sameButDigits says whether two texts of one length differ in nothing but digits that stand in the same
