@@ -67,7 +67,6 @@ func (m *Match) leads(text []byte, names *Names) bool {
 		}
 		if port := m.port.port(text); port != 0 && m.digits {
 			m.Fields.Port = port
-			copy(m.text[from:to], text[from:to])
 			return true
 		}
 	}

@@ -26,6 +26,7 @@ func TestOtherDigits(t *testing.T) {
 		`^tried (?P<count>\d+) times by (?P<user>.*)$`,
 		`^at port (?P<port>\d+), process (?P<pid>\d+), of (?P<user>.*)$`,
 		`^at port (?P<port>\d+) by thread (?P<thread>\d+)$`,
+		`^by port (?P<port>\d+) to (?P<source>\S+)$`,
 	} {
 		text += ownRule(fmt.Sprint("own-", i), pattern)
 	}
@@ -40,7 +41,8 @@ func TestOtherDigits(t *testing.T) {
 	met := map[string]int{}
 	for range 5_000 {
 		form := []string{"gone a: # times from 192.0.2.#", "gone a: # times from 192.0.2.# port #2", "lost # root", "# more root", "user# from 192.0.2.# port ##", "user a from # from 1 port #",
-			"tried #2 times by root", "at port ##, process ##, of root", "at port ##### by thread ##", "at port ###, process 1, of a#"}[random.IntN(10)]
+			"tried #2 times by root", "at port ##, process ##, of root", "at port ##### by thread ##", "at port ###, process 1, of a#",
+			"by port ## to [192.0.2.7]:4711"}[random.IntN(11)]
 		text := digit.ReplaceAllFunc([]byte(form), func([]byte) []byte { return []byte{"0123456789"[random.IntN(10)]} })
 		fresh := rules.Lookup()
 		want, got := fresh.ForTag([]byte("own")).Find(text), known.Find(text)
@@ -48,10 +50,13 @@ func TestOtherDigits(t *testing.T) {
 			t.Fatalf("%s: %+v, want %+v", text, got, want)
 		}
 		if got != nil {
+			if user := string(got.Fields.User.In(text)); got.User != user {
+				t.Fatalf("%s: the user is %q, want %q", text, got.User, user)
+			}
 			met[got.Rule.ID]++
 		}
 	}
-	if len(met) != 11 {
+	if len(met) != 12 {
 		t.Errorf("not every rule was met: %v", met)
 	}
 }
@@ -80,6 +85,43 @@ func TestOtherDigitsNeedNoSearch(t *testing.T) {
 		known := candidates.known.at([]byte(text))
 		if other := strings.Replace(text, ".7", ".8", 1); known.leads([]byte(other), &candidates.known.names) != want {
 			t.Errorf("%s leads where %s does: %v", other, text, !want)
+		}
+	}
+}
+
+// A text with another port leads where the known one does, unless a pattern asks for some ports, or it is none.
+func TestOtherPorts(t *testing.T) {
+	t.Parallel()
+	rules, err := Load(fstest.MapFS{"own.yaml": {Data: []byte("rules:\n" +
+		ownRule("any", `^failed from (?P<source>[0-9.]+) port (?P<port>\d+)$`) +
+		ownRule("low", `^lost (?P<source>[0-9.]+) port (?P<port>1\d)$`) +
+		ownRule("all", `^lost (?P<source>[0-9.]+) port (?P<port>\d\d)$`))}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		known, other string
+		leads        bool
+		port         uint16
+	}{
+		{"failed from 192.0.2.7 port 22", "failed from 192.0.2.7 port 23", true, 23},
+		{"failed from 192.0.2.7 port 22", "failed from 192.0.2.7 port 22", true, 22},
+		{"failed from 192.0.2.7 port 22", "failed from 192.0.2.7 port 00", true, 0},
+		{"failed from 192.0.2.7 port 22", "failed from 192.0.2.8 port 23", true, 23},
+		{"failed from 192.0.2.7 port 65535", "failed from 192.0.2.7 port 65536", true, 0},
+		{"failed from 192.0.2.7 port 22", "failed from 192.0.2.7 port 2x", false, 0},
+		{"lost 192.0.2.7 port 15", "lost 192.0.2.7 port 25", false, 0},
+		{"lost 192.0.2.7 port 25", "lost 192.0.2.7 port 15", false, 0},
+	} {
+		lookup := rules.Lookup()
+		candidates := lookup.ForTag([]byte("own"))
+		if candidates.Find([]byte(test.known)) == nil {
+			t.Fatalf("no rule takes %s", test.known)
+		}
+		known := candidates.known.at([]byte(test.known))
+		leads := known.leads([]byte(test.other), &candidates.known.names)
+		if leads != test.leads || leads && known.Fields.Port != test.port {
+			t.Errorf("%s leads where %s does: %v, to port %d", test.other, test.known, leads, known.Fields.Port)
 		}
 	}
 }
