@@ -18,7 +18,7 @@ import (
 // Sizes of what is scanned.
 const (
 	scanLines  = 500_000
-	scanRounds = 9
+	scanRounds = 25
 )
 
 // failedPassword is one rule for grep, which the scan has to find beside all others.
