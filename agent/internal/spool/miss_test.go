@@ -70,7 +70,7 @@ func TestMuchDamageIsCountedOnce(t *testing.T) {
 		}
 		commit(t, s, nil, nil)
 	}
-	if told := fmt.Sprintf(`msg="events in the spool were lost with the damage" events=%d`, 2*maxGaps-1); strings.Count(log.String(), told) != 1 {
-		t.Errorf("the log says\n%s, want once %s", &log, told)
+	if want := fmt.Sprintf(`msg="events in the spool were lost with the damage" events=%d`, 2*maxGaps-1); strings.Count(log.String(), want) != 1 {
+		t.Errorf("the log says\n%s, want once %s", &log, want)
 	}
 }

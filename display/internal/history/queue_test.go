@@ -137,6 +137,7 @@ func TestAWaitForRoomWaitsForNoInterval(t *testing.T) {
 		if took := time.Since(begun); took != 0 {
 			t.Errorf("room was made after %v", took)
 		}
+		synctest.Wait()                                                      // until those are committed, which are more than a quarter
 		h.commit(batch{agent: "a", epoch: 1, first: 12, events: events(10)}) // what fits waits
 		if took := time.Since(begun); took != time.Hour {
 			t.Errorf("the next commit was after %v, want an hour", took)
