@@ -77,7 +77,8 @@ var examples = []example{
 	{"go -C test run ./bench -only scan -sshd FILE -access FILE", byGate, ""},
 	{"go -C test test -run '^$' -bench LineToLight -benchtime 1000x ./e2e", byGate, ""},
 	{"go -C test test ./intake -run TestKillsUnderLoad -kills 200", byGate, ""},
-	{"go test ./agent/internal/detect", byGate, ""},
+	{"go test ./agent/internal/...", byGate, ""},
+	{"GODEBUG=asyncpreemptoff=1 GOMAXPROCS=1 GOGC=off valgrind --tool=callgrind build/pialert-agent scan --summary FILE", byGate, ""},
 
 	{"sudo apt install ./pialert-agent_*_amd64.deb", byQuickStart, ""},
 	{"sudo pialert-agent config check", byQuickStart, ""},
