@@ -29,6 +29,16 @@ func TestExplainFields(t *testing.T) {
 	}
 }
 
+// A program that said nothing said nothing of an attack.
+func TestExplainEmptyMessages(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"Jan 31 12:00:00 host sshd[7]: ", "Jan 31 12:00:00 host sshd[7]:", "2026-01-31T12:00:00Z host sshd[7]:  \t"} {
+		if x, err := Explain(Options{Rules: builtinRules(t)}, line); err != nil || x.Rule != nil {
+			t.Errorf("%q: %+v, error %v", line, x.Rule, err)
+		}
+	}
+}
+
 // What is repeated is read as it was the first time, whatever stood around it then.
 func TestExplainRepeated(t *testing.T) {
 	t.Parallel()

@@ -95,7 +95,8 @@ func TestOtherPorts(t *testing.T) {
 	rules, err := Load(fstest.MapFS{"own.yaml": {Data: []byte("rules:\n" +
 		ownRule("any", `^failed from (?P<source>[0-9.]+) port (?P<port>\d+)$`) +
 		ownRule("low", `^lost (?P<source>[0-9.]+) port (?P<port>1\d)$`) +
-		ownRule("all", `^lost (?P<source>[0-9.]+) port (?P<port>\d\d)$`))}})
+		ownRule("all", `^lost (?P<source>[0-9.]+) port (?P<port>\d\d)$`) +
+		ownRule("more", `^gone (?P<source>[0-9.]+) port (?P<port>\d+) by itself$`))}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +111,9 @@ func TestOtherPorts(t *testing.T) {
 		{"failed from 192.0.2.7 port 22", "failed from 192.0.2.8 port 23", true, 23},
 		{"failed from 192.0.2.7 port 65535", "failed from 192.0.2.7 port 65536", true, 0},
 		{"failed from 192.0.2.7 port 22", "failed from 192.0.2.7 port 2x", false, 0},
+		{"gone 192.0.2.7 port 22 by itself", "gone 192.0.2.7 port 23 by itself", true, 23},
+		{"gone 192.0.2.7 port 22 by itself", "gone 192.0.2.7 port 2x by itself", false, 0},
+		{"gone 192.0.2.7 port 12345 by itself", "gone 192.0.2.7 port 65537 by itself", true, 0},
 		{"lost 192.0.2.7 port 15", "lost 192.0.2.7 port 25", false, 0},
 		{"lost 192.0.2.7 port 25", "lost 192.0.2.7 port 15", false, 0},
 	} {
