@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net/netip"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -13,6 +14,11 @@ import (
 
 // A detail's field in the oneof of an event has the number of the detail and this.
 const firstDetail = 15
+
+// eventDetail is that oneof. It is looked for by name when the first event is read: most commands read none.
+var eventDetail = sync.OnceValue(func() protoreflect.OneofDescriptor {
+	return (&pialertv1.Event{}).ProtoReflect().Descriptor().Oneofs().ByName("detail")
+})
 
 func encodeDetail(message *pialertv1.Event, d attack.Detail) {
 	if d == nil {
@@ -29,7 +35,7 @@ func decodeDetail(message *pialertv1.Event) (attack.Detail, error) {
 		return nil, nil
 	}
 	outer := message.ProtoReflect()
-	field := outer.WhichOneof(outer.Descriptor().Oneofs().ByName("detail"))
+	field := outer.WhichOneof(eventDetail())
 	inner := outer.Get(field).Message()
 	d := decoder{codec: codec{inner, inner.Descriptor().Fields()}}
 	detail := attack.Decode(uint8(field.Number()-firstDetail), &d)
